@@ -1,0 +1,33 @@
+# Every target makes what it needs in .venv; nothing but Python (3.11 or newer) and make is asked for.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test check bench airflow clean
+
+demo: $(READY)  ## run both hand-overs against the sandbox and show what happened
+	$(BIN)/python -m demo
+
+test: $(READY)  ## run every test
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)  ## measure requests, time and memory of bulk runs
+	$(BIN)/python -m tests.bench
+
+airflow: $(READY)  ## start Airflow with the sandbox beside it
+	$(BIN)/python -m demo.standalone
+
+clean:
+	rm -rf .venv .airflow .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
+
+$(READY): pyproject.toml constraints.txt airflow_provider_chattransfer/__init__.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		(echo "Python 3.11 or newer is needed; say which one with: make PYTHON=python3.12 …" && false)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The words of the domain: a chat, a target, a transfer, its outcome, and the report of a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+Json = dict[str, Any]
+
+
+def as_id(value: object, *, of: str) -> str:
+    """The decimal string of a positive whole number, as both services write the ids of chats and people.
+
+    ``of`` names the argument in the ``ValueError`` that is raised for anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError(f"{of}: {value!r} is not a number")
+    text = str(value).strip()
+    if not (text.isascii() and text.isdigit()) or int(text) == 0:
+        raise ValueError(f"{of}: {value!r} is not a positive whole number")
+    return str(int(text))
+
+
+class TargetKind(StrEnum):
+    """What a chat can be given to."""
+
+    AGENT = "agent"
+    QUEUE = "queue"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Somebody or something that holds chats: ``agent:12``, ``queue:3``, or ``queue``, a chat's own queue."""
+
+    kind: TargetKind
+    id: str | None = None
+
+    @classmethod
+    def parse(cls, text: object, *, of: str = "to") -> Self:
+        """Read a target as a user writes it; ``of`` names the argument in the ``ValueError`` otherwise."""
+        if not isinstance(text, str):
+            raise ValueError(f"{of}: {text!r} is not a target; write 'agent:12', 'queue:3' or 'queue'")
+        kind, colon, number = text.strip().partition(":")
+        if kind == TargetKind.QUEUE and not colon:
+            return cls(TargetKind.QUEUE)
+        if kind not in tuple(TargetKind) or not colon:
+            raise ValueError(f"{of}: {text!r} is not a target; write 'agent:12', 'queue:3' or 'queue'")
+        return cls(TargetKind(kind), as_id(number, of=f"{of}: {text!r}"))
+
+    @classmethod
+    def agent(cls, agent: str) -> Self:
+        """The agent (Bitrix24 user, SuperOffice associate) with this id."""
+        return cls(TargetKind.AGENT, agent)
+
+    @property
+    def is_agent(self) -> bool:
+        """Whether this is a person rather than a queue."""
+        return self.kind is TargetKind.AGENT
+
+    def __str__(self) -> str:
+        return self.kind if self.id is None else f"{self.kind}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A chat session as a service showed it at one moment.
+
+    ``owner`` is the person who has accepted it, never a bot; ``offered_to`` the one who has been asked and
+    has not answered, and ``shows_offers`` whether the service would have told. ``queue`` is the open line or
+    chat topic it belongs to. ``trace`` is a number that grows with every message, so also with a transfer's
+    own: two equal traces mean that nothing has happened in between. ``customer`` is an opaque key that only
+    tells whether two chats are the same person's.
+    """
+
+    id: str
+    closed: bool = False
+    owner: str | None = None
+    offered_to: str | None = None
+    shows_offers: bool = False
+    queue: str | None = None
+    session: str | None = None
+    trace: int | None = None
+    customer: str | None = field(default=None, repr=False)
+
+    @property
+    def holder(self) -> Target | None:
+        """Where the chat is: with its owner, else in its queue."""
+        if self.owner is not None:
+            return Target.agent(self.owner)
+        return Target(TargetKind.QUEUE, self.queue) if self.queue is not None else None
+
+    def moved_since(self, before: Chat) -> bool:
+        """Whether anything that a transfer touches differs from ``before``."""
+
+        def marks(chat: Chat) -> tuple[object, ...]:
+            return (chat.closed, chat.owner, chat.offered_to, chat.queue, chat.session, chat.trace)
+
+        return marks(self) != marks(before)
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A chat that the service does not show, and why: there is none, or we may not see it."""
+
+    reason: str
+
+
+Reading = Chat | Unread
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One chat that is to go to one target, planned or under way.
+
+    ``source`` is the agent or queue it is taken from, where the user said so; a chat that somebody else
+    holds by then is left alone. ``offered`` tells that it only rang at ``source`` and nobody owned it.
+    """
+
+    chat_id: str
+    target: Target
+    source: Target | None = None
+    offered: bool = False
+
+
+class Outcome(StrEnum):
+    """What became of a chat, by its state read back."""
+
+    ACCEPTED = "accepted"
+    REQUESTED = "requested"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    PLANNED = "planned"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one transfer; ``reason`` says why it was skipped or failed, with the service's code."""
+
+    transfer: Transfer
+    outcome: Outcome
+    reason: str | None = None
+
+    def to_json(self) -> Json:
+        """The entry of the report."""
+        source = self.transfer.source
+        return {
+            "chat_id": self.transfer.chat_id,
+            "from": None if source is None else str(source),
+            "to": str(self.transfer.target),
+            "outcome": self.outcome.value,
+            "reason": self.reason,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read an entry of a report; raises ``ValueError`` for what is not one."""
+        source = None if value.get("from") is None else Target.parse(value["from"], of="from")
+        transfer = Transfer(
+            chat_id=as_id(value.get("chat_id"), of="chat_id"), target=Target.parse(value.get("to")), source=source
+        )
+        return cls(transfer=transfer, outcome=Outcome(value["outcome"]), reason=value.get("reason"))
+
+    def now(self, outcome: Outcome, reason: str | None = None) -> Self:
+        """The same transfer with another outcome."""
+        return replace(self, outcome=outcome, reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class TransferReport:
+    """What a task returns: one result for each chat that went in, in the order asked."""
+
+    platform: str
+    conn_id: str
+    results: tuple[Result, ...]
+    started_at: datetime
+    finished_at: datetime
+    dry_run: bool = False
+    report_path: str | None = None
+
+    @property
+    def counts(self) -> dict[Outcome, int]:
+        """How many chats came to each outcome; all outcomes are there, also with none."""
+        counted = Counter(result.outcome for result in self.results)
+        return {outcome: counted[outcome] for outcome in Outcome}
+
+    @property
+    def failed_ratio(self) -> float:
+        """The share of chats that failed, between 0 and 1; 0 for an empty report."""
+        return self.counts[Outcome.FAILED] / len(self.results) if self.results else 0.0
+
+    @property
+    def waiting(self) -> tuple[Result, ...]:
+        """The transfers that nobody has accepted yet."""
+        return tuple(result for result in self.results if result.outcome is Outcome.REQUESTED)
+
+    def with_results(self, settled: Mapping[str, Result], *, finished_at: datetime) -> Self:
+        """This report with newer results for the chats in ``settled``, by chat id."""
+        results = tuple(settled.get(result.transfer.chat_id, result) for result in self.results)
+        return replace(self, results=results, finished_at=finished_at)
+
+    def to_json(self) -> Json:
+        """The report as plain JSON."""
+        return {
+            "platform": self.platform,
+            "conn_id": self.conn_id,
+            "dry_run": self.dry_run,
+            "counts": {outcome.value: count for outcome, count in self.counts.items()},
+            "transfers": [result.to_json() for result in self.results],
+            "report_path": self.report_path,
+            "started_at": self.started_at.isoformat(),
+            "finished_at": self.finished_at.isoformat(),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read a report back; raises ``ValueError`` for what is not one."""
+        try:
+            return cls(
+                platform=value["platform"],
+                conn_id=value["conn_id"],
+                dry_run=value["dry_run"],
+                results=tuple(Result.from_json(entry) for entry in value["transfers"]),
+                report_path=value["report_path"],
+                started_at=datetime.fromisoformat(value["started_at"]),
+                finished_at=datetime.fromisoformat(value["finished_at"]),
+            )
+        except (KeyError, TypeError) as problem:
+            raise ValueError(f"this is not a transfer report: {problem!r} is missing or wrong") from problem
+
+    def __str__(self) -> str:
+        """One line of counts for a log."""
+        counted = ", ".join(f"{count} {outcome}" for outcome, count in self.counts.items() if count)
+        return f"{len(self.results)} chats: {counted or 'nothing to do'}"
+
+
+def transfers_from_json(entries: Iterable[Mapping[str, Any]]) -> list[Transfer]:
+    """Read ``[{"chat_id": 112, "to": "agent:12"}, …]``, each chat once and in the order given.
+
+    The same chat twice with the same target is one transfer. Raises ``ValueError`` for an entry that is
+    not a transfer, and for one chat with two targets.
+    """
+    wanted: dict[str, Transfer] = {}
+    for position, entry in enumerate(entries):
+        of = f"transfers[{position}]"
+        if not isinstance(entry, Mapping) or not {"chat_id", "to"} <= set(entry):
+            raise ValueError(f"{of}: {entry!r} is not a transfer; write {{'chat_id': 112, 'to': 'agent:12'}}")
+        if unknown := set(entry) - {"chat_id", "to", "from", "outcome", "reason"}:
+            raise ValueError(f"{of}: unknown keys {sorted(unknown)}")
+        transfer = Transfer(
+            chat_id=as_id(entry["chat_id"], of=f"{of}: chat_id"), target=Target.parse(entry["to"], of=f"{of}: to")
+        )
+        earlier = wanted.setdefault(transfer.chat_id, transfer)
+        if earlier.target != transfer.target:
+            raise ValueError(
+                f"{of}: chat {transfer.chat_id} is to go to {transfer.target}, and to {earlier.target} in another entry"
+            )
+    return list(wanted.values())
+
+
+def ids(values: object, *, of: str) -> list[str]:
+    """Read a list of ids, each once and in the order given; raises ``ValueError`` for an empty or wrong one."""
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise ValueError(f"{of}: {values!r} is not a list of ids; write ['7', '8']")
+    read = list(dict.fromkeys(as_id(value, of=of) for value in values))
+    if not read:
+        raise ValueError(f"{of}: the list is empty")
+    return read

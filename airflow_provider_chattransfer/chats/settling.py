@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a chat's state says about its transfer: before it is sent, after it, and while it waits to be accepted.
+
+An answer is not an outcome; the state, read back, is. Each rule is a function of what was read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .model import Chat, Outcome, Reading, Target, Transfer, Unread
+
+CLOSED = "closed, and nobody was seen to accept it before"
+
+
+class Settled(NamedTuple):
+    """An outcome and, where it needs one, its reason."""
+
+    outcome: Outcome
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The service took the request. ``chat`` is the state in its answer, where it gives one."""
+
+    chat: Chat | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The service said no, for this chat. ``passing`` when the cause may be gone in a moment."""
+
+    reason: str
+    passing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """The service has not carried out the request, for sure: it may be sent again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """The service may have carried out the request: read before anything else."""
+
+    reason: str
+
+
+Answer = Answered | Refused | NotSent | Unclear
+
+
+def before_sending(transfer: Transfer, chat: Reading) -> Settled | None:
+    """The outcome of a transfer that need not, or must not, be sent; ``None`` when it is to be sent."""
+    target = transfer.target
+    if isinstance(chat, Unread):
+        return Settled(Outcome.FAILED, chat.reason)
+    if chat.closed:
+        return Settled(Outcome.SKIPPED, "closed")
+    if target.is_agent and chat.owner == target.id:
+        return Settled(Outcome.UNCHANGED)
+    if target.is_agent and chat.offered_to == target.id:
+        return Settled(Outcome.REQUESTED)
+    if not transfer.offered and chat.owner is None and not target.is_agent and _in_queue(chat, target):
+        return Settled(Outcome.UNCHANGED)
+    if not _still_with_source(transfer, chat):
+        return Settled(Outcome.SKIPPED, f"no longer with {transfer.source}, now with {chat.holder or 'nobody'}")
+    return None
+
+
+def after_sending(transfer: Transfer, before: Chat, answer: Answer, after: Reading) -> Settled | None:
+    """The outcome of a transfer that was sent; ``None`` when it did nothing and may be sent again.
+
+    ``before`` is the state that it was sent on, ``after`` the state read since.
+    """
+    if isinstance(after, Unread):
+        return Settled(
+            Outcome.FAILED, f"not known: after the transfer was sent the chat could not be read: {after.reason}"
+        )
+    if arrived := _arrived(transfer.target, before, answer, after):
+        return arrived
+    if after.closed:
+        return Settled(Outcome.FAILED, CLOSED)
+    match answer:
+        case Answered(chat=Chat(offered_to=asked)) if asked is not None and asked == transfer.target.id:
+            return Settled(Outcome.FAILED, _gone_elsewhere(transfer, after, sender=before.owner))
+        case Refused(reason=reason, passing=False):
+            return Settled(Outcome.FAILED, reason)
+    if after.owner is not None and after.owner != before.owner:
+        return Settled(Outcome.FAILED, f"taken by agent:{after.owner}")
+    if isinstance(answer, Answered):
+        return Settled(Outcome.FAILED, "not performed: the service answered that all is well, and did nothing")
+    if isinstance(answer, Unclear) and after.owner != before.owner:
+        return Settled(Outcome.FAILED, f"not known: {answer.reason}; nobody owns the chat now")
+    return None
+
+
+def while_waiting(transfer: Transfer, chat: Reading) -> Settled | None:
+    """The outcome of a transfer that was on its way; ``None`` while nobody has answered."""
+    target = transfer.target
+    if isinstance(chat, Unread):
+        return Settled(Outcome.FAILED, chat.reason)
+    if chat.closed:
+        return Settled(Outcome.FAILED, CLOSED)
+    if target.is_agent:
+        if chat.owner == target.id:
+            return Settled(Outcome.ACCEPTED)
+        asked = chat.offered_to == target.id if chat.shows_offers else chat.owner is None
+        sender = transfer.source.id if transfer.source is not None else None
+        return None if asked else Settled(Outcome.FAILED, _gone_elsewhere(transfer, chat, sender=sender))
+    if not _in_queue(chat, target):
+        return Settled(Outcome.FAILED, f"no longer in {target}, now with {chat.holder}")
+    return None if chat.owner is None else Settled(Outcome.ACCEPTED)
+
+
+def before_accepting(transfer: Transfer, chat: Reading) -> Settled | None:
+    """The outcome of an acceptance that need not, or must not, be sent; ``None`` when it is to be sent."""
+    if isinstance(chat, Unread):
+        return Settled(Outcome.FAILED, chat.reason)
+    if chat.closed:
+        return Settled(Outcome.SKIPPED, "closed")
+    if chat.owner == transfer.target.id:
+        return Settled(Outcome.UNCHANGED)
+    if chat.shows_offers and chat.offered_to != transfer.target.id:
+        return Settled(Outcome.SKIPPED, f"not being transferred to {transfer.target}, now with {chat.holder}")
+    if not chat.shows_offers and chat.owner is not None:
+        return Settled(Outcome.SKIPPED, f"nothing to accept: {chat.holder} has it")
+    return None
+
+
+def after_accepting(transfer: Transfer, answer: Answer, after: Reading) -> Settled:
+    """The outcome of an acceptance that was sent."""
+    if isinstance(after, Unread):
+        return Settled(Outcome.FAILED, f"not known whether it was accepted: {after.reason}")
+    if after.owner == transfer.target.id:
+        return Settled(Outcome.ACCEPTED)
+    if isinstance(answer, Refused | NotSent | Unclear):
+        return Settled(Outcome.FAILED, f"not accepted: {answer.reason}")
+    return Settled(Outcome.FAILED, f"not accepted: the service answered that all is well; {after.holder} has the chat")
+
+
+def _arrived(target: Target, before: Chat, answer: Answer, after: Chat) -> Settled | None:
+    """``accepted`` or ``requested`` where the state proves it."""
+    if after.closed:
+        return None
+    answered = isinstance(answer, Answered)
+    if target.is_agent:
+        if after.owner == target.id:
+            return Settled(Outcome.ACCEPTED)
+        on_its_way = answered and not after.shows_offers and after.owner is None and after.moved_since(before)
+        return Settled(Outcome.REQUESTED) if after.offered_to == target.id or on_its_way else None
+    if not _in_queue(after, target):
+        return None
+    moved = after.owner != before.owner or after.queue != before.queue
+    if not moved and not (answered and after.moved_since(before)):
+        return None
+    return Settled(Outcome.REQUESTED if after.owner is None else Outcome.ACCEPTED)
+
+
+def _in_queue(chat: Chat, queue: Target) -> bool:
+    return queue.id is None or chat.queue is None or chat.queue == queue.id
+
+
+def _still_with_source(transfer: Transfer, chat: Chat) -> bool:
+    source = transfer.source
+    if source is None:
+        return True
+    if transfer.offered or not source.is_agent:
+        return chat.owner is None and (source.is_agent or _in_queue(chat, source))
+    return chat.owner == source.id
+
+
+def _gone_elsewhere(transfer: Transfer, chat: Chat, *, sender: str | None) -> str:
+    if chat.owner is None:
+        return f"not accepted by {transfer.target}: back in its queue"
+    if chat.owner == sender:
+        return f"rejected: {transfer.target} did not take it, agent:{sender} has it still"
+    return f"not accepted by {transfer.target}: agent:{chat.owner} has it"

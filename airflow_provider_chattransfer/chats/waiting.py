@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One poller for acceptance, shared by the loop on a worker and by the trigger, so that both settle alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from .model import Reading, Result, TransferReport
+from .settling import while_waiting
+
+LONGEST_WAIT = timedelta(days=1)
+"""How long a wait lasts that was given no deadline: neither service ever ends a pending transfer by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do after a look at the chats: go on or stop, with the report as it stands."""
+
+    done: bool
+    report: TransferReport
+
+
+class AcceptancePoller:
+    """Decide, look by look, which transfers are settled.
+
+    Pure: the caller reads the chats and tells the time. Only transfers that are ``requested`` in the report
+    are watched; the others are settled already.
+    """
+
+    def __init__(self, report: TransferReport, *, deadline: float) -> None:
+        """``deadline`` in seconds since the epoch, on the wall clock, so that it outlives this process."""
+        self.report = report
+        self.deadline = deadline
+        self._open = {result.transfer.chat_id: result for result in report.waiting}
+
+    @property
+    def chat_ids(self) -> list[str]:
+        """The chats to read before the next ``observe``."""
+        return list(self._open)
+
+    def observe(self, chats: Mapping[str, Reading], *, now: datetime) -> Verdict:
+        """Settle what ``chats`` proves. Chats that are not in it stay open."""
+        settled: dict[str, Result] = {}
+        for chat_id, result in list(self._open.items()):
+            if chat_id in chats and (verdict := while_waiting(result.transfer, chats[chat_id])):
+                settled[chat_id] = result.now(*verdict)
+                del self._open[chat_id]
+        self.report = self.report.with_results(settled, finished_at=now)
+        return self.verdict(now=now)
+
+    def verdict(self, *, now: datetime) -> Verdict:
+        """Whether the wait is over at ``now``, without another look."""
+        return Verdict(done=not self._open or now.timestamp() >= self.deadline, report=self.report)
+
+    def seconds_to_next_look(self, *, now: datetime, interval: float) -> float:
+        """How long to sleep: the interval, but not beyond the deadline."""
+        return max(0.0, min(interval, self.deadline - now.timestamp()))

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The words of the domain, read and written."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_chattransfer.chats.model import (
+    Outcome,
+    Result,
+    Target,
+    Transfer,
+    TransferReport,
+    as_id,
+    ids,
+    transfers_from_json,
+)
+
+IDS = st.integers(1, 2**31).map(str)
+TARGETS = st.one_of(
+    IDS.map(lambda number: f"agent:{number}"), IDS.map(lambda number: f"queue:{number}"), st.just("queue")
+).map(Target.parse)
+TIMES = st.datetimes(min_value=datetime(2000, 1, 1), timezones=st.just(UTC))
+REPORTS = st.builds(
+    TransferReport,
+    platform=st.sampled_from(["bitrix24", "superoffice"]),
+    conn_id=st.text(),
+    results=st.lists(
+        st.builds(
+            Result,
+            transfer=st.builds(
+                Transfer, chat_id=IDS, target=TARGETS, source=st.one_of(st.none(), TARGETS), offered=st.just(False)
+            ),
+            outcome=st.sampled_from(Outcome),
+            reason=st.one_of(st.none(), st.text()),
+        ),
+        max_size=20,
+        unique_by=lambda result: result.transfer.chat_id,
+    ).map(tuple),
+    started_at=TIMES,
+    finished_at=TIMES,
+    dry_run=st.booleans(),
+    report_path=st.one_of(st.none(), st.text()),
+)
+
+
+class TestTarget:
+    @given(target=TARGETS)
+    def test_reads_back_what_it_writes(self, target: Target) -> None:
+        assert Target.parse(str(target)) == target
+
+    @pytest.mark.parametrize(
+        "text",
+        ["agnet:12", "agent:", "agent", "queue:x", "queue:", "queue:-3", "agent:0", "12", "", "agent:1 2", None, 12],
+    )
+    def test_a_mistyped_one_is_an_error_that_names_the_argument_and_the_value(self, text: object) -> None:
+        with pytest.raises(ValueError, match="to: ") as error:
+            Target.parse(text)
+        assert repr(text) in str(error.value)
+
+
+class TestIds:
+    @pytest.mark.parametrize(("value", "read"), [(112, "112"), ("112", "112"), (" 0112 ", "112")])
+    def test_a_number_or_its_string(self, value: object, read: str) -> None:
+        assert as_id(value, of="chat_id") == read
+
+    @pytest.mark.parametrize("value", ["chat112", "", "1.5", 1.5, True, None, 0, -1, "0", "²"])
+    def test_anything_else_is_an_error_that_names_the_argument(self, value: object) -> None:
+        with pytest.raises(ValueError, match="chat_id"):
+            as_id(value, of="chat_id")
+
+    def test_a_list_keeps_its_order_and_loses_its_doubles(self) -> None:
+        assert ids([8, "7", "8"], of="from_agents") == ["8", "7"]
+
+    @pytest.mark.parametrize("value", [[], "7", {"7": 1}, 7])
+    def test_what_is_no_list_of_ids_is_an_error(self, value: object) -> None:
+        with pytest.raises(ValueError, match="from_agents"):
+            ids(value, of="from_agents")
+
+
+class TestTransfers:
+    def test_the_same_chat_twice_with_the_same_target_is_one(self) -> None:
+        entries = [{"chat_id": 112, "to": "agent:12"}, {"chat_id": "112", "to": "agent:12"}]
+        assert transfers_from_json(entries) == [Transfer(chat_id="112", target=Target.parse("agent:12"))]
+
+    def test_the_same_chat_with_two_targets_is_an_error(self) -> None:
+        with pytest.raises(ValueError, match=r"transfers\[1\]: chat 112 is to go to agent:15, and to agent:12"):
+            transfers_from_json([{"chat_id": 112, "to": "agent:12"}, {"chat_id": 112, "to": "agent:15"}])
+
+    @pytest.mark.parametrize(
+        "entry", [{"chat_id": 1}, {"to": "agent:1"}, "112", {"chat_id": 1, "to": "agent:1", "too": 1}]
+    )
+    def test_what_is_no_transfer_is_an_error_that_names_its_place(self, entry: Any) -> None:
+        with pytest.raises(ValueError, match=r"transfers\[0\]"):
+            transfers_from_json([entry])
+
+
+class TestReport:
+    @given(report=REPORTS)
+    def test_json_and_back_is_the_same_report(self, report: TransferReport) -> None:
+        assert TransferReport.from_json(json.loads(json.dumps(report.to_json()))) == report
+
+    @given(report=REPORTS)
+    def test_the_counts_sum_to_the_chats(self, report: TransferReport) -> None:
+        assert sum(report.to_json()["counts"].values()) == len(report.results)
+        assert set(report.to_json()["counts"]) == set(Outcome)
+
+    def test_what_is_no_report_is_an_error(self) -> None:
+        with pytest.raises(ValueError, match="not a transfer report"):
+            TransferReport.from_json({"platform": "bitrix24"})
