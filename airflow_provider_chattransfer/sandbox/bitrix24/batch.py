@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``batch``: up to 50 commands in one request, with the oddities of the server.
+
+Documented at https://apidocs.bitrix24.com (how to call REST: batch); behaviour as in the server source
+``rest/classes/general/rest_provider.php``: HTTP 200 whatever happens, five maps that are PHP arrays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import php
+from .errors import RestError
+
+LENGTH = 50
+NOT_ALLOWED = {"batch", "upload", "download"}
+_REFERENCE = re.compile(r"\$(result|error|next|total|time)((?:\[[^\[\]]*\])+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one command came to."""
+
+    result: Any
+    total: int | None
+    next: int | None
+    time: dict[str, Any]
+
+
+Execute = Callable[[str, dict[str, Any]], Answer]
+
+
+@dataclass(slots=True)
+class Results:
+    """The five maps of a reply, keyed like the commands."""
+
+    result: dict[str, Any] = field(default_factory=dict)
+    error: dict[str, Any] = field(default_factory=dict)
+    total: dict[str, Any] = field(default_factory=dict)
+    next: dict[str, Any] = field(default_factory=dict)
+    time: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The reply's ``result``; each map is ``[]``, a list or an object, as PHP encodes it."""
+        return {
+            "result": php.array(self.result),
+            "result_error": php.array(self.error),
+            "result_total": php.array(self.total),
+            "result_next": php.array(self.next),
+            "result_time": php.array(self.time),
+        }
+
+
+def commands(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The commands by their keys; a list has the keys 0, 1, 2, …"""
+    cmd = php.upper_keys(params).get("CMD")
+    if isinstance(cmd, list):
+        return {str(index): command for index, command in enumerate(cmd)}
+    return dict(cmd) if isinstance(cmd, dict) else {}
+
+
+def method_of(command: Any) -> str:
+    """The method that a command names."""
+    return command.partition("?")[0] if isinstance(command, str) else ""
+
+
+def run(params: Mapping[str, Any], execute: Execute) -> dict[str, Any]:
+    """Run the commands in order. What is over the length, or not a string, does not run.
+
+    ``halt`` is PHP's idea of true: the string ``"N"`` is.
+    """
+    halt = not php.is_empty(php.upper_keys(params).get("HALT"))
+    results = Results()
+    for index, (key, command) in enumerate(commands(params).items()):
+        if index < LENGTH and not isinstance(command, str):
+            continue
+        try:
+            if index >= LENGTH:
+                raise RestError("ERROR_BATCH_LENGTH_EXCEEDED", "Max batch length exceeded")
+            _run_one(key, command, results, execute)
+        except RestError as problem:
+            results.error[key] = problem.to_json()
+            if halt:
+                break
+    return results.to_json()
+
+
+def _run_one(key: str, command: str, results: Results, execute: Execute) -> None:
+    name, _, query = command.partition("?")
+    if name.lower() in NOT_ALLOWED:
+        raise RestError("ERROR_BATCH_METHOD_NOT_ALLOWED", "Method is not allowed for batch usage")
+    answer = execute(name, _substituted(php.parse_str(query.partition("#")[0]), results))
+    results.result[key] = answer.result
+    results.time[key] = answer.time
+    if answer.total is not None:
+        results.total[key] = answer.total
+    if answer.next is not None:
+        results.next[key] = answer.next
+
+
+def _substituted(value: Any, results: Results) -> Any:
+    """``$result[key][field]`` and its kin, replaced by what earlier commands answered. It cannot be escaped."""
+    if isinstance(value, dict):
+        return {key: _substituted(item, results) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_substituted(item, results) for item in value]
+    if whole := _REFERENCE.fullmatch(value):
+        found = _look_up(whole, results)
+        return found if isinstance(found, dict | list) else php.to_str(found)
+    return _REFERENCE.sub(lambda match: php.to_str(_look_up(match, results)), value)
+
+
+def _look_up(match: re.Match[str], results: Results) -> Any:
+    value: Any = getattr(results, match[1])
+    for key in re.findall(r"\[([^\[\]]*)\]", match[2]):
+        if isinstance(value, list):
+            value = dict(enumerate(value)).get(int(key)) if key.isdecimal() else None
+        else:
+            value = value.get(key) if isinstance(value, dict) else None
+    return value

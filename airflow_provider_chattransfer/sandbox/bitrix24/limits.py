@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two limits of the cloud: intensity of requests per address, and operating time per method.
+
+Documented at https://apidocs.bitrix24.com/limits.html; buckets of operating time as in the server source
+(``rest/lib/engine/access/loadlimiter.php``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+BUCKET_SECONDS = 60
+BUCKETS = 10
+NOT_COUNTED_UP_TO = 0.1
+
+
+@dataclass(slots=True)
+class LeakyBucket:
+    """Requests fill it by one each and leave it at ``per_second``; above ``burst`` they are refused."""
+
+    per_second: float = 2.0
+    burst: float = 50.0
+    refused_count: bool = False
+    _levels: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any] | None, *, refused_count: bool) -> Self | None:
+        """The ``rate`` of a scenario; ``None`` for no limit, as on self-hosted portals."""
+        if value is None:
+            return None
+        if unknown := set(value) - {"per_second", "burst"}:
+            raise ValueError(f"unknown keys in rate: {sorted(unknown)}")
+        return cls(
+            per_second=float(value.get("per_second", 2.0)),
+            burst=float(value.get("burst", 50.0)),
+            refused_count=refused_count,
+        )
+
+    def admits(self, peer: str, *, now: float) -> bool:
+        """Whether a request from ``peer`` passes."""
+        level, at = self._levels.get(peer, (0.0, now))
+        level = max(0.0, level - (now - at) * self.per_second) + 1
+        admitted = level <= self.burst
+        if not admitted and not self.refused_count:
+            level -= 1
+        self._levels[peer] = (level, now)
+        return admitted
+
+
+@dataclass(slots=True)
+class OperatingTime:
+    """Seconds spent per counter in ten one-minute buckets. ``seconds`` tells how long a method takes."""
+
+    limit: float | None = 480.0
+    seconds: dict[str, float] = field(default_factory=dict)
+    default_seconds: float = 0.05
+    _spent: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any] | None) -> Self:
+        """The ``operating`` of a scenario; ``None`` for no limit."""
+        if value is None:
+            return cls(limit=None)
+        if unknown := set(value) - {"limit", "seconds", "default_seconds"}:
+            raise ValueError(f"unknown keys in operating: {sorted(unknown)}")
+        return cls(
+            limit=float(value.get("limit", 480.0)),
+            seconds={name.lower(): float(cost) for name, cost in value.get("seconds", {}).items()},
+            default_seconds=float(value.get("default_seconds", 0.05)),
+        )
+
+    def takes(self, method: str) -> float:
+        """How long a call of ``method`` takes."""
+        return self.seconds.get(method.lower(), self.default_seconds)
+
+    def blocks(self, counter: tuple[str, str], *, now: float) -> bool:
+        """Whether ``counter`` is over its limit; looked at before a call runs."""
+        return self.limit is not None and self.operating(counter, now=now) > self.limit
+
+    def spend(self, counter: tuple[str, str], seconds: float, *, now: float) -> None:
+        """Add a call, unless it was too short to count."""
+        if seconds > NOT_COUNTED_UP_TO:
+            buckets = self._spent.setdefault(counter, {})
+            minute = int(now // BUCKET_SECONDS)
+            buckets[minute] = buckets.get(minute, 0.0) + seconds
+
+    def operating(self, counter: tuple[str, str], *, now: float) -> float:
+        """Seconds spent within the last ten minutes."""
+        return sum(self._fresh(counter, now).values())
+
+    def reset_at(self, counter: tuple[str, str], *, now: float) -> int:
+        """When the oldest bucket drops out."""
+        fresh = self._fresh(counter, now)
+        return (min(fresh) + BUCKETS) * BUCKET_SECONDS if fresh else int(now) + BUCKETS * BUCKET_SECONDS
+
+    def _fresh(self, counter: tuple[str, str], now: float) -> dict[int, float]:
+        oldest = int(now // BUCKET_SECONDS) - BUCKETS
+        buckets = {minute: spent for minute, spent in self._spent.get(counter, {}).items() if minute > oldest}
+        if counter in self._spent:
+            self._spent[counter] = buckets
+        return buckets

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``imopenlines.bot.session.*``: what a bot may do with any chat of the open lines.
+
+Server source ``imopenlines/lib/rest.php``: the caller's own rights do not count, only that a bot exists.
+"""
+
+from __future__ import annotations
+
+from ..errors import RestError
+from ..model import Bot, Chat
+from ..openlines import Order
+from ..php import is_yes, to_str, upper_keys
+from .destination import chat_id_of, destination_of, operator_wrong
+from .registry import Ask, method
+
+
+@method("imopenlines.bot.session.transfer", scope="imopenlines")
+def transfer(ask: Ask) -> bool:
+    """Transfer a chat to a user or a queue. Keys are case-sensitive, except CLIENT_ID."""
+    chat_id = chat_id_of(ask.params)
+    target = destination_of(ask.params, ask.world.switches.precedence)
+    bot = bot_of(ask)
+    order = Order(sender=bot.id, mode="BOT", leave=is_yes(ask.params.get("LEAVE")), actor=ask.actor)
+    if not ask.openlines.transfer(chat_id, target, order):
+        raise operator_wrong(ask.world.switches)
+    return True
+
+
+@method("imopenlines.bot.session.finish", scope="imopenlines")
+def finish(ask: Ask) -> bool:
+    """Close a chat; true even if it was closed."""
+    chat_id = chat_id_of(upper_keys(ask.params))
+    bot = bot_of(ask)
+    if chat := ask.world.chats.get(chat_id):
+        ask.openlines.answer(chat, bot.id, ask.actor)
+        ask.openlines.finish(chat, ask.actor)
+    return True
+
+
+@method("imopenlines.bot.session.operator", scope="imopenlines")
+def operator(ask: Ask) -> bool:
+    """Hand a chat that a bot leads to the next free operator."""
+    chat = _chat(ask)
+    if chat is None or not ask.openlines.end_bot_session(chat, ask.actor):
+        raise RestError("WRONG_CHAT", "Operator is not a bot")
+    return True
+
+
+@method("imopenlines.bot.session.message.send", scope="imopenlines")
+def send_message(ask: Ask) -> bool:
+    """Send an automatic message; always true."""
+    params = upper_keys(ask.params)
+    chat = _chat(ask)
+    text = to_str(params.get("MESSAGE"))
+    if chat is not None and chat.session and params.get("NAME") in ("WELCOME", "DEFAULT") and text:
+        ask.openlines.write(chat, text, ask.actor)
+    return True
+
+
+def bot_of(ask: Ask) -> Bot:
+    """The bot of the caller: the app's, or for a webhook the one registered with CLIENT_ID."""
+    if ask.identity.app:
+        bot = ask.world.bot_of_app(ask.identity.app)
+    elif ask.world.switches.client_id_required:
+        client_id = to_str(upper_keys(ask.params).get("CLIENT_ID"))
+        if not client_id:
+            raise RestError("ACCESS_DENIED", "Access denied! Client ID not specified.", status=403)
+        bot = ask.world.bot_of_app(f"custom{client_id}")
+    else:
+        bot = next((bot for bot in ask.world.bots if bot.app_id.startswith("custom")), None)
+    if bot is None:
+        raise RestError("BOT_ID_ERROR", "Bot not found")
+    return bot
+
+
+def _chat(ask: Ask) -> Chat | None:
+    return ask.world.chats.get(chat_id_of(upper_keys(ask.params)))

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The CRM's view of the chats: one activity per session, and the chats of an entity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import filters
+from ..errors import RestError
+from ..model import Chat, Session, Status, World, iso
+from ..php import is_yes, to_int, to_str, upper_keys
+from .registry import Ask, Page, method, paged
+
+ENTITY_TYPES = ("lead", "deal", "company", "contact")
+CONNECTOR_TITLES = {"livechat": "Live chat", "whatsappbytwilio": "WhatsApp"}
+FIRST_ACTIVITY = 70000
+
+
+@method("crm.activity.list", scope="crm")
+def activities(ask: Ask) -> Page:
+    """Activities, 50 a page: one for each session of a line with CRM.
+
+    RESPONSIBLE_ID follows a transfer only if the line has CRM_TRANSFER_CHANGE.
+    """
+    params = upper_keys(ask.params)
+    rows = [_activity(ask.world, session) for session in ask.world.sessions.values() if session.crm]
+    found = filters.ordered(filters.matching(rows, params.get("FILTER")), params.get("ORDER"))
+    page = paged(found, params.get("START"))
+    return Page([filters.selected(row, params.get("SELECT")) for row in page.result], page.total, page.next)
+
+
+@method("imopenlines.crm.chat.get", scope="imopenlines")
+def chats_of_entity(ask: Ask) -> list[dict[str, str]]:
+    """The chats of a CRM entity; with ACTIVE_ONLY not those that still wait in a queue."""
+    params = upper_keys(ask.params)
+    entity = _entity(params)
+    active_only = is_yes(params.get("ACTIVE_ONLY", "Y"))
+    chats = [
+        chat for chat in ask.world.chats.values()
+        if ("lead", chat.lead) == entity and (not active_only or _is_active(ask.world, chat))
+    ]
+    return [
+        {
+            "CHAT_ID": str(chat.id),
+            "CONNECTOR_ID": chat.connector,
+            "CONNECTOR_TITLE": CONNECTOR_TITLES[chat.connector],
+        }
+        for chat in chats
+    ]
+
+
+@method("imopenlines.crm.chat.getLastId", scope="imopenlines")
+def last_chat_of_entity(ask: Ask) -> int:
+    """The newest chat of a CRM entity."""
+    entity = _entity(upper_keys(ask.params))
+    found = [chat.id for chat in ask.world.chats.values() if ("lead", chat.lead) == entity]
+    if not found:
+        raise RestError("CRM_CHAT_EMPTY_CRM_DATA", "Could not find CRM entity")
+    return max(found)
+
+
+def _entity(params: dict[str, Any]) -> tuple[str, int]:
+    kind, number = to_str(params.get("CRM_ENTITY_TYPE")).lower(), to_int(params.get("CRM_ENTITY"))
+    for argument, wrong in (("CRM_ENTITY_TYPE", kind not in ENTITY_TYPES), ("CRM_ENTITY", number <= 0)):
+        if wrong:
+            raise RestError(
+                "ERROR_ARGUMENT", f"Argument '{argument}' is null or empty", extra={"argument": argument}
+            )
+    return kind, number
+
+
+def _is_active(world: World, chat: Chat) -> bool:
+    session = world.session_of(chat)
+    return session is not None and Status.ANSWER <= session.status < Status.WAIT_CLIENT
+
+
+def _activity(world: World, session: Session) -> dict[str, Any]:
+    chat = world.chats[session.chat_id]
+    customer = world.users[chat.customer]
+    return {
+        "ID": str(FIRST_ACTIVITY + session.id),
+        "OWNER_ID": str(chat.lead),
+        "OWNER_TYPE_ID": "1",
+        "TYPE_ID": "6",
+        "PROVIDER_ID": "IMOPENLINES_SESSION",
+        "PROVIDER_TYPE_ID": str(chat.line),
+        "PROVIDER_GROUP_ID": chat.connector,
+        "ASSOCIATED_ENTITY_ID": str(session.id),
+        "SUBJECT": f"Chat with {customer.name} ({customer.email}, {customer.phone})",
+        "CREATED": iso(session.created_at),
+        "LAST_UPDATED": iso(chat.changed_at),
+        "START_TIME": iso(session.created_at),
+        "END_TIME": iso(session.closed_at or chat.changed_at),
+        "COMPLETED": "Y" if session.closed else "N",
+        "STATUS": "2" if session.closed else "1",
+        "RESPONSIBLE_ID": str(session.responsible),
+        "DESCRIPTION": chat.last_text,
+        "DIRECTION": "1",
+        "PROVIDER_PARAMS": {"USER_CODE": chat.user_code},
+        "ORIGIN_ID": f"IMOL_{session.id}",
+        "AUTHOR_ID": str(session.responsible),
+        "EDITOR_ID": str(session.responsible),
+    }

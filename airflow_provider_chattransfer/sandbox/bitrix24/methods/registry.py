@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The list of REST methods: a name, the scope that opens it, and a function from a question to a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ..access import Identity
+from ..model import World
+from ..openlines import Actor, OpenLines
+from ..php import to_int
+
+PAGE = 50
+"""Rows per page of the paged list methods."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One invocation of one method. ``params`` are as they came: PHP types, original case."""
+
+    method: str
+    params: dict[str, Any]
+    identity: Identity
+    world: World
+    openlines: OpenLines
+    request: int
+
+    @property
+    def user(self) -> int:
+        """Whose rights count."""
+        return self.identity.user
+
+    @property
+    def now(self) -> float:
+        """The time of the portal."""
+        return self.openlines.now()
+
+    @property
+    def actor(self) -> Actor:
+        """The caller, as the ledger names him."""
+        return Actor(by=self.identity.label, method=self.method, request=self.request)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A result with ``next`` and ``total`` beside it."""
+
+    result: Any
+    total: int | None = None
+    next: int | None = None
+
+
+Handler = Callable[[Ask], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method: any of ``scopes`` opens it; none means that it is open to everybody."""
+
+    name: str
+    scopes: frozenset[str]
+    handle: Handler
+
+
+METHODS: dict[str, Method] = {}
+
+
+def method(name: str, *, scope: str | Iterable[str] = ()) -> Callable[[Handler], Handler]:
+    """Register a method under its exact name."""
+    scopes = frozenset([scope] if isinstance(scope, str) else scope)
+
+    def register(handle: Handler) -> Handler:
+        METHODS[name] = Method(name, scopes, handle)
+        return handle
+
+    return register
+
+
+def find(name: str) -> Method | None:
+    """A method by its name, tried in lower case first and then as given (server source, REST front controller)."""
+    return METHODS.get(name.lower()) or METHODS.get(name)
+
+
+def paged(rows: list[Any], start: Any) -> Page:
+    """The page of ``rows`` that begins at ``start``; -1 leaves out the count."""
+    offset = to_int(start)
+    if offset < 0:
+        return Page(rows[:PAGE])
+    more = offset + PAGE < len(rows)
+    return Page(rows[offset : offset + PAGE], total=len(rows), next=offset + PAGE if more else None)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The habits of PHP that show through the REST API: its casts, its comparisons, its arrays, its query strings."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import unquote_plus
+
+INT_MAX = 2**63 - 1
+_INTEGER = re.compile(r"\s*([+-]?\d+)(?![\d.eE])", re.ASCII)
+_NUMBER = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)", re.ASCII)
+
+
+def to_int(value: Any) -> int:
+    """``(int)$value``: ``"112abc"`` is 112, ``"abc"`` is 0, a non-empty array is 1."""
+    if isinstance(value, str):
+        if integer := _INTEGER.match(value):
+            return max(-INT_MAX - 1, min(INT_MAX, int(integer[1])))
+        number = _NUMBER.match(value)
+        return to_int(float(number[1])) if number else 0
+    if isinstance(value, float):
+        return int(value) if math.isfinite(value) else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) else int(bool(value))
+
+
+def to_str(value: Any) -> str:
+    """``(string)$value``."""
+    if isinstance(value, bool):
+        return "1" if value else ""
+    if isinstance(value, list | dict):
+        return "Array"
+    return "" if value is None else str(value)
+
+
+def is_yes(value: Any) -> bool:
+    """``$value == 'Y'``: the string ``Y`` and the boolean true, and nothing else."""
+    return value is True or value == "Y"
+
+
+def is_empty(value: Any) -> bool:
+    """``empty($value)``."""
+    return not value or value == "0"
+
+
+def is_list(value: Mapping[str, Any]) -> bool:
+    """Whether PHP encodes an array with these keys as a JSON list: they are 0..n-1, in this order."""
+    return all(key == str(index) for index, key in enumerate(value))
+
+
+def array(value: Mapping[str, Any]) -> Any:
+    """An associative array as ``json_encode`` writes it: ``[]`` when empty, a list for the keys 0..n-1."""
+    return list(value.values()) if is_list(value) else dict(value)
+
+
+def values(value: Any) -> list[Any]:
+    """The elements of an array, or of a lone value taken as an array of one; null has none."""
+    if isinstance(value, Mapping):
+        return list(value.values())
+    if isinstance(value, list):
+        return value
+    return [] if value is None else [value]
+
+
+def upper_keys(params: Any) -> dict[str, Any]:
+    """``array_change_key_case($params, CASE_UPPER)``, for one level; what is no array has no keys."""
+    return {str(key).upper(): value for key, value in params.items()} if isinstance(params, Mapping) else {}
+
+
+def parse_str(text: str) -> dict[str, Any]:
+    """``parse_str``: a query string with ``a[b][]=1`` nested; ``+`` and ``%20`` are both a space."""
+    parsed: dict[str, Any] = {}
+    for pair in text.split("&"):
+        name, _, value = pair.partition("=")
+        put(parsed, unquote_plus(name), unquote_plus(value))
+    return {key: _lists(value) for key, value in parsed.items()}
+
+
+def put(target: dict[str, Any], name: str, value: str) -> None:
+    """Put one variable of a form into ``target`` by its name, which may have brackets."""
+    base, bracket, rest = name.lstrip(" ").partition("[")
+    if not base:
+        return
+    keys = [base.replace(".", "_").replace(" ", "_"), *_bracketed(bracket + rest)]
+    for key in keys[:-1]:
+        key = key or _next_index(target)
+        if not isinstance(target.get(key), dict):
+            target[key] = {}
+        target = target[key]
+    target[keys[-1] or _next_index(target)] = value
+
+
+def _bracketed(text: str) -> Iterable[str]:
+    return re.findall(r"\[([^\]]*)\]", text)
+
+
+def _next_index(target: Mapping[str, Any]) -> str:
+    return str(max((int(key) for key in target if key.isdecimal() and key.isascii()), default=-1) + 1)
+
+
+def _lists(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    inner = {key: _lists(item) for key, item in value.items()}
+    return array(inner)

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a scenario to a portal: generates what it counts, takes what it lists, refuses what contradicts itself."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from . import names
+from .model import (
+    GENERAL_CHAT,
+    App,
+    Bot,
+    Chat,
+    Kind,
+    Line,
+    QueueType,
+    Session,
+    Status,
+    TransferRow,
+    User,
+    Webhook,
+    World,
+)
+from .switches import Switches
+
+KEYS = {
+    "operators", "queues", "chats", "people", "switches", "webhooks", "bots", "apps", "rate", "operating",
+}
+OPERATOR_KEYS = {"id", "name", "active", "present", "paused", "kind", "admin"}
+QUEUE_KEYS = {
+    "id", "name", "members", "active", "crm", "crm_transfer_change", "check_available", "max_chat", "queue_time",
+    "queue_type", "deleted",
+}
+CHAT_KEYS = {
+    "id", "owner", "queue", "state", "customer", "offered_to", "pinned", "messages", "bot", "locked_for",
+    "answer_locked_for", "broken",
+}
+WEBHOOK_KEYS = {"user", "code", "scopes"}
+BOT_KEYS = {"client_id", "app_id", "id"}
+APP_KEYS = {"client_id", "client_secret", "user", "scopes", "access_token", "refresh_token"}
+
+ADMIN, FIRED, EXTRANET, BOT, APP_BOT = 1, 90, 91, 80, 81
+FIRST_CHAT, FIRST_CUSTOMER, FIRST_GENERATED_OPERATOR = 101, 5001, 17
+SCOPES = frozenset({"imopenlines", "imbot", "im", "crm", "user"})
+
+QUEUE_NAMES = {3: "Support", 4: "Sales"}
+DEFAULT_MEMBERS = {3: (7, 8, 12, 15), 4: (16, 12)}
+DEFAULT_CHATS = 40
+
+
+def build(scenario: Mapping[str, Any], *, rng: random.Random, now: float) -> World:
+    """The portal of ``scenario``; raises ``ValueError`` for keys that are unknown and chats that cannot be."""
+    check_keys(scenario, KEYS, "bitrix24")
+    world = World(switches=Switches.from_json(scenario.get("switches", {})))
+    operators = _add_users(world, scenario.get("operators", len(names.OPERATORS)), rng)
+    _add_lines(world, scenario.get("queues", len(QUEUE_NAMES)), operators)
+    _add_access(world, scenario)
+    chats = scenario.get("chats", DEFAULT_CHATS)
+    described = _generated_chats(world, chats, operators) if isinstance(chats, int) else chats
+    for index, value in enumerate(described):
+        _add_chat(world, value, index=index, rng=rng, now=now)
+    return world
+
+
+def check_keys(value: Mapping[str, Any], allowed: set[str], what: str) -> None:
+    """Raise ``ValueError`` for keys that nothing reads."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{what} must be an object, got {value!r}")
+    if unknown := set(value) - allowed:
+        raise ValueError(f"unknown keys in {what}: {sorted(unknown)}")
+
+
+def _add_users(world: World, value: Any, rng: random.Random) -> list[int]:
+    world.users[ADMIN] = User(ADMIN, "Portal Admin", admin=True, email="admin@portal.example")
+    world.users[FIRED] = User(FIRED, "Fred Former", active=False, present=False)
+    world.users[EXTRANET] = User(EXTRANET, "Gina Guest", kind=Kind.EXTRANET)
+    operators = _generated_operators(value, rng) if isinstance(value, int) else value
+    ids: list[int] = []
+    for operator in operators:
+        check_keys(operator, OPERATOR_KEYS, "an operator")
+        user = User(
+            id=int(operator["id"]),
+            name=str(operator.get("name") or names.OPERATORS.get(int(operator["id"])) or names.operator(len(ids), rng)),
+            kind=Kind(operator.get("kind", Kind.EMPLOYEE)),
+            active=bool(operator.get("active", True)),
+            present=bool(operator.get("present", operator.get("active", True))),
+            paused=bool(operator.get("paused", False)),
+            admin=bool(operator.get("admin", False)),
+            email=f"operator{operator['id']}@portal.example",
+        )
+        if user.id in ids:
+            raise ValueError(f"operator {user.id} is there twice")
+        world.users[user.id] = user
+        ids.append(user.id)
+    return [user for user in ids if world.users[user].kind is Kind.EMPLOYEE]
+
+
+def _generated_operators(count: int, rng: random.Random) -> list[dict[str, Any]]:
+    known = list(names.OPERATORS)[:count]
+    more = range(FIRST_GENERATED_OPERATOR, FIRST_GENERATED_OPERATOR + max(0, count - len(known)) + 4)
+    free = [user for user in more if user not in (BOT, APP_BOT, FIRED, EXTRANET)]
+    return [{"id": user} for user in known] + [{"id": user} for user in free[: count - len(known)]]
+
+
+def _add_lines(world: World, value: Any, operators: list[int]) -> None:
+    lines: list[dict[str, Any]] = [{"id": 3 + index} for index in range(value)] if isinstance(value, int) else value
+    for queue in lines:
+        check_keys(queue, QUEUE_KEYS, "a queue")
+        line_id = int(queue["id"])
+        members = [int(user) for user in queue.get("members", _default_members(line_id, operators))]
+        if unknown := [user for user in members if user not in world.users]:
+            raise ValueError(f"queue {line_id} has members that do not exist: {unknown}")
+        world.lines[line_id] = Line(
+            id=line_id,
+            name=str(queue.get("name", QUEUE_NAMES.get(line_id, f"Line {line_id}"))),
+            members=members,
+            active=bool(queue.get("active", True)),
+            crm=bool(queue.get("crm", True)),
+            crm_transfer_change=bool(queue.get("crm_transfer_change", True)),
+            check_available=bool(queue.get("check_available", True)),
+            max_chat=int(queue.get("max_chat", 0)),
+            queue_time=float(queue.get("queue_time", 0.0)),
+            queue_type=QueueType(queue.get("queue_type", QueueType.EVENLY)),
+            deleted=bool(queue.get("deleted", False)),
+        )
+
+
+def _default_members(line_id: int, operators: list[int]) -> list[int]:
+    known = DEFAULT_MEMBERS.get(line_id)
+    if known is None:
+        return operators
+    more = [user for user in operators if user not in names.OPERATORS]
+    return [user for user in known if user in operators] + more or operators
+
+
+def _add_access(world: World, scenario: Mapping[str, Any]) -> None:
+    for webhook in scenario.get("webhooks", [{"user": ADMIN, "code": "secretcode"}]):
+        check_keys(webhook, WEBHOOK_KEYS, "a webhook")
+        _add_webhook(world, int(webhook["user"]), str(webhook["code"]), frozenset(webhook.get("scopes", SCOPES)))
+    for operator in [user for user in world.users.values() if user.kind is Kind.EMPLOYEE and not user.admin]:
+        code = f"secretcode{operator.id}"
+        world.webhooks.setdefault((operator.id, code), Webhook(operator.id, code, SCOPES | {"timeman"}))
+    default_app = {"client_id": "local.chattransfer", "client_secret": "appsecret", "refresh_token": "refresh-1"}
+    for app in scenario.get("apps", [default_app]):
+        check_keys(app, APP_KEYS, "an app")
+        user = int(app.get("user", ADMIN))
+        if user not in world.users:
+            raise ValueError(f"an app acts as user {user}, who does not exist")
+        world.apps[str(app["client_id"])] = App(
+            client_id=str(app["client_id"]),
+            client_secret=str(app.get("client_secret", "appsecret")),
+            user=user,
+            scopes=frozenset(app.get("scopes", SCOPES)),
+            access_token=str(app.get("access_token", "")),
+            refresh_token=str(app.get("refresh_token", "refresh-1")),
+        )
+    default_bots = [{"client_id": "chattransfer", "id": BOT}, {"app_id": "local.chattransfer", "id": APP_BOT}]
+    for bot in scenario.get("bots", default_bots):
+        check_keys(bot, BOT_KEYS, "a bot")
+        if int(bot["id"]) in world.users:
+            raise ValueError(f"bot {bot['id']} has the id of a colleague")
+        app_id = str(bot["app_id"]) if "app_id" in bot else f"custom{bot['client_id']}"
+        world.bots.append(Bot(id=int(bot["id"]), app_id=app_id))
+        world.users[int(bot["id"])] = User(int(bot["id"]), f"Bot {bot['id']}", kind=Kind.BOT)
+
+
+def _add_webhook(world: World, user: int, code: str, scopes: frozenset[str]) -> None:
+    if user not in world.users:
+        raise ValueError(f"a webhook acts as user {user}, who does not exist")
+    world.webhooks[user, code] = Webhook(user, code, scopes)
+
+
+def _generated_chats(world: World, count: int, operators: list[int]) -> list[dict[str, Any]]:
+    """``count`` chats in a pattern of forty: two thirds with the first two operators, who go home."""
+    if count and not (operators and world.lines):
+        raise ValueError("generated chats need an operator and a queue")
+    if not count:
+        return []
+    first, second = operators[0], operators[min(1, len(operators) - 1)]
+    others = operators[2:] or operators
+    queue = next(iter(world.lines))
+    chats: list[dict[str, Any]] = []
+    for index in range(count):
+        place = index % DEFAULT_CHATS
+        chat: dict[str, Any] = {"id": FIRST_CHAT + index, "customer": FIRST_CUSTOMER + index}
+        if place < 14:
+            chat["owner"] = first
+        elif place < 24:
+            chat["owner"] = second
+        elif place < 32:
+            chat["owner"] = others[index % len(others)]
+        elif place < 35:
+            chat |= {"state": "waiting", "queue": queue}
+        elif place < 37:
+            chat |= {"state": "waiting", "offered_to": first}
+        else:
+            chat |= {"state": "closed", "owner": first}
+        if place in (4, 14):
+            chat["customer"] = FIRST_CUSTOMER + index - place + (3 if place == 4 else 0)
+        chats.append(chat)
+    return chats
+
+
+def _add_chat(world: World, value: Mapping[str, Any], *, index: int, rng: random.Random, now: float) -> None:
+    check_keys(value, CHAT_KEYS, "a chat")
+    chat_id = int(value.get("id", FIRST_CHAT + index))
+    if chat_id in world.chats or chat_id == GENERAL_CHAT:
+        raise ValueError(f"chat {chat_id} is there twice")
+    holder = value["owner"] if value.get("owner") is not None else value.get("offered_to")
+    line = _line_of_chat(world, value, holder)
+    state, holder = _state_of_chat(world, value, line, holder, chat_id)
+    customer = _customer(world, int(value.get("customer", FIRST_CUSTOMER + index)), rng)
+    created_at = now - rng.randrange(300, 7200)
+    phone = rng.random() < 0.2
+    chat = world.chats[chat_id] = Chat(
+        id=chat_id,
+        customer=customer.id,
+        connector="whatsappbytwilio" if phone else "livechat",
+        line=line.id,
+        external=customer.phone.lstrip("+") if phone else str(1700 + chat_id),
+        title=names.title(chat_id, line.name, rng),
+        created_at=created_at,
+        changed_at=created_at + 60,
+        lead=10000 + customer.id,
+        messages=int(value.get("messages", rng.randrange(2, 12))),
+        last_text=names.sentence(rng),
+        locked_until=now + float(value.get("locked_for", 0.0)),
+        answer_locked_until=now + float(value.get("answer_locked_for", 0.0)),
+        broken=bool(value.get("broken", False)),
+    )
+    world.last_message += chat.messages
+    chat.last_message = world.last_message
+    _add_first_session(world, chat, line, state, holder, pinned=bool(value.get("pinned", False)), now=now)
+    if value.get("bot") and world.bots:
+        chat.members.add(world.bots[0].id)
+
+
+def _line_of_chat(world: World, value: Mapping[str, Any], holder: Any) -> Line:
+    if "queue" in value:
+        line = world.lines.get(int(value["queue"]))
+    else:
+        mine = (line for line in world.lines.values() if holder is not None and int(holder) in line.members)
+        line = next(mine, next(iter(world.lines.values()), None))
+    if line is None:
+        raise ValueError(f"chat {value.get('id')} is in queue {value.get('queue')}, which does not exist")
+    return line
+
+
+def _state_of_chat(
+    world: World, value: Mapping[str, Any], line: Line, holder: Any, chat_id: int
+) -> tuple[str, int]:
+    """The state and who holds it: the owner, the one asked, or for a closed chat its last owner."""
+    owned = value.get("owner") is not None
+    offered = value.get("offered_to") is not None
+    state = value.get("state", "open" if owned else "waiting")
+    if state not in ("open", "waiting", "closed"):
+        raise ValueError(f"chat {chat_id} has the unknown state {state!r}")
+    if state == "open" and "owner" not in value and line.members:
+        holder = line.members[0]
+    if (owned and offered) or (owned and state == "waiting") or (offered and state != "waiting"):
+        raise ValueError(f"chat {chat_id} is {state}, but has owner {value.get('owner')!r} and"
+                         f" offered_to {value.get('offered_to')!r}")
+    if holder is None and state == "open":
+        raise ValueError(f"chat {chat_id} is open, but has no owner")
+    if holder is not None and int(holder) not in world.users:
+        raise ValueError(f"chat {chat_id} is with user {holder}, who does not exist")
+    return state, int(holder or 0)
+
+
+def _customer(world: World, customer: int, rng: random.Random) -> User:
+    user = world.users.get(customer)
+    if user is None:
+        name, email, phone = names.person(rng)
+        user = world.users[customer] = User(customer, name, kind=Kind.CONNECTOR, email=email, phone=phone)
+    if user.kind is not Kind.CONNECTOR:
+        raise ValueError(f"customer {customer} is a colleague")
+    return user
+
+
+def _add_first_session(
+    world: World, chat: Chat, line: Line, state: str, holder: int, *, pinned: bool, now: float
+) -> None:
+    session = Session(
+        id=world.new_session_id(),
+        chat_id=chat.id,
+        line=line.id,
+        created_at=chat.created_at,
+        operator=holder,
+        responsible=holder,
+        crm=line.crm,
+        pinned=pinned,
+    )
+    world.sessions[session.id] = session
+    chat.last_session = session.id
+    chat.members = {chat.customer}
+    if holder:
+        session.asked.add(holder)
+        session.rows.append(
+            TransferRow(chat.created_at, session.id, None, holder, line.id, None, "auto", "AUTO", "USER", None)
+        )
+    if state == "closed":
+        session.status, session.answered_at, session.closed_at = Status.CLOSE, chat.created_at + 30, now - 60
+    else:
+        chat.session = session.id
+        chat.members |= {holder} - {0}
+    if state == "open":
+        session.status, session.answered_at, chat.owner = Status.OPERATOR, chat.created_at + 30, holder
+    session.note(chat.created_at, messages=chat.messages)

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The questions on which the sources about Bitrix24 disagree or are silent, each with the answer taken by default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any, Self
+
+
+class AcceptMode(StrEnum):
+    """What a transfer to a user does: ``auto`` as servers since 2025, ``pending`` as those of 2019-20."""
+
+    AUTO = "auto"
+    PENDING = "pending"
+
+
+class Statuses(StrEnum):
+    """Whose HTTP statuses system errors carry: the server source's, or those of the documentation's table."""
+
+    SOURCE = "source"
+    DOCS = "docs"
+
+
+class Precedence(StrEnum):
+    """Which destination wins: ``source`` lets TRANSFER_ID overwrite, ``docs`` says USER, QUEUE, TRANSFER."""
+
+    SOURCE = "source"
+    DOCS = "docs"
+
+
+class BatchBilling(StrEnum):
+    """To which operating-time counter a command of a batch goes: its own method's (documentation), one kept
+    apart from plain calls (server source, webhooks), or that of ``batch`` itself (measured on newer portals)."""
+
+    METHOD = "method"
+    APART = "apart"
+    BATCH = "batch"
+
+
+class MissingScope(StrEnum):
+    """How a method outside the granted scopes is refused: 401 insufficient_scope, or 404 as if unknown."""
+
+    INSUFFICIENT = "insufficient_scope"
+    NOT_FOUND = "not_found"
+
+
+class WrongTarget(StrEnum):
+    """The code of a transfer that is not performed: today's, or that of the oldest documentation."""
+
+    OPERATOR_WRONG = "OPERATOR_WRONG"
+    WRONG_CHAT = "WRONG_CHAT"
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """How this portal behaves where portals differ."""
+
+    accept_mode: AcceptMode = AcceptMode.AUTO
+    """Whether a transfer to a user makes him the owner at once, or asks him first."""
+    precedence: Precedence = Precedence.SOURCE
+    """Which of several destinations of one transfer wins."""
+    wrong_target: WrongTarget = WrongTarget.OPERATOR_WRONG
+    """The code of a transfer that is not performed."""
+    client_id_required: bool = True
+    """True: webhooks must name their bot by CLIENT_ID (server from 26.250). False: CLIENT_ID is ignored."""
+    refused_transfer_reopens: bool = True
+    """Whether a closed chat comes back to life even by a transfer that is refused because of its target: the
+    server loads (and so creates) the session before it looks at the target."""
+    lock_seconds: float = 0.0
+    """How long a transferred chat stays locked for other requests. The lock normally ends with its request; one
+    that was killed leaves it behind for up to 60 seconds."""
+    statuses: Statuses = Statuses.SOURCE
+    """Whose HTTP statuses system errors carry."""
+    missing_scope: MissingScope = MissingScope.INSUFFICIENT
+    """How a call outside the granted scopes is refused."""
+    https_required: bool = False
+    """True: plain http is refused with INVALID_REQUEST, as a cloud portal does."""
+    refused_requests_count: bool = False
+    """Whether a request refused with QUERY_LIMIT_EXCEEDED fills the bucket nevertheless; not documented."""
+    operating_in_time: bool = True
+    """Whether ``time`` has ``operating`` and ``operating_reset_at``; self-hosted portals may omit them."""
+    batch_billing: BatchBilling = BatchBilling.METHOD
+    """To which operating-time counter a command of a batch goes."""
+    v2_methods: bool = True
+    """Whether ``imopenlines.v2.*`` exists (announced on 31 August 2026); False answers 404."""
+    plan_has_reports: bool = True
+    """Whether the plan has Open Channels reports; False answers TARIFF_RESTRICTION."""
+    reports_denied: bool = False
+    """What a user without rights to reports gets: False only his own rows, True 400 ACCESS_DENIED."""
+    reports_lag: float = 0.0
+    """By how many seconds ``imopenlines.v2.*`` is behind; nothing is documented."""
+    new_session_has_operator: bool = True
+    """Whether a session that waits for its operator's answer names him in ``imopenlines.v2.Session.list``."""
+    access_token_seconds: float = 3600.0
+    """How long an OAuth access token lives."""
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The switches of a scenario; raises ``ValueError`` for unknown names and values of the wrong kind."""
+        defaults = {field.name: field.default for field in fields(cls)}
+        if unknown := set(value) - set(defaults):
+            raise ValueError(f"unknown switches: {sorted(unknown)}")
+        return cls(**{name: _like(defaults[name], given, name) for name, given in value.items()})
+
+
+def _like(default: Any, given: Any, name: str) -> Any:
+    kind = type(default)
+    if isinstance(given, bool) != (kind is bool):
+        raise ValueError(f"switch {name!r} must be a {kind.__name__}, got {given!r}")
+    return kind(given)

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One call of the WebAPI with its arguments bound: names in any case, types as strict as the switches say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from ..wire import Call
+from . import errors
+from .carriers import Carriers
+from .dates import Dates
+from .model import Associate
+from .sessions import Actor
+
+INT32 = range(-(2**31), 2**31)
+JSON_TYPES = ("application/json", "text/json", "application/json-patch+json", "application/merge-patch+json")
+FORM_TYPE = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A call: who asks, for what, in which form he wants the answer."""
+
+    call: Call
+    method: str
+    base: str
+    caller: Associate
+    dates: Dates
+    carriers: Carriers
+    query: Mapping[str, str]
+    body: Any
+    parts: Mapping[str, str]
+    lenient: bool
+    unbound_status: int
+
+    @property
+    def actor(self) -> Actor:
+        """The caller as the state machine and the ledger know him."""
+        return Actor(self.caller, method=self.method, request=self.call.number)
+
+    @property
+    def url(self) -> str:
+        """The address that was called, without its query."""
+        return self.call.origin + self.call.path
+
+    def part(self, name: str) -> int:
+        """The int32 in the path at ``{name}``."""
+        return self._int32(name, self.parts[name])
+
+    def query_int(self, name: str, default: int | None = None) -> int:
+        """The int32 ``name`` of the query; an absent one without ``default`` cannot be bound."""
+        text = self.query.get(name.casefold())
+        if text is None and default is not None:
+            return default
+        return self._int32(name, text or "")
+
+    def query_bool(self, name: str, default: bool | None = None) -> bool:
+        """The boolean ``name`` of the query."""
+        text = self.query.get(name.casefold(), "").casefold()
+        if not text and default is not None:
+            return default
+        if text not in ("true", "false"):
+            raise errors.unbound(name, "System.Boolean", status=self.unbound_status)
+        return text == "true"
+
+    def integer(self, name: str) -> int:
+        """The int32 member ``name`` of the body; 0 when it is left out, as .NET has it."""
+        value = self.member(name)
+        if value is None:
+            return 0
+        if isinstance(value, str) and self.lenient:
+            return self._int32(name, value)
+        if isinstance(value, bool) or not isinstance(value, int) or value not in INT32:
+            raise errors.unbound(name, status=self.unbound_status)
+        return value
+
+    def text(self, name: str) -> str | None:
+        """The string member ``name`` of the body."""
+        value = self.member(name)
+        if self.lenient and isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if value is not None and not isinstance(value, str):
+            raise errors.unbound(name, "System.String", status=self.unbound_status)
+        return value
+
+    def flag(self, name: str) -> bool:
+        """The boolean member ``name`` of the body; false when it is left out."""
+        value = self.member(name)
+        if value is not None and not isinstance(value, bool):
+            raise errors.unbound(name, "System.Boolean", status=self.unbound_status)
+        return bool(value)
+
+    def items(self, value: Any, name: str) -> list[Mapping[str, Any]]:
+        """``value`` as a list of objects, their names lower case."""
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise errors.unbound(name, "System.Array", status=self.unbound_status)
+        return [lower(item) for item in value]
+
+    def member(self, name: str) -> Any:
+        """The member ``name`` of the body, whatever it is."""
+        if self.body is None:
+            return None
+        if not isinstance(self.body, dict):
+            raise errors.unbound("request", "SuperOffice.WebApi.v1.Carriers", status=self.unbound_status)
+        return lower(self.body).get(name.casefold())
+
+    def _int32(self, name: str, text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise errors.unbound(name, status=self.unbound_status) from None
+        if value not in INT32:
+            raise errors.unbound(name, status=self.unbound_status)
+        return value
+
+
+def lower(value: Mapping[str, Any]) -> dict[str, Any]:
+    """``value`` with its names in lower case: the official client writes camelCase, the documents PascalCase."""
+    return {name.casefold(): item for name, item in value.items()}
+
+
+def options(query: str) -> dict[str, str]:
+    """A query string with its names in lower case; of a repeated name the first counts."""
+    result: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        result.setdefault(name.casefold(), value)
+    return result
+
+
+def body_of(call: Call) -> Any:
+    """The body: JSON, a form, or nothing (also with a JSON content type, as the official client sends it)."""
+    if not call.body.strip():
+        return None
+    kind = call.headers.get("content-type", "").partition(";")[0].strip().casefold()
+    if kind == FORM_TYPE:
+        return dict(parse_qsl(call.body.decode(), keep_blank_values=True))
+    if kind not in JSON_TYPES:
+        raise errors.message(
+            415, f"The request entity's media type '{kind}' is not supported for this resource.", "Not a known type."
+        )
+    try:
+        return json.loads(call.body)
+    except ValueError:
+        raise errors.message(400, "The request is invalid.", "The body is not JSON.") from None

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The JSON carriers: PascalCase, every member present, as the official OpenAPI document lists them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from .dates import Dates
+from .model import Associate, AssociateType, Centre, ChatSession, Customer, Message, SpecialType, Topic
+
+COUNTRY = 578
+"""Norway, as SuperOffice numbers countries."""
+
+USER_GROUP = 2
+SYSTEM_GROUP = 1
+
+_RIGHTS: dict[str, Any] = {"TableRight": None, "FieldProperties": {}}
+
+_PERSON: dict[str, Any] = {
+    "Position": "", "PersonId": 0, "Mrmrs": "", "Firstname": "", "Lastname": "", "MiddleName": "", "Title": "",
+    "Description": "", "Email": "", "FullName": "", "DirectPhone": "", "FormalName": "", "CountryId": COUNTRY,
+    "ContactId": 0, "ContactName": "", "Retired": 0, "Rank": 1, "ActiveInterests": 0, "ContactDepartment": "",
+    "ContactCountryId": COUNTRY, "ContactOrgNr": "", "FaxPhone": "", "MobilePhone": "", "ContactPhone": "",
+    "AssociateName": "", "AssociateId": 0, "UsePersonAddress": False, "ContactFax": "", "Kanafname": "",
+    "Kanalname": "", "Post1": "", "Post2": "", "Post3": "", "EmailName": "", "ContactFullName": "",
+    "ActiveErpLinks": 0, "TicketPriorityId": 0, "SupportLanguageId": 0, "SupportAssociateId": 0, "CategoryName": "",
+    "PersonNumber": "", **_RIGHTS,
+}  # fmt: skip
+
+_TOPIC: dict[str, Any] = {
+    "ChatTopicId": 0, "Name": "", "Description": "", "WelcomeMessage": "Welcome!", "Language": None,
+    "LastAccept": None, "SecondsPrAccept": 60, "AlertRecipient": "", "AlertTemplate": None, "CollectConsent": False,
+    "BadgeHeader": "", "CustomQueueTextEnabled": False, "CustomQueueText": "", "WarnNewChatMinutes": 2,
+    "WarnManagerNewChatMinutes": 5, "TicketEnabled": False, "TicketCategory": None, "TicketPriority": None,
+    "OpeningHoursEnabled": False, "OpeningHours": None, "Widget": None, "BotEnabled": False, "BotSettings": None,
+    "OfflineCollectConsent": False, "WarnChatMessageMinutes": 2, "WarnManagerChatMessageMinutes": 5,
+    "UseQueueOfflineForm": False, "OfflineFormTimeLimit": 0, "OfflineFormQueueLength": 0, "WidgetEnableRating": False,
+    "WidgetRatingText": "", **_RIGHTS,
+}  # fmt: skip
+
+_ITEM: dict[str, Any] = {
+    "Id": 0, "Name": "", "ToolTip": "", "Deleted": False, "Rank": 0, "Type": "", "ChildItems": [], "IconHint": "",
+    "ColorBlock": 0, "ExtraInfo": "", "StyleHint": "", "FullName": "", **_RIGHTS,
+}  # fmt: skip
+
+
+class Carriers:
+    """Writes the tenant's objects for one caller."""
+
+    def __init__(self, centre: Centre, dates: Dates) -> None:
+        self._centre = centre
+        self._dates = dates
+        self._associates: dict[int, dict[str, Any]] = {}
+
+    def session(self, session: ChatSession) -> dict[str, Any]:
+        """`ChatSessionEntity`."""
+        customer, date = session.customer, self._dates.entity
+        return {
+            "ChatSessionId": session.id,
+            "TopicId": session.topic,
+            "User": self._associate_of(session.user),
+            "Person": person(customer) if customer.known else None,
+            "CustomerAlias": customer.first_name,
+            "CustomerHost": customer.host,
+            "CustomerName": customer.full_name,
+            "CustomerEmail": customer.email,
+            "CustomerPhone": customer.phone,
+            "CustomerConsented": True,
+            "CustomerCompanyName": customer.company,
+            "Status": session.status.name,
+            "FirstMessage": session.first_message,
+            "LastMessage": session.last_message,
+            "WhenRequested": date(session.requested),
+            "WhenStarted": date(session.started),
+            "WhenEnded": date(session.ended),
+            "WhenIdle": date(session.idle),
+            "WhenFetched": date(session.idle),
+            "SessionKey": session.key,
+            "InitialQueuePos": session.queue_position,
+            "AlertLevel": 0,
+            "Rank": session.rank,
+            "Flags": "CustomerIsTyping",
+            "Contact": None,
+            "Project": None,
+            "Sale": None,
+            "Ticket": None,
+            "TransferTo": self._associate_of(session.transfer_to),
+            "ChatbotIsActive": session.chatbot,
+            "Rating": session.rating,
+            **_RIGHTS,
+        }
+
+    def associate(self, associate: Associate) -> dict[str, Any]:
+        """`Associate`."""
+        return {
+            "AssociateId": associate.id,
+            "Name": associate.login,
+            "PersonId": associate.person_id,
+            "Rank": associate.id,
+            "Tooltip": associate.full_name,
+            "Type": associate.type.value,
+            "GroupIdx": _group(associate),
+            "FullName": associate.full_name,
+            "FormalName": associate.full_name,
+            "Deleted": associate.deleted,
+            "EjUserId": associate.ejuser_id,
+            "UserName": associate.user_name,
+            "ExtraFields": {},
+            "CustomFields": {},
+            **_RIGHTS,
+        }
+
+    def topic(self, topic: Topic) -> dict[str, Any]:
+        """`ChatTopicEntity`."""
+        return {**_TOPIC, "ChatTopicId": topic.id, "Name": topic.name, "LastAccept": self._dates.entity(None)}
+
+    def topic_agents(self, topic: Topic) -> list[dict[str, Any]]:
+        """`ChatTopicAgent` of everybody with a role in ``topic``."""
+        return [self.topic_agent(topic, self._centre.associates[number]) for number in sorted(topic.people)]
+
+    def topic_agent(self, topic: Topic, associate: Associate) -> dict[str, Any]:
+        """`ChatTopicAgent`: the roles of ``associate`` in ``topic``."""
+        member, manager = associate.id in topic.members, associate.id in topic.managers
+        return {
+            "TopicId": topic.id,
+            "User": self.associate(associate),
+            "CanListen": member or manager or associate.id in topic.listeners,
+            "CanRespond": member,
+            "CanManage": manager,
+            "CanNotify": member,
+        }
+
+    def message(self, session: ChatSession, message: Message) -> dict[str, Any]:
+        """`ChatMessage`."""
+        return {
+            "ChatMessageId": message.id,
+            "ChatSessionId": session.id,
+            "Type": message.type.value,
+            "Message": message.text,
+            "Author": message.author,
+            "ReadByCustomer": 0 if message.special is not SpecialType.NONE else 1,
+            "SpecialType": message.special.value,
+            "SpecialParam": message.param,
+            "WhenPosted": self._dates.posted(message.posted),
+        }
+
+    def presence(self, *, by_associate: bool) -> list[dict[str, Any]]:
+        """`ChatPresence` of all chat users; `UserId` is the ejuser id unless ``by_associate``."""
+        ongoing = Counter(session.user for session in self._centre.sessions.values() if session.status.active)
+        return [
+            {
+                "UserId": associate.id if by_associate else associate.ejuser_id,
+                "DisplayName": associate.full_name,
+                "OngoingChats": ongoing[associate.id],
+                "Present": associate.id in self._centre.present,
+                "ChatTopics": [topic.id for topic in self._centre.topics_of(associate)],
+                **_RIGHTS,
+            }
+            for associate in self._centre.chat_users()
+        ]
+
+    def _associate_of(self, associate_id: int | None) -> dict[str, Any] | None:
+        if associate_id is None:
+            return None
+        if associate_id not in self._associates:
+            self._associates[associate_id] = self.associate(self._centre.associates[associate_id])
+        return self._associates[associate_id]
+
+
+def with_links(entity: dict[str, Any], *, base: str, resource: str, entity_id: int) -> dict[str, Any]:
+    """The carrier `…WithLinks` of the REST resources."""
+    links = {"Self": f"{base}/v1/{resource}/{entity_id}", "Archive": f"{base}/v1/{resource}"}
+    return {**entity, "_Links": links}
+
+
+def person(customer: Customer) -> dict[str, Any]:
+    """`Person`."""
+    return {
+        **_PERSON,
+        "PersonId": customer.id,
+        "Firstname": customer.first_name,
+        "Lastname": customer.last_name,
+        "Email": customer.email,
+        "FullName": customer.full_name,
+        "FormalName": customer.full_name,
+        "DirectPhone": customer.phone,
+        "ContactName": customer.company,
+        "ContactFullName": customer.company,
+        "EmailName": customer.full_name,
+    }
+
+
+def user_items(associates: Iterable[Associate], *, by_associate: bool, flat: bool) -> list[dict[str, Any]]:
+    """The list `chatuser`: ids are ejuser ids unless ``by_associate``; not ``flat`` puts users under their group."""
+    items = [
+        {
+            **_ITEM,
+            "Id": associate.id if by_associate else associate.ejuser_id,
+            "Name": associate.full_name,
+            "Type": "user",
+            "FullName": associate.full_name,
+        }
+        for associate in associates
+    ]
+    if flat:
+        return items
+    return [{**_ITEM, "Id": USER_GROUP, "Name": "Service", "Type": "group", "FullName": "Service", "ChildItems": items}]
+
+
+def topic_items(topics: Iterable[Topic]) -> list[dict[str, Any]]:
+    """The list `chatchannel`."""
+    return [{**_ITEM, "Id": topic.id, "Name": topic.name, "FullName": topic.name} for topic in topics]
+
+
+def principal(associate: Associate, *, tenant: str) -> dict[str, Any]:
+    """`SoPrincipalCarrier`: who the caller is."""
+    system = associate.type is AssociateType.SYSTEM
+    return {
+        "UserType": associate.type.value,
+        "Associate": associate.login,
+        "AssociateId": associate.id,
+        "IsPersonContact": False,
+        "PersonId": associate.person_id,
+        "GroupId": _group(associate),
+        "SecondaryGroups": [],
+        "CountryId": COUNTRY,
+        "HomeCountryId": COUNTRY,
+        "ContactId": 1,
+        "ContactOwner": 0,
+        "RoleId": 1,
+        "RoleName": "System" if system else "User level 0",
+        "RoleType": "System" if system else "Employee",
+        "Licenses": [],
+        "FullName": associate.full_name,
+        "EMailAddress": associate.user_name,
+        "FunctionRights": [],
+        "EjUserId": associate.ejuser_id,
+        "EjAccessLevel": 1,
+        "EjUserStatus": "StatusNormal",
+        "ProvidedCredentials": [],
+        "DatabaseContextIdentifier": tenant,
+        "UserName": associate.user_name,
+        **_RIGHTS,
+    }
+
+
+def selected(value: Any, properties: Iterable[str]) -> Any:
+    """``value`` with everything nulled that `$select` does not name; a name may go deeper (`User/AssociateId`)."""
+    wanted: dict[str, list[str]] = {}
+    for name in properties:
+        head, _, rest = name.strip().casefold().partition("/")
+        wanted.setdefault(head, []).append(rest)
+    return _pruned(value, wanted)
+
+
+def _pruned(value: Any, wanted: dict[str, list[str]]) -> Any:
+    if isinstance(value, list):
+        return [_pruned(item, wanted) for item in value]
+    if not isinstance(value, dict):
+        return value
+    pruned: dict[str, Any] = dict.fromkeys(value)
+    for name, inner in value.items():
+        if (deeper := wanted.get(name.casefold())) is not None:
+            pruned[name] = inner if "" in deeper else selected(inner, deeper)
+    return pruned
+
+
+def _group(associate: Associate) -> int:
+    return SYSTEM_GROUP if associate.type is AssociateType.SYSTEM else USER_GROUP

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One HTTP exchange as plain values, so that a service is a function from a call to a reply."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+JSON_TYPE = "application/json; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request as it came in. ``headers`` has lower-case names, ``query`` is still encoded."""
+
+    number: int
+    verb: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    peer: str
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port by which the client reached us."""
+        return f"http://{self.headers.get('host', '127.0.0.1')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as it goes out."""
+
+    status: int
+    body: bytes
+    content_type: str = JSON_TYPE
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def json(cls, value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+        """``value`` as compact JSON, non-ASCII characters left as they are."""
+        body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        return cls(status=status, body=body, headers=headers or {})
+
+
+class Service(Protocol):
+    """What the server needs of a simulated service."""
+
+    name: str
+
+    def serves(self, path: str) -> bool:
+        """Whether this service answers at ``path``."""
+
+    def methods_of(self, call: Call) -> list[str]:
+        """The API methods that ``call`` invokes (several for a batch), as faults name them."""
+
+    def answer(self, call: Call) -> Reply:
+        """Carry out ``call`` and answer it. All effects have happened when this returns."""
+
+    def advance(self) -> None:
+        """Let everything happen that is due by the clock: people answer, limits drain, tokens expire."""
+
+    def state(self) -> dict[str, Any]:
+        """Agents, queues and chats, in the shape that ``docs/sandbox.md`` describes."""

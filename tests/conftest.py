@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private Airflow for the tests, made before anything imports Airflow."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HOME = Path(tempfile.mkdtemp(prefix="chattransfer-tests-"))
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+EXAMPLES = Path(__file__).parent.parent / "example_dags"
+os.environ.update(
+    {
+        "AIRFLOW_HOME": str(HOME),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
+)
+
+from airflow_provider_chattransfer.sandbox.server import SandboxServer  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator[SandboxServer]:
+    """One sandbox for the whole session; use ``sandbox`` to have it fresh."""
+    with SandboxServer() as server:
+        yield server

@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may move a chat session of the SuperOffice sandbox, and what "nothing happens" looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from airflow_provider_chattransfer.sandbox.server import SandboxServer
+from tests.sandbox.superoffice_client import Desk
+
+IGNORANT = {"ignore": 1.0}
+QUEUED = 153
+CLOSED = 159
+PENDING = 151
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SandboxServer]:
+    with SandboxServer() as running:
+        yield running
+
+
+@pytest.fixture
+def desk(server: SandboxServer) -> Desk:
+    return Desk(server)
+
+
+class TestATransferIsARequest:
+    def test_the_owner_stays_until_the_receiver_accepts(self, desk: Desk) -> None:
+        entity = desk.transfer(157, 12, by=7)
+        assert entity["User"]["AssociateId"] == 7
+        assert entity["TransferTo"]["AssociateId"] == 12
+        assert desk.held(157) == ("7", "12", 1)
+
+    def test_it_is_in_the_ledger_with_who_asked_and_by_which_request(self, desk: Desk) -> None:
+        desk.transfer(157, 12, by=7)
+        (change,) = desk.ledger()
+        assert (change["change"], change["chat_id"], change["by"]) == ("transferred", "157", "associate:7")
+        assert (change["before"], change["after"]) == ("agent:7", "agent:12")
+        assert (change["method"], change["request"]) == ("TransferChatSession", 1)
+
+    def test_the_receiver_is_named_by_id_or_by_login(self, desk: Desk) -> None:
+        assert desk.transfer(157, "agent12", by=7)["TransferTo"]["AssociateId"] == 12
+        assert desk.transfer(150, "12", by=7)["TransferTo"]["AssociateId"] == 12
+
+    def test_an_ejuser_id_is_not_an_associate_id(self, desk: Desk) -> None:
+        """12 is agent 7's ejuser id, and another agent's associate id."""
+        entity = desk.transfer(157, 12, by=7)
+        assert entity["TransferTo"]["EjUserId"] == 17
+        assert entity["User"]["EjUserId"] == 12
+
+    def test_the_rest_flavour_does_the_same(self, desk: Desk) -> None:
+        reply = desk.send("POST", "ChatSession/157/TransferTo/agent12", by=7)
+        assert reply.json()["TransferTo"]["AssociateId"] == 12
+        assert "_Links" not in reply.json()
+        assert desk.ledger()[0]["method"] == "ChatSession/{id}/TransferTo/{associate}"
+
+
+class TestTheReceiver:
+    def test_accepts_and_becomes_the_user(self, desk: Desk) -> None:
+        desk.transfer(157, 12, by=7)
+        desk.later()
+        entity = desk.session(157)
+        assert (entity["User"]["AssociateId"], entity["TransferTo"]) == (12, None)
+        assert desk.ledger()[1]["by"] == "person:12"
+        assert (desk.ledger()[1]["before"], desk.ledger()[1]["after"]) == ("agent:7", "agent:12")
+
+    def test_leaves_a_special_message_when_he_accepts(self, desk: Desk) -> None:
+        desk.transfer(157, 12, by=7)
+        desk.later()
+        last = desk.agent("GetChatMessages", {"ChatSessionId": 157, "After": 0})[-1]
+        assert (last["Type"], last["SpecialType"]) == ("Special", "TransferedSession")
+
+    def test_gets_the_lowest_free_rank(self, desk: Desk) -> None:
+        desk.transfer(157, 12, by=7)
+        desk.transfer(150, 12, by=7)
+        desk.later()
+        assert sorted(desk.session(chat)["Rank"] for chat in (150, 155, 157)) == [1, 2, 3]
+
+    def test_rejects_and_the_sender_goes_on(self, desk: Desk) -> None:
+        desk.reset(people={"reject": 1.0})
+        desk.transfer(157, 12, by=7)
+        desk.later()
+        assert desk.held(157) == ("7", None, 1)
+        assert desk.verbs() == ["transferred", "rejected"]
+        last = desk.agent("GetChatMessages", {"ChatSessionId": 157, "After": 0})[-1]
+        assert last["SpecialType"] == "TransferRejected"
+
+    def test_who_ignores_it_leaves_it_pending_for_ever(self, desk: Desk) -> None:
+        desk.reset(people=IGNORANT)
+        desk.transfer(157, 12, by=7)
+        desk.later(7 * 86_400)
+        assert desk.held(157) == ("7", "12", 1)
+
+    def test_who_is_away_does_not_answer(self, desk: Desk) -> None:
+        desk.reset(operators=[{"id": 5, "login": "tje0", "password": "Tje0"}, {"id": 7}, {"id": 12, "present": False}])
+        desk.transfer(157, 12, by=7)
+        desk.later(3600)
+        assert desk.held(157) == ("7", "12", 1)
+
+    def test_habits_of_a_single_agent_count(self, desk: Desk) -> None:
+        desk.reset(people={"agents": {"12": {"reject": 1.0}}})
+        desk.transfer(157, 12, by=7)
+        desk.transfer(150, 15, by=7)
+        desk.later()
+        assert (desk.held(157)[0], desk.held(150)[0]) == ("7", "15")
+
+
+class TestNothingHappens:
+    """200, the session as it is, and no line in the ledger."""
+
+    @pytest.mark.parametrize(
+        ("chat", "to", "by"),
+        [
+            pytest.param(157, 12, 8, id="by somebody who does not own it"),
+            pytest.param(157, 7, 7, id="to oneself"),
+            pytest.param(157, 4711, 7, id="to nobody"),
+            pytest.param(157, "nobody", 7, id="to a name of nobody"),
+            pytest.param(157, "", 7, id="to an empty name"),
+            pytest.param(157, 90, 7, id="to a deleted associate"),
+            pytest.param(157, 99, 7, id="to the system user"),
+            pytest.param(CLOSED, 12, 7, id="of a closed session"),
+            pytest.param(QUEUED, 12, 7, id="of a session in the queue"),
+        ],
+    )
+    def test_on_a_transfer(self, desk: Desk, chat: int, to: int | str, by: int) -> None:
+        before = desk.session(chat)
+        assert desk.transfer(chat, to, by=by) == before
+        assert desk.ledger() == []
+        assert desk.held(chat)[2] == 0
+
+    def test_on_a_transfer_by_a_manager(self, desk: Desk) -> None:
+        desk.reset(queues=[{"id": 3, "members": [7, 8, 12], "managers": [8]}])
+        assert desk.transfer(157, 12, by=8)["TransferTo"] is None
+
+    def test_on_a_transfer_by_the_system_user(self, desk: Desk) -> None:
+        headers = {"Authorization": "SOTicket 7T:Cust12345.system", "SO-AppToken": "sandbox-secret"}
+        body = {"ChatSessionId": 157, "ToAssociate": "12"}
+        assert desk.send("POST", "Agents/Chat/TransferChatSession", headers=headers, json=body).status_code == 200
+        assert desk.ledger() == []
+
+    def test_on_accepting_what_is_not_being_transferred(self, desk: Desk) -> None:
+        assert desk.agent("AcceptChatSessionTransfer", {"ChatSessionId": 157}, by=12)["User"]["AssociateId"] == 7
+        assert desk.ledger() == []
+
+    def test_on_accepting_or_rejecting_for_somebody_else(self, desk: Desk) -> None:
+        for method in ("AcceptChatSessionTransfer", "RejectChatSessionTransfer"):
+            for by in (7, 8, 15):
+                assert desk.agent(method, {"ChatSessionId": PENDING}, by=by)["TransferTo"]["AssociateId"] == 12
+        assert desk.ledger() == []
+
+    def test_on_resetting_what_is_closed_or_queued(self, desk: Desk) -> None:
+        for chat in (CLOSED, QUEUED):
+            desk.agent("ResetChatSession", {"ChatSessionId": chat}, by=7)
+        assert desk.ledger() == []
+
+
+class TestAcceptingByApi:
+    def test_assigns_to_the_caller_who_was_asked(self, desk: Desk) -> None:
+        entity = desk.send("POST", f"ChatSession/{PENDING}/AcceptTransfer", by=12).json()
+        assert (entity["User"]["AssociateId"], entity["TransferTo"]) == (12, None)
+        assert (desk.ledger()[0]["change"], desk.ledger()[0]["by"]) == ("accepted", "associate:12")
+
+    def test_comes_before_the_person_who_then_does_nothing(self, desk: Desk) -> None:
+        desk.transfer(157, 12, by=7)
+        desk.agent("AcceptChatSessionTransfer", {"ChatSessionId": 157}, by=12)
+        desk.later()
+        assert desk.verbs() == ["transferred", "accepted"]
+
+    def test_what_was_given_away_cannot_be_transferred_by_the_former_owner(self, desk: Desk) -> None:
+        desk.send("POST", f"ChatSession/{PENDING}/AcceptTransfer", by=12)
+        assert desk.transfer(PENDING, 15, by=8)["TransferTo"] is None
+
+    def test_a_rejection_by_api_clears_the_transfer(self, desk: Desk) -> None:
+        entity = desk.send("POST", f"ChatSession/{PENDING}/RejectTransfer", by=12).json()
+        assert (entity["User"]["AssociateId"], entity["TransferTo"]) == (8, None)
+        assert (desk.ledger()[0]["before"], desk.ledger()[0]["after"]) == ("agent:12", "agent:8")
+
+
+class TestASecondTransfer:
+    def test_replaces_the_pending_one_and_the_first_receiver_is_out(self, desk: Desk) -> None:
+        desk.transfer(157, 12, by=7)
+        desk.transfer(157, 15, by=7)
+        assert desk.held(157) == ("7", "15", 2)
+        desk.later()
+        assert desk.held(157) == ("15", None, 2)
+        assert desk.verbs() == ["transferred", "transferred", "accepted"]
+
+    def test_to_the_same_receiver_counts_and_is_accepted_once(self, desk: Desk) -> None:
+        desk.transfer(157, 12, by=7)
+        desk.transfer(157, 12, by=7)
+        desk.later()
+        assert desk.held(157) == ("12", None, 2)
+        assert desk.verbs() == ["transferred", "transferred", "accepted"]
+
+    def test_back_and_forth_does_not_wake_the_first_offer(self, desk: Desk) -> None:
+        desk.reset(people={"accept_after": [1, 2], "agents": {"12": {"reject": 1.0, "accept_after": [30, 31]}}})
+        desk.transfer(157, 12, by=7)
+        desk.transfer(157, 15, by=7)
+        desk.later(10)
+        assert desk.held(157)[0] == "15"
+        desk.transfer(157, 12, by=15)
+        desk.later(25)
+        assert desk.held(157) == ("15", "12", 3), "the answer to the first offer is not one to the second"
+
+
+class TestSwitches:
+    def test_manager_may_transfer(self, desk: Desk) -> None:
+        desk.reset(switches={"manager_may_transfer": True}, queues=[{"id": 3, "managers": [8]}])
+        assert desk.transfer(157, 12, by=8)["TransferTo"]["AssociateId"] == 12
+        assert desk.transfer(150, 12, by=15)["TransferTo"] is None
+
+    @pytest.mark.parametrize("status", [200, 400, 500])
+    def test_unknown_target_error(self, desk: Desk, status: int) -> None:
+        desk.reset(switches={"unknown_target": "error", "error_status": status})
+        body = {"ChatSessionId": 157, "ToAssociate": "4711"}
+        reply = desk.send("POST", "Agents/Chat/TransferChatSession", by=7, json=body)
+        assert reply.status_code == status
+        assert reply.json()["Error"] is True
+        assert reply.json()["ErrorType"] == "SoInvalidArgumentException"
+        assert desk.ledger() == []
+
+    def test_third_party_accept(self, desk: Desk) -> None:
+        desk.reset(switches={"third_party_accept": "assign"})
+        assert desk.agent("AcceptChatSessionTransfer", {"ChatSessionId": PENDING}, by=15)["User"]["AssociateId"] == 15
+
+    def test_sender_may_reject(self, desk: Desk) -> None:
+        desk.reset(switches={"sender_may_reject": True})
+        assert desk.agent("RejectChatSessionTransfer", {"ChatSessionId": PENDING}, by=8)["TransferTo"] is None
+        assert desk.ledger()[0]["by"] == "associate:8"
+
+    def test_overwrite_pending(self, desk: Desk) -> None:
+        desk.reset(switches={"overwrite_pending": False})
+        assert desk.transfer(PENDING, 15, by=8)["TransferTo"]["AssociateId"] == 12
+        assert desk.ledger() == []
+
+    def test_transfer_to_ended(self, desk: Desk) -> None:
+        desk.reset(switches={"transfer_to_ended": "apply"})
+        assert desk.transfer(CLOSED, 12, by=7)["TransferTo"]["AssociateId"] == 12
+        desk.reset(switches={"transfer_to_ended": "error"})
+        body = {"ChatSessionId": CLOSED, "ToAssociate": "12"}
+        reply = desk.send("POST", "Agents/Chat/TransferChatSession", by=7, json=body)
+        assert (reply.status_code, reply.json()["ErrorType"]) == (400, "SoIllegalOperationException")
+
+    def test_away_target(self, desk: Desk) -> None:
+        desk.reset(switches={"away_target": "noop"})
+        desk.send("POST", "Presence/SaveAll", by=12, json=[{"UserId": 17, "Present": False}])
+        assert desk.transfer(157, 12, by=7)["TransferTo"] is None
+
+    def test_non_member_target(self, desk: Desk) -> None:
+        desk.reset(switches={"non_member_target": "noop"}, queues=[{"id": 3, "members": [7, 8, 15]}])
+        assert desk.transfer(157, 12, by=7)["TransferTo"] is None
+        assert desk.transfer(157, 15, by=7)["TransferTo"]["AssociateId"] == 15
+
+    def test_target_name(self, desk: Desk) -> None:
+        assert desk.transfer(157, "agent12@example.com", by=7)["TransferTo"] is None
+        desk.reset(switches={"target_name": "user_name"})
+        assert desk.transfer(157, "agent12", by=7)["TransferTo"] is None
+        assert desk.transfer(157, "agent12@example.com", by=7)["TransferTo"]["AssociateId"] == 12
+
+    def test_reset_by(self, desk: Desk) -> None:
+        desk.reset(switches={"reset_by": "owner"})
+        assert desk.agent("ResetChatSession", {"ChatSessionId": 157}, by=8)["Status"] != "InQueue"
+        assert desk.agent("ResetChatSession", {"ChatSessionId": 157}, by=7)["Status"] == "InQueue"
+
+    def test_an_unknown_one_is_refused(self, desk: Desk) -> None:
+        for switches in ({"managers": True}, {"unknown_target": "maybe"}, {"manager_may_transfer": 1}):
+            assert desk.reset(switches=switches).status_code == 400
+
+
+class TestTheQueue:
+    def test_a_reset_chat_waits_in_its_topic_without_user(self, desk: Desk) -> None:
+        entity = desk.send("POST", f"ChatSession/{PENDING}/Reset", by=8).json()
+        assert (entity["Status"], entity["User"], entity["TransferTo"]) == ("InQueue", None, None)
+        assert entity["WhenStarted"].startswith("0001-01-01")
+        assert (desk.ledger()[0]["change"], desk.ledger()[0]["after"]) == ("reset", "queue:3")
+
+    def test_a_picked_up_chat_belongs_to_the_caller_and_the_customer_is_welcomed(self, desk: Desk) -> None:
+        entity = desk.agent("PickUpChatSession", {"ChatSessionId": QUEUED}, by=12)
+        assert (entity["User"]["AssociateId"], entity["Status"]) == (12, "UserLast")
+        last = desk.agent("GetChatMessages", {"ChatSessionId": QUEUED, "After": 0})[-1]
+        assert last["SpecialType"] == "Welcome"
+        assert (desk.ledger()[0]["change"], desk.ledger()[0]["before"]) == ("accepted", "queue:3")
+
+    def test_what_is_not_in_the_queue_cannot_be_picked_up(self, desk: Desk) -> None:
+        assert desk.agent("PickUpChatSession", {"ChatSessionId": 157}, by=12) is None
+        assert desk.send("POST", "ChatSession/157/Pickup", by=12).json() is None
+        assert desk.ledger() == []
+
+    def test_the_first_is_the_longest_waiting_of_the_callers_topics(self, desk: Desk) -> None:
+        assert desk.agent("PickUpFirstChatSession", by=7)["ChatSessionId"] == 153
+        assert desk.agent("PickUpFirstChatSession", by=7)["ChatSessionId"] == 173
+        assert desk.agent("PickUpFirstChatSession", by=7) is None, "163 waits in a topic that agent 7 has no role in"
+
+
+class TestTheScenario:
+    def test_the_default_one_is_an_end_of_shift(self, desk: Desk) -> None:
+        chats = desk.state()["chats"]
+        assert len(chats) == 30
+        going_home = [chat for chat in chats if chat["owner"] in ("7", "8") and chat["state"] == "open"]
+        assert len(going_home) > 15
+        assert sum(chat["state"] == "waiting" for chat in chats) == 3
+        assert sum(chat["state"] == "closed" for chat in chats) == 3
+        assert [(chat["owner"], chat["offered_to"]) for chat in chats if chat["offered_to"]] == [("8", "12")]
+        assert len({chat["customer"] for chat in chats}) < len(chats)
+
+    def test_a_chat_can_be_listed_with_few_words(self, desk: Desk) -> None:
+        desk.reset(chats=[{"id": 1, "owner": 7}, {"queue": 4}, {"id": 9, "owner": 8, "state": "closed"}])
+        assert [(chat["id"], chat["state"], chat["owner"]) for chat in desk.state()["chats"]] == [
+            ("1", "open", "7"),
+            ("2", "waiting", None),
+            ("9", "closed", "8"),
+        ]
+
+    def test_it_grows_without_becoming_slow(self, desk: Desk) -> None:
+        assert desk.reset(operators=10, chats=2000).elapsed.total_seconds() < 3
+        reply = desk.send("GET", "ChatSession", by=7, params={"$filter": "status oneOf (5,6)", "$top": "100"})
+        assert len(reply.json()["value"]) == 100
+        assert reply.elapsed.total_seconds() < 1
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"chat": 3},
+            {"chats": [{"id": 1, "owner": 4711}]},
+            {"chats": [{"id": 1, "owner": 90}]},
+            {"chats": [{"id": 1, "owner": 7, "state": "waiting"}]},
+            {"chats": [{"id": 1, "state": "open"}]},
+            {"chats": [{"id": 1, "queue": 77}]},
+            {"chats": [{"id": 1, "owner": 7, "transfer_to": 7}]},
+            {"chats": [{"id": 1, "colour": "red"}]},
+            {"chats": [{"id": 1}, {"id": 1}]},
+            {"chats": [{"id": 1, "owner": 7, "state": "closed", "status": "UserLast"}]},
+            {"queues": [{"id": 3, "members": [4711]}]},
+            {"operators": [{"id": 7}, {"id": 7}]},
+            {"operators": True},
+            {"tokens": {"8A:x": 4711}},
+            {"rate": 0},
+            {"tenant_state": "Asleep"},
+            {"time_zone": "Middle/Earth"},
+        ],
+    )
+    def test_a_contradictory_one_is_refused(self, desk: Desk, wrong: dict[str, object]) -> None:
+        assert desk.reset(**wrong).status_code == 400
+        assert len(desk.state()["chats"]) == 30, "the old state stays"
