@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator that accepts a transfer as the one who receives it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from ..chats.model import Chat, Target, Transfer, TransferReport, as_id
+from ..chats.run import take_over
+from .reporting import hand_in
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from ..platforms.base import ChatPlatform
+
+
+class AcceptTransferOperator(BaseOperator):
+    """Accept the transfer of one chat, and read back whether it was accepted.
+
+    SuperOffice: as the agent to whom it is being transferred (``ChatSession/{id}/AcceptTransfer``), by the
+    connection that ``agent_conn_id`` names for him, else as the connection's own user. Bitrix24: as the
+    webhook's user (``imopenlines.operator.answer``).
+
+    :param conn_id: a connection of type ``bitrix24`` or ``superoffice`` (templated).
+    :param chat_id: the chat's number (templated).
+    """
+
+    template_fields: Sequence[str] = ("conn_id", "chat_id")
+    ui_color = "#d9ead3"
+
+    def __init__(self, *, conn_id: str, chat_id: int | str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.conn_id = conn_id
+        self.chat_id = chat_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Accept, and return a report of one chat; raises ``ChatsNotTransferred`` when it was not accepted."""
+        from ..hooks.base import open_platform
+        from ..platforms.driving import carry_out
+
+        chat_id = as_id(self.chat_id, of="chat_id")
+        started_at = datetime.now(UTC)
+        with open_platform(self.conn_id) as platform:
+            transfer = Transfer(chat_id=chat_id, target=_receiver(platform, chat_id))
+            results = carry_out(take_over(transfer), platform)
+        report = TransferReport(
+            platform=platform.name,
+            conn_id=self.conn_id,
+            results=tuple(results),
+            started_at=started_at,
+            finished_at=datetime.now(UTC),
+        )
+        self.log.info("%s", report)
+        return hand_in(context, report)
+
+
+def _receiver(platform: ChatPlatform, chat_id: str) -> Target:
+    chat = platform.read_chats([chat_id])[chat_id]
+    return platform.receiver_of(chat if isinstance(chat, Chat) else Chat(id=chat_id))

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contract that every service keeps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from ..chats.model import Chat, Reading, Target
+from ..chats.run import Move, Sent
+from ..chats.settling import Answer, NotSent, Refused, Unclear
+from .errors import NotCarriedOut, PlatformError, RequestRefused, WrongCredentials
+
+
+@dataclass(frozen=True, slots=True)
+class SendOptions:
+    """How transfers are sent. ``bot_leaves`` is Bitrix24's LEAVE; SuperOffice has no such thing."""
+
+    bot_leaves: bool = False
+
+
+class ChatPlatform(ABC):
+    """A service on which chats can be found, read and moved, seen by one account.
+
+    Every method may raise a ``PlatformError``; reads have then been repeated as far as that made sense.
+    """
+
+    name: str
+    """The connection type, as reports name the platform."""
+
+    chunk: int
+    """How many chats are read, sent and read back at a time."""
+
+    @abstractmethod
+    def check_targets(self, targets: Sequence[Target]) -> None:
+        """Raise ``ValueError`` for a kind of target that this service does not have. No request is made."""
+
+    @abstractmethod
+    def find_agents_chats(self, agents: Sequence[str]) -> list[Chat]:
+        """The open chats that ``agents`` have, or that ring at them, by id."""
+
+    @abstractmethod
+    def find_waiting_chats(self, queue: str) -> list[Chat]:
+        """The chats that wait in ``queue`` and that nobody has accepted, by id."""
+
+    @abstractmethod
+    def read_chats(self, chat_ids: Sequence[str]) -> Mapping[str, Reading]:
+        """The state of each of ``chat_ids`` now, in as few requests as the service allows."""
+
+    @abstractmethod
+    def send(self, moves: Sequence[Move], options: SendOptions) -> Sent:
+        """Ask for ``moves``, each once, and return what the service said to each by chat id.
+
+        A chat without an answer was not sent. Raises only what concerns all of them alike.
+        """
+
+    @abstractmethod
+    def receiver_of(self, chat: Chat) -> Target:
+        """The agent as whom ``accept`` accepts ``chat``."""
+
+    @abstractmethod
+    def accept(self, chat: Chat) -> Answer:
+        """Accept the transfer of ``chat`` as its receiver, and return what the service said."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of connections."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def answer_to(error: PlatformError) -> Answer:
+    """What an error says about the request that met it."""
+    if isinstance(error, NotCarriedOut | WrongCredentials):
+        return NotSent(str(error))
+    if isinstance(error, RequestRefused):
+        return Refused(str(error))
+    return Unclear(str(error))

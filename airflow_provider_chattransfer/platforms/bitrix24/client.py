@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The REST protocol of Bitrix24: the shape of a request, of an answer, of a batch and of an error."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from ..errors import (
+    Interrupted,
+    Limited,
+    Missing,
+    NotCarriedOut,
+    NotUnderstood,
+    PlatformError,
+    RequestRefused,
+    WrongCredentials,
+)
+from ..transport import NO_JSON, Request, Response, Transport, gateway_trouble
+from .auth import Webhook
+
+BATCH_SIZE = 50
+"""Commands in one batch (documented for ``batch``)."""
+
+OPERATING_PAUSE = 10.0
+"""Seconds to wait at least after OPERATION_TIME_LIMIT, which comes without a hint (documented limits)."""
+
+WRONG_CREDENTIALS = frozenset(
+    {
+        "access_denied",
+        "application_not_found",
+        "authorization_error",
+        "bot_id_error",
+        "error_oauth",
+        "expired_token",
+        "insufficient_scope",
+        "invalid_credentials",
+        "invalid_request",
+        "invalid_token",
+        "method_confirm_denied",
+        "method_confirm_waiting",
+        "no_auth_found",
+        "overload_limit",
+        "portal_deleted",
+        "user_access_error",
+        "wrong_auth_type",
+    }
+)
+"""Codes that concern the account and not one chat: documented system errors, and those of the transfer
+(ACCESS_DENIED: no CLIENT_ID; BOT_ID_ERROR: no bot for it). Statuses differ between documents and servers, so
+the code decides."""
+
+LIMITS = frozenset({"query_limit_exceeded", "operation_time_limit"})
+"""The request was turned away before it was carried out."""
+
+SERVER_TROUBLE = frozenset({"internal_server_error", "error_unexpected_answer"})
+MISSING = frozenset({"access_error", "error_method_not_found"})
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One REST method with its parameters."""
+
+    method: str
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The result of a method, and where its list goes on, if it does."""
+
+    result: Any
+    next: int | None = None
+
+
+class Bitrix24Client:
+    """Calls methods, one or fifty at a time."""
+
+    def __init__(self, *, auth: Webhook, transport: Transport) -> None:
+        self.auth = auth
+        self._transport = transport
+        self._operating_reset_at = 0.0
+
+    def call(self, command: Command, *, repeatable: bool) -> Page:
+        """Call one method. Raises a ``PlatformError``. ``repeatable`` when doing it twice does no harm."""
+
+        def understand(response: Response) -> Page:
+            envelope = self._envelope(response, command.method)
+            return Page(envelope.get("result"), envelope.get("next"))
+
+        page: Page = self._transport.send(self._request(command, repeatable=repeatable), understand)
+        return page
+
+    def batch(self, commands: Sequence[Command], *, repeatable: bool) -> list[Any | PlatformError]:
+        """Call up to fifty methods in one request; a result or an error for each, in the same order.
+
+        Raises a ``PlatformError`` for what concerns the whole batch. When it is ``repeatable``, a limit that
+        struck a single command is waited out for all.
+        """
+        if len(commands) > BATCH_SIZE:
+            raise ValueError(f"a batch holds {BATCH_SIZE} commands, not {len(commands)}")
+        if len(commands) == 1:
+            return [self._alone(commands[0], repeatable=repeatable)]
+        keys = {f"c{number}": command for number, command in enumerate(commands)}
+        params = {"halt": 0, "cmd": {key: _encode(command) for key, command in keys.items()}}
+
+        def understand(response: Response) -> list[Any | PlatformError]:
+            results = self._batch_results(self._envelope(response, "batch"), keys)
+            limited = next((result for result in results if isinstance(result, Limited)), None)
+            if limited and repeatable:
+                raise limited
+            return results
+
+        request = self._request(Command("batch", params), repeatable=repeatable)
+        results: list[Any | PlatformError] = self._transport.send(request, understand)
+        return results
+
+    def batches(self, commands: Sequence[Command]) -> Iterator[Any | PlatformError]:
+        """Any number of reads, fifty to a request, in the same order."""
+        for start in range(0, len(commands), BATCH_SIZE):
+            yield from self.batch(commands[start : start + BATCH_SIZE], repeatable=True)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def _alone(self, command: Command, *, repeatable: bool) -> Any | PlatformError:
+        try:
+            return self.call(command, repeatable=repeatable).result
+        except RequestRefused as refused:
+            return refused
+
+    def _request(self, command: Command, *, repeatable: bool) -> Request:
+        return Request(
+            method=command.method, url=self.auth.url(command.method), json=dict(command.params), repeatable=repeatable
+        )
+
+    def _envelope(self, response: Response, method: str) -> dict[str, Any]:
+        """The body of a good answer; raises what a bad one means."""
+        body = response.body
+        if response.status in (301, 302, 307, 308):
+            raise WrongCredentials(
+                "the portal has moved; put its new address into the connection's host", method=method
+            )
+        if not isinstance(body, dict) or body is NO_JSON:
+            raise gateway_trouble(response, method=method)
+        if "error" in body:
+            raise self._error(body, method=method)
+        if response.status != 200 or "result" not in body:
+            raise gateway_trouble(response, method=method)
+        self._note_operating(body.get("time"))
+        return body
+
+    def _batch_results(self, envelope: dict[str, Any], keys: Mapping[str, Command]) -> list[Any | PlatformError]:
+        body = envelope["result"]
+        if not isinstance(body, dict):
+            raise NotUnderstood("the answer to a batch has no results", method="batch")
+        results, errors = _php_map(body.get("result")), _php_map(body.get("result_error"))
+        for timing in _php_map(body.get("result_time")).values():
+            self._note_operating(timing)
+        return [self._batch_result(key, command.method, results, errors) for key, command in keys.items()]
+
+    def _batch_result(
+        self, key: str, method: str, results: Mapping[str, Any], errors: Mapping[str, Any]
+    ) -> Any | PlatformError:
+        if key in errors:
+            error = errors[key]
+            return self._error(error if isinstance(error, dict) else {"error": str(error)}, method=method)
+        if key in results:
+            return results[key]
+        return NotCarriedOut("the portal left this command of the batch out", method=method)
+
+    def _error(self, body: Mapping[str, Any], *, method: str) -> PlatformError:
+        """The typed error for ``{"error": …, "error_description": …}``; decided by the code, never by the text."""
+        code = str(body["error"])
+        text = str(body.get("error_description") or "the portal gave no description")[:200]
+        known = code.lower()
+        if known in LIMITS:
+            return Limited(text, method=method, code=code, retry_after=self._hint(known))
+        if known in WRONG_CREDENTIALS:
+            return WrongCredentials(f"{text} {_advice(known)}".strip(), method=method, code=code)
+        if known in SERVER_TROUBLE:
+            return Interrupted(text, method=method, code=code)
+        kind = Missing if known in MISSING else RequestRefused
+        return kind(text, method=method, code=code)
+
+    def _hint(self, code: str) -> float:
+        """Seconds until a limit lets us in again: neither of them tells."""
+        if code == "query_limit_exceeded":
+            return 1.0
+        return max(OPERATING_PAUSE, self._operating_reset_at - time.time())
+
+    def _note_operating(self, timing: Any) -> None:
+        reset_at = timing.get("operating_reset_at") if isinstance(timing, dict) else None
+        if isinstance(reset_at, int | float):
+            self._operating_reset_at = float(reset_at)
+
+
+def _advice(code: str) -> str:
+    return {
+        "invalid_credentials": "(check login and password of the connection: the webhook's user id and code)",
+        "access_denied": "(check bot_client_id of the connection, and the rights of the webhook's user)",
+        "bot_id_error": "(no bot is registered for the connection's bot_client_id)",
+        "insufficient_scope": "(give the webhook the scope that this method needs)",
+    }.get(code, "")
+
+
+def _php_map(value: Any) -> Mapping[str, Any]:
+    """A PHP array as JSON shows it: an object, a list for the keys 0..n-1, and ``[]`` for none."""
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, list):
+        return {str(key): item for key, item in enumerate(value)}
+    return {}
+
+
+def _encode(command: Command) -> str:
+    return f"{command.method}?{urlencode(list(_flat(command.params)), quote_via=quote)}"
+
+
+def _flat(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """``{"FILTER": {"ID": [7, 8]}}`` as ``FILTER[ID][0]=7&FILTER[ID][1]=8``."""
+    for key, value in params.items():
+        yield from _flat_value(key, value)
+
+
+def _flat_value(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _flat_value(f"{key}[{name}]", item)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for number, item in enumerate(value):
+            yield from _flat_value(f"{key}[{number}]", item)
+    else:
+        yield key, str(value)

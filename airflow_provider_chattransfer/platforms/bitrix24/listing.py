@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finding open dialogues on a portal. No single method does it everywhere, so there are three ways.
+
+1. ``imopenlines.v2.Session.list``: complete, also dialogues that only ring at somebody. Needs a plan with Open
+   Channels reports, a portal of September 2026 or later, and a webhook user who may see the reports of the
+   lines; lines that he may not see are missing without an error.
+2. ``crm.activity.list``, then ``imopenlines.dialog.get``: misses lines without CRM, sessions that got no
+   activity, and dialogues that ring at somebody who has not accepted.
+3. ``im.recent.get``: the webhook user's own list; nobody else's.
+
+Where none of them serves, chats are named by their ids.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from ...chats.model import Chat
+from ..errors import PlatformError, RequestRefused
+from .client import BATCH_SIZE, Bitrix24Client, Command
+from .dialogs import read_dialog, read_session
+
+log = logging.getLogger(__name__)
+
+PAGE = 200
+"""The largest page of ``imopenlines.v2.Session.list``."""
+
+AGENTS_AT_ONCE = 10
+"""Agents in one filter. A filter reaches 10,200 rows, and an operator may hold at most 1,000 dialogues."""
+
+OPEN_STATUSES = ("answered", "paused", "new")
+"""The statuses of an open session; the filter takes one at a time. ``paused`` is a pinned dialogue."""
+
+UNAVAILABLE = frozenset({"tariff_restriction", "error_method_not_found", "access_denied", "insufficient_scope"})
+"""Codes that say that a way of listing is not open to this account; permanent."""
+
+
+class DialogFinder:
+    """Finds open dialogues by the best way that the portal allows."""
+
+    def __init__(self, client: Bitrix24Client) -> None:
+        self._client = client
+
+    def of_agents(self, agents: Sequence[str]) -> list[Chat]:
+        """The dialogues that ``agents`` have or that ring at them, by id. Raises a ``PlatformError``."""
+        wanted = set(agents)
+        ways: list[Callable[[], Iterable[Chat]]] = [
+            lambda: self._sessions_of_agents(agents),
+            lambda: self._activities({"RESPONSIBLE_ID": list(agents)}),
+        ]
+        if wanted == {self._client.auth.user_id}:
+            ways.append(self._own_recent)
+        found = self._first_open(ways, what=f"the open chats of agents {', '.join(agents)}", option="chat_ids")
+        return _by_id(chat for chat in found if chat.owner in wanted or chat.offered_to in wanted)
+
+    def waiting_in(self, queue: str) -> list[Chat]:
+        """The dialogues of an open line that nobody has accepted, by id. Raises a ``PlatformError``."""
+        found = self._first_open(
+            [
+                lambda: self._sessions([{"configIdList": [queue], "status": "new"}]),
+                lambda: self._activities({"PROVIDER_TYPE_ID": queue}),
+            ],
+            what=f"the chats waiting in queue {queue}",
+            option="chat_ids",
+        )
+        return _by_id(chat for chat in found if chat.owner is None and chat.queue == queue)
+
+    def _first_open(self, ways: Sequence[Callable[[], Iterable[Chat]]], *, what: str, option: str) -> list[Chat]:
+        refusal: PlatformError | None = None
+        for way in ways:
+            try:
+                return list(way())
+            except PlatformError as error:
+                if (error.code or "").lower() not in UNAVAILABLE:
+                    raise
+                log.warning("One way of listing chats is not open to this account: %s", error)
+                refusal = error
+        raise RequestRefused(
+            f"cannot list {what}: {refusal}. Give the webhook's user access to Open Channels reports or the crm "
+            f"scope, or name the chats with {option}",
+            method="imopenlines.v2.Session.list",
+        )
+
+    def _sessions_of_agents(self, agents: Sequence[str]) -> Iterable[Chat]:
+        groups = [agents[start : start + AGENTS_AT_ONCE] for start in range(0, len(agents), AGENTS_AT_ONCE)]
+        found = list(
+            self._sessions(
+                [{"operatorIdList": list(group), "status": status} for group in groups for status in OPEN_STATUSES]
+            )
+        )
+        if not found:
+            self._mistrust_silence(agents)
+        return found
+
+    def _sessions(self, filters: Sequence[dict[str, Any]]) -> Iterable[Chat]:
+        """All pages of several filters, the next page of each in one batch."""
+        pages = [{**each, "limit": PAGE, "offset": 0, "orderDirection": "asc"} for each in filters]
+        while pages:
+            commands = [Command("imopenlines.v2.Session.list", page) for page in pages]
+            further = []
+            for page, answer in zip(pages, self._client.batches(commands), strict=True):
+                result = _value(answer)
+                yield from (read_session(session) for session in result["sessions"])
+                if result.get("hasNextPage"):
+                    further.append({**page, "offset": page["offset"] + PAGE})
+            pages = further
+
+    def _mistrust_silence(self, agents: Sequence[str]) -> None:
+        """An empty list may only mean that we may not see: ask how busy the agents are."""
+        command = Command("imopenlines.v2.Operator.list", {"userIdList": list(agents), "limit": PAGE})
+        operators = self._client.call(command, repeatable=True).result["operators"]
+        busy = sorted({str(each["userId"]) for each in operators if each.get("activeSessions")}, key=int)
+        if busy:
+            raise RequestRefused(
+                f"the portal lists no chat, yet agents {', '.join(busy)} have some: the webhook's user may not see the "
+                "reports of their lines",
+                method="imopenlines.v2.Session.list",
+                code="ACCESS_DENIED",
+            )
+
+    def _activities(self, narrower: dict[str, Any]) -> Iterable[Chat]:
+        """The dialogues behind the open CRM activities.
+
+        The responsible person follows a transfer only on lines with CRM_TRANSFER_CHANGE=Y; if there are others,
+        all open activities are read.
+        """
+        if "RESPONSIBLE_ID" in narrower and not self._responsible_follows():
+            narrower = {}
+        sessions = list(self._activity_sessions(narrower))
+        for answer in self._client.batches(
+            [Command("imopenlines.dialog.get", {"SESSION_ID": session}) for session in sessions]
+        ):
+            chat = None if isinstance(answer, RequestRefused) else read_dialog(_value(answer))
+            if isinstance(chat, Chat) and not chat.closed:
+                yield chat
+
+    def _responsible_follows(self) -> bool:
+        command = Command("imopenlines.config.list.get", {"PARAMS": {"select": ["ID", "CRM", "CRM_TRANSFER_CHANGE"]}})
+        lines = self._client.call(command, repeatable=True).result
+        return all(line.get("CRM_TRANSFER_CHANGE") == "Y" for line in lines)
+
+    def _activity_sessions(self, narrower: dict[str, Any]) -> Iterable[str]:
+        """Session ids, page by page behind the last activity seen, so that no row is missed or seen twice."""
+        last = 0
+        while True:
+            command = Command(
+                "crm.activity.list",
+                {
+                    "filter": {
+                        "PROVIDER_ID": "IMOPENLINES_SESSION",
+                        "COMPLETED": "N",
+                        ">ID": last,
+                        **narrower,
+                    },
+                    "select": ["ID", "ASSOCIATED_ENTITY_ID"],
+                    "order": {"ID": "ASC"},
+                    "start": -1,
+                },
+            )
+            rows = self._client.call(command, repeatable=True).result
+            yield from (str(row["ASSOCIATED_ENTITY_ID"]) for row in rows)
+            if len(rows) < BATCH_SIZE:
+                return
+            last = int(rows[-1]["ID"])
+
+    def _own_recent(self) -> Iterable[Chat]:
+        command = Command("im.recent.get", {"ONLY_OPENLINES": "Y"})
+        for item in self._client.call(command, repeatable=True).result:
+            details = item.get("chat")
+            if details:
+                chat = read_dialog({"entity_type": "LINES", **details})
+                if isinstance(chat, Chat) and not chat.closed:
+                    yield chat
+
+
+def _value(answer: Any | PlatformError) -> Any:
+    if isinstance(answer, PlatformError):
+        raise answer
+    return answer
+
+
+def _by_id(chats: Iterable[Chat]) -> list[Chat]:
+    """Each chat once, its newest session, in the order of the ids."""
+    newest: dict[str, Chat] = {}
+    for chat in chats:
+        known = newest.get(chat.id)
+        if known is None or int(chat.session or 0) > int(known.session or 0):
+            newest[chat.id] = chat
+    return sorted(newest.values(), key=lambda chat: int(chat.id))

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bitrix24 Open Lines as a ``ChatPlatform``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ...chats.model import Chat, Reading, Target, TargetKind, Unread, as_id
+from ...chats.run import Move, Sent, Stop
+from ...chats.settling import Answer, Answered, Refused, Unclear
+from ..base import ChatPlatform, SendOptions, answer_to
+from ..errors import Missing, PlatformError, RequestRefused, WrongCredentials
+from ..rate import RateLimit
+from .client import BATCH_SIZE, Bitrix24Client, Command
+from .dialogs import read_dialog
+from .listing import DialogFinder
+from .receivers import Receivers
+
+RATE_LIMIT = RateLimit(per_second=2.0, burst=50)
+"""The documented limit of all plans but Enterprise (5 a second, 250 at once), per portal and source address."""
+
+READ_TIMEOUT = 75.0
+"""Seconds. The server works on a request for up to 60 s; whoever gives up before does not know the outcome."""
+
+PASSING = frozenset({"operator_wrong", "wrong_chat"})
+"""What a refused transfer is called now, and was before. Also the answer while another transfer of the chat
+is under way, for up to 60 s, so it may pass."""
+
+
+class Bitrix24Platform(ChatPlatform):
+    """Dialogues are read and moved in batches of fifty, each batch one request."""
+
+    name = "bitrix24"
+    chunk = BATCH_SIZE
+
+    def __init__(self, client: Bitrix24Client) -> None:
+        self._client = client
+        self._finder = DialogFinder(client)
+        self._receivers = Receivers(client)
+
+    def check_targets(self, targets: Sequence[Target]) -> None:
+        """Bitrix24 has agents and queues both."""
+
+    def find_agents_chats(self, agents: Sequence[str]) -> list[Chat]:
+        return self._finder.of_agents(agents)
+
+    def find_waiting_chats(self, queue: str) -> list[Chat]:
+        return self._finder.waiting_in(queue)
+
+    def read_chats(self, chat_ids: Sequence[str]) -> Mapping[str, Reading]:
+        commands = [Command("imopenlines.dialog.get", {"CHAT_ID": int(chat_id)}) for chat_id in chat_ids]
+        answers = zip(chat_ids, self._client.batches(commands), strict=True)
+        chats = {chat_id: _reading(chat_id, answer) for chat_id, answer in answers}
+        owners = {chat.owner for chat in chats.values() if isinstance(chat, Chat) and chat.owner}
+        bots = self._receivers.are_bots(sorted(owners, key=int))
+        return {chat_id: _without_bot(chat, bots) for chat_id, chat in chats.items()}
+
+    def send(self, moves: Sequence[Move], options: SendOptions) -> Sent:
+        destinations = {move.transfer.chat_id: _destination(move) for move in moves}
+        self._receivers.look_up(destinations.values())
+        answers: dict[str, Answer] = {}
+        commands: dict[str, Command] = {}
+        for chat_id, target in destinations.items():
+            if refusal := self._receivers.refusal(target):
+                answers[chat_id] = Refused(refusal)
+            else:
+                commands[chat_id] = self.transfer_command(chat_id, target=target, bot_leaves=options.bot_leaves)
+        results = self._client.batch(list(commands.values()), repeatable=False) if commands else []
+        answers.update(zip(commands, map(_answer, results), strict=True))
+        not_let_in = next((result for result in results if isinstance(result, WrongCredentials)), None)
+        return Sent(answers, Stop(str(not_let_in)) if not_let_in else None)
+
+    def receiver_of(self, chat: Chat) -> Target:
+        return Target.agent(self._client.auth.user_id)
+
+    def accept(self, chat: Chat) -> Answer:
+        command = Command("imopenlines.operator.answer", {"CHAT_ID": int(chat.id)})
+        return _answer(self._client.batch([command], repeatable=False)[0])
+
+    def close(self) -> None:
+        self._client.close()
+
+    def transfer_command(self, chat_id: str, *, target: Target, bot_leaves: bool) -> Command:
+        """``imopenlines.bot.session.transfer`` with exactly one destination.
+
+        Names in upper case and ``LEAVE`` as a string, since the server takes no other spelling; CLIENT_ID,
+        since it refuses a webhook without.
+        """
+        destination = "USER_ID" if target.is_agent else "QUEUE_ID"
+        return Command(
+            "imopenlines.bot.session.transfer",
+            {
+                "CHAT_ID": int(chat_id),
+                destination: int(target.id or 0),
+                "LEAVE": "Y" if bot_leaves else "N",
+                "CLIENT_ID": self._client.auth.bot_client_id,
+            },
+        )
+
+
+def parse_transfer_id(transfer_id: object) -> Target:
+    """Read Bitrix24's own spelling of a destination, TRANSFER_ID: ``12`` is a user, ``queue3`` an open line.
+
+    It is understood here and never sent: servers and documents disagree about what it wins over. Raises
+    ``ValueError`` for what is neither.
+    """
+    text = str(transfer_id)
+    kind = TargetKind.QUEUE if text.startswith(TargetKind.QUEUE) else TargetKind.AGENT
+    return Target(kind, as_id(text.removeprefix(TargetKind.QUEUE), of=f"TRANSFER_ID {text!r}"))
+
+
+def _destination(move: Move) -> Target:
+    """The target of a move; a chat's own queue by the number of its line, as the server wants it."""
+    target = move.transfer.target
+    return target if target.id is not None else replace(target, id=move.chat.queue)
+
+
+def _reading(chat_id: str, answer: Any | PlatformError) -> Reading:
+    if isinstance(answer, Missing):
+        return Unread(f"chat {chat_id} is not there, or this account may not see it [{answer.code}]")
+    if isinstance(answer, RequestRefused):
+        return Unread(str(answer))
+    if isinstance(answer, PlatformError):
+        raise answer
+    return read_dialog(answer) if isinstance(answer, Mapping) else Unread(f"chat {chat_id} is not shown")
+
+
+def _without_bot(chat: Reading, bots: frozenset[str]) -> Reading:
+    """A dialogue that a bot leads has been accepted by nobody."""
+    return replace(chat, owner=None) if isinstance(chat, Chat) and chat.owner in bots else chat
+
+
+def _answer(result: Any | PlatformError) -> Answer:
+    if isinstance(result, RequestRefused):
+        return Refused(str(result), passing=(result.code or "").lower() in PASSING)
+    if isinstance(result, PlatformError):
+        return answer_to(result)
+    return Answered() if result is True else Unclear(f"the portal answered {type(result).__name__}, not true")

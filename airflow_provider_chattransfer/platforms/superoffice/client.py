@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The WebAPI of SuperOffice: its two flavours, Agents and REST, and its several shapes of an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..errors import Interrupted, Limited, Missing, NotUnderstood, PlatformError, RequestRefused, WrongCredentials
+from ..transport import NO_JSON, Request, Response, Transport, gateway_trouble
+from .auth import Credentials
+
+ENTITY_FIELDS = "ChatSessionId,TopicId,User,TransferTo,Status"
+"""What is asked of a chat session, and no more: the rest is the customer's name, address and words, and the
+session's key. Fields that are not selected come back as null, so the ones that tell a transfer must be here."""
+
+
+class SuperOfficeClient:
+    """Calls the WebAPI as one user."""
+
+    def __init__(self, *, base_url: str, credentials: Credentials, transport: Transport) -> None:
+        """``base_url`` is the address up to and without ``/api/v1``."""
+        self._base = f"{base_url}/api/v1/"
+        self._credentials = credentials
+        self._transport = transport
+
+    def agents(
+        self,
+        method: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+        repeatable: bool = False,
+    ) -> Any:
+        """``POST Agents/Chat/<method>``. ``None`` where the service answers ``null``: nothing there, or not done."""
+        request = Request(
+            method=f"Agents/Chat/{method}",
+            url=f"{self._base}Agents/Chat/{method}",
+            json=dict(body) if body is not None else None,
+            sends_json=True,
+            query=query,
+            headers=self._headers(),
+            repeatable=repeatable,
+        )
+        return self._transport.send(request, lambda response: _understand(response, request.method))
+
+    def rest(
+        self, verb: str, path: str, *, query: Mapping[str, str] | None = None, repeatable: bool | None = None
+    ) -> Any:
+        """A REST resource; a GET may be repeated unless said otherwise."""
+        request = Request(
+            method=f"{verb} {path}",
+            url=f"{self._base}{path}",
+            verb=verb,
+            query=query,
+            headers=self._headers(),
+            repeatable=verb == "GET" if repeatable is None else repeatable,
+        )
+        return self._transport.send(request, lambda response: _understand(response, request.method))
+
+    def entity(self, chat_id: str) -> Any:
+        """``GetChatSessionEntity``: the session, or ``None`` when there is none."""
+        query = {"chatSessionEntityId": chat_id, "$select": ENTITY_FIELDS}
+        return self.agents("GetChatSessionEntity", query=query, repeatable=True)
+
+    def rows(self, path: str, *, select: str, where: str, page: int) -> Iterator[Mapping[str, Any]]:
+        """The rows of an archive list, read by key: behind the last one seen, never by ``$skip``, which makes the
+        service start from the first row for each page."""
+        last = 0
+        while True:
+            query = {
+                "$select": select,
+                "$filter": f"{where} and chatSessionId gt {last}",
+                "$orderBy": "chatSessionId asc",
+                "$top": str(page),
+            }
+            answer = self.rest("GET", path, query=query)
+            rows = answer.get("value") if isinstance(answer, Mapping) else None
+            if not isinstance(rows, list):
+                raise NotUnderstood("the answer is no list of rows", method=f"GET {path}")
+            yield from rows
+            if len(rows) < page:
+                return
+            last = int(rows[-1]["chatSessionId"])
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def _headers(self) -> dict[str, str]:
+        return {**self._credentials.headers(), "SO-TimeZone": "UTC,includeTZOffset"}
+
+
+def _understand(response: Response, method: str) -> Any:
+    """The body of a good answer; raises what a bad one means. A 200 may hold an error object as well."""
+    status, body = response.status, response.body
+    if status in (401, 403):
+        raise WrongCredentials(_message(body) or "the service does not let us in", method=method, code=str(status))
+    if status == 404:
+        raise Missing(_message(body) or "not found", method=method, code=str(status))
+    if status == 421:
+        raise WrongCredentials(
+            "the tenant lives at another address; put it into the connection's host", method=method, code="421"
+        )
+    if status == 429:
+        raise Limited("too many requests", method=method, code="429", retry_after=response.retry_after)
+    if status == 204:
+        return None
+    if body is NO_JSON or status in (502, 503, 504):
+        raise gateway_trouble(response, method=method)
+    if status >= 500:
+        raise _server_error(body, method=method, status=status)
+    if status >= 400 or _is_error(body):
+        raise RequestRefused(_message(body) or "refused", method=method, code=_type(body) or str(status))
+    if status != 200:
+        raise gateway_trouble(response, method=method)
+    return body
+
+
+def _is_error(body: Any) -> bool:
+    if not isinstance(body, Mapping) or "ChatSessionId" in body:
+        return False
+    return bool(body.get("Error")) or "Message" in body or "ExceptionType" in body
+
+
+def _server_error(body: Any, *, method: str, status: int) -> PlatformError:
+    return Interrupted(_message(body) or "server error", method=method, code=_type(body) or str(status))
+
+
+def _message(body: Any) -> str:
+    """The first text of the shapes in which errors come: REST, the binder of ASP.NET, SOAP, OAuth."""
+    if not isinstance(body, Mapping):
+        return ""
+    names = ("ErrorMessage", "FriendlyText", "Message", "error_description")
+    return next((str(body[name])[:200] for name in names if body.get(name)), "")
+
+
+def _type(body: Any) -> str | None:
+    if not isinstance(body, Mapping):
+        return None
+    kind = body.get("ErrorType") or body.get("ExceptionType")
+    return str(kind) if kind else None

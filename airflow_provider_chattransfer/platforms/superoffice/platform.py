@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SuperOffice chat as a ``ChatPlatform``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from ...chats.model import Chat, Reading, Target, Unread
+from ...chats.run import Move, Sent, Stop
+from ...chats.settling import Answer, Answered, Refused
+from ..base import ChatPlatform, SendOptions, answer_to
+from ..errors import Missing, NotCarriedOut, NotUnderstood, PlatformError, RequestRefused, WrongCredentials
+from ..rate import RateLimit
+from .client import ENTITY_FIELDS, SuperOfficeClient
+from .sessions import ACTIVE, read_entity, read_row
+
+log = logging.getLogger(__name__)
+
+RATE_LIMIT = RateLimit(per_second=10.0, burst=10)
+""""No more than 10 API calls per second" (SuperOffice's checklist for custom applications)."""
+
+READ_TIMEOUT = 60.0
+"""Seconds. No limit is documented; slow calls are logged from 5 s on."""
+
+PAGE = 500
+"""Rows of a list page; the service gives up to 1,000 by default."""
+
+Identities = Callable[[str], SuperOfficeClient]
+"""Finds the client that acts as an associate, by his id; raises ``ValueError`` when there is none."""
+
+
+class SuperOfficePlatform(ChatPlatform):
+    """Chat sessions are moved one by one, each as the associate who owns it, and read many at a time.
+
+    The service lets only a session's owner send it on and only its receiver accept it; to anybody else it
+    answers 200 and does nothing (documented for TransferChatSession and AcceptTransfer).
+    """
+
+    name = "superoffice"
+    chunk = 20
+
+    def __init__(self, client: SuperOfficeClient, *, identities: Identities | None = None) -> None:
+        """``client`` reads; it also sends when no ``identities`` are given."""
+        self._client = client
+        self._identities = identities
+        self._me: str | None = None
+        self._list_helps = True
+
+    def check_targets(self, targets: Sequence[Target]) -> None:
+        for target in targets:
+            if not target.is_agent and target.id is not None:
+                raise ValueError(
+                    f"to: {target} is not possible on SuperOffice, which has no transfer to a queue; "
+                    "write 'agent:12', or 'queue' to put a chat back into its own"
+                )
+
+    def find_agents_chats(self, agents: Sequence[str]) -> list[Chat]:
+        return sorted((chat for agent in agents for chat in self._chats_of(agent)), key=lambda chat: int(chat.id))
+
+    def find_waiting_chats(self, queue: str) -> list[Chat]:
+        raise ValueError(
+            f"from_queue: {queue} is not possible on SuperOffice: a chat that waits in a queue cannot be transferred, "
+            "an agent has to pick it up"
+        )
+
+    def read_chats(self, chat_ids: Sequence[str]) -> Mapping[str, Reading]:
+        """All sessions of the account's topics come in one request; those that are not among them one by one."""
+        chats: dict[str, Reading] = {}
+        if len(chat_ids) > 1 and self._list_helps:
+            listed = self._listed()
+            chats = {chat_id: listed[chat_id] for chat_id in chat_ids if chat_id in listed}
+            self._list_helps = bool(chats)
+        for chat_id in chat_ids:
+            if chat_id not in chats:
+                chats[chat_id] = self._read(chat_id)
+        return chats
+
+    def send(self, moves: Sequence[Move], options: SendOptions) -> Sent:
+        answers: dict[str, Answer] = {}
+        for move in moves:
+            try:
+                answers[move.transfer.chat_id] = self._send(move)
+            except PlatformError as error:
+                answers[move.transfer.chat_id] = answer_to(error)
+                if isinstance(error, WrongCredentials):
+                    return Sent(answers, Stop(str(error)))
+                if isinstance(error, NotCarriedOut):
+                    break
+        return Sent(answers)
+
+    def receiver_of(self, chat: Chat) -> Target:
+        return Target.agent(chat.offered_to or self._principal())
+
+    def accept(self, chat: Chat) -> Answer:
+        receiver = self.receiver_of(chat)
+        try:
+            client = self._acting_as(receiver.id or "")
+        except ValueError as missing:
+            return Refused(str(missing))
+        path = f"ChatSession/{chat.id}/AcceptTransfer"
+        return Answered(read_entity(client.rest("POST", path), method=path))
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _chats_of(self, agent: str) -> list[Chat]:
+        rows = self._client.rows(
+            "ChatSession",
+            select="chatSessionId,status,associateId,personId,chatTopic/chatTopicId",
+            where=f"status oneOf ({','.join(map(str, ACTIVE))}) and associateId associateIsOneOf ({agent})",
+            page=PAGE,
+        )
+        return [read_row(row, owner=agent) for row in rows]
+
+    def _listed(self) -> dict[str, Chat]:
+        method = "ChatSessionsForUser"
+        entities = self._client.agents(method, query={"$select": ENTITY_FIELDS}, repeatable=True) or []
+        if not isinstance(entities, list):
+            raise NotUnderstood("the answer is no list of sessions", method=method)
+        chats = [read_entity(entity, method=method) for entity in entities]
+        return {chat.id: chat for chat in chats}
+
+    def _read(self, chat_id: str) -> Reading:
+        try:
+            entity = self._client.entity(chat_id)
+        except Missing as missing:
+            return Unread(str(missing))
+        if entity is None:
+            return Unread(f"chat {chat_id} is not there, or this account may not see it")
+        return read_entity(entity, method="GetChatSessionEntity")
+
+    def _send(self, move: Move) -> Answer:
+        owner, target = move.chat.owner, move.transfer.target
+        if owner is None:
+            return Refused("it waits in its queue: SuperOffice lets an agent pick it up, but nobody transfer it")
+        try:
+            client = self._acting_as(owner)
+        except ValueError as missing:
+            return Refused(str(missing))
+        session = int(move.chat.id)
+        if target.is_agent:
+            method, body = "TransferChatSession", {"ChatSessionId": session, "ToAssociate": str(target.id)}
+        else:
+            method, body = "ResetChatSession", {"ChatSessionId": session}
+        try:
+            entity = client.agents(method, body=body, query={"$select": ENTITY_FIELDS})
+        except WrongCredentials as error:
+            if client is self._client:
+                raise
+            return Refused(f"signing in as agent {owner}: {error}")
+        if entity is None:
+            raise RequestRefused("the service answered null: no such session, or not done", method=method)
+        return Answered(read_entity(entity, method=method))
+
+    def _acting_as(self, agent: str) -> SuperOfficeClient:
+        return self._identities(agent) if self._identities else self._client
+
+    def _principal(self) -> str:
+        """The associate as whom the connection itself acts."""
+        if self._me is None:
+            principal = self._client.rest("GET", "User/currentPrincipal")
+            self._me = str(principal["AssociateId"])
+        return self._me

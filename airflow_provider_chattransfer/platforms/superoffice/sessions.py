@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A SuperOffice chat session as an entity or a list row, read into a ``Chat``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...chats.model import Chat
+from ..errors import NotUnderstood
+
+ENDED = frozenset({"Finished", "Deleted", "Closed", "RequestPosted", "ClosedFromQueue"})
+"""Values of ``Status`` in which a session is over (enum ChatSessionStatus, 7 to 11)."""
+
+ACTIVE = (5, 6)
+"""CustomerLast and UserLast: the two statuses of a session that an agent has. A pending transfer is no status of
+its own but a ``TransferTo``."""
+
+
+def read_entity(entity: Any, *, method: str) -> Chat:
+    """The chat of a ChatSessionEntity. Everything about the customer is dropped here.
+
+    Raises ``NotUnderstood`` for what is no session: also a 200 may hold something else.
+    """
+    if not isinstance(entity, Mapping) or not entity.get("ChatSessionId"):
+        raise NotUnderstood("the answer is no chat session", method=method)
+    return Chat(
+        id=str(entity["ChatSessionId"]),
+        closed=entity.get("Status") in ENDED,
+        owner=_associate(entity.get("User")),
+        offered_to=_associate(entity.get("TransferTo")),
+        shows_offers=True,
+        queue=_id(entity.get("TopicId")),
+    )
+
+
+def read_row(row: Mapping[str, Any], *, owner: str) -> Chat:
+    """The chat of a row of the archive ``ChatSession`` that was filtered by its owner.
+
+    A row does not show a pending transfer, and names the owner by his login: hence the argument.
+    """
+    person = _id(row.get("personId"))
+    return Chat(
+        id=str(int(row["chatSessionId"])),
+        owner=owner,
+        queue=_id(row.get("chatTopic/chatTopicId")),
+        customer=f"person {person}" if person else None,
+    )
+
+
+def _associate(carrier: Any) -> str | None:
+    return _id(carrier.get("AssociateId")) if isinstance(carrier, Mapping) else None
+
+
+def _id(value: Any) -> str | None:
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        return None
+    return str(number) if number > 0 else None

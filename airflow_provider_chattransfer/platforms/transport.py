@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One requests session: timeouts, repeats where they are safe, the rate gate, and no secret in an error."""
+
+from __future__ import annotations
+
+import logging
+import platform as python_platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from .. import __version__
+from .errors import Interrupted, Limited, NotUnderstood, PlatformError, Unreachable
+from .rate import RateGate
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds to wait for a connection."""
+
+ATTEMPTS = 6
+"""How often a request is made that may be repeated; with the pauses between, about a minute."""
+
+LONGEST_HINT = 660.0
+"""The longest ``retry_after`` that is waited for, in seconds: Bitrix24's operating limit looks back ten minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request. ``method`` is the API method's name for messages; ``url`` may hold secrets.
+
+    ``repeatable`` tells that carrying it out twice does no harm (a read).
+    """
+
+    method: str
+    url: str = field(repr=False)
+    verb: str = "POST"
+    json: Any = None
+    sends_json: bool = False
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    query: Mapping[str, str] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    repeatable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back: the status, the headers that matter and the parsed body.
+
+    ``body`` is ``NO_JSON`` where the text was none.
+    """
+
+    status: int
+    body: Any
+    retry_after: float | None = None
+    location: str | None = field(default=None, repr=False)
+
+
+NO_JSON = object()
+
+Understand = Callable[[Response], Any]
+"""Turns a response into a value, or raises the ``PlatformError`` that it means."""
+
+
+class Transport:
+    """Sends requests of one account."""
+
+    def __init__(
+        self,
+        *,
+        gate: RateGate,
+        read_timeout: float,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """``read_timeout`` in seconds must be longer than the service takes at most, or an answer is lost."""
+        self._gate = gate
+        self._timeout = (CONNECT_TIMEOUT, read_timeout)
+        self._sleep = sleep
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = user_agent()
+
+    def send(self, request: Request, understand: Understand) -> Any:
+        """Send ``request`` and return what ``understand`` makes of the response.
+
+        A request that was certainly not carried out is repeated, one that perhaps was only if it is
+        ``repeatable``; what is left after that is raised as a ``PlatformError``.
+        """
+
+        def worth_repeating(error: BaseException) -> bool:
+            if isinstance(error, Limited):
+                return (error.retry_after or 0.0) <= LONGEST_HINT
+            return isinstance(error, Unreachable) or (isinstance(error, Interrupted) and request.repeatable)
+
+        retrying = Retrying(
+            retry=retry_if_exception(worth_repeating),
+            wait=_pause,
+            stop=stop_after_attempt(ATTEMPTS),
+            sleep=self._sleep,
+            before_sleep=_tell,
+            reraise=True,
+        )
+        return retrying(self._send_once, request, understand)
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._session.close()
+
+    def _send_once(self, request: Request, understand: Understand) -> Any:
+        self._gate.wait()
+        try:
+            return understand(self._exchange(request))
+        except Limited as limited:
+            self._gate.close_for(limited.retry_after or 1.0)
+            raise
+
+    def _exchange(self, request: Request) -> Response:
+        """The bare exchange. What requests raises is replaced: its texts contain the URL."""
+        body: dict[str, Any] = {"json": request.json} if request.json is not None else {}
+        headers = dict(request.headers)
+        if request.sends_json and request.json is None:
+            body = {"data": b"null"}
+            headers["Content-Type"] = "application/json"
+        if request.form is not None:
+            body = {"data": dict(request.form)}
+        try:
+            answer = self._session.request(
+                request.verb,
+                request.url,
+                params=request.query,
+                headers={"Accept": "application/json", **headers},
+                timeout=self._timeout,
+                allow_redirects=False,
+                **body,
+            )
+        except (requests.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError) as error:
+            raise Unreachable(f"no connection to {_host(request)}: {_cause(error)}", method=request.method) from None
+        except requests.ConnectionError as error:
+            kind = Unreachable if _never_connected(error) else Interrupted
+            raise kind(f"the connection to {_host(request)} failed: {_cause(error)}", method=request.method) from None
+        except requests.RequestException as error:
+            raise Interrupted(
+                f"no whole answer from {_host(request)}: {type(error).__name__}", method=request.method
+            ) from None
+        return Response(
+            status=answer.status_code,
+            body=_json(answer),
+            retry_after=_seconds(answer.headers.get("Retry-After")),
+            location=answer.headers.get("Location"),
+        )
+
+
+def user_agent() -> str:
+    """How we name ourselves to a service."""
+    return f"airflow-provider-chattransfer/{__version__} python/{python_platform.python_version()}"
+
+
+def gateway_trouble(response: Response, *, method: str) -> PlatformError:
+    """The error for a response that the service itself did not write, such as a gateway's page."""
+    if response.status >= 500 or response.status in (408, 425):
+        return Interrupted(f"HTTP {response.status} without an answer of the service", method=method)
+    return NotUnderstood(f"HTTP {response.status} with an answer that is not the service's", method=method)
+
+
+def _pause(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    hint = error.retry_after if isinstance(error, Limited) else None
+    return hint if hint is not None else wait_random_exponential(multiplier=0.5, min=0.5, max=20)(state)
+
+
+def _tell(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    log.warning("%s; next try in %.1f s", error, state.next_action.sleep if state.next_action else 0)
+
+
+def _never_connected(error: requests.ConnectionError) -> bool:
+    """Whether the failure is one of making the connection, so that nothing was sent."""
+    text = repr(error)
+    return "NewConnectionError" in text or "NameResolutionError" in text
+
+
+def _cause(error: requests.RequestException) -> str:
+    """What happened, without the URL that the text of requests' errors contains."""
+    known = {
+        "NewConnectionError": "nobody listens there",
+        "NameResolutionError": "there is no such host",
+        "RemoteDisconnected": "closed without an answer",
+        "ConnectionResetError": "reset",
+        "CERTIFICATE_VERIFY_FAILED": "its certificate cannot be verified",
+        "ReadTimeoutError": "no answer in time",
+    }
+    text = repr(error)
+    return next((words for mark, words in known.items() if mark in text), type(error).__name__)
+
+
+def _host(request: Request) -> str:
+    return urlsplit(request.url).netloc.rpartition("@")[2]
+
+
+def _json(answer: requests.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        return NO_JSON
+
+
+def _seconds(value: str | None) -> float | None:
+    """``Retry-After`` in seconds; the form with a date is not used by either service."""
+    try:
+        return max(0.0, float(value)) if value is not None else None
+    except ValueError:
+        return None
