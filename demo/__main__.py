@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``make demo``: the end of a shift on both services, shown as it happens and checked afterwards."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import requests
+from rich.console import Console
+from rich.live import Live
+
+from airflow_provider_chattransfer.sandbox.server import SandboxServer
+from airflow_provider_chattransfer.testing.audit import audit
+
+from . import show
+from .environment import ROOT, environment
+from .floor import LEAVING, scenario
+
+HAND_OVERS = {"bitrix24": "end_of_shift_bitrix24", "superoffice": "end_of_shift_superoffice"}
+ACCEPT_WITHIN = 25.0
+"""Seconds that the receivers get here, instead of the ten minutes in the example DAGs."""
+
+
+def main() -> int:
+    """Run both hand-overs; 0 when every report equals the sandbox's ledger."""
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    with SandboxServer(scenario()) as sandbox:
+        console.print(f"The sandbox serves both services at {sandbox.url}.", highlight=False)
+        agreed = [hand_over(console, sandbox.url, service) for service in HAND_OVERS]
+    return 0 if all(agreed) else 1
+
+
+def hand_over(console: Console, url: str, service: str) -> bool:
+    """Run the example DAG of ``service`` and check its report; whether it agrees with the ledger."""
+    console.rule(f"[bold]{HAND_OVERS[service]}")
+    state = sandbox_says(url, "state")
+    before = show.holders(state[service])
+    leaving = " and ".join(f"agent:{agent}" for agent in LEAVING)
+    console.print(show.floor(state[service], title=f"Before: {leaving} go home"), "")
+    started = time.monotonic()
+    report, succeeded = run_dag(console, url, service, before)
+    seconds = time.monotonic() - started
+    state = sandbox_says(url, "state")
+    console.print(show.floor(state[service], before=before, title="After"), "")
+    if report is None:
+        console.print("[red]The DAG returned no report.[/red]")
+        return False
+    show.outcomes(console, report)
+    problems = audit(report, changes=sandbox_says(url, "ledger")["changes"])
+    problems += left_behind(report, state[service])
+    show.verdict(
+        console, problems, chats=len(report["transfers"]), requests=state["requests"][service], seconds=seconds
+    )
+    return succeeded and not problems
+
+
+def run_dag(console: Console, url: str, service: str, before: Any) -> tuple[Any, bool]:
+    """Run the DAG in a process of its own while showing the floor; its report, and whether it succeeded."""
+    with tempfile.TemporaryDirectory() as directory:
+        report_file, log_file = Path(directory, "report.json"), Path(directory, "airflow.log")
+        with log_file.open("w") as log:
+            process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-m", "demo.run_dag", HAND_OVERS[service], str(report_file), str(ACCEPT_WITHIN)],
+                cwd=ROOT,
+                env=environment(url, home="demo"),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+            with Live(console=console, refresh_per_second=4, transient=True) as live:
+                while process.poll() is None:
+                    state = sandbox_says(url, "state")
+                    title = "Airflow runs the DAG …"
+                    live.update(show.progress(state[service], state["requests"][service], before=before, title=title))
+                    time.sleep(0.25)
+        if process.returncode or not report_file.exists():
+            console.print(log_file.read_text()[-4000:], markup=False, highlight=False)
+        report = json.loads(report_file.read_text()) if report_file.exists() else None
+        return report, process.returncode == 0
+
+
+def left_behind(report: Any, service: Any) -> list[str]:
+    """Chats of those who went home that the report does not know."""
+    known = {entry["chat_id"] for entry in report["transfers"]}
+    gone = {str(agent) for agent in LEAVING}
+    return [
+        f"chat {chat['id']} is with agent:{chat['owner']}, who went home, and is not in the report"
+        for chat in service["chats"]
+        if chat["state"] != "closed" and chat["owner"] in gone and chat["id"] not in known
+    ]
+
+
+def sandbox_says(url: str, what: str) -> Any:
+    """The sandbox's state or ledger."""
+    return requests.get(f"{url}/sandbox/{what}", timeout=10).json()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Airflow's settings for the demo: a home inside the repository, the example DAGs, connections to the sandbox."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from airflow_provider_chattransfer.testing.connections import as_environment, sandbox_connections
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def environment(sandbox_url: str, *, home: str) -> dict[str, str]:
+    """The environment of a process that runs Airflow from ``.airflow/<home>`` against the sandbox."""
+    directory = ROOT / ".airflow" / home
+    directory.mkdir(parents=True, exist_ok=True)
+    settings = {
+        "AIRFLOW_HOME": str(directory),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{directory}/airflow.db",
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
+    return {**inherited, **settings, **as_environment(sandbox_connections(sandbox_url))}

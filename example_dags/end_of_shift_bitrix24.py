@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""End of shift on Bitrix24: whoever goes home hands over to those who stay, and the line takes the rest."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import dag, task
+
+from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator
+
+
+@dag(schedule="0 22 * * *", start_date=datetime(2026, 1, 1), catchup=False, tags=["chattransfer"])
+def end_of_shift_bitrix24() -> None:
+    hand_over = ReassignChatsOperator(
+        task_id="hand_over",
+        conn_id="bitrix24_default",
+        from_agents=["7", "8"],
+        to=["agent:12", "agent:15", "queue:3"],
+        strategy="round_robin",
+        wait_for_acceptance=True,
+        accept_within=timedelta(minutes=10),
+        poll_interval=5.0,
+        max_failed_ratio=0.1,
+    )
+
+    @task(trigger_rule="all_done")
+    def needs_a_human(report: dict[str, Any]) -> list[str]:
+        """The chats that somebody has to look after, for whoever is on duty."""
+        return [each["chat_id"] for each in report["transfers"] if each["outcome"] in ("requested", "failed")]
+
+    needs_a_human(hand_over.output)
+
+
+end_of_shift_bitrix24()

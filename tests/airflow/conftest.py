@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real Airflow tasks: a database, DAGs made by tests, and what came of their runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from airflow_provider_chattransfer.sandbox.server import SandboxServer
+from airflow_provider_chattransfer.testing.connections import as_environment, sandbox_connections
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database() -> None:
+    """Airflow's metadata database, migrated once."""
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+class Sandbox:
+    """The sandbox as a test talks to it."""
+
+    def __init__(self, server: SandboxServer) -> None:
+        self.server = server
+        self.url = server.url
+
+    def reset(self, **scenario: Any) -> None:
+        requests.post(f"{self.url}/sandbox/reset", json=scenario, timeout=10).raise_for_status()
+
+    def fault(self, **fault: Any) -> None:
+        requests.post(f"{self.url}/sandbox/faults", json=fault, timeout=10).raise_for_status()
+
+    def state(self) -> dict[str, Any]:
+        state: dict[str, Any] = requests.get(f"{self.url}/sandbox/state", timeout=10).json()
+        return state
+
+    def chats(self, service: str) -> dict[str, dict[str, Any]]:
+        return {chat["id"]: chat for chat in self.state()[service]["chats"]}
+
+    def ledger(self, service: str) -> list[dict[str, Any]]:
+        changes = requests.get(f"{self.url}/sandbox/ledger", timeout=10).json()["changes"]
+        return [change for change in changes if change["service"] == service]
+
+    def sent(self, service: str) -> list[str]:
+        """The chats that were moved by a request, one entry for each time."""
+        moves = ("transferred", "reset")
+        return [each["chat_id"] for each in self.ledger(service) if each["request"] and each["change"] in moves]
+
+
+@pytest.fixture
+def sandbox(sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """A fresh sandbox with quick people, and connections to it."""
+    sandbox = Sandbox(sandbox_server)
+    quick = {"people": {"accept_after": [0.05, 0.2]}}
+    sandbox.reset(bitrix24={**quick, "rate": None}, superoffice=quick)
+    connections = sandbox_connections(sandbox.url)
+    for conn_id in ("bitrix24_default", "superoffice_default"):
+        connections[conn_id]["extra"] |= {"requests_per_second": 1000, "burst": 1000}
+    for name, value in as_environment(connections).items():
+        monkeypatch.setenv(name, value)
+    return sandbox
+
+
+@dataclass
+class Ran:
+    """What came of a DAG run: states, results and errors by task id."""
+
+    state: str
+    states: dict[str, str]
+    results: dict[str, Any]
+    errors: dict[str, BaseException] = field(default_factory=dict)
+
+
+RunDag = Callable[..., Ran]
+
+
+@contextmanager
+def a_dag() -> Iterator[DAG]:
+    """A DAG for tasks of a test."""
+    from airflow.sdk import DAG
+
+    with DAG(dag_id=f"test_{datetime.now(UTC).timestamp():.6f}", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+        yield dag
+
+
+def run(dag: DAG, **conf: Any) -> Ran:
+    """Run ``dag`` with real tasks and return what came of it."""
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    errors: dict[str, BaseException] = {}
+
+    def note(context: Any) -> None:
+        errors[context["ti"].task_id] = context["exception"]
+
+    for task in dag.tasks:
+        task.on_failure_callback = [note]
+    publish(dag)
+    dag_run = dag.test(run_conf=conf or None)
+    with create_session() as session:
+        tasks = dag_run.get_task_instances(session=session)
+        states = {each.task_id: str(each.state) for each in tasks}
+        found = XComModel.get_many(run_id=dag_run.run_id, dag_ids=[dag.dag_id], key="return_value")
+        rows: Any = session.scalars(found).all()
+        results = {each.task_id: XComModel.deserialize_value(each) for each in rows}
+    return Ran(state=str(dag_run.state), states=states, results=results, errors=errors)
+
+
+def publish(dag: DAG) -> None:
+    """Put a DAG that is in no file into the database, as the DAG processor would."""
+    from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.serialization.serialized_objects import LazyDeserializedDAG
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        session.merge(DagBundleModel(name="testing"))
+        session.flush()
+        update_dag_parsing_results_in_db(
+            bundle_name="testing",
+            bundle_version=None,
+            dags=[LazyDeserializedDAG.from_dag(dag)],
+            import_errors={},
+            parse_duration=None,
+            warnings=set(),
+            session=session,
+        )
