@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from airflow_provider_chattransfer.testing.connections import as_environment, sandbox_connections
@@ -22,6 +23,7 @@ def environment(sandbox_url: str, *, home: str) -> dict[str, str]:
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{directory}/airflow.db",
         "NO_PROXY": "127.0.0.1,localhost",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
     return {**inherited, **settings, **as_environment(sandbox_connections(sandbox_url))}

@@ -25,18 +25,23 @@ def _bitrix24() -> dict[str, Any]:
         {"id": 3, "name": "Support", "members": [*LEAVING, *staying]},
         {"id": 4, "name": "Sales", "members": [12, 16]},
     ]
-    return {"operators": agents, "queues": lines, "chats": _chats(BITRIX24_CHATS, others=staying), "people": PEOPLE}
+    return {
+        "operators": agents,
+        "queues": lines,
+        "chats": _chats(101, BITRIX24_CHATS, others=staying),
+        "people": PEOPLE,
+    }
 
 
 def _superoffice() -> dict[str, Any]:
-    return {"chats": _chats(SUPEROFFICE_CHATS, others=(12, 15, 21)), "people": PEOPLE, "rate": 10}
+    return {"chats": _chats(150, SUPEROFFICE_CHATS, others=(12, 15, 21)), "people": PEOPLE, "rate": 10}
 
 
-def _chats(number: int, *, others: tuple[int, ...]) -> list[dict[str, Any]]:
+def _chats(first: int, number: int, *, others: tuple[int, ...]) -> list[dict[str, Any]]:
     """Of ten chats eight belong to those who go home, one to somebody else, and one is closed."""
     chats: list[dict[str, Any]] = []
     for place in range(number):
         owner = others[place // 10 % len(others)] if place % 10 == 8 else LEAVING[place % 2]
-        chat = {"id": 1001 + place, "owner": owner, "queue": 3, "customer": 5001 + place * 2 // 3}
+        chat = {"id": first + place, "owner": owner, "queue": 3, "customer": 5001 + place * 2 // 3}
         chats.append(chat | {"state": "closed"} if place % 10 == 9 else chat)
     return chats

@@ -44,13 +44,18 @@ def floor(service: Json, *, before: Counter[str] | None = None, title: str = "")
         table.add_column("before", justify="right")
     table.add_column("now", justify="right")
     table.add_column("")
-    for holder in sorted(now.keys() | (before or Counter()).keys(), key=lambda each: (each[0], int(each.split(":")[1]))):
+    for holder in sorted(now.keys() | (before or Counter()).keys(), key=_place):
         if not now[holder] and not (before and before[holder]):
             continue
         counts = [str(now[holder])] if before is None else [str(before[holder]), str(now[holder])]
         bar = Text("▇" * max(1 if now[holder] else 0, now[holder] // 4), style="cyan")
         table.add_row(holder, names.get(holder, ""), *counts, bar)
     return table
+
+
+def _place(holder: str) -> tuple[str, int]:
+    kind, _, number = holder.partition(":")
+    return kind, int(number)
 
 
 def progress(service: Json, requests: int, *, before: Counter[str], title: str) -> Group:
@@ -70,7 +75,8 @@ def outcomes(console: Console, report: Json) -> None:
     console.print(f"\n[bold]{len(human)} chats need a human[/bold]" + (":" if human else ""))
     for each in human:
         why = each["reason"] or "nobody has accepted it yet"
-        console.print(f"  chat {each['chat_id']}  {each['from']} → {each['to']}  {each['outcome']}: {why}", highlight=False)
+        line = f"  chat {each['chat_id']}  {each['from']} → {each['to']}  {each['outcome']}: {why}"
+        console.print(line, highlight=False)
 
 
 def verdict(console: Console, problems: Sequence[str], *, chats: int, requests: int, seconds: float) -> None:

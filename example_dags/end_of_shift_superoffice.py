@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import dag, task
+from airflow.timetables.trigger import CronTriggerTimetable
 
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator
 
+# No start date, and no run for a shift that is over: unpausing the DAG must not hand over at once.
+AT_TEN = CronTriggerTimetable("0 22 * * *", timezone="Europe/Berlin", run_immediately=timedelta(0))
 
-@dag(schedule="0 22 * * *", start_date=datetime(2026, 1, 1), catchup=False, tags=["chattransfer"])
+
+@dag(schedule=AT_TEN, max_active_runs=1, tags=["chattransfer"])
 def end_of_shift_superoffice() -> None:
     # The connection's agent_conn_id, "superoffice_agent_{agent}", names the connections of agents 7 and 8.
     hand_over = ReassignChatsOperator(

@@ -35,8 +35,8 @@ class Floor:
         clock = Clock(speed=float(scenario.get("speed", 1.0)))
         ledger = Ledger()
         services: list[Service] = [
-            Portal(scenario.get("bitrix24", {}), clock=clock, ledger=ledger, rng=random.Random(f"{seed}-bitrix24")),
-            Tenant(scenario.get("superoffice", {}), clock=clock, ledger=ledger, rng=random.Random(f"{seed}-superoffice")),
+            kind(scenario.get(name, {}), clock=clock, ledger=ledger, rng=random.Random(f"{seed}-{name}"))
+            for name, kind in (("bitrix24", Portal), ("superoffice", Tenant))
         ]
         self.clock = clock
         self.ledger = ledger

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 import requests
@@ -98,15 +99,9 @@ def run(dag: DAG, **conf: Any) -> Ran:
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
 
-    errors: dict[str, BaseException] = {}
-
-    def note(context: Any) -> None:
-        errors[context["ti"].task_id] = context["exception"]
-
-    for task in dag.tasks:
-        task.on_failure_callback = [note]
     publish(dag)
-    dag_run = dag.test(run_conf=conf or None)
+    with noted_errors() as errors:
+        dag_run = dag.test(run_conf=conf or None)
     with create_session() as session:
         tasks = dag_run.get_task_instances(session=session)
         states = {each.task_id: str(each.state) for each in tasks}
@@ -114,6 +109,23 @@ def run(dag: DAG, **conf: Any) -> Ran:
         rows: Any = session.scalars(found).all()
         results = {each.task_id: XComModel.deserialize_value(each) for each in rows}
     return Ran(state=str(dag_run.state), states=states, results=results, errors=errors)
+
+
+@contextmanager
+def noted_errors() -> Iterator[dict[str, BaseException]]:
+    """The errors with which tasks end, by task id; a failure callback is not told them before Airflow 3.3."""
+    from airflow.sdk.execution_time import task_runner
+
+    errors: dict[str, BaseException] = {}
+    finalize = task_runner.finalize
+
+    def noting(ti: Any, state: Any, context: Any, log: Any, error: BaseException | None = None) -> None:
+        if error is not None:
+            errors[ti.task_id] = error
+        finalize(ti, state, context, log, error)
+
+    with patch.object(task_runner, "finalize", noting):
+        yield errors
 
 
 def publish(dag: DAG) -> None:
@@ -135,3 +147,10 @@ def publish(dag: DAG) -> None:
             warnings=set(),
             session=session,
         )
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries without their pauses."""
+    monkeypatch.setattr("airflow_provider_chattransfer.chats.run.PAUSES", (0.0, 0.01, 0.02, 0.03))
+    monkeypatch.setattr("airflow_provider_chattransfer.platforms.transport._pause", lambda _: 0.01)

@@ -86,7 +86,7 @@ class TestIds:
 
 class TestTransfers:
     def test_the_same_chat_twice_with_the_same_target_is_one(self) -> None:
-        entries = [{"chat_id": 112, "to": "agent:12"}, {"chat_id": "112", "to": "agent:12"}]
+        entries: list[dict[str, Any]] = [{"chat_id": 112, "to": "agent:12"}, {"chat_id": "112", "to": "agent:12"}]
         assert transfers_from_json(entries) == [Transfer(chat_id="112", target=Target.parse("agent:12"))]
 
     def test_the_same_chat_with_two_targets_is_an_error(self) -> None:

@@ -38,7 +38,7 @@ class SuperOfficePlatform(ChatPlatform):
     """
 
     name = "superoffice"
-    chunk = 20
+    chunk = 50
 
     def __init__(self, client: SuperOfficeClient, *, identities: Identities | None = None) -> None:
         """``client`` reads; it also sends when no ``identities`` are given."""

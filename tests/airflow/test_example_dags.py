@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The example DAGs: they parse without a connection, and run as they stand against the sandbox."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_chattransfer.testing.audit import audit
+
+from .conftest import Ran, Sandbox, run
+
+FILES = sorted((Path(__file__).parent.parent.parent / "example_dags").glob("*.py"))
+
+
+def load(dag_id: str) -> Any:
+    """The DAG of a file, its waits shortened."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    file = next(file for file in FILES if file.stem == dag_id)
+    bag = DagBag(dag_folder=str(file))
+    assert bag.import_errors == {}
+    dag = bag.dags[dag_id]
+    task: Any
+    for task in dag.tasks:
+        if hasattr(task, "accept_within"):
+            task.accept_within = timedelta(seconds=2)
+            task.poll_interval = 0.1
+    return dag
+
+
+class TestParsing:
+    @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+    def test_needs_no_connection(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("BITRIX24_DEFAULT", "SUPEROFFICE_DEFAULT"):
+            monkeypatch.delenv(f"AIRFLOW_CONN_{name}", raising=False)
+        assert load(file.stem).dag_id == file.stem
+
+
+class TestRunning:
+    @pytest.mark.parametrize("service", ["bitrix24", "superoffice"])
+    def test_the_end_of_a_shift_leaves_nobody_with_those_who_went_home(self, sandbox: Sandbox, service: str) -> None:
+        ran = run(load(f"end_of_shift_{service}"))
+        report = ran.results["hand_over"]
+        assert ran.state == "success"
+        assert report["counts"]["accepted"] > 10
+        assert audit(report, changes=sandbox.ledger(service)) == []
+        waiting = [entry["chat_id"] for entry in report["transfers"] if entry["outcome"] in ("requested", "failed")]
+        assert ran.results.get("needs_a_human", []) == waiting
+
+    def test_one_chat_by_hand_takes_its_params(self, sandbox: Sandbox) -> None:
+        ran = run(load("transfer_one_chat"), conn_id="superoffice_default", chat_id=157, to="agent:15")
+        assert ran.state == "success"
+        assert sandbox.sent("superoffice") == ["157"]
+
+    def test_waiting_branches_to_the_supervisor_when_somebody_does_not_accept(self, sandbox: Sandbox) -> None:
+        assert self.branch(run(load("wait_and_branch"))) == "all_accepted"
+        sandbox.reset(bitrix24={"people": {"ignore": 1}, "rate": None})
+        assert self.branch(run(load("wait_and_branch"))) == "call_the_supervisor"
+
+    @staticmethod
+    def branch(ran: Ran) -> str:
+        return next(task for task in ("call_the_supervisor", "all_accepted") if ran.states[task] == "success")

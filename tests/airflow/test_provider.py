@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Airflow discovers of us."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module, resources
+from importlib.metadata import entry_points
+from typing import Any
+
+import jsonschema
+import pytest
+
+from airflow_provider_chattransfer.get_provider_info import get_provider_info, hook_class_names
+from airflow_provider_chattransfer.hooks.base import ChatPlatformHook
+
+NAME = "airflow-provider-chattransfer"
+
+
+def schema(name: str) -> Any:
+    return json.loads(resources.files("airflow").joinpath(name).read_text())
+
+
+class TestProviderInfo:
+    def test_is_valid_by_airflows_schema(self) -> None:
+        jsonschema.validate(get_provider_info(), schema("provider_info.schema.json"))
+
+    def test_has_connection_forms_that_are_valid_by_airflows_schema(self) -> None:
+        types = schema("provider.yaml.schema.json")["properties"]["connection-types"]
+        jsonschema.validate(get_provider_info()["connection-types"], types)
+
+    def test_is_found_by_airflow(self) -> None:
+        from airflow.providers_manager import ProvidersManager
+
+        manager = ProvidersManager()
+        assert manager.providers[NAME].data["package-name"] == NAME
+        for connection_type, hook in hook_class_names().items():
+            info = manager.hooks[connection_type]
+            assert info is not None
+            assert info.hook_class_name == hook
+
+    def test_is_the_entry_point_of_the_distribution(self) -> None:
+        (entry,) = entry_points(group="apache_airflow_provider", name="provider_info").select(
+            module=get_provider_info.__module__
+        )
+        assert entry.load() is get_provider_info
+
+    def test_names_only_modules_that_import(self) -> None:
+        info = get_provider_info()
+        for kind in ("hooks", "operators", "sensors", "triggers"):
+            for integration in info[kind]:
+                for module in integration["python-modules"]:
+                    import_module(module)
+
+    @pytest.mark.parametrize("connection_type", hook_class_names())
+    def test_names_hooks_that_are_made_of_a_connection_id_alone(self, connection_type: str) -> None:
+        module, _, name = hook_class_names()[connection_type].rpartition(".")
+        hook: type[ChatPlatformHook] = getattr(import_module(module), name)
+        assert hook.conn_type == connection_type
+        assert hook.default_conn_name == f"{connection_type}_default"
+        assert hook(**{hook.conn_name_attr: "mine"}).conn_id == "mine"
+        assert hook().conn_id == hook.default_conn_name

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``make bench``: requests, time and memory of bulk runs against the sandbox, and what a DAG costs to parse.
+
+Times depend on the machine; requests do not. The sandbox runs in a process of its own, without its rate limits,
+so that the time is ours and the server's, not the limit's.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from typing import Any
+
+import requests
+
+from airflow_provider_chattransfer.chats.model import Chat, Outcome, Target
+from airflow_provider_chattransfer.chats.planning import Strategy, plan_transfers
+from airflow_provider_chattransfer.chats.run import hand_over
+from airflow_provider_chattransfer.platforms.base import ChatPlatform
+from airflow_provider_chattransfer.platforms.bitrix24.auth import Webhook
+from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
+from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
+from airflow_provider_chattransfer.platforms.driving import carry_out
+from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
+from airflow_provider_chattransfer.platforms.superoffice.auth import Basic
+from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
+from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
+from airflow_provider_chattransfer.platforms.transport import Transport
+
+PORT = 8025
+URL = f"http://127.0.0.1:{PORT}"
+SIZES = (100, 1_000, 5_000)
+OPEN_GATE = RateLimit(per_second=1e6, burst=1_000_000)
+
+
+def main() -> int:
+    """Measure and print."""
+    command = [sys.executable, "-m", "airflow_provider_chattransfer.sandbox", "--port", str(PORT)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as sandbox:  # noqa: S603
+        try:
+            wait_for_sandbox()
+            print(f"{'bulk run':<14}{'chats':>8}{'requests':>10}{'req/chat':>10}{'seconds':>9}{'chats/s':>9}{'MiB':>7}")
+            for service, platform in (("bitrix24", bitrix24), ("superoffice", superoffice)):
+                for size in SIZES:
+                    measure(service, platform(), size)
+        finally:
+            sandbox.terminate()
+    planning()
+    parsing()
+    return 0
+
+
+def measure(service: str, platform: ChatPlatform, size: int) -> None:
+    chats = [{"id": 10_000 + number, "owner": 7, "queue": 3} for number in range(size)]
+    limits = {"rate": None} if service == "bitrix24" else {}
+    requests.post(f"{URL}/sandbox/reset", json={service: {"chats": chats, **limits}}, timeout=60).raise_for_status()
+    started = time.perf_counter()
+    with platform:
+        found = platform.find_agents_chats(["7"])
+        plan = plan_transfers(found, [Target.agent("12"), Target.agent("15")], sources=[Target.agent("7")])
+        results = carry_out(hand_over(plan, chunk=platform.chunk), platform)
+    seconds = time.perf_counter() - started
+    assert len(results) == size, f"{len(results)} of {size} chats came out"
+    assert not [each for each in results if each.outcome is Outcome.FAILED]
+    made: int = requests.get(f"{URL}/sandbox/state", timeout=60).json()["requests"][service]
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{service:<14}{size:>8}{made:>10}{made / size:>10.3f}{seconds:>9.2f}{size / seconds:>9.0f}{memory:>7.0f}")
+
+
+def bitrix24() -> Bitrix24Platform:
+    webhook = Webhook(portal=URL, user_id="1", code="secretcode", bot_client_id="chattransfer")
+    return Bitrix24Platform(Bitrix24Client(auth=webhook, transport=transport()))
+
+
+def superoffice() -> SuperOfficePlatform:
+    def acting_as(user: str, password: str) -> SuperOfficeClient:
+        address = f"{URL}/Cust12345"
+        return SuperOfficeClient(base_url=address, credentials=Basic(user, password), transport=transport())
+
+    owner = acting_as("agent7", "Secret7")
+    return SuperOfficePlatform(acting_as("tje0", "Tje0"), identities=lambda _: owner)
+
+
+def transport() -> Transport:
+    return Transport(gate=RateGate(OPEN_GATE), read_timeout=60)
+
+
+def planning() -> None:
+    """Planning alone, to see that it is linear in the chats."""
+    print(f"\n{'plan':<16}{'chats':>8}{'seconds':>9}")
+    targets = [Target.agent(str(number)) for number in range(1, 31)]
+    for strategy in Strategy:
+        for size in (5_000, 50_000):
+            chats = [Chat(id=str(number), owner="99", customer=f"user {number // 3}") for number in range(1, size + 1)]
+            started = time.perf_counter()
+            plan_transfers(chats, targets, strategy=strategy)
+            print(f"{strategy:<16}{size:>8}{time.perf_counter() - started:>9.3f}")
+
+
+def parsing() -> None:
+    """What importing the operators costs a DAG, beyond Airflow's own."""
+    code = """
+import json, time
+import airflow.sdk, airflow.providers.common.compat.sdk as compat
+compat.BaseSensorOperator, compat.BaseOperator, compat.conf
+started = time.perf_counter()
+import airflow_provider_chattransfer.operators.transfer, airflow_provider_chattransfer.sensors.accept_transfer
+print(json.dumps(time.perf_counter() - started))
+"""
+    runs: list[Any] = [
+        json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)  # noqa: S603
+        for _ in range(3)
+    ]
+    print(f"\nimporting operators and sensor in a DAG: {min(runs) * 1000:.0f} ms (best of three)")
+
+
+def wait_for_sandbox() -> None:
+    for _ in range(100):
+        try:
+            requests.get(f"{URL}/sandbox/state", timeout=1)
+            return
+        except requests.ConnectionError:
+            time.sleep(0.1)
+    raise RuntimeError("the sandbox did not start")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The documentation against the code: options, defaults, switches, keys, connections, links."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_chattransfer.chats.model import Outcome
+from airflow_provider_chattransfer.chats.planning import Strategy
+from airflow_provider_chattransfer.chats.run import PAUSES
+from airflow_provider_chattransfer.get_provider_info import get_provider_info
+from airflow_provider_chattransfer.hooks.base import open_platform
+from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
+from airflow_provider_chattransfer.operators.transfer import (
+    ReassignChatsOperator,
+    TransferChatOperator,
+    TransferChatsOperator,
+)
+from airflow_provider_chattransfer.platforms.bitrix24 import platform as bitrix24_platform
+from airflow_provider_chattransfer.platforms.superoffice import platform as superoffice_platform
+from airflow_provider_chattransfer.platforms.transport import ATTEMPTS, CONNECT_TIMEOUT, LONGEST_HINT
+from airflow_provider_chattransfer.sandbox.bitrix24 import scenario as bitrix24_scenario
+from airflow_provider_chattransfer.sandbox.bitrix24.switches import Switches as Bitrix24Switches
+from airflow_provider_chattransfer.sandbox.faults import FaultKind
+from airflow_provider_chattransfer.sandbox.floor import SCENARIO_KEYS
+from airflow_provider_chattransfer.sandbox.superoffice import scenario as superoffice_scenario
+from airflow_provider_chattransfer.sandbox.superoffice.switches import Switches as SuperOfficeSwitches
+from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
+from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMMON = "Options of the three transfer operators"
+AIRFLOWS_OWN = "[operators] default_deferrable"
+REQUIRED = "required"
+
+Row = list[str]
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text()
+
+
+def section(text: str, heading: str) -> str:
+    """What stands under a heading, up to the next one of its rank or a higher one."""
+    start = re.search(rf"^(#+) {re.escape(heading)}$", text, re.MULTILINE)
+    assert start, f"there is no heading {heading!r}"
+    rest = text[start.end() :]
+    end = re.search(rf"^#{{1,{len(start[1])}}} ", rest, re.MULTILINE)
+    return rest[: end.start()] if end else rest
+
+
+def tables(text: str, first_column: str) -> Iterator[list[Row]]:
+    """The rows of each table whose first column has this title."""
+    for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        head, _, *rows = ([cell.strip() for cell in line.strip("|").split(" | ")] for line in block.splitlines())
+        if head[0].strip() == first_column:
+            yield rows
+
+
+def code(cell: str) -> str:
+    """The text of a cell without its backticks; a cell of words stays as it is."""
+    return cell[1:-1] if cell.startswith("`") and cell.endswith("`") and cell.count("`") == 2 else cell
+
+
+def documented(text: str, first_column: str, *columns: int) -> dict[str, tuple[str, ...]]:
+    """The tables with this first column as one mapping from it to other columns."""
+    rows = [row for table in tables(text, first_column) for row in table]
+    found = {code(row[0]): tuple(code(row[column]) for column in columns) for row in rows}
+    assert len(found) == len(rows), "a name is there twice"
+    return found
+
+
+def declared(kind: type) -> dict[str, str]:
+    """The arguments that the class itself names, with their defaults as the documentation writes them."""
+    parameters = inspect.signature(inspect.unwrap(vars(kind)["__init__"])).parameters
+    return {name: _default(name, each) for name, each in parameters.items() if each.kind is each.KEYWORD_ONLY}
+
+
+def _default(name: str, parameter: inspect.Parameter) -> str:
+    if name == "deferrable":
+        return AIRFLOWS_OWN
+    if parameter.default is parameter.empty:
+        return REQUIRED
+    return json.dumps(parameter.default) if isinstance(parameter.default, str) else repr(parameter.default)
+
+
+OPERATORS = {
+    "TransferChatOperator": TransferChatOperator,
+    "TransferChatsOperator": TransferChatsOperator,
+    "ReassignChatsOperator": ReassignChatsOperator,
+    "AcceptTransferOperator": AcceptTransferOperator,
+    "AcceptTransferSensor": AcceptTransferSensor,
+}
+CLASSES: dict[str, type] = {
+    **OPERATORS,
+    COMMON: TransferChatOperator.__base__ or object,
+    "AcceptTransferTrigger": AcceptTransferTrigger,
+}
+
+
+class TestOperatorsPage:
+    @pytest.mark.parametrize("heading", CLASSES)
+    def test_has_every_option_with_its_default_and_no_other(self, heading: str) -> None:
+        options = documented(section(page("operators.md"), heading), "Option", 2)
+        assert {name: default for name, (default,) in options.items()} == declared(CLASSES[heading])
+
+    @pytest.mark.parametrize("heading", OPERATORS)
+    def test_says_which_options_are_templated(self, heading: str) -> None:
+        options = documented(section(page("operators.md"), heading), "Option", 3)
+        if issubclass(OPERATORS[heading], CLASSES[COMMON]):
+            options |= documented(section(page("operators.md"), COMMON), "Option", 3)
+        templated = {name for name, (word,) in options.items() if word == "yes"}
+        assert templated == set(vars(OPERATORS[heading])["template_fields"])
+        assert {word for (word,) in options.values()} <= {"yes", "no"}
+
+    @pytest.mark.parametrize("heading", [heading for heading in CLASSES if heading != COMMON])
+    def test_says_where_each_class_is(self, heading: str) -> None:
+        kind = CLASSES[heading]
+        assert f"`{kind.__module__}.{kind.__qualname__}`" in section(page("operators.md"), heading)
+
+    def test_has_every_strategy(self) -> None:
+        assert set(documented(page("operators.md"), "Strategy", 1)) == set(Strategy)
+
+    @pytest.mark.parametrize("text", [page("operators.md"), (ROOT / "README.md").read_text()])
+    def test_and_the_readme_have_every_outcome(self, text: str) -> None:
+        assert list(documented(text, "Outcome", 1)) == list(Outcome)
+
+
+class TestSandboxPage:
+    @pytest.mark.parametrize(
+        ("service", "switches"), [("Bitrix24", Bitrix24Switches), ("SuperOffice", SuperOfficeSwitches)]
+    )
+    def test_has_every_switch_with_its_default_and_no_other(self, service: str, switches: Any) -> None:
+        told = documented(section(page("sandbox.md"), f"{service}: switches"), "Switch", 1)
+        defaults = {each.name: each.default for each in fields(switches)}
+        assert {name: json.loads(default) for name, (default,) in told.items()} == defaults
+
+    @pytest.mark.parametrize(
+        ("service", "scenario"), [("Bitrix24", bitrix24_scenario), ("SuperOffice", superoffice_scenario)]
+    )
+    def test_has_every_key_of_a_scenario_and_no_other(self, service: str, scenario: Any) -> None:
+        text = section(page("sandbox.md"), f"{service}: keys")
+        assert set(documented(text, "Key", 1)) == scenario.KEYS
+        assert set(documented(text, "Operator key", 1)) == scenario.OPERATOR_KEYS
+        assert set(documented(text, "Queue key", 1)) == scenario.QUEUE_KEYS
+        assert set(documented(text, "Chat key", 1)) == scenario.CHAT_KEYS
+
+    def test_has_every_key_of_the_whole(self) -> None:
+        start = section(page("sandbox.md"), "Scenario").partition("### People")[0]
+        assert set(documented(start, "Key", 1)) == SCENARIO_KEYS
+
+    def test_has_every_kind_of_fault(self) -> None:
+        told = documented(page("sandbox.md"), "Kind", 2)
+        assert set(told) == set(FaultKind)
+        applied = {kind for kind, (carried_out,) in told.items() if carried_out.startswith("yes")}
+        assert applied == {kind for kind in FaultKind if kind.applied} | {FaultKind.DELAY_BEFORE}
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def connections() -> dict[str, str]:
+    """The values of all connections on the page as the environment holds them, by an id."""
+    text = page("connections.md")
+    found = {}
+    for number, block in enumerate(blocks(text, "json")):
+        found[f"json_{number}"] = block
+    for number, block in enumerate(blocks(text, "uri")):
+        found[f"uri_{number}"] = block.strip()
+    for number, block in enumerate(blocks(text, "shell")):
+        _, assignment = shlex.split(block)
+        name, _, value = assignment.partition("=")
+        assert name in ("AIRFLOW_CONN_BITRIX24_DEFAULT", "AIRFLOW_CONN_SUPEROFFICE_DEFAULT")
+        found[f"environment_{number}"] = value
+    return found
+
+
+class TestConnectionsPage:
+    def test_has_each_form_for_both_services(self) -> None:
+        assert sorted(connections()) == [
+            "environment_0",
+            "environment_1",
+            "json_0",
+            "json_1",
+            "json_2",
+            "uri_0",
+            "uri_1",
+        ]
+
+    @pytest.mark.parametrize("form", connections())
+    def test_examples_open_a_platform(self, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        value = connections()[form]
+        if form == "json_2":  # that of an agent, whose host is that of the task's connection
+            value = json.dumps({"host": "crm.example.com/SuperOffice", **json.loads(value)})
+        monkeypatch.setenv("AIRFLOW_CONN_FROM_THE_PAGE", value)
+        with open_platform("from_the_page") as platform:
+            assert platform.name == ("bitrix24" if "bitrix24" in value else "superoffice")
+
+    def test_json_and_uri_say_the_same(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from airflow.sdk import Connection
+
+        for number in (0, 1):
+            monkeypatch.setenv("AIRFLOW_CONN_AS_JSON", connections()[f"json_{number}"])
+            monkeypatch.setenv("AIRFLOW_CONN_AS_URI", connections()[f"uri_{number}"])
+            as_json, as_uri = Connection.get("as_json"), Connection.get("as_uri")
+            for field in ("conn_type", "host", "port", "login", "password", "extra_dejson"):
+                assert getattr(as_json, field) == getattr(as_uri, field), field
+
+    @pytest.mark.parametrize(("heading", "kind"), [("Bitrix24", "bitrix24"), ("SuperOffice", "superoffice")])
+    def test_has_every_field_of_the_form(self, heading: str, kind: str) -> None:
+        told = set(documented(section(page("connections.md"), heading), "Field", 1))
+        form = next(each for each in get_provider_info()["connection-types"] if each["connection-type"] == kind)
+        labels = {f"{label} (`{field}`)" for field, label in form["ui-field-behaviour"]["relabeling"].items()}
+        assert told == labels | {f"`{field}` (extra)" for field in form["conn-fields"]}
+
+
+class TestFigures:
+    """Numbers that the pages name are those of the code."""
+
+    def test_of_a_run(self) -> None:
+        text = page("how-it-works.md")
+        assert bitrix24_platform.Bitrix24Platform.chunk == superoffice_platform.SuperOfficePlatform.chunk
+        assert f"in pieces of {bitrix24_platform.Bitrix24Platform.chunk}." in text
+        assert "after {:.0f}, {:.0f} and {:.0f} seconds".format(*PAUSES[1:]) in text
+        assert f'"not performed, tried {len(PAUSES)} times"' in text
+        assert f"longer than {LONGEST_HINT:.0f} s" in text
+        assert ATTEMPTS == 6
+        assert text.count("up to six times") == 2
+        assert f"A connection must be made within {CONNECT_TIMEOUT:.0f} s" in text
+
+    def test_of_the_limits(self) -> None:
+        text = page("how-it-works.md")
+        for name, platform in (("Bitrix24", bitrix24_platform), ("SuperOffice", superoffice_platform)):
+            limit = platform.RATE_LIMIT
+            assert f"| {name} | {limit.per_second:.0f} requests per second, {limit.burst} at once |" in text
+            assert f"{platform.READ_TIMEOUT:.0f} s on {name}" in text
+            told = documented(section(page("connections.md"), name), "Field", 1)
+            assert f"efault {limit.per_second:.0f}," in told["`requests_per_second` (extra)"][0]
+            assert f"default {limit.burst}" in told["`burst` (extra)"][0]
+            assert f"default {platform.READ_TIMEOUT:.0f}" in told["`timeout` (extra)"][0]
+
+
+def anchors(markdown: str) -> set[str]:
+    """The anchors that GitHub gives to headings."""
+    titles = re.findall(
+        r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", markdown, flags=re.MULTILINE | re.DOTALL), re.MULTILINE
+    )
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+class TestLinks:
+    @pytest.mark.parametrize("source", PAGES, ids=lambda path: path.name)
+    def test_lead_somewhere(self, source: Path) -> None:
+        for link in re.findall(r"\]\(([^)\s]+)\)", source.read_text()):
+            if "://" in link:
+                continue
+            path, _, anchor = link.partition("#")
+            target = (source.parent / path).resolve() if path else source
+            assert target.is_file(), link
+            assert target.is_relative_to(ROOT), link
+            assert not anchor or anchor in anchors(target.read_text()), link
+
+    def test_every_page_is_in_the_index(self) -> None:
+        pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md"}
+        assert pages <= set(re.findall(r"\]\(([\w-]+\.md)\)", page("index.md")))
+
+    @pytest.mark.parametrize("source", PAGES, ids=lambda path: path.name)
+    def test_python_examples_are_python(self, source: Path) -> None:
+        for block in blocks(source.read_text(), "python"):
+            compile(block, str(source), "exec")

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arrows point down only, and the sandbox shares no line with what it checks."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "airflow_provider_chattransfer"
+ROOT = Path(__file__).parent.parent.parent / PACKAGE
+
+MAY_IMPORT = {
+    "chats": {"chats"},
+    "platforms": {"chats", "platforms", "__version__"},
+    "hooks": {"chats", "platforms", "hooks", "get_provider_info"},
+    "triggers": {"chats", "platforms", "hooks", "triggers"},
+    "operators": {"chats", "platforms", "hooks", "triggers", "operators"},
+    "sensors": {"chats", "platforms", "hooks", "triggers", "operators", "sensors"},
+    "sandbox": {"sandbox"},
+}
+SPEAKS_HTTP = {"requests", "urllib3", "httpx", "aiohttp"}
+
+
+def imports_of(file: Path) -> Iterator[str]:
+    """The modules that a file imports, ours with their full name."""
+    package = ".".join([PACKAGE, *file.relative_to(ROOT).parts[:-1]])
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            base = package.split(".")[: len(package.split(".")) - node.level + 1]
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            yield from (".".join([*base, name]) for name in names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def files_in(layer: str) -> list[Path]:
+    return sorted((ROOT / layer).rglob("*.py"))
+
+
+class TestLayers:
+    @pytest.mark.parametrize("layer", MAY_IMPORT)
+    def test_import_only_what_is_below_them(self, layer: str) -> None:
+        for file in files_in(layer):
+            ours = {name.split(".")[1] for name in imports_of(file) if name.startswith(f"{PACKAGE}.")}
+            assert ours <= MAY_IMPORT[layer], f"{file.name} imports {sorted(ours - MAY_IMPORT[layer])}"
+
+    @pytest.mark.parametrize("layer", ["chats", "platforms", "sandbox"])
+    def test_below_the_hooks_nothing_knows_airflow(self, layer: str) -> None:
+        for file in files_in(layer):
+            assert not [name for name in imports_of(file) if name.split(".")[0] == "airflow"], file.name
+
+    @pytest.mark.parametrize("layer", [layer for layer in MAY_IMPORT if layer != "platforms"])
+    def test_http_is_spoken_in_platforms_only(self, layer: str) -> None:
+        for file in files_in(layer):
+            assert not {name.split(".")[0] for name in imports_of(file)} & SPEAKS_HTTP, file.name
+
+
+class TestAParsedDag:
+    def test_imports_no_http_library_and_no_platform(self) -> None:
+        code = f"""
+import sys
+before = set(sys.modules)
+import {PACKAGE}.operators.transfer, {PACKAGE}.operators.accept, {PACKAGE}.sensors.accept_transfer
+loaded = set(sys.modules) - before
+print(*sorted(name for name in loaded if name.split(".")[0] in {SPEAKS_HTTP | {"uvicorn", "starlette", "fastapi"}}
+    or name.startswith(("{PACKAGE}.platforms", "{PACKAGE}.hooks", "{PACKAGE}.sandbox"))))
+"""
+        prelude = "import airflow.sdk, airflow.providers.common.compat.sdk as c; c.BaseSensorOperator, c.BaseOperator\n"
+        found = subprocess.run([sys.executable, "-c", prelude + code], capture_output=True, text=True, check=True)  # noqa: S603
+        assert found.stdout.strip() == ""

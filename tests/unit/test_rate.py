@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rate gate, on a clock that only moves when somebody sleeps."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_chattransfer.platforms.rate import HEADROOM, RateGate, RateLimit, gate_for
+
+DOCUMENTED = RateLimit(per_second=2.0, burst=50)
+
+
+@dataclass
+class Time:
+    """A clock that a sleep moves forward."""
+
+    now: float = 1000.0
+    slept: list[float] = field(default_factory=list)
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def passed(gate: RateGate, time: Time, number: int) -> list[float]:
+    """The times at which that many requests pass, asked for as fast as the gate lets them."""
+    times = []
+    for _ in range(number):
+        gate.wait()
+        times.append(time.now)
+    return times
+
+
+def overflows(times: list[float], limit: RateLimit) -> bool:
+    """Whether a leaky bucket of exactly this limit would refuse one of the requests."""
+    level, last = 0.0, times[0]
+    for at in times:
+        level = max(0.0, level - (at - last) * limit.per_second) + 1
+        last = at
+        if level > limit.burst + 1e-6:
+            return True
+    return False
+
+
+class TestTheGate:
+    def test_lets_a_burst_through_at_once(self) -> None:
+        time = Time()
+        gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
+        assert set(passed(gate, time, int(50 * HEADROOM))) == {1000.0}
+        assert not time.slept
+
+    def test_then_keeps_the_pace(self) -> None:
+        time = Time()
+        gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
+        passed(gate, time, int(50 * HEADROOM))
+        times = passed(gate, time, 20)
+        assert all(later - earlier == pytest.approx(1 / (2 * HEADROOM)) for earlier, later in pairwise(times))
+
+    def test_is_full_again_after_a_rest(self) -> None:
+        time = Time()
+        gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
+        passed(gate, time, 100)
+        time.now += 3600
+        assert len(set(passed(gate, time, int(50 * HEADROOM)))) == 1
+
+    def test_does_not_save_up_more_than_a_burst(self) -> None:
+        time = Time()
+        gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
+        time.now += 3600
+        assert len(set(passed(gate, time, 48))) == 2
+
+    @given(
+        per_second=st.floats(0.1, 50),
+        burst=st.integers(1, 60),
+        rests=st.lists(st.floats(0, 20), min_size=1, max_size=120),
+    )
+    def test_never_fills_the_services_bucket(self, per_second: float, burst: int, rests: list[float]) -> None:
+        limit, time = RateLimit(per_second, burst), Time()
+        gate = RateGate(limit, clock=time, sleep=time.sleep)
+        times = []
+        for rest in rests:
+            time.now += rest
+            times += passed(gate, time, 3)
+        assert not overflows(times, limit)
+
+    def test_counts_each_request_of_several_threads_once(self) -> None:
+        gate = RateGate(RateLimit(per_second=1000 / HEADROOM, burst=1))
+        begin = time.monotonic()
+
+        def ask() -> None:
+            for _ in range(10):
+                gate.wait()
+
+        threads = [threading.Thread(target=ask) for _ in range(10)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert time.monotonic() - begin >= 0.099
+
+
+class TestAHint:
+    def test_closes_the_gate(self) -> None:
+        time = Time()
+        gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
+        gate.close_for(30)
+        assert passed(gate, time, 1) == [pytest.approx(1030.0)]
+
+    def test_leaves_the_bucket_full(self) -> None:
+        time = Time()
+        gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
+        gate.close_for(30)
+        times = passed(gate, time, 5)
+        assert all(later - earlier == pytest.approx(1 / (2 * HEADROOM)) for earlier, later in pairwise(times))
+
+    def test_that_is_shorter_does_not_open_it_earlier(self) -> None:
+        time = Time()
+        gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
+        gate.close_for(30)
+        gate.close_for(1)
+        assert passed(gate, time, 1) == [pytest.approx(1030.0)]
+
+    def test_that_comes_while_somebody_waits_holds_him_back_too(self) -> None:
+        time = Time()
+        gate = RateGate(RateLimit(per_second=1.0, burst=1), clock=time, sleep=time.sleep)
+        gate.wait()
+        sleep = time.sleep
+
+        def sleep_and_be_told(seconds: float) -> None:
+            sleep(seconds)
+            if len(time.slept) == 1:
+                gate.close_for(60)
+
+        gate._sleep = sleep_and_be_told
+        assert passed(gate, time, 1)[0] >= 1060
+
+
+class TestALimit:
+    @pytest.mark.parametrize(("per_second", "burst"), [(0, 1), (-1, 1), (1, 0)])
+    def test_that_lets_nothing_through_is_an_error(self, per_second: float, burst: int) -> None:
+        with pytest.raises(ValueError, match="requests_per_second and burst must be positive"):
+            RateLimit(per_second, burst)
+
+
+class TestAnAccount:
+    def test_has_one_gate_in_a_process(self) -> None:
+        assert gate_for("https://one.example", DOCUMENTED) is gate_for("https://one.example", DOCUMENTED)
+        assert gate_for("https://one.example", DOCUMENTED) is not gate_for("https://two.example", DOCUMENTED)
+
+    def test_whose_limit_has_changed_has_a_new_one(self) -> None:
+        before = gate_for("https://three.example", DOCUMENTED)
+        after = gate_for("https://three.example", RateLimit(per_second=5, burst=250))
+        assert after is not before
+        assert gate_for("https://three.example", RateLimit(per_second=5, burst=250)) is after

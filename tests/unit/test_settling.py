@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a chat's state proves about its transfer, rule by rule."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_chattransfer.chats.model import Chat, Outcome, Reading, Target, Transfer, Unread
+from airflow_provider_chattransfer.chats.settling import (
+    Answer,
+    Answered,
+    NotSent,
+    Refused,
+    Settled,
+    Unclear,
+    after_accepting,
+    after_sending,
+    before_accepting,
+    before_sending,
+    while_waiting,
+)
+
+OPEN = Chat(id="1", owner="7", queue="3", session="5", trace=10)
+WAITING = replace(OPEN, owner=None)
+CLOSED = replace(OPEN, owner=None, closed=True)
+RINGING = replace(OPEN, offered_to="12", shows_offers=True)
+"""With its owner, who has asked agent 12 to take it; the service shows that."""
+
+YES = Answered()
+NO = Refused("no such operator")
+LOCKED = Refused("locked", passing=True)
+LOST = Unclear("timeout")
+LIMITED = NotSent("limited")
+
+
+def transfer(to: str = "agent:12", source: str | None = None, *, offered: bool = False) -> Transfer:
+    origin = None if source is None else Target.parse(source)
+    return Transfer(chat_id="1", target=Target.parse(to), source=origin, offered=offered)
+
+
+def outcome(settled: Settled | None) -> str | None:
+    return None if settled is None else settled.outcome.value
+
+
+BEFORE: list[tuple[str, Transfer, Reading, str | None]] = [
+    ("cannot be read", transfer(), Unread("not there"), "failed"),
+    ("is closed", transfer(), CLOSED, "skipped"),
+    ("is closed and was its receiver's", transfer(), replace(CLOSED, owner="12"), "skipped"),
+    ("is its receiver's", transfer(), replace(OPEN, owner="12"), "unchanged"),
+    ("is its receiver's, and was to be taken from another", transfer("agent:12", "agent:7"),
+     replace(OPEN, owner="12"), "unchanged"),
+    ("rings at its receiver", transfer(), RINGING, "requested"),
+    ("rings at somebody else", transfer("agent:15"), RINGING, None),
+    ("waits in the queue it is to go to", transfer("queue:3"), WAITING, "unchanged"),
+    ("waits in its own queue", transfer("queue"), WAITING, "unchanged"),
+    ("waits in another queue", transfer("queue:4"), WAITING, None),
+    ("rings at one who goes home, and is to go to its queue", transfer("queue:3", "agent:7", offered=True),
+     replace(WAITING, offered_to="7"), None),
+    ("rang at one who goes home, and was taken by another", transfer("agent:12", "agent:7", offered=True),
+     replace(OPEN, owner="9"), "skipped"),
+    ("is with its source", transfer("agent:12", "agent:7"), OPEN, None),
+    ("is with somebody else than its source", transfer("agent:12", "agent:8"), OPEN, "skipped"),
+    ("waits, and was to be taken from an agent", transfer("agent:12", "agent:7"), WAITING, "skipped"),
+    ("waits in the queue it is taken from", transfer("agent:12", "queue:3"), WAITING, None),
+    ("was picked up from the queue it is taken from", transfer("agent:12", "queue:3"), OPEN, "skipped"),
+    ("waits in another queue than the one it is taken from", transfer("agent:12", "queue:4"), WAITING, "skipped"),
+    ("is to be taken from whoever has it", transfer(), OPEN, None),
+]  # fmt: skip
+
+
+class TestBeforeATransferIsSent:
+    @pytest.mark.parametrize(("_", "wish", "chat", "expected"), BEFORE, ids=[each[0] for each in BEFORE])
+    def test_a_chat_that(self, _: str, wish: Transfer, chat: Reading, expected: str | None) -> None:
+        assert outcome(before_sending(wish, chat)) == expected
+
+    def test_the_reason_says_who_has_the_chat_now(self) -> None:
+        settled = before_sending(transfer("agent:12", "agent:8"), OPEN)
+        assert settled == (Outcome.SKIPPED, "no longer with agent:8, now with agent:7")
+
+    def test_the_reason_of_what_cannot_be_read_is_the_services(self) -> None:
+        assert before_sending(transfer(), Unread("not there")) == (Outcome.FAILED, "not there")
+
+
+MOVED = replace(OPEN, owner="12", trace=11)
+PENDING = replace(OPEN, owner=None, trace=11)
+TOUCHED = replace(OPEN, trace=11)
+SHOWN = replace(OPEN, shows_offers=True)
+
+AFTER: list[tuple[str, Transfer, Chat, Answer, Reading, str | None]] = [
+    ("its receiver has", transfer(), OPEN, YES, MOVED, "accepted"),
+    ("its receiver has, though the answer was lost", transfer(), OPEN, LOST, MOVED, "accepted"),
+    ("its receiver has, though it was refused", transfer(), OPEN, NO, MOVED, "accepted"),
+    ("nobody has, after a yes", transfer(), OPEN, YES, PENDING, "requested"),
+    ("nobody has, after the answer was lost", transfer(), OPEN, LOST, PENDING, "failed"),
+    ("rings at its receiver", transfer(), SHOWN, YES, RINGING, "requested"),
+    ("rings at its receiver, though the answer was lost", transfer(), SHOWN, LOST, RINGING, "requested"),
+    ("is as before, after a yes", transfer(), OPEN, YES, OPEN, "failed"),
+    ("is as before, after a yes to a service that shows offers", transfer(), SHOWN, YES, SHOWN, "failed"),
+    ("is as before, after a refusal", transfer(), OPEN, NO, OPEN, "failed"),
+    ("is as before, after a refusal that may pass", transfer(), OPEN, LOCKED, OPEN, None),
+    ("is as before, after the answer was lost", transfer(), OPEN, LOST, OPEN, None),
+    ("is as before, since it was not sent", transfer(), OPEN, LIMITED, OPEN, None),
+    ("got a message only, after the answer was lost", transfer(), OPEN, LOST, TOUCHED, None),
+    ("waits as before, after a yes that did nothing", transfer(), WAITING, YES, WAITING, "failed"),
+    ("waits with a message more, after a yes", transfer(), WAITING, YES, replace(WAITING, trace=11), "requested"),
+    ("is closed by now, after a yes", transfer(), OPEN, YES, replace(CLOSED, trace=12), "failed"),
+    ("is closed by now, and was not sent", transfer(), OPEN, LIMITED, replace(CLOSED, trace=12), "failed"),
+    ("somebody else has taken, after a yes", transfer(), OPEN, YES, replace(OPEN, owner="9"), "failed"),
+    ("somebody else has taken, after the answer was lost", transfer(), OPEN, LOST, replace(OPEN, owner="9"), "failed"),
+    ("cannot be read any more", transfer(), OPEN, YES, Unread("gone"), "failed"),
+    ("waits in its new queue", transfer("queue:4"), OPEN, YES, replace(PENDING, queue="4"), "requested"),
+    ("was taken in its new queue", transfer("queue:4"), OPEN, YES, replace(OPEN, owner="9", queue="4"), "accepted"),
+    ("waits in its new queue, though the answer was lost", transfer("queue:4"), OPEN, LOST,
+     replace(PENDING, queue="4"), "requested"),
+    ("waits in its own queue again", transfer("queue"), OPEN, YES, PENDING, "requested"),
+    ("is still with its owner, after a yes to its own queue", transfer("queue"), OPEN, YES, OPEN, "failed"),
+    ("is still in its old queue", transfer("queue:4"), OPEN, YES, OPEN, "failed"),
+]  # fmt: skip
+
+
+class TestAfterATransferWasSent:
+    @pytest.mark.parametrize(
+        ("_", "wish", "before", "answer", "after", "expected"), AFTER, ids=[each[0] for each in AFTER]
+    )
+    def test_a_chat_that(
+        self, _: str, wish: Transfer, before: Chat, answer: Answer, after: Reading, expected: str | None
+    ) -> None:
+        assert outcome(after_sending(wish, before, answer, after)) == expected
+
+    def test_a_chat_whose_receiver_declined_at_once_says_so(self) -> None:
+        settled = after_sending(transfer(), SHOWN, Answered(RINGING), SHOWN)
+        assert settled == (Outcome.FAILED, "rejected: agent:12 did not take it, agent:7 has it still")
+
+    def test_a_chat_that_was_not_moved_though_the_service_said_yes_says_so(self) -> None:
+        settled = after_sending(transfer(), OPEN, YES, OPEN)
+        assert settled is not None
+        assert settled.reason == "not performed: the service answered that all is well, and did nothing"
+
+    @given(
+        to=st.sampled_from(["agent:12", "queue:3", "queue:4", "queue"]),
+        answer=st.sampled_from([YES, NO, LOCKED, LOST, LIMITED]),
+        owner=st.sampled_from([None, "7", "9", "12"]),
+        offered_to=st.sampled_from([None, "9", "12"]),
+        queue=st.sampled_from(["3", "4"]),
+        trace=st.integers(10, 12),
+        closed=st.booleans(),
+        shows=st.booleans(),
+    )
+    def test_nothing_is_believed_that_the_state_does_not_prove(
+        self,
+        to: str,
+        answer: Answer,
+        owner: str | None,
+        offered_to: str | None,
+        queue: str,
+        trace: int,
+        closed: bool,
+        shows: bool,
+    ) -> None:
+        after = Chat("1", closed, owner, offered_to if shows else None, shows, queue, "5", trace)
+        before = replace(OPEN, shows_offers=shows)
+        settled = after_sending(transfer(to), before, answer, after)
+        if settled is not None and settled.outcome is Outcome.ACCEPTED:
+            assert not closed
+            assert owner is not None
+            assert owner == "12" or to.startswith("queue")
+        if settled is not None and settled.outcome is Outcome.REQUESTED:
+            assert not closed
+            assert owner is None or after.offered_to == "12"
+            assert after.moved_since(before)
+        if settled is None:
+            assert not isinstance(answer, Answered), "a yes is never sent again"
+            assert not closed, "a closed chat is never opened again"
+
+
+WAIT: list[tuple[str, Transfer, Reading, str | None]] = [
+    ("its receiver has taken", transfer(), MOVED, "accepted"),
+    ("still rings at its receiver", transfer(), RINGING, None),
+    ("nobody has, where offers are not shown", transfer(), PENDING, None),
+    ("rings no more and is its sender's", transfer("agent:12", "agent:7"), SHOWN, "failed"),
+    ("somebody else has", transfer("agent:12", "agent:7"), replace(OPEN, owner="9"), "failed"),
+    ("rings at somebody else", transfer(), replace(RINGING, offered_to="15"), "failed"),
+    ("is back in its queue", transfer(), replace(SHOWN, owner=None), "failed"),
+    ("is closed", transfer(), CLOSED, "failed"),
+    ("cannot be read", transfer(), Unread("gone"), "failed"),
+    ("waits in its queue", transfer("queue:3"), WAITING, None),
+    ("waits in its own queue", transfer("queue"), WAITING, None),
+    ("was taken in its queue", transfer("queue:3"), OPEN, "accepted"),
+    ("has gone to another queue", transfer("queue:4"), WAITING, "failed"),
+]
+
+
+class TestWhileWaiting:
+    @pytest.mark.parametrize(("_", "wish", "chat", "expected"), WAIT, ids=[each[0] for each in WAIT])
+    def test_a_chat_that(self, _: str, wish: Transfer, chat: Reading, expected: str | None) -> None:
+        assert outcome(while_waiting(wish, chat)) == expected
+
+    @pytest.mark.parametrize(
+        ("chat", "reason"),
+        [
+            (SHOWN, "rejected: agent:12 did not take it, agent:7 has it still"),
+            (replace(SHOWN, owner=None), "not accepted by agent:12: back in its queue"),
+            (replace(SHOWN, owner="9"), "not accepted by agent:12: agent:9 has it"),
+        ],
+    )
+    def test_the_reason_says_where_a_chat_has_gone(self, chat: Chat, reason: str) -> None:
+        assert while_waiting(transfer("agent:12", "agent:7"), chat) == (Outcome.FAILED, reason)
+
+
+ACCEPT: list[tuple[str, Reading, str | None]] = [
+    ("rings at the one who accepts", RINGING, None),
+    ("nobody has, where offers are not shown", WAITING, None),
+    ("rings at somebody else", replace(RINGING, offered_to="15"), "skipped"),
+    ("is not being transferred", SHOWN, "skipped"),
+    ("somebody has, where offers are not shown", OPEN, "skipped"),
+    ("he has already", MOVED, "unchanged"),
+    ("is closed", CLOSED, "skipped"),
+    ("cannot be read", Unread("gone"), "failed"),
+]
+
+
+class TestAccepting:
+    @pytest.mark.parametrize(("_", "chat", "expected"), ACCEPT, ids=[each[0] for each in ACCEPT])
+    def test_a_chat_that(self, _: str, chat: Reading, expected: str | None) -> None:
+        assert outcome(before_accepting(transfer(), chat)) == expected
+
+    @pytest.mark.parametrize("answer", [YES, NO, LOST, LIMITED])
+    def test_has_worked_when_he_has_the_chat_whatever_the_service_said(self, answer: Answer) -> None:
+        assert after_accepting(transfer(), answer, MOVED) == (Outcome.ACCEPTED, None)
+
+    @pytest.mark.parametrize("answer", [YES, NO, LOST, LIMITED])
+    @pytest.mark.parametrize("after", [RINGING, WAITING, CLOSED, Unread("gone")])
+    def test_has_not_worked_when_he_has_not(self, answer: Answer, after: Reading) -> None:
+        settled = after_accepting(transfer(), answer, after)
+        assert settled.outcome is Outcome.FAILED
+        assert settled.reason

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The acceptance poller, and the loop that drives it: who is watched, when it ends, what it returns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_chattransfer.chats.model import (
+    Chat,
+    Outcome,
+    Reading,
+    Result,
+    Target,
+    Transfer,
+    TransferReport,
+    Unread,
+)
+from airflow_provider_chattransfer.chats.waiting import AcceptancePoller
+from airflow_provider_chattransfer.platforms.base import ChatPlatform
+from airflow_provider_chattransfer.platforms.driving import look, watch
+from airflow_provider_chattransfer.platforms.errors import (
+    Interrupted,
+    Limited,
+    PlatformError,
+    RequestRefused,
+    Unreachable,
+    WrongCredentials,
+)
+
+BEGIN = datetime(2026, 11, 21, 21, 0, tzinfo=UTC)
+RINGING = Chat(id="0", owner="7", offered_to="12", shows_offers=True)
+TAKEN = Chat(id="0", owner="12", shows_offers=True)
+REJECTED = Chat(id="0", owner="7", shows_offers=True)
+
+
+def after(seconds: float) -> datetime:
+    return BEGIN + timedelta(seconds=seconds)
+
+
+def poller(*outcomes: str, seconds: float = 60) -> AcceptancePoller:
+    """A wait for chats 1, 2, … with these outcomes so far."""
+    results = tuple(
+        Result(Transfer(str(number), Target.agent("12"), Target.agent("7")), Outcome(outcome))
+        for number, outcome in enumerate(outcomes, start=1)
+    )
+    report = TransferReport("superoffice", "test", results, started_at=BEGIN, finished_at=BEGIN)
+    return AcceptancePoller(report, deadline=after(seconds).timestamp())
+
+
+def outcomes(report: TransferReport) -> list[str]:
+    return [result.outcome.value for result in report.results]
+
+
+class TestThePoller:
+    def test_watches_only_what_is_requested(self) -> None:
+        assert poller("accepted", "requested", "failed", "requested", "skipped", "unchanged").chat_ids == ["2", "4"]
+
+    def test_is_done_at_once_when_nothing_is_under_way(self) -> None:
+        assert poller("accepted", "failed").verdict(now=BEGIN).done
+        assert poller().verdict(now=BEGIN).done
+
+    def test_settles_what_is_proved_and_goes_on_with_the_rest(self) -> None:
+        wait = poller("requested", "requested", "requested")
+        verdict = wait.observe({"1": TAKEN, "2": RINGING, "3": REJECTED}, now=after(1))
+        assert not verdict.done
+        assert outcomes(verdict.report) == ["accepted", "requested", "failed"]
+        assert wait.chat_ids == ["2"]
+
+    def test_is_done_when_the_last_one_is_settled(self) -> None:
+        wait = poller("requested", "requested")
+        assert not wait.observe({"1": TAKEN, "2": RINGING}, now=after(1)).done
+        assert wait.observe({"2": TAKEN}, now=after(2)).done
+
+    def test_keeps_what_was_not_looked_at(self) -> None:
+        wait = poller("requested", "requested")
+        wait.observe({"1": TAKEN}, now=after(1))
+        assert wait.chat_ids == ["2"]
+
+    def test_never_looks_again_at_what_is_settled(self) -> None:
+        wait = poller("requested")
+        wait.observe({"1": TAKEN}, now=after(1))
+        assert outcomes(wait.observe({"1": REJECTED}, now=after(2)).report) == ["accepted"]
+
+    def test_ends_at_its_deadline_with_what_is_still_requested(self) -> None:
+        wait = poller("requested", seconds=60)
+        assert not wait.observe({"1": RINGING}, now=after(59.9)).done
+        verdict = wait.observe({"1": RINGING}, now=after(60))
+        assert verdict.done
+        assert outcomes(verdict.report) == ["requested"]
+
+    def test_counts_what_is_seen_at_the_last_moment(self) -> None:
+        assert outcomes(poller("requested").observe({"1": TAKEN}, now=after(60)).report) == ["accepted"]
+
+    def test_says_why_a_chat_cannot_be_seen_any_more(self) -> None:
+        verdict = poller("requested").observe({"1": Unread("gone")}, now=after(1))
+        assert verdict.report.results[0].reason == "gone"
+
+    def test_sleeps_for_the_interval_but_not_beyond_the_deadline(self) -> None:
+        wait = poller("requested", seconds=60)
+        assert wait.seconds_to_next_look(now=BEGIN, interval=15) == 15
+        assert wait.seconds_to_next_look(now=after(50), interval=15) == 10
+        assert wait.seconds_to_next_look(now=after(70), interval=15) == 0
+
+    def test_keeps_the_time_of_the_start_and_notes_that_of_the_end(self) -> None:
+        report = poller("requested").observe({"1": TAKEN}, now=after(5)).report
+        assert (report.started_at, report.finished_at) == (BEGIN, after(5))
+
+    @given(
+        begin=st.lists(st.sampled_from([each.value for each in Outcome]), max_size=12),
+        looks=st.lists(st.lists(st.sampled_from([TAKEN, RINGING, REJECTED]), min_size=12, max_size=12), max_size=5),
+    )
+    def test_goes_on_from_its_report_as_if_it_had_never_stopped(
+        self, begin: list[str], looks: list[list[Chat]]
+    ) -> None:
+        """A wait that moves to another process carries nothing but its report."""
+        one = poller(*begin)
+        other = poller(*begin)
+        for number, states in enumerate(looks):
+            chats = {str(place): state for place, state in enumerate(states, start=1)}
+            one.observe(chats, now=after(number))
+            carried = TransferReport.from_json(json.loads(json.dumps(other.report.to_json())))
+            other = AcceptancePoller(carried, deadline=other.deadline)
+            other.observe(chats, now=after(number))
+        assert outcomes(one.report) == outcomes(other.report)
+        assert one.chat_ids == other.chat_ids
+        assert len(one.report.results) == len(begin)
+        assert sum(one.report.counts.values()) == len(begin)
+
+
+class Service:
+    """Shows the chats look by look; an error is raised, the last look repeats."""
+
+    def __init__(self, *looks: Chat | PlatformError) -> None:
+        self.looks = list(looks)
+        self.asked: list[list[str]] = []
+
+    def read_chats(self, chat_ids: Sequence[str]) -> Mapping[str, Reading]:
+        self.asked.append(list(chat_ids))
+        seen = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+        if isinstance(seen, PlatformError):
+            raise seen
+        return dict.fromkeys(chat_ids, seen)
+
+
+class Wait:
+    """A clock that a sleep moves forward."""
+
+    def __init__(self) -> None:
+        self.time = BEGIN
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += timedelta(seconds=seconds)
+
+    def watch(self, wait: AcceptancePoller, service: Service) -> TransferReport:
+        platform = cast(ChatPlatform, service)
+        return watch(wait, platform, interval=15.0, now=self.now, sleep=self.sleep)
+
+
+class TestTheLoop:
+    def test_looks_at_once_and_then_every_interval_until_all_are_settled(self) -> None:
+        service, wait = Service(RINGING, RINGING, TAKEN), Wait()
+        assert outcomes(wait.watch(poller("requested", "requested"), service)) == ["accepted"] * 2
+        assert service.asked == [["1", "2"]] * 3
+        assert wait.slept == [15.0, 15.0]
+
+    def test_ends_at_its_deadline_after_a_last_look(self) -> None:
+        service, wait = Service(RINGING), Wait()
+        assert outcomes(wait.watch(poller("requested", seconds=40), service)) == ["requested"]
+        assert wait.slept == [15.0, 15.0, 10.0]
+        assert len(service.asked) == 4
+
+    def test_asks_nothing_when_nothing_is_under_way(self) -> None:
+        service, wait = Service(RINGING), Wait()
+        wait.watch(poller("accepted"), service)
+        assert (service.asked, wait.slept) == ([], [])
+
+    @pytest.mark.parametrize("kind", [Interrupted, Limited, Unreachable])
+    def test_takes_a_look_that_fails_for_no_news(self, kind: type[PlatformError]) -> None:
+        service, wait = Service(kind("trouble", method="read"), TAKEN), Wait()
+        assert outcomes(wait.watch(poller("requested"), service)) == ["accepted"]
+        assert wait.slept == [15.0]
+
+    def test_ends_at_its_deadline_also_when_no_look_succeeds(self) -> None:
+        service, wait = Service(Interrupted("trouble", method="read")), Wait()
+        assert outcomes(wait.watch(poller("requested", seconds=40), service)) == ["requested"]
+        assert wait.time == after(40)
+
+    @pytest.mark.parametrize("kind", [WrongCredentials, RequestRefused])
+    def test_gives_up_when_no_later_look_can_succeed(self, kind: type[PlatformError]) -> None:
+        service, wait = Service(kind("no", method="read")), Wait()
+        with pytest.raises(kind):
+            wait.watch(poller("requested"), service)
+        assert wait.slept == []
+
+    def test_may_be_a_single_look(self) -> None:
+        verdict = look(poller("requested"), cast(ChatPlatform, Service(TAKEN)), now=lambda: after(1))
+        assert verdict.done
+        assert outcomes(verdict.report) == ["accepted"]
