@@ -72,16 +72,27 @@ def run_dag(console: Console, url: str, service: str, before: Any) -> tuple[Any,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-            with Live(console=console, refresh_per_second=4, transient=True) as live:
-                while process.poll() is None:
-                    state = sandbox_says(url, "state")
-                    title = "Airflow runs the DAG …"
-                    live.update(show.progress(state[service], state["requests"][service], before=before, title=title))
-                    time.sleep(0.25)
+            watch(console, url, service, before, process)
         if process.returncode or not report_file.exists():
             console.print(log_file.read_text()[-4000:], markup=False, highlight=False)
         report = json.loads(report_file.read_text()) if report_file.exists() else None
         return report, process.returncode == 0
+
+
+def watch(console: Console, url: str, service: str, before: Any, process: subprocess.Popen[bytes]) -> None:
+    """Show the floor while ``process`` runs: redrawn on a terminal, a line now and then in a log."""
+    if not console.is_terminal:
+        while process.poll() is None:
+            state = sandbox_says(url, "state")
+            console.print(show.line(state[service], state["requests"][service]), highlight=False)
+            time.sleep(5)
+        return
+    with Live(console=console, refresh_per_second=4, transient=True) as live:
+        while process.poll() is None:
+            state = sandbox_says(url, "state")
+            title = "Airflow runs the DAG …"
+            live.update(show.progress(state[service], state["requests"][service], before=before, title=title))
+            time.sleep(0.25)
 
 
 def left_behind(report: Any, service: Any) -> list[str]:

@@ -63,6 +63,12 @@ def progress(service: Json, requests: int, *, before: Counter[str], title: str) 
     return Group(floor(service, before=before, title=title), Text(f"requests: {requests}", style="dim"))
 
 
+def line(service: Json, requests: int) -> str:
+    """The floor in one line."""
+    held = ", ".join(f"{holder} {count}" for holder, count in sorted(holders(service).items()) if count)
+    return f"  {requests:>4} requests   {held}"
+
+
 def outcomes(console: Console, report: Json) -> None:
     """The counts of a report, and every chat that somebody has to look after."""
     table = Table(title="The report", title_justify="left", box=None, padding=(0, 2, 0, 0))
