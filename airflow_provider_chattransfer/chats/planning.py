@@ -42,10 +42,10 @@ def plan_transfers(
     """One transfer for each chat, in the order of ``chats``.
 
     A chat that one of the targets already has, or has been asked to take, is planned for that target, so that
-    the run finds it unchanged and nobody is given a chat that he already has. A closed chat takes nobody's turn. ``loads`` are the open
-    chats that each target has before the run; a target that is not in it has none. ``sources`` are those from
-    whom the chats are taken: each transfer remembers its own, so that a chat that has gone elsewhere by then
-    is left alone.
+    the run finds it unchanged and nobody is given a chat that he already has. A closed chat takes nobody's turn.
+    ``loads`` are the open chats that each target has before the run; a target that is not in it has none.
+    ``sources`` are those from whom the chats are taken: each transfer remembers its own, so that a chat that has
+    gone elsewhere by then is left alone.
     """
     if not targets:
         raise ValueError("to: the list is empty")
@@ -78,10 +78,9 @@ def _transfer(chat: Chat, target: Target, sources: Collection[Target]) -> Transf
 
 
 def _home(chat: Chat, targets: Collection[Target]) -> Target | None:
-    """The target that has this chat already, or has been asked to take it."""
-    holder = chat.owner or chat.offered_to
-    target = Target.agent(holder) if holder is not None else None
-    return target if target in targets else None
+    """The target that has been asked to take this chat, or has it already."""
+    holders = (Target.agent(agent) for agent in (chat.offered_to, chat.owner) if agent is not None)
+    return next((holder for holder in holders if holder in targets), None)
 
 
 def _customer(chat: Chat) -> str:

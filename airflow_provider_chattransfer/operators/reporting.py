@@ -54,6 +54,6 @@ def _summary(report: TransferReport, failed: int) -> str:
     named = "; ".join(f"chat {result.transfer.chat_id}: {result.reason}" for result in broken[:NAMED])
     more = f"; and {failed - NAMED} more" if failed > NAMED else ""
     return (
-        f"{failed} of {len(report.results)} chats were not moved. {named}{more}. The report is in the XCom "
-        "return_value; a retry reads every chat first and sends only those that still have to move"
+        f"{failed} of {len(report.results)} chats were not moved. {named}{more}. "
+        "Every chat is accounted for in the report, in the XCom return_value"
     )

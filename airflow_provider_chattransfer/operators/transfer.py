@@ -88,7 +88,7 @@ class _TransferOperator(BaseOperator):
         with open_platform(self.conn_id) as platform:
             report = self._move(platform, plan(platform))
             self.log.info("%s", report)
-            if self.wait_for_acceptance and report.waiting:
+            if self.wait_for_acceptance and report.waiting and not self.dry_run_only:
                 report = self._wait(context, platform, report)
         return hand_in(context, report, max_failed_ratio=self.max_failed_ratio)
 
@@ -151,7 +151,8 @@ class _TransferOperator(BaseOperator):
 
     def _check_options(self) -> None:
         check_wait(self.accept_within, self.poll_interval)
-        if isinstance(self.max_failed_ratio, bool) or not 0.0 <= float(self.max_failed_ratio) <= 1.0:
+        ratio = self.max_failed_ratio
+        if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 <= ratio <= 1:
             raise ValueError(f"max_failed_ratio: {self.max_failed_ratio!r} is not a share between 0 and 1")
         if self.report_path:
             report_file(self.report_path)
@@ -204,7 +205,8 @@ class ReassignChatsOperator(_TransferOperator):
 
     Exactly one of ``from_agents``, ``from_queue`` and ``chat_ids`` says which chats.
 
-    :param from_agents: the ids of agents; all their open chats, and those that ring at them, are taken (templated).
+    :param from_agents: the ids of agents; all their open chats are taken, on Bitrix24 also those that only ring at
+        them (templated).
     :param from_queue: the id of a queue; the chats that wait in it are taken (templated).
     :param chat_ids: the numbers of chats, whoever has them; one that a receiver has already stays (templated).
     :param to: the receivers, ``["agent:12", "agent:15", "queue:3"]`` (templated).

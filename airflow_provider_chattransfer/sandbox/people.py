@@ -31,7 +31,9 @@ class Habits:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], *, base: Habits | None = None) -> Habits:
-        """Habits from a scenario, with ``base`` for what it leaves out."""
+        """Habits from a scenario, with ``base`` for what it leaves out; raises ``ValueError`` for unknown keys."""
+        if unknown := set(value) - {"accept_after", "reject", "ignore"}:
+            raise ValueError(f"unknown keys in people: {sorted(unknown)}")
         base = base or cls()
         low, high = value.get("accept_after", base.accept_after)
         return cls(
@@ -46,11 +48,9 @@ class People:
 
     def __init__(self, scenario: Mapping[str, Any], *, rng: random.Random) -> None:
         """``scenario``: the habits of everybody, and under ``agents`` those of single ones by id."""
-        self._everybody = Habits.from_json(scenario)
-        self._single = {
-            str(agent): Habits.from_json(habits, base=self._everybody)
-            for agent, habits in scenario.get("agents", {}).items()
-        }
+        singles = scenario.get("agents", {})
+        self._everybody = Habits.from_json({key: value for key, value in scenario.items() if key != "agents"})
+        self._single = {str(agent): Habits.from_json(habits, base=self._everybody) for agent, habits in singles.items()}
         self._rng = rng
 
     def reaction(self, agent: int | str) -> tuple[Reaction, float]:

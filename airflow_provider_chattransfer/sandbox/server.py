@@ -185,6 +185,11 @@ def serve(scenario: Mapping[str, Any] | None, *, port: int) -> None:
 
 def _config(floor: Floor, *, port: int) -> uvicorn.Config:
     return uvicorn.Config(
-        application(floor), host=HOST, port=port, http=_Protocol, log_level="warning", access_log=False,
+        application(floor),
+        host=HOST,
+        port=port,
+        http=_Protocol,
+        log_level="warning",
+        access_log=False,
         timeout_graceful_shutdown=1,
     )

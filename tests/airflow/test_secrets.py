@@ -86,7 +86,7 @@ class TestNothingLeaks:
             AcceptTransferTrigger, "serialize", lambda self: triggers.append(serialize(self)) or triggers[-1]
         )
         caplog.set_level(logging.DEBUG)
-        options = {"wait_for_acceptance": True, "deferrable": True, "accept_within": timedelta(seconds=2)}
+        options: dict[str, Any] = {"wait_for_acceptance": True, "deferrable": True, "accept_within": timedelta(seconds=2)}
         with a_dag() as dag:
             good = [
                 ReassignChatsOperator(

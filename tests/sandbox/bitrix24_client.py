@@ -77,9 +77,7 @@ class PortalClient:
     def changes(self, chat_id: int | None = None) -> list[tuple[str, str | None]]:
         """What the ledger holds: change and new holder."""
         changes = self.http.get(f"{self.sandbox.url}/sandbox/ledger").json()["changes"]
-        return [
-            (change["change"], change["after"]) for change in changes if chat_id in (None, int(change["chat_id"]))
-        ]
+        return [(change["change"], change["after"]) for change in changes if chat_id in (None, int(change["chat_id"]))]
 
     def skip(self, seconds: float) -> None:
         """Let time pass."""

@@ -221,8 +221,12 @@ class TestPendingAcceptance:
         portal.transfer(112, USER_ID=12)
         portal.skip(5)
         assert portal.changes(112) == [
-            ("transferred", "agent:12"), ("offered", "agent:12"), ("rejected", "queue:3"), ("offered", "agent:8"),
-            ("accepted", "agent:8")]
+            ("transferred", "agent:12"),
+            ("offered", "agent:12"),
+            ("rejected", "queue:3"),
+            ("offered", "agent:8"),
+            ("accepted", "agent:8"),
+        ]
 
     def test_an_overtaken_offer_is_not_accepted(self, portal: PortalClient) -> None:
         self.reset(portal, PROMPT)
@@ -276,8 +280,13 @@ class TestToQueue:
         portal.transfer(101, QUEUE_ID=4)
         portal.skip(10)
         assert portal.changes(101) == [
-            ("transferred", "queue:4"), ("offered", "agent:16"), ("rejected", "queue:4"), ("offered", "agent:12"),
-            ("rejected", "queue:4"), ("queued", "queue:4")]
+            ("transferred", "queue:4"),
+            ("offered", "agent:16"),
+            ("rejected", "queue:4"),
+            ("offered", "agent:12"),
+            ("rejected", "queue:4"),
+            ("queued", "queue:4"),
+        ]
 
     def test_one_who_has_all_his_slots_taken_is_passed_over(self, portal: PortalClient) -> None:
         queues = [{"id": 3}, {"id": 4, "members": [16, 12], "max_chat": 1}]
@@ -332,8 +341,12 @@ class TestDialogGet:
     def test_finds_a_chat_by_each_of_its_four_names(self, portal: PortalClient) -> None:
         code = portal.dialog(112)["entity_id"]
         names: list[dict[str, Any]] = [
-            {"chat_id": 112}, {"DIALOG_ID": "chat112"}, {"SESSION_ID": 343}, {"USER_CODE": code},
-            {"USER_CODE": f"imol|{code}"}]
+            {"chat_id": 112},
+            {"DIALOG_ID": "chat112"},
+            {"SESSION_ID": 343},
+            {"USER_CODE": code},
+            {"USER_CODE": f"imol|{code}"},
+        ]
         assert [portal.result(DIALOG, name)["id"] for name in names] == [112] * 5
 
     @pytest.mark.parametrize("params", [{}, {"CHAT_ID": 9999}, {"DIALOG_ID": "112"}, {"SESSION_ID": 1}, {"CHAT_ID": 2}])
@@ -423,11 +436,19 @@ class TestListings:
 
     @pytest.mark.parametrize(
         ("params", "code"),
-        [({"limit": 201}, "INVALID_FILTER"), ({"limit": 0}, "INVALID_FILTER"), ({"status": "open"}, "INVALID_FILTER"),
-         ({"offset": 10001}, "OFFSET_TOO_LARGE"), ({"operatorIdList": 7}, "INVALID_FILTER"),
-         ({"order": {"ID": "ASC"}}, "INVALID_FILTER"), ({"status": "new", "closeReason": "auto"}, "INVALID_FILTER"),
-         ({"dateCreateFrom": "2026-01-01T00:00:00+00:00", "dateCreateTo": "2027-06-01T00:00:00+00:00"},
-          "PERIOD_TOO_LARGE")],
+        [
+            ({"limit": 201}, "INVALID_FILTER"),
+            ({"limit": 0}, "INVALID_FILTER"),
+            ({"status": "open"}, "INVALID_FILTER"),
+            ({"offset": 10001}, "OFFSET_TOO_LARGE"),
+            ({"operatorIdList": 7}, "INVALID_FILTER"),
+            ({"order": {"ID": "ASC"}}, "INVALID_FILTER"),
+            ({"status": "new", "closeReason": "auto"}, "INVALID_FILTER"),
+            (
+                {"dateCreateFrom": "2026-01-01T00:00:00+00:00", "dateCreateTo": "2027-06-01T00:00:00+00:00"},
+                "PERIOD_TOO_LARGE",
+            ),
+        ],
     )
     def test_sessions_are_strict_about_filters(self, portal: PortalClient, params: Any, code: str) -> None:
         assert portal.error("imopenlines.v2.Session.list", params) == (400, code)
@@ -469,9 +490,13 @@ class TestListings:
     ) -> None:
         portal.reset(queues=[{"id": 3, "crm_transfer_change": follows}], chats=[{"id": 112, "owner": 7}])
         portal.transfer(112, USER_ID=12)
-        rows = portal.result("crm.activity.list", {
-            "filter": {"PROVIDER_ID": "IMOPENLINES_SESSION", "COMPLETED": "N"},
-            "select": ["RESPONSIBLE_ID", "ASSOCIATED_ENTITY_ID"]})
+        rows = portal.result(
+            "crm.activity.list",
+            {
+                "filter": {"PROVIDER_ID": "IMOPENLINES_SESSION", "COMPLETED": "N"},
+                "select": ["RESPONSIBLE_ID", "ASSOCIATED_ENTITY_ID"],
+            },
+        )
         assert rows == [{"ASSOCIATED_ENTITY_ID": "332", "RESPONSIBLE_ID": responsible}]
 
     def test_lines_without_crm_have_no_activities(self, portal: PortalClient) -> None:
@@ -504,10 +529,17 @@ class TestListings:
 class TestUsers:
     def test_flags_tell_who_can_be_given_a_chat(self, portal: PortalClient) -> None:
         users = portal.result("im.user.list.get", {"ID": [12, 80, 90, 91, 5001]})
-        flags = {user: [flag for flag in ("active", "bot", "extranet", "connector") if data[flag]]
-                 for user, data in users.items()}
-        assert flags == {"12": ["active"], "80": ["active", "bot"], "90": [], "91": ["active", "extranet"],
-                         "5001": ["active", "extranet", "connector"]}
+        flags = {
+            user: [flag for flag in ("active", "bot", "extranet", "connector") if data[flag]]
+            for user, data in users.items()
+        }
+        assert flags == {
+            "12": ["active"],
+            "80": ["active", "bot"],
+            "90": [],
+            "91": ["active", "extranet"],
+            "5001": ["active", "extranet", "connector"],
+        }
 
     def test_colleagues_are_filtered_and_have_no_bots_or_customers(self, portal: PortalClient) -> None:
         active = portal.result("user.get", {"FILTER": {"ACTIVE": True}})
@@ -516,6 +548,8 @@ class TestUsers:
 
     def test_the_working_day_is_told(self, portal: PortalClient) -> None:
         portal.reset(operators=[{"id": 7, "present": False}, {"id": 12}])
-        days = {user: portal.result("timeman.status", {"USER_ID": user}, webhook="12/secretcode12")["STATUS"]
-                for user in (7, 12)}
+        days = {
+            user: portal.result("timeman.status", {"USER_ID": user}, webhook="12/secretcode12")["STATUS"]
+            for user in (7, 12)
+        }
         assert days == {7: "CLOSED", 12: "OPENED"}

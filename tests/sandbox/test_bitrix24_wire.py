@@ -33,9 +33,24 @@ def command(method: str, **params: Any) -> str:
 class TestPhp:
     @pytest.mark.parametrize(
         ("value", "number"),
-        [("112", 112), ("112abc", 112), ("abc", 0), ("chat112", 0), (" 7", 7), (None, 0), (True, 1), ("-3", -3),
-         (12.9, 12), ("1e2", 100), ("1e999", 0), (float("inf"), 0), ("9" * 30, 2**63 - 1),
-         ("9007199254740993", 2**53 + 1), ([], 0), ([5], 1)],
+        [
+            ("112", 112),
+            ("112abc", 112),
+            ("abc", 0),
+            ("chat112", 0),
+            (" 7", 7),
+            (None, 0),
+            (True, 1),
+            ("-3", -3),
+            (12.9, 12),
+            ("1e2", 100),
+            ("1e999", 0),
+            (float("inf"), 0),
+            ("9" * 30, 2**63 - 1),
+            ("9007199254740993", 2**53 + 1),
+            ([], 0),
+            ([5], 1),
+        ],
     )
     def test_casts_to_int(self, value: Any, number: int) -> None:
         assert php.to_int(value) == number
@@ -50,15 +65,23 @@ class TestPhp:
 
     @pytest.mark.parametrize(
         ("keys", "encoded"),
-        [([], []), (["0", "1"], ["v0", "v1"]), (["1"], {"1": "v1"}), (["a"], {"a": "va"}),
-         (["1", "0"], {"1": "v1", "0": "v0"})],
+        [
+            ([], []),
+            (["0", "1"], ["v0", "v1"]),
+            (["1"], {"1": "v1"}),
+            (["a"], {"a": "va"}),
+            (["1", "0"], {"1": "v1", "0": "v0"}),
+        ],
     )
     def test_encodes_arrays(self, keys: list[str], encoded: Any) -> None:
         assert php.array({key: f"v{key}" for key in keys}) == encoded
 
     def test_parses_query_strings(self) -> None:
         assert php.parse_str("a=1+2%203&b[c]=x&b[d][]=1&b[d][]=2&__order=o&&e.f=g") == {
-            "a": "1 2 3", "b": {"c": "x", "d": ["1", "2"]}, "__order": "o", "e_f": "g",
+            "a": "1 2 3",
+            "b": {"c": "x", "d": ["1", "2"]},
+            "__order": "o",
+            "e_f": "g",
         }
 
 
@@ -118,15 +141,22 @@ class TestCredentials:
 
 class TestOAuth:
     def refresh(self, portal: PortalClient, token: str, **changed: str) -> tuple[int, dict[str, Any]]:
-        params = {"grant_type": "refresh_token", "client_id": "local.chattransfer", "client_secret": "appsecret",
-                  "refresh_token": token, **changed}
+        params = {
+            "grant_type": "refresh_token",
+            "client_id": "local.chattransfer",
+            "client_secret": "appsecret",
+            "refresh_token": token,
+            **changed,
+        }
         reply = portal.http.get(f"{portal.sandbox.url}/oauth/token/", params=params)
         return reply.status_code, reply.json()
 
     def test_a_refresh_token_works_once_and_brings_the_next(self, portal: PortalClient) -> None:
         _, first = self.refresh(portal, "refresh-1")
-        assert self.refresh(portal, "refresh-1") == (400, {
-            "error": "invalid_grant", "error_description": "Refresh token is invalid"})
+        assert self.refresh(portal, "refresh-1") == (
+            400,
+            {"error": "invalid_grant", "error_description": "Refresh token is invalid"},
+        )
         _, second = self.refresh(portal, first["refresh_token"])
         assert second["access_token"] != first["access_token"]
         assert second["client_endpoint"] == f"{portal.sandbox.url}/rest/"
@@ -163,12 +193,22 @@ class TestBodies:
         time = portal.call(DIALOG, {"CHAT_ID": 112}).json()["time"]
         assert isinstance(time["start"], int)
         assert time["operating_reset_at"] >= time["start"]
-        assert set(time) == {"start", "finish", "duration", "processing", "date_start", "date_finish",
-                             "operating_reset_at", "operating"}
+        assert set(time) == {
+            "start",
+            "finish",
+            "duration",
+            "processing",
+            "date_start",
+            "date_finish",
+            "operating_reset_at",
+            "operating",
+        }
 
     def test_an_error_carries_code_and_text_only(self, portal: PortalClient) -> None:
         assert portal.call(TRANSFER, {}).json() == {
-            "error": "CHAT_ID_EMPTY", "error_description": "Chat ID can't be empty"}
+            "error": "CHAT_ID_EMPTY",
+            "error_description": "Chat ID can't be empty",
+        }
 
     def test_self_hosted_portals_may_omit_operating(self, portal: PortalClient) -> None:
         portal.reset(switches={"operating_in_time": False})
@@ -229,7 +269,9 @@ class TestBatch:
         result = portal.batch({"a": command(DIALOG, CHAT_ID=9999), "b": command(DIALOG, CHAT_ID=112), "c": "nix"})
         assert set(result["result"]) == set(result["result_time"]) == {"b"}
         assert {key: value["error"] for key, value in result["result_error"].items()} == {
-            "a": "ACCESS_ERROR", "c": "ERROR_METHOD_NOT_FOUND"}
+            "a": "ACCESS_ERROR",
+            "c": "ERROR_METHOD_NOT_FOUND",
+        }
         assert result["result_total"] == result["result_next"] == []
 
     def test_numeric_keys_become_a_list_unless_one_fails(self, portal: PortalClient) -> None:
@@ -243,7 +285,9 @@ class TestBatch:
         result = portal.batch({f"c{index}": "profile" for index in range(52)})
         assert len(result["result"]) == 50
         assert {key: value["error"] for key, value in result["result_error"].items()} == {
-            "c50": "ERROR_BATCH_LENGTH_EXCEEDED", "c51": "ERROR_BATCH_LENGTH_EXCEEDED"}
+            "c50": "ERROR_BATCH_LENGTH_EXCEEDED",
+            "c51": "ERROR_BATCH_LENGTH_EXCEEDED",
+        }
 
     @pytest.mark.parametrize(("halt", "stops"), [(0, False), ("0", False), (False, False), (1, True), ("N", True)])
     def test_halt_is_true_the_way_php_sees_it(self, portal: PortalClient, halt: Any, stops: bool) -> None:
@@ -269,13 +313,19 @@ class TestBatch:
     def test_a_missing_scope_has_no_text(self, portal: PortalClient) -> None:
         portal.reset(webhooks=[{"user": 1, "code": "secretcode", "scopes": ["imopenlines"]}])
         assert portal.batch({"u": "user.current"})["result_error"]["u"] == {
-            "error": "insufficient_scope", "error_description": ""}
+            "error": "insufficient_scope",
+            "error_description": "",
+        }
 
     def test_booleans_are_strings_so_leave_true_is_no(self, portal: PortalClient) -> None:
         portal.reset(chats=[{"id": 112, "owner": 7, "bot": True}, {"id": 113, "owner": 7, "bot": True}])
         common = {"USER_ID": 12, "CLIENT_ID": "chattransfer"}
-        portal.batch({"a": command(TRANSFER, CHAT_ID=112, LEAVE="True", **common),
-                      "b": command(TRANSFER, CHAT_ID=113, LEAVE="Y", **common)})
+        portal.batch(
+            {
+                "a": command(TRANSFER, CHAT_ID=112, LEAVE="True", **common),
+                "b": command(TRANSFER, CHAT_ID=113, LEAVE="Y", **common),
+            }
+        )
         assert (portal.dialog(112)["user_counter"], portal.dialog(113)["user_counter"]) == (3, 2)
 
     def test_outer_keys_may_be_lower_or_upper_case(self, portal: PortalClient) -> None:
@@ -338,8 +388,16 @@ class TestScenario:
         assert [chat["state"] for chat in chats].count("closed") == 3
         assert [chat["offered_to"] for chat in chats].count("7") == 2
         assert portal.chat(112) | {"messages": 0} == {
-            "id": "112", "state": "open", "owner": "7", "offered_to": None, "queue": "3", "customer": "5012",
-            "transfers": 0, "messages": 0, "session": "343"}
+            "id": "112",
+            "state": "open",
+            "owner": "7",
+            "offered_to": None,
+            "queue": "3",
+            "customer": "5012",
+            "transfers": 0,
+            "messages": 0,
+            "session": "343",
+        }
 
     def test_the_same_seed_makes_the_same_portal(self, portal: PortalClient) -> None:
         first = portal.dialog(112)["name"]

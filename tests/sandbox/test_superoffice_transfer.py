@@ -195,6 +195,14 @@ class TestASecondTransfer:
         assert desk.held(157) == ("12", None, 2)
         assert desk.verbs() == ["transferred", "transferred", "accepted"]
 
+    def test_to_the_same_receiver_does_not_start_his_time_again(self, desk: Desk) -> None:
+        desk.reset(people={"accept_after": [10, 10]})
+        desk.transfer(157, 12, by=7)
+        desk.later(6)
+        desk.transfer(157, 12, by=7)
+        desk.later(6)
+        assert desk.held(157)[0] == "12"
+
     def test_back_and_forth_does_not_wake_the_first_offer(self, desk: Desk) -> None:
         desk.reset(people={"accept_after": [1, 2], "agents": {"12": {"reject": 1.0, "accept_after": [30, 31]}}})
         desk.transfer(157, 12, by=7)

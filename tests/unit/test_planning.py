@@ -63,8 +63,8 @@ class TestEveryStrategy:
 
     def test_a_chat_that_a_receiver_has_been_asked_to_take_is_not_given_to_another(self) -> None:
         anna, ben = Target.parse("agent:12"), Target.parse("agent:15")
-        asked = Chat(id="1", offered_to="15")
-        assert plan_transfers([asked], [anna, ben])[0].target == ben
+        asked = [Chat(id="1", offered_to="15"), Chat(id="2", owner="7", offered_to="15")]
+        assert [transfer.target for transfer in plan_transfers(asked, [anna, ben])] == [ben, ben]
 
     def test_no_targets_are_an_error(self) -> None:
         with pytest.raises(ValueError, match="to: the list is empty"):

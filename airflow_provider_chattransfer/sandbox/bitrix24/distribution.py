@@ -12,9 +12,7 @@ def next_operator(world: World, line: Line, session: Session) -> int | None:
     The rules of the line: availability if it checks it, the limit of chats per operator, and the order of its
     type (server source ``imopenlines/lib/queue/queue.php``).
     """
-    return next(
-        (user for user in _in_order(line) if user not in session.asked and may_get(world, line, user)), None
-    )
+    return next((user for user in _in_order(line) if user not in session.asked and may_get(world, line, user)), None)
 
 
 def may_get(world: World, line: Line, user_id: int) -> bool:

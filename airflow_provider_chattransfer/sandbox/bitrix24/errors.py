@@ -85,6 +85,4 @@ def query_limit() -> RestError:
 
 def operation_time_limit() -> RestError:
     """The method has used up its time of the last ten minutes."""
-    return RestError(
-        "OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit.", status=429
-    )
+    return RestError("OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit.", status=429)

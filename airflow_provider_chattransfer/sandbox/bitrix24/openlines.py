@@ -335,7 +335,13 @@ class OpenLines:
         chat.members = {user for user in chat.members if user in keep or self.world.users[user].kind in staying}
 
     def _log(
-        self, session: Session, order: Order, *, reason: str, kind: str, to_operator: int | None = None,
+        self,
+        session: Session,
+        order: Order,
+        *,
+        reason: str,
+        kind: str,
+        to_operator: int | None = None,
         to_line: int | None = None,
     ) -> None:
         session.rows.append(

@@ -78,9 +78,7 @@ class Portal:
     def _answer_oauth(self, call: Call) -> Reply:
         if call.path.rstrip("/") != TOKEN_PATH:
             return Reply.json({"error": "not_found"}, status=404)
-        status, body = self._access.refresh(
-            request.parameters(call), origin=call.origin, now=self._clock.now()
-        )
+        status, body = self._access.refresh(request.parameters(call), origin=call.origin, now=self._clock.now())
         return Reply.json(body, status=status)
 
     def _answer_rest(self, call: Call) -> dict[str, Any]:
@@ -96,9 +94,7 @@ class Portal:
             return self._envelope(answer)
         return self._answer_batch(asked.params, identity, call, started)
 
-    def _answer_batch(
-        self, params: dict[str, Any], identity: Identity, call: Call, started: float
-    ) -> dict[str, Any]:
+    def _answer_batch(self, params: dict[str, Any], identity: Identity, call: Call, started: float) -> dict[str, Any]:
         seconds = 0.0
 
         def execute(name: str, nested: dict[str, Any]) -> batch.Answer:

@@ -26,16 +26,44 @@ from .model import (
 from .switches import Switches
 
 KEYS = {
-    "operators", "queues", "chats", "people", "switches", "webhooks", "bots", "apps", "rate", "operating",
+    "operators",
+    "queues",
+    "chats",
+    "people",
+    "switches",
+    "webhooks",
+    "bots",
+    "apps",
+    "rate",
+    "operating",
 }
 OPERATOR_KEYS = {"id", "name", "active", "present", "paused", "kind", "admin"}
 QUEUE_KEYS = {
-    "id", "name", "members", "active", "crm", "crm_transfer_change", "check_available", "max_chat", "queue_time",
-    "queue_type", "deleted",
+    "id",
+    "name",
+    "members",
+    "active",
+    "crm",
+    "crm_transfer_change",
+    "check_available",
+    "max_chat",
+    "queue_time",
+    "queue_type",
+    "deleted",
 }
 CHAT_KEYS = {
-    "id", "owner", "queue", "state", "customer", "offered_to", "pinned", "messages", "bot", "locked_for",
-    "answer_locked_for", "broken",
+    "id",
+    "owner",
+    "queue",
+    "state",
+    "customer",
+    "offered_to",
+    "pinned",
+    "messages",
+    "bot",
+    "locked_for",
+    "answer_locked_for",
+    "broken",
 }
 WEBHOOK_KEYS = {"user", "code", "scopes"}
 BOT_KEYS = {"client_id", "app_id", "id"}
@@ -248,9 +276,7 @@ def _line_of_chat(world: World, value: Mapping[str, Any], holder: Any) -> Line:
     return line
 
 
-def _state_of_chat(
-    world: World, value: Mapping[str, Any], line: Line, holder: Any, chat_id: int
-) -> tuple[str, int]:
+def _state_of_chat(world: World, value: Mapping[str, Any], line: Line, holder: Any, chat_id: int) -> tuple[str, int]:
     """The state and who holds it: the owner, the one asked, or for a closed chat its last owner."""
     owned = value.get("owner") is not None
     offered = value.get("offered_to") is not None
@@ -260,8 +286,10 @@ def _state_of_chat(
     if state == "open" and "owner" not in value and line.members:
         holder = line.members[0]
     if (owned and offered) or (owned and state == "waiting") or (offered and state != "waiting"):
-        raise ValueError(f"chat {chat_id} is {state}, but has owner {value.get('owner')!r} and"
-                         f" offered_to {value.get('offered_to')!r}")
+        raise ValueError(
+            f"chat {chat_id} is {state}, but has owner {value.get('owner')!r} and"
+            f" offered_to {value.get('offered_to')!r}"
+        )
     if holder is None and state == "open":
         raise ValueError(f"chat {chat_id} is open, but has no owner")
     if holder is not None and int(holder) not in world.users:

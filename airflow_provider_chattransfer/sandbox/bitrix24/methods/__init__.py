@@ -5,6 +5,17 @@ from . import bots, crm, dialogs, lines, operators, recent, reports, users
 from .registry import METHODS, Ask, Method, Page, find
 
 __all__ = [
-    "METHODS", "Ask", "Method", "Page", "bots", "crm", "dialogs", "find", "lines", "operators", "recent", "reports",
+    "METHODS",
+    "Ask",
+    "Method",
+    "Page",
+    "bots",
+    "crm",
+    "dialogs",
+    "find",
+    "lines",
+    "operators",
+    "recent",
+    "reports",
     "users",
 ]

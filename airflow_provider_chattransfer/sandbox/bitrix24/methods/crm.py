@@ -36,7 +36,8 @@ def chats_of_entity(ask: Ask) -> list[dict[str, str]]:
     entity = _entity(params)
     active_only = is_yes(params.get("ACTIVE_ONLY", "Y"))
     chats = [
-        chat for chat in ask.world.chats.values()
+        chat
+        for chat in ask.world.chats.values()
         if ("lead", chat.lead) == entity and (not active_only or _is_active(ask.world, chat))
     ]
     return [
@@ -63,9 +64,7 @@ def _entity(params: dict[str, Any]) -> tuple[str, int]:
     kind, number = to_str(params.get("CRM_ENTITY_TYPE")).lower(), to_int(params.get("CRM_ENTITY"))
     for argument, wrong in (("CRM_ENTITY_TYPE", kind not in ENTITY_TYPES), ("CRM_ENTITY", number <= 0)):
         if wrong:
-            raise RestError(
-                "ERROR_ARGUMENT", f"Argument '{argument}' is null or empty", extra={"argument": argument}
-            )
+            raise RestError("ERROR_ARGUMENT", f"Argument '{argument}' is null or empty", extra={"argument": argument})
     return kind, number
 
 

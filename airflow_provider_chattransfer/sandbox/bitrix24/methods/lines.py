@@ -71,8 +71,10 @@ def _online(world: World, user_id: int) -> bool:
 
 
 def _user_fields(members: list[int]) -> Any:
-    fields = {str(user): {"USER_NAME": "", "USER_WORK_POSITION": "", "USER_AVATAR": "", "USER_AVATAR_ID": "0"}
-              for user in members}
+    fields = {
+        str(user): {"USER_NAME": "", "USER_WORK_POSITION": "", "USER_AVATAR": "", "USER_AVATAR_ID": "0"}
+        for user in members
+    }
     return fields or []
 
 

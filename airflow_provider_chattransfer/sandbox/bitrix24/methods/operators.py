@@ -45,9 +45,7 @@ def finish(ask: Ask) -> bool:
     chat = _own_chat(ask)
     session = ask.world.session_of(chat)
     if session is not None and session.operator != ask.user:
-        raise RestError(
-            "ERROR_USER_NOT_OPERATOR", "Attempt to close the dialog by a user who is not an operator"
-        )
+        raise RestError("ERROR_USER_NOT_OPERATOR", "Attempt to close the dialog by a user who is not an operator")
     return _finish(ask, chat)
 
 

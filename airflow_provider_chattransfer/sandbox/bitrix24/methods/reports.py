@@ -341,8 +341,9 @@ def _session_ids(params: dict[str, Any], most: int) -> list[int]:
     if value is None:
         raise RestError("100", "Could not find value for parameter {sessionId}")
     if not isinstance(value, list | dict):
-        raise RestError("100", "Invalid value {sessionId} to match with parameter {sessionId}."
-                               " Should be value of type array.")
+        raise RestError(
+            "100", "Invalid value {sessionId} to match with parameter {sessionId}. Should be value of type array."
+        )
     unique = list(dict.fromkeys(to_int(item) for item in values(value)))
     if len(unique) > most:
         raise RestError("BATCH_LIMIT_EXCEEDED", f"No more than {most} sessions per call")
