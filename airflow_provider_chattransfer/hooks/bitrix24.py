@@ -25,6 +25,33 @@ class Bitrix24Hook(ChatPlatformHook):
     default_conn_name = "bitrix24_default"
     hook_name = "Bitrix24"
 
+    def transfer(
+        self,
+        *,
+        chat_id: int | str,
+        user_id: int | str | None = None,
+        queue_id: int | str | None = None,
+        transfer_id: int | str | None = None,
+        leave: bool = False,
+    ) -> dict[str, Any]:
+        """Move one chat from a task of one's own, by the names of ``imopenlines.bot.session.transfer``.
+
+        ``transfer_id`` is a user's id or ``queue<id of a line>``; exactly one of the three must be given. ``leave``:
+        the bot leaves at once. The chat is read before and after, as the operators do; returns its entry of a
+        report. Raises ``ValueError`` for bad input.
+        """
+        from ..chats.model import Transfer, as_id
+        from ..chats.run import hand_over
+        from ..platforms.base import SendOptions
+        from ..platforms.bitrix24.platform import destination
+        from ..platforms.driving import carry_out
+
+        target = destination(user_id=user_id, queue_id=queue_id, transfer_id=transfer_id)
+        transfer = Transfer(chat_id=as_id(chat_id, of="CHAT_ID"), target=target)
+        with self.get_conn() as platform:
+            (result,) = carry_out(hand_over([transfer], chunk=1), platform, options=SendOptions(bot_leaves=leave))
+        return result.to_json()
+
     @classmethod
     def platform(cls, connection: Connection, extra: Mapping[str, Any]) -> Bitrix24Platform:
         from ..platforms.address import base_url

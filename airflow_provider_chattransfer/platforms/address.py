@@ -14,27 +14,27 @@ def base_url(host: str | None, *, port: int | None = None, schema: str | None = 
     ``of``, for what is not an address, and for plain http to a host that is not loopback: credentials travel
     in every request.
     """
-    text = (host or "").strip().rstrip("/")
-    if not text:
+    text = (host or "").strip()
+    if not text.strip("/"):
         raise ValueError(f"{of}: empty; it must be the address of the service")
     if "://" not in text:
         text = f"{schema or 'https'}://{text}"
-    parts = urlsplit(text)
+    if "@" in text:
+        raise ValueError(f"{of}: an address must not contain a login; use the connection's own fields")
     try:
+        parts = urlsplit(text)
         given_port = parts.port
-    except ValueError:
-        raise ValueError(f"{of}: {host!r} has a port that is no number") from None
+    except ValueError as problem:
+        raise ValueError(f"{of}: {host!r} is not an address: {problem}") from None
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError(f"{of}: {host!r} is not the address of a service")
-    if parts.username or parts.password:
-        raise ValueError(f"{of}: an address must not contain a login; use the connection's own fields")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError(
             f"{of}: {host!r} is plain http; only https may be used, except on loopback, since credentials travel along"
         )
     name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     number = given_port or port
-    return f"{parts.scheme}://{name}{f':{number}' if number else ''}{parts.path}"
+    return f"{parts.scheme}://{name}{f':{number}' if number else ''}{parts.path.rstrip('/')}"
 
 
 def is_loopback(hostname: str) -> bool:

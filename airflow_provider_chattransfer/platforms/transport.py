@@ -7,7 +7,9 @@ import logging
 import platform as python_platform
 import time
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,11 +22,22 @@ from .rate import RateGate
 
 log = logging.getLogger(__name__)
 
+_exchanging: ContextVar[bool] = ContextVar("_exchanging", default=False)
+
+
+def _is_not_ours(_: logging.LogRecord) -> bool:
+    return not _exchanging.get()
+
+
+for _name in ("urllib3.connectionpool", "urllib3.util.retry"):
+    # These log the URL of each request, and a webhook's URL is its secret; nobody else's records are held back.
+    logging.getLogger(_name).addFilter(_is_not_ours)
+
 CONNECT_TIMEOUT = 5.0
 """Seconds to wait for a connection."""
 
-ATTEMPTS = 6
-"""How often a request is made that may be repeated; with the pauses between, about a minute."""
+ATTEMPTS = 8
+"""How often a request is made that may be repeated; with the pauses between, half a minute."""
 
 LONGEST_HINT = 660.0
 """The longest ``retry_after`` that is waited for, in seconds: Bitrix24's operating limit looks back ten minutes."""
@@ -40,7 +53,7 @@ class Request:
     method: str
     url: str = field(repr=False)
     verb: str = "POST"
-    json: Any = None
+    json: Any = field(default=None, repr=False)
     sends_json: bool = False
     form: Mapping[str, str] | None = field(default=None, repr=False)
     query: Mapping[str, str] | None = None
@@ -77,11 +90,16 @@ class Transport:
         read_timeout: float,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """``read_timeout`` in seconds must be longer than the service takes at most, or an answer is lost."""
+        """``read_timeout`` in seconds must be longer than the service takes at most, or an answer is lost.
+
+        Several identities may share one transport: so no cookie is kept, and no ``.netrc`` replaces a header.
+        """
         self._gate = gate
         self._timeout = (CONNECT_TIMEOUT, read_timeout)
         self._sleep = sleep
         self._session = requests.Session()
+        self._session.auth = _signed_already
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers["User-Agent"] = user_agent()
 
     def send(self, request: Request, understand: Understand) -> Any:
@@ -112,14 +130,18 @@ class Transport:
 
     def _send_once(self, request: Request, understand: Understand) -> Any:
         self._gate.wait()
+        response = self._exchange(request)
         try:
-            return understand(self._exchange(request))
-        except Limited as limited:
-            self._gate.close_for(limited.retry_after or 1.0)
+            return understand(response)
+        except PlatformError as error:
+            if isinstance(error, Limited) or response.status == 503:
+                hint = error.retry_after if isinstance(error, Limited) else response.retry_after
+                self._gate.close_for(min(hint or 1.0, LONGEST_HINT))
             raise
 
     def _exchange(self, request: Request) -> Response:
         """The bare exchange. What requests raises is replaced: its texts contain the URL."""
+        exchanging = _exchanging.set(True)
         body: dict[str, Any] = {"json": request.json} if request.json is not None else {}
         headers = dict(request.headers)
         if request.sends_json and request.json is None:
@@ -137,7 +159,7 @@ class Transport:
                 allow_redirects=False,
                 **body,
             )
-        except (requests.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError) as error:
+        except (requests.ConnectTimeout, requests.exceptions.ProxyError) as error:
             raise Unreachable(f"no connection to {_host(request)}: {_cause(error)}", method=request.method) from None
         except requests.ConnectionError as error:
             kind = Unreachable if _never_connected(error) else Interrupted
@@ -146,6 +168,9 @@ class Transport:
             raise Interrupted(
                 f"no whole answer from {_host(request)}: {type(error).__name__}", method=request.method
             ) from None
+        finally:
+            _exchanging.reset(exchanging)
+        log.debug("%s: HTTP %d", request.method, answer.status_code)
         return Response(
             status=answer.status_code,
             body=_json(answer),
@@ -161,15 +186,20 @@ def user_agent() -> str:
 
 def gateway_trouble(response: Response, *, method: str) -> PlatformError:
     """The error for a response that the service itself did not write, such as a gateway's page."""
+    if response.status == 429:
+        return Limited("too many requests", method=method, code="429", retry_after=response.retry_after)
     if response.status >= 500 or response.status in (408, 425):
         return Interrupted(f"HTTP {response.status} without an answer of the service", method=method)
     return NotUnderstood(f"HTTP {response.status} with an answer that is not the service's", method=method)
 
 
 def _pause(state: RetryCallState) -> float:
+    """The service's hint; when it proved too short, or there is none, growing random pauses."""
     error = state.outcome.exception() if state.outcome else None
     hint = error.retry_after if isinstance(error, Limited) else None
-    return hint if hint is not None else wait_random_exponential(multiplier=0.5, min=0.5, max=20)(state)
+    if hint is not None and state.attempt_number == 1:
+        return hint
+    return (hint or 0.0) + wait_random_exponential(multiplier=0.5, min=0.5, max=20)(state)
 
 
 def _tell(state: RetryCallState) -> None:
@@ -178,9 +208,17 @@ def _tell(state: RetryCallState) -> None:
 
 
 def _never_connected(error: requests.ConnectionError) -> bool:
-    """Whether the failure is one of making the connection, so that nothing was sent."""
+    """Whether the failure is one of making the connection, so that nothing was sent.
+
+    TLS may also fail in the middle of an answer; only a certificate is checked before anything is sent.
+    """
     text = repr(error)
-    return "NewConnectionError" in text or "NameResolutionError" in text
+    return any(mark in text for mark in ("NewConnectionError", "NameResolutionError", "CERTIFICATE_VERIFY_FAILED"))
+
+
+def _signed_already(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Leaves the headers as the request has them."""
+    return prepared
 
 
 def _cause(error: requests.RequestException) -> str:

@@ -10,13 +10,20 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseSensorOperator, PokeReturnValue, conf
-from airflow.sdk.exceptions import AirflowSensorTimeout
+from airflow.providers.common.compat.sdk import (
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
 
 from ..chats.model import Outcome, Result, TransferReport, transfers_from_json
 from ..chats.waiting import AcceptancePoller
 from ..operators.reporting import hand_in, push
 from ..operators.transfer import check_wait
+from ..platforms.errors import PlatformError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
@@ -63,7 +70,12 @@ class AcceptTransferSensor(BaseSensorOperator):
         self._poller: AcceptancePoller | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Wait, and return the report as plain JSON; raises ``ValueError`` for bad input."""
+        """Wait, and return the report as plain JSON.
+
+        Raises ``ValueError`` for bad input, ``AirflowSensorTimeout`` when ``timeout`` is over, a ``PlatformError``
+        when no look can succeed any more, and ``ChatsNotTransferred`` when all chats failed. But for bad input,
+        the report has been pushed under ``return_value`` by then.
+        """
         check_wait(self.accept_within, self.poll_interval)
         self._poller = self._make_poller(context)
         try:
@@ -71,7 +83,7 @@ class AcceptTransferSensor(BaseSensorOperator):
                 self._execute_deferred(context)
             else:
                 super().execute(context)
-        except (AirflowSensorTimeout, AirflowSkipException):
+        except (AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout, PlatformError):
             push(context, self._poller.report)
             raise
         finally:
@@ -148,7 +160,13 @@ class AcceptTransferSensor(BaseSensorOperator):
 
     def _report(self, started_at: datetime) -> TransferReport:
         if isinstance(self.transfers, Mapping):
-            return TransferReport.from_json(self.transfers)
+            report = TransferReport.from_json(self.transfers)
+            if report.waiting and report.platform != self._platform.name:
+                raise ValueError(
+                    f"transfers: the report is of {report.platform}, and connection {self.conn_id!r} of "
+                    f"{self._platform.name}"
+                )
+            return report
         if not isinstance(self.transfers, Sequence) or isinstance(self.transfers, str | bytes):
             raise ValueError(f"transfers: {self.transfers!r} is neither a report nor a list of transfers")
         transfers = transfers_from_json(self.transfers)

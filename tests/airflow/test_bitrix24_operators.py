@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 import requests
+from airflow.sdk import task
 
+from airflow_provider_chattransfer.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
 from airflow_provider_chattransfer.operators.reporting import ChatsNotTransferred
 from airflow_provider_chattransfer.operators.transfer import (
@@ -269,6 +271,30 @@ class TestManyChats:
         do(TransferChatOperator, chat_id=11, to="agent:12", bot_leaves=True)
         do(TransferChatOperator, chat_id=12, to="agent:12")
         assert [80 in members(sandbox, chat_id) for chat_id in (11, 12)] == [False, True]
+
+
+class TestTheHookInATask:
+    @pytest.mark.parametrize(
+        ("destination", "outcome"),
+        [({"user_id": 12}, "accepted"), ({"transfer_id": "queue3"}, "requested"), ({"transfer_id": 15}, "accepted")],
+    )
+    def test_moves_a_chat_by_the_names_of_the_rest_method(
+        self, sandbox: Sandbox, destination: dict[str, Any], outcome: str
+    ) -> None:
+        with a_dag() as dag:
+
+            @task
+            def move() -> Any:
+                return Bitrix24Hook(CONN).transfer(chat_id=112, leave=True, **destination)
+
+            move()
+        assert run(dag).results["move"]["outcome"] == outcome
+        assert sandbox.sent("bitrix24") == ["112"]
+
+    @pytest.mark.parametrize("destination", [{}, {"user_id": 12, "queue_id": 3}, {"transfer_id": "Queue3"}])
+    def test_takes_exactly_one_destination(self, sandbox: Sandbox, destination: dict[str, Any]) -> None:
+        with pytest.raises(ValueError, match=r"exactly one of|TRANSFER_ID"):
+            Bitrix24Hook(CONN).transfer(chat_id=112, **destination)
 
 
 class TestTrouble:

@@ -82,16 +82,18 @@ class TestNothingLeaks:
 
         triggers: list[Any] = []
         serialize = AcceptTransferTrigger.serialize
-        monkeypatch.setattr(
-            AcceptTransferTrigger, "serialize", lambda self: triggers.append(serialize(self)) or triggers[-1]
-        )
+
+        def note(trigger: AcceptTransferTrigger) -> Any:
+            triggers.append(serialize(trigger))
+            return triggers[-1]
+
+        monkeypatch.setattr(AcceptTransferTrigger, "serialize", note)
         caplog.set_level(logging.DEBUG)
-        options: dict[str, Any] = {"wait_for_acceptance": True, "deferrable": True, "accept_within": timedelta(seconds=2)}
+        options: dict[str, Any] = {"wait_for_acceptance": True, "deferrable": True, "poll_interval": 0.1}
+        options["accept_within"] = timedelta(seconds=2)
         with a_dag() as dag:
             good = [
-                ReassignChatsOperator(
-                    task_id=f"{conn_id}_good", conn_id=conn_id, from_agents=["7"], to=to, poll_interval=0.1, **options
-                )
+                ReassignChatsOperator(task_id=f"{conn_id}_good", conn_id=conn_id, from_agents=["7"], to=to, **options)
                 for conn_id, to in (
                     ("bitrix24_default", ["agent:12", "queue:3"]),
                     ("superoffice_default", ["agent:12"]),

@@ -76,15 +76,17 @@ class TestReassign:
     def test_costs_one_request_a_chat_and_a_few_to_read(self, sandbox: Sandbox) -> None:
         sandbox.reset(superoffice={**NOBODY, "chats": [{"id": 1000 + n, "owner": 7, "queue": 3} for n in range(60)]})
         do(ReassignChatsOperator, from_agents=["7"], to=["agent:12"])
-        listing, chunks = 1, 2
+        listing, chunks = 2, 2
         assert sandbox.state()["requests"]["superoffice"] == listing + 60 + chunks * 2
 
     def test_a_run_repeated_sends_nothing_that_is_on_its_way(self, sandbox: Sandbox) -> None:
         sandbox.reset(superoffice={**NOBODY, "chats": [{"id": 1000 + n, "owner": 7, "queue": 3} for n in range(5)]})
         options = {"chat_ids": list(range(1000, 1005)), "to": ["agent:12"]}
         do(ReassignChatsOperator, **options)
-        again = do(ReassignChatsOperator, **options).results["task"]
+        again = do(ReassignChatsOperator, **{**options, "to": ["agent:15", "agent:12"]}).results["task"]
         assert again["counts"]["requested"] == 5
+        once_more = do(ReassignChatsOperator, from_agents=["7"], to=["agent:15", "agent:12"]).results["task"]
+        assert once_more["counts"]["requested"] == 5
         assert set(Counter(sandbox.sent("superoffice")).values()) == {1}
 
 

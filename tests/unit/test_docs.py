@@ -235,8 +235,8 @@ class TestFigures:
         assert "after {:.0f}, {:.0f} and {:.0f} seconds".format(*PAUSES[1:]) in text
         assert f'"not performed, tried {len(PAUSES)} times"' in text
         assert f"longer than {LONGEST_HINT:.0f} s" in text
-        assert ATTEMPTS == 6
-        assert text.count("up to six times") == 2
+        assert ATTEMPTS == 8
+        assert text.count("up to eight times") == 2
         assert f"A connection must be made within {CONNECT_TIMEOUT:.0f} s" in text
 
     def test_of_the_limits(self) -> None:

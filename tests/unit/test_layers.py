@@ -69,8 +69,9 @@ import sys
 before = set(sys.modules)
 import {PACKAGE}.operators.transfer, {PACKAGE}.operators.accept, {PACKAGE}.sensors.accept_transfer
 loaded = set(sys.modules) - before
-print(*sorted(name for name in loaded if name.split(".")[0] in {SPEAKS_HTTP | {"uvicorn", "starlette", "fastapi"}}
-    or name.startswith(("{PACKAGE}.platforms", "{PACKAGE}.hooks", "{PACKAGE}.sandbox"))))
+ours = ("{PACKAGE}.platforms.", "{PACKAGE}.hooks", "{PACKAGE}.sandbox")
+heavy = [name for name in loaded if name.split(".")[0] in {SPEAKS_HTTP | {"uvicorn", "starlette", "fastapi"}}]
+print(*heavy, *(name for name in loaded if name.startswith(ours) and not name.endswith(".errors")))
 """
         prelude = "import airflow.sdk, airflow.providers.common.compat.sdk as c; c.BaseSensorOperator, c.BaseOperator\n"
         found = subprocess.run([sys.executable, "-c", prelude + code], capture_output=True, text=True, check=True)  # noqa: S603

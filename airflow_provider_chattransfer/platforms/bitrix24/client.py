@@ -128,9 +128,10 @@ class Bitrix24Client:
         self._transport.close()
 
     def _alone(self, command: Command, *, repeatable: bool) -> Any | PlatformError:
+        """One command without its batch, whose result is the same: what a batch returns is not raised."""
         try:
             return self.call(command, repeatable=repeatable).result
-        except RequestRefused as refused:
+        except (RequestRefused, WrongCredentials) as refused:
             return refused
 
     def _request(self, command: Command, *, repeatable: bool) -> Request:

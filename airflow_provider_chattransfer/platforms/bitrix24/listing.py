@@ -90,8 +90,9 @@ class DialogFinder:
                 [{"operatorIdList": list(group), "status": status} for group in groups for status in OPEN_STATUSES]
             )
         )
-        if not found:
-            self._mistrust_silence(agents)
+        heard = {agent for chat in found for agent in (chat.owner, chat.offered_to)}
+        if silent := [agent for agent in agents if agent not in heard]:
+            self._mistrust_silence(silent)
         return found
 
     def _sessions(self, filters: Sequence[dict[str, Any]]) -> Iterable[Chat]:
@@ -108,14 +109,15 @@ class DialogFinder:
             pages = further
 
     def _mistrust_silence(self, agents: Sequence[str]) -> None:
-        """An empty list may only mean that we may not see: ask how busy the agents are."""
+        """An agent without a chat may be one whom we may not see: ask who is idle, as far as the portal tells."""
         command = Command("imopenlines.v2.Operator.list", {"userIdList": list(agents), "limit": PAGE})
         operators = self._client.call(command, repeatable=True).result["operators"]
-        busy = sorted({str(each["userId"]) for each in operators if each.get("activeSessions")}, key=int)
-        if busy:
+        busy = {str(each["userId"]) for each in operators if each.get("activeSessions")}
+        idle = {str(each["userId"]) for each in operators} - busy
+        if hidden := [agent for agent in agents if agent not in idle]:
             raise RequestRefused(
-                f"the portal lists no chat, yet agents {', '.join(busy)} have some: the webhook's user may not see the "
-                "reports of their lines",
+                f"the portal lists no chat of agents {', '.join(hidden)}, and does not show them as idle: the "
+                "webhook's user may not see the reports of their lines",
                 method="imopenlines.v2.Session.list",
                 code="ACCESS_DENIED",
             )

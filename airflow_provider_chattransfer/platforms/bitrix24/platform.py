@@ -36,7 +36,7 @@ class Bitrix24Platform(ChatPlatform):
     chunk = BATCH_SIZE
 
     def __init__(self, client: Bitrix24Client) -> None:
-        self._client = client
+        self.client = client
         self._finder = DialogFinder(client)
         self._receivers = Receivers(client)
 
@@ -51,7 +51,7 @@ class Bitrix24Platform(ChatPlatform):
 
     def read_chats(self, chat_ids: Sequence[str]) -> Mapping[str, Reading]:
         commands = [Command("imopenlines.dialog.get", {"CHAT_ID": int(chat_id)}) for chat_id in chat_ids]
-        answers = zip(chat_ids, self._client.batches(commands), strict=True)
+        answers = zip(chat_ids, self.client.batches(commands), strict=True)
         chats = {chat_id: _reading(chat_id, answer) for chat_id, answer in answers}
         owners = {chat.owner for chat in chats.values() if isinstance(chat, Chat) and chat.owner}
         bots = self._receivers.are_bots(sorted(owners, key=int))
@@ -66,23 +66,23 @@ class Bitrix24Platform(ChatPlatform):
             if refusal := self._receivers.refusal(target):
                 answers[chat_id] = Refused(refusal)
             else:
-                commands[chat_id] = self.transfer_command(chat_id, target=target, bot_leaves=options.bot_leaves)
-        results = self._client.batch(list(commands.values()), repeatable=False) if commands else []
+                commands[chat_id] = self._transfer_command(chat_id, target=target, bot_leaves=options.bot_leaves)
+        results = self.client.batch(list(commands.values()), repeatable=False) if commands else []
         answers.update(zip(commands, map(_answer, results), strict=True))
         not_let_in = next((result for result in results if isinstance(result, WrongCredentials)), None)
         return Sent(answers, Stop(str(not_let_in)) if not_let_in else None)
 
     def receiver_of(self, chat: Chat) -> Target:
-        return Target.agent(self._client.auth.user_id)
+        return Target.agent(self.client.auth.user_id)
 
     def accept(self, chat: Chat) -> Answer:
         command = Command("imopenlines.operator.answer", {"CHAT_ID": int(chat.id)})
-        return _answer(self._client.batch([command], repeatable=False)[0])
+        return _answer(self.client.batch([command], repeatable=False)[0])
 
     def close(self) -> None:
-        self._client.close()
+        self.client.close()
 
-    def transfer_command(self, chat_id: str, *, target: Target, bot_leaves: bool) -> Command:
+    def _transfer_command(self, chat_id: str, *, target: Target, bot_leaves: bool) -> Command:
         """``imopenlines.bot.session.transfer`` with exactly one destination.
 
         Names in upper case and ``LEAVE`` as a string, since the server takes no other spelling; CLIENT_ID,
@@ -95,9 +95,25 @@ class Bitrix24Platform(ChatPlatform):
                 "CHAT_ID": int(chat_id),
                 destination: int(target.id or 0),
                 "LEAVE": "Y" if bot_leaves else "N",
-                "CLIENT_ID": self._client.auth.bot_client_id,
+                "CLIENT_ID": self.client.auth.bot_client_id,
             },
         )
+
+
+def destination(*, user_id: object = None, queue_id: object = None, transfer_id: object = None) -> Target:
+    """The target that the parameters of ``imopenlines.bot.session.transfer`` name.
+
+    Exactly one must be given: servers and documents disagree about which of several wins. Raises ``ValueError``.
+    """
+    given = {"USER_ID": user_id, "QUEUE_ID": queue_id, "TRANSFER_ID": transfer_id}
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) != 1:
+        raise ValueError(f"exactly one of {', '.join(given)} must be given, not {' and '.join(named) or 'none'}")
+    if transfer_id is not None:
+        return parse_transfer_id(transfer_id)
+    if user_id is not None:
+        return Target.agent(as_id(user_id, of="USER_ID"))
+    return Target(TargetKind.QUEUE, as_id(queue_id, of="QUEUE_ID"))
 
 
 def parse_transfer_id(transfer_id: object) -> Target:

@@ -14,6 +14,8 @@ ENTITY_FIELDS = "ChatSessionId,TopicId,User,TransferTo,Status"
 """What is asked of a chat session, and no more: the rest is the customer's name, address and words, and the
 session's key. Fields that are not selected come back as null, so the ones that tell a transfer must be here."""
 
+ONLY_FIELDS = {"$select": ENTITY_FIELDS}
+
 
 class SuperOfficeClient:
     """Calls the WebAPI as one user."""
@@ -58,9 +60,51 @@ class SuperOfficeClient:
         )
         return self._transport.send(request, lambda response: _understand(response, request.method))
 
+    def transfer(self, chat_id: str, *, to: str) -> Any:
+        """``TransferChatSession``: ask the associate with the id ``to``; the session as it is then.
+
+        The service also takes a user name, but which of an associate's two names is meant is not documented; an id
+        is a decimal string.
+        """
+        body = {"ChatSessionId": int(chat_id), "ToAssociate": to}
+        return self.agents("TransferChatSession", body=body, query=ONLY_FIELDS)
+
+    def accept(self, chat_id: str) -> Any:
+        """``ChatSession/{id}/AcceptTransfer``: accept as this user; the session as it is then.
+
+        Where that resource is not found, its twin ``AcceptChatSessionTransfer`` is asked.
+        """
+        try:
+            return self.rest("POST", f"ChatSession/{chat_id}/AcceptTransfer")
+        except Missing:
+            return self.agents("AcceptChatSessionTransfer", body={"ChatSessionId": int(chat_id)}, query=ONLY_FIELDS)
+
+    def reject(self, chat_id: str) -> Any:
+        """``RejectChatSessionTransfer``: turn down a transfer to this user; the session as it is then."""
+        return self.agents("RejectChatSessionTransfer", body={"ChatSessionId": int(chat_id)}, query=ONLY_FIELDS)
+
+    def reset(self, chat_id: str) -> Any:
+        """``ResetChatSession``: put the session back into its topic's queue; the session as it is then."""
+        return self.agents("ResetChatSession", body={"ChatSessionId": int(chat_id)}, query=ONLY_FIELDS)
+
+    def sessions(self) -> Any:
+        """``ChatSessionsForUser``: all sessions of the topics in which this user has a role, unpaged."""
+        return self.agents("ChatSessionsForUser", query=ONLY_FIELDS, repeatable=True)
+
+    def principal(self) -> Any:
+        """``User/currentPrincipal``: who this user is."""
+        return self.rest("GET", "User/currentPrincipal")
+
+    def presence(self) -> Any:
+        """``Presence/GetAll``: which agents are present, and how many chats each has.
+
+        Whether ``UserId`` there is an associate's or an ejuser's id is not documented.
+        """
+        return self.rest("GET", "Presence/GetAll")
+
     def entity(self, chat_id: str) -> Any:
         """``GetChatSessionEntity``: the session, or ``None`` when there is none."""
-        query = {"chatSessionEntityId": chat_id, "$select": ENTITY_FIELDS}
+        query = {"chatSessionEntityId": chat_id, **ONLY_FIELDS}
         return self.agents("GetChatSessionEntity", query=query, repeatable=True)
 
     def rows(self, path: str, *, select: str, where: str, page: int) -> Iterator[Mapping[str, Any]]:

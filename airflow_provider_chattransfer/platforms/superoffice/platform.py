@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from ...chats.model import Chat, Reading, Target, Unread
 from ...chats.run import Move, Sent, Stop
@@ -12,10 +12,8 @@ from ...chats.settling import Answer, Answered, Refused
 from ..base import ChatPlatform, SendOptions, answer_to
 from ..errors import Missing, NotCarriedOut, NotUnderstood, PlatformError, RequestRefused, WrongCredentials
 from ..rate import RateLimit
-from .client import ENTITY_FIELDS, SuperOfficeClient
+from .client import SuperOfficeClient
 from .sessions import ACTIVE, read_entity, read_row
-
-log = logging.getLogger(__name__)
 
 RATE_LIMIT = RateLimit(per_second=10.0, burst=10)
 """"No more than 10 API calls per second" (SuperOffice's checklist for custom applications)."""
@@ -42,7 +40,7 @@ class SuperOfficePlatform(ChatPlatform):
 
     def __init__(self, client: SuperOfficeClient, *, identities: Identities | None = None) -> None:
         """``client`` reads; it also sends when no ``identities`` are given."""
-        self._client = client
+        self.client = client
         self._identities = identities
         self._me: str | None = None
         self._list_helps = True
@@ -56,7 +54,15 @@ class SuperOfficePlatform(ChatPlatform):
                 )
 
     def find_agents_chats(self, agents: Sequence[str]) -> list[Chat]:
-        return sorted((chat for agent in agents for chat in self._chats_of(agent)), key=lambda chat: int(chat.id))
+        """The sessions that ``agents`` own. A row of the list does not show whether one is pending elsewhere; that
+        is added for the sessions that this account sees."""
+        found = {chat.id: chat for agent in agents for chat in self._chats_of(agent)}
+        pending = self._listed() if found else {}
+        chats = [
+            replace(chat, offered_to=pending[chat.id].offered_to) if chat.id in pending else chat
+            for chat in found.values()
+        ]
+        return sorted(chats, key=lambda chat: int(chat.id))
 
     def find_waiting_chats(self, queue: str) -> list[Chat]:
         raise ValueError(
@@ -98,14 +104,13 @@ class SuperOfficePlatform(ChatPlatform):
             client = self._acting_as(receiver.id or "")
         except ValueError as missing:
             return Refused(str(missing))
-        path = f"ChatSession/{chat.id}/AcceptTransfer"
-        return Answered(read_entity(client.rest("POST", path), method=path))
+        return Answered(read_entity(client.accept(chat.id), method="AcceptTransfer"))
 
     def close(self) -> None:
-        self._client.close()
+        self.client.close()
 
     def _chats_of(self, agent: str) -> list[Chat]:
-        rows = self._client.rows(
+        rows = self.client.rows(
             "ChatSession",
             select="chatSessionId,status,associateId,personId,chatTopic/chatTopicId",
             where=f"status oneOf ({','.join(map(str, ACTIVE))}) and associateId associateIsOneOf ({agent})",
@@ -115,7 +120,7 @@ class SuperOfficePlatform(ChatPlatform):
 
     def _listed(self) -> dict[str, Chat]:
         method = "ChatSessionsForUser"
-        entities = self._client.agents(method, query={"$select": ENTITY_FIELDS}, repeatable=True) or []
+        entities = self.client.sessions() or []
         if not isinstance(entities, list):
             raise NotUnderstood("the answer is no list of sessions", method=method)
         chats = [read_entity(entity, method=method) for entity in entities]
@@ -123,7 +128,7 @@ class SuperOfficePlatform(ChatPlatform):
 
     def _read(self, chat_id: str) -> Reading:
         try:
-            entity = self._client.entity(chat_id)
+            entity = self.client.entity(chat_id)
         except Missing as missing:
             return Unread(str(missing))
         if entity is None:
@@ -138,15 +143,11 @@ class SuperOfficePlatform(ChatPlatform):
             client = self._acting_as(owner)
         except ValueError as missing:
             return Refused(str(missing))
-        session = int(move.chat.id)
-        if target.is_agent:
-            method, body = "TransferChatSession", {"ChatSessionId": session, "ToAssociate": str(target.id)}
-        else:
-            method, body = "ResetChatSession", {"ChatSessionId": session}
+        method = "TransferChatSession" if target.is_agent else "ResetChatSession"
         try:
-            entity = client.agents(method, body=body, query={"$select": ENTITY_FIELDS})
+            entity = client.transfer(move.chat.id, to=str(target.id)) if target.is_agent else client.reset(move.chat.id)
         except WrongCredentials as error:
-            if client is self._client:
+            if client is self.client:
                 raise
             return Refused(f"signing in as agent {owner}: {error}")
         if entity is None:
@@ -154,11 +155,10 @@ class SuperOfficePlatform(ChatPlatform):
         return Answered(read_entity(entity, method=method))
 
     def _acting_as(self, agent: str) -> SuperOfficeClient:
-        return self._identities(agent) if self._identities else self._client
+        return self._identities(agent) if self._identities else self.client
 
     def _principal(self) -> str:
         """The associate as whom the connection itself acts."""
         if self._me is None:
-            principal = self._client.rest("GET", "User/currentPrincipal")
-            self._me = str(principal["AssociateId"])
+            self._me = str(self.client.principal()["AssociateId"])
         return self._me

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The platforms over real HTTP: a sandbox whose clock is the only one, and a server that answers as it is told."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+import requests
+
+from airflow_provider_chattransfer.chats.model import Json, Result, Target, Transfer, TransferReport
+from airflow_provider_chattransfer.chats.run import hand_over
+from airflow_provider_chattransfer.platforms.base import ChatPlatform, SendOptions
+from airflow_provider_chattransfer.platforms.bitrix24.auth import Webhook
+from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
+from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
+from airflow_provider_chattransfer.platforms.driving import carry_out
+from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
+from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Credentials
+from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
+from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
+from airflow_provider_chattransfer.platforms.transport import Transport
+from airflow_provider_chattransfer.sandbox.floor import Floor
+from airflow_provider_chattransfer.sandbox.server import SandboxServer
+from airflow_provider_chattransfer.sandbox.wire import Call, Service
+
+SUPERVISOR = Basic("tje0", "Tje0")
+
+
+class Stage:
+    """The sandbox, what reached it, and platforms that live by its clock: a pause takes no time."""
+
+    def __init__(self, server: SandboxServer) -> None:
+        self.server = server
+        self.url = server.url
+        self.calls: list[Call] = []
+        self.slept: list[float] = []
+        self._opened: list[Transport] = []
+
+    def reset(self, **scenario: Any) -> None:
+        """Start anew; without a limit of requests on Bitrix24 unless the scenario has one."""
+        scenario["bitrix24"] = {"rate": None, **scenario.get("bitrix24", {})}
+        requests.post(f"{self.url}/sandbox/reset", json=scenario, timeout=10).raise_for_status()
+        self.calls.clear()
+
+    def fault(self, **fault: Any) -> None:
+        """Arm a fault."""
+        requests.post(f"{self.url}/sandbox/faults", json=fault, timeout=10).raise_for_status()
+
+    def chats(self, service: str) -> dict[str, dict[str, Any]]:
+        """The chats as the sandbox knows them, by id."""
+        state = requests.get(f"{self.url}/sandbox/state", timeout=10).json()
+        return {chat["id"]: chat for chat in state[service]["chats"]}
+
+    def ledger(self, service: str) -> list[dict[str, Any]]:
+        """What happened to the chats of a service."""
+        changes = requests.get(f"{self.url}/sandbox/ledger", timeout=10).json()["changes"]
+        return [change for change in changes if change["service"] == service]
+
+    def moved(self, service: str) -> list[str]:
+        """The chats that a request moved, one entry for each time."""
+        moves = ("transferred", "reset")
+        return [each["chat_id"] for each in self.ledger(service) if each["request"] and each["change"] in moves]
+
+    def asked(self, service: str = "bitrix24") -> list[str]:
+        """The last part of the path of each request, in order."""
+        mine = (call for call in self.calls if self.server.floor.service_at(call.path).name == service)  # type: ignore[union-attr]
+        return [call.path.rpartition("/")[2] for call in mine]
+
+    def now(self) -> float:
+        """The sandbox's time."""
+        return self.server.floor.clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        """Let the sandbox's time pass at once, and remember for how long."""
+        self.slept.append(seconds)
+        self.server.floor.clock.skip(seconds)
+
+    def transport(self, *, read_timeout: float = 5.0) -> Transport:
+        """A transport whose gate lets everything through until the service closes it."""
+        gate = RateGate(RateLimit(per_second=1e6, burst=10**6), clock=self.now, sleep=self.sleep)
+        transport = Transport(gate=gate, read_timeout=read_timeout, sleep=self.sleep)
+        self._opened.append(transport)
+        return transport
+
+    def webhook(self, *, user: int = 1, code: str = "secretcode", bot: str = "chattransfer") -> Bitrix24Client:
+        """A client of the portal."""
+        auth = Webhook(portal=self.url, user_id=str(user), code=code, bot_client_id=bot)
+        return Bitrix24Client(auth=auth, transport=self.transport())
+
+    def bitrix24(self, **webhook: Any) -> Bitrix24Platform:
+        """The portal as a platform."""
+        return Bitrix24Platform(self.webhook(**webhook))
+
+    def web_api(
+        self, credentials: Credentials = SUPERVISOR, *, transport: Transport | None = None
+    ) -> SuperOfficeClient:
+        """A client of the tenant, as the supervisor unless told otherwise."""
+        return SuperOfficeClient(
+            base_url=f"{self.url}/Cust12345", credentials=credentials, transport=transport or self.transport()
+        )
+
+    def superoffice(self, credentials: Credentials = SUPERVISOR) -> SuperOfficePlatform:
+        """The tenant as a platform that reads with ``credentials`` and sends as each owner, through one gate."""
+        transport = self.transport()
+
+        def identity(agent: str) -> SuperOfficeClient:
+            return self.web_api(Basic(f"agent{agent}", f"Secret{agent}"), transport=transport)
+
+        return SuperOfficePlatform(self.web_api(credentials, transport=transport), identities=identity)
+
+    def carry_out(
+        self, platform: ChatPlatform, transfers: Sequence[Transfer], *, bot_leaves: bool = False
+    ) -> list[Result]:
+        """The whole run, as an operator drives it."""
+        steps = hand_over(transfers, chunk=platform.chunk)
+        return carry_out(steps, platform, options=SendOptions(bot_leaves=bot_leaves), sleep=self.sleep)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for transport in self._opened:
+            transport.close()
+
+
+@pytest.fixture
+def stage(sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """A fresh sandbox that records what reaches it."""
+    stage = Stage(sandbox_server)
+    count = Floor.count
+
+    def record(floor: Floor, service: Service, call: Call) -> None:
+        stage.calls.append(call)
+        count(floor, service, call)
+
+    monkeypatch.setattr(Floor, "count", record)
+    stage.reset()
+    yield stage
+    stage.close()
+
+
+def to(target: str, *chat_ids: str, source: str | None = None) -> list[Transfer]:
+    """Transfers of ``chat_ids`` to ``target``."""
+    origin = None if source is None else Target.parse(source)
+    return [Transfer(chat_id=chat_id, target=Target.parse(target), source=origin) for chat_id in chat_ids]
+
+
+def outcomes(results: Sequence[Result]) -> list[str]:
+    """What became of each chat."""
+    return [result.outcome.value for result in results]
+
+
+def report(platform: ChatPlatform, results: Sequence[Result]) -> Json:
+    """The report of a run that ends now."""
+    now = datetime.now(UTC)
+    return TransferReport(platform.name, "test", tuple(results), started_at=now, finished_at=now).to_json()
+
+
+def query_of(call: Call) -> dict[str, str]:
+    """The query of a request."""
+    return dict(parse_qsl(call.query))
+
+
+@dataclass(frozen=True)
+class Scripted:
+    """An answer that a test prescribes; ``status`` 0 cuts the connection instead."""
+
+    status: int = 200
+    body: bytes = b"{}"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def json(cls, value: Any, *, status: int = 200) -> Scripted:
+        """``value`` as the body."""
+        return cls(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+
+@dataclass
+class Heard:
+    """A request as it came in."""
+
+    verb: str
+    path: str
+    headers: dict[str, str]
+    body: Any
+
+
+class Script:
+    """A server that gives the prescribed answers in order, the last one for ever, and remembers who asked what."""
+
+    def __init__(self) -> None:
+        self.answers: list[Scripted] = []
+        self.heard: list[Heard] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def play(self, *answers: Scripted) -> None:
+        """Answer with these."""
+        self.answers = list(answers)
+
+    def start(self) -> None:
+        """Serve until ``stop``."""
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def stop(self) -> None:
+        """Serve no more."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                script.heard.append(
+                    Heard(self.command, self.path, dict(self.headers), json.loads(raw) if raw.strip() else None)
+                )
+                answer = script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
+                if not answer.status:
+                    self.close_connection = True
+                    return
+                self.send_response(answer.status)
+                for name, value in {**answer.headers, "Content-Length": str(len(answer.body))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(answer.body)
+
+            do_GET = do_POST
+
+            def log_message(self, *_: Any) -> None:
+                """Says nothing."""
+
+        return Handler
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    """A server that answers as it is told."""
+    script = Script()
+    script.start()
+    yield script
+    script.stop()
+
+
+@pytest.fixture
+def portal(script: Script, stage: Stage) -> Bitrix24Client:
+    """A client of a portal that answers as it is told."""
+    auth = Webhook(portal=script.url, user_id="1", code="secretcode", bot_client_id="chattransfer")
+    return Bitrix24Client(auth=auth, transport=stage.transport())
+
+
+@pytest.fixture
+def tenant(script: Script, stage: Stage) -> SuperOfficeClient:
+    """A client of a tenant that answers as it is told."""
+    return SuperOfficeClient(base_url=script.url, credentials=SUPERVISOR, transport=stage.transport())

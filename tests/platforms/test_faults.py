@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole runs in bad weather: every chat is moved exactly once, and the report equals the ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from airflow_provider_chattransfer.chats.model import Transfer
+from airflow_provider_chattransfer.platforms.base import ChatPlatform
+from airflow_provider_chattransfer.testing.audit import audit
+
+from .conftest import Stage, outcomes, report, to
+
+TRANSFERS = {"bitrix24": "imopenlines.bot.session.transfer", "superoffice": "TransferChatSession"}
+READS = {"bitrix24": "imopenlines.dialog.get", "superoffice": "ChatSessionsForUser"}
+NUMBER = {"bitrix24": 60, "superoffice": 25}
+SERVICES = list(TRANSFERS)
+ONCE = ["drop_before", "drop_after", "html_502_before", "html_502_after", "html_503_before", "html_503_after"]
+
+
+def platform_of(stage: Stage, service: str, **scenario: Any) -> tuple[ChatPlatform, list[str]]:
+    """A platform with that many open chats of agent 7, and their ids."""
+    chats = [{"id": 201 + index, "owner": 7} for index in range(NUMBER[service])]
+    stage.reset(**{service: {"chats": chats, "people": {"accept_after": [0.1, 1]}, **scenario}})
+    platform = stage.bitrix24() if service == "bitrix24" else stage.superoffice()
+    return platform, [str(chat["id"]) for chat in chats]
+
+
+def check(stage: Stage, platform: ChatPlatform, transfers: list[Transfer]) -> list[str]:
+    """Carry out a run, hold its report against the ledger, and return the outcomes."""
+    results = stage.carry_out(platform, transfers)
+    assert audit(report(platform, results), changes=stage.ledger(platform.name)) == []
+    return outcomes(results)
+
+
+class TestATransferThatMeetsTrouble:
+    @pytest.mark.parametrize("count", [1, 2])
+    @pytest.mark.parametrize("kind", ONCE)
+    @pytest.mark.parametrize("service", SERVICES)
+    def test_moves_every_chat_exactly_once(self, stage: Stage, service: str, kind: str, count: int) -> None:
+        platform, chat_ids = platform_of(stage, service)
+        stage.fault(kind=kind, service=service, method=TRANSFERS[service], count=count)
+        came_to = check(stage, platform, to("agent:12", *chat_ids, source="agent:7"))
+        assert set(came_to) <= {"accepted", "requested"}
+        assert Counter(stage.moved(service)) == Counter(chat_ids)
+
+    @pytest.mark.parametrize("kind", ["drop_after", "html_502_after", "html_503_after"])
+    @pytest.mark.parametrize("service", SERVICES)
+    def test_to_a_queue_moves_every_chat_exactly_once(self, stage: Stage, service: str, kind: str) -> None:
+        platform, chat_ids = platform_of(stage, service, people={"ignore": 1.0})
+        method = TRANSFERS[service] if service == "bitrix24" else "ResetChatSession"
+        stage.fault(kind=kind, service=service, method=method)
+        assert check(stage, platform, to("queue", *chat_ids, source="agent:7")) == ["requested"] * len(chat_ids)
+        assert Counter(stage.moved(service)) == Counter(chat_ids)
+
+    @pytest.mark.parametrize("service", SERVICES)
+    def test_that_never_ends_fails_every_chat_of_which_nothing_is_known(self, stage: Stage, service: str) -> None:
+        platform, chat_ids = platform_of(stage, service)
+        stage.fault(kind="html_502_before", service=service, method=TRANSFERS[service], count=10**6)
+        assert check(stage, platform, to("agent:12", *chat_ids)) == ["failed"] * len(chat_ids)
+        assert stage.moved(service) == []
+        assert stage.slept.count(2.0) == stage.slept.count(10.0) == stage.slept.count(30.0) == 1
+
+    def test_that_waits_for_its_receiver_is_not_sent_twice_on_bitrix24(self, stage: Stage) -> None:
+        """Nothing shows that a pending transfer is under way, except that something has changed."""
+        people = {"accept_after": [3, 9]}
+        platform, chat_ids = platform_of(stage, "bitrix24", people=people, switches={"accept_mode": "pending"})
+        stage.fault(kind="drop_after", method=TRANSFERS["bitrix24"])
+        stage.carry_out(platform, to("agent:12", *chat_ids))
+        assert Counter(stage.moved("bitrix24")) == Counter(chat_ids)
+
+
+class TestAReadThatMeetsTrouble:
+    @pytest.mark.parametrize("kind", ONCE)
+    @pytest.mark.parametrize("service", SERVICES)
+    def test_is_repeated_and_nobody_notices(self, stage: Stage, service: str, kind: str) -> None:
+        platform, chat_ids = platform_of(stage, service)
+        stage.fault(kind=kind, service=service, method=READS[service], count=3)
+        came_to = check(stage, platform, to("agent:12", *chat_ids))
+        assert set(came_to) <= {"accepted", "requested"}
+
+    @pytest.mark.parametrize("service", SERVICES)
+    def test_for_good_stops_the_run_before_anything_is_sent(self, stage: Stage, service: str) -> None:
+        platform, chat_ids = platform_of(stage, service)
+        stage.fault(kind="html_502_before", service=service, method=READS[service], count=10**6)
+        assert check(stage, platform, to("agent:12", *chat_ids)) == ["failed"] * len(chat_ids)
+        assert stage.moved(service) == []
+
+
+class TestAReadBackThatFails:
+    def test_says_that_it_is_not_known(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+        platform, chat_ids = platform_of(stage, "bitrix24")
+        send = platform.send
+
+        def send_and_lose(*arguments: Any) -> Any:
+            answers = send(*arguments)
+            stage.fault(kind="html_502_before", service="bitrix24", count=10**6)
+            return answers
+
+        monkeypatch.setattr(platform, "send", send_and_lose)
+        results = stage.carry_out(platform, to("agent:12", *chat_ids[:50]))
+        assert outcomes(results) == ["failed"] * 50
+        assert all("not known: it was sent, and could not be read back" in (each.reason or "") for each in results)
+
+
+class TestALimit:
+    def test_of_bitrix24_is_lived_with(self, stage: Stage) -> None:
+        platform, chat_ids = platform_of(stage, "bitrix24", rate={"per_second": 0.5, "burst": 2})
+        assert check(stage, platform, to("agent:12", *chat_ids)) == ["accepted"] * len(chat_ids)
+
+    @pytest.mark.parametrize("status", [429, 503])
+    def test_of_superoffice_is_lived_with(self, stage: Stage, status: int) -> None:
+        platform, chat_ids = platform_of(stage, "superoffice", rate=5, switches={"rate_status": status})
+        assert set(check(stage, platform, to("agent:12", *chat_ids))) <= {"accepted", "requested"}
+        assert Counter(stage.moved("superoffice")) == Counter(chat_ids)

@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is repeated and what is not, what a failure is called, and that no secret is told."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client, Command
+from airflow_provider_chattransfer.platforms.errors import (
+    Interrupted,
+    Limited,
+    NotUnderstood,
+    PlatformError,
+    Unreachable,
+    WrongCredentials,
+)
+from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Bearer
+from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
+from airflow_provider_chattransfer.platforms.transport import ATTEMPTS, LONGEST_HINT, Request, Transport
+
+from .conftest import Script, Scripted, Stage
+
+READ = Command("imopenlines.dialog.get", {"CHAT_ID": 101})
+MOVE = Command(
+    "imopenlines.bot.session.transfer", {"CHAT_ID": 101, "USER_ID": 12, "LEAVE": "N", "CLIENT_ID": "chattransfer"}
+)
+BROKEN = ["drop_before", "drop_after", "html_502_before", "html_502_after", "html_503_before", "html_503_after"]
+
+
+class TestARead:
+    @pytest.mark.parametrize("kind", BROKEN)
+    def test_is_repeated_after_a_broken_connection_and_a_gateways_page(self, stage: Stage, kind: str) -> None:
+        stage.fault(kind=kind)
+        assert stage.webhook().call(READ, repeatable=True).result["id"] == 101
+        assert stage.asked() == [READ.method] * 2
+
+    def test_is_repeated_after_query_limit_exceeded(self, stage: Stage) -> None:
+        stage.reset(bitrix24={"rate": {"per_second": 2, "burst": 1}})
+        client = stage.webhook()
+        for _ in range(2):
+            assert client.call(READ, repeatable=True).result["id"] == 101
+        assert stage.asked() == [READ.method] * 3
+        assert stage.slept == [1.0]
+
+    def test_is_repeated_after_429_when_the_hint_has_passed(self, stage: Stage) -> None:
+        stage.reset(superoffice={"rate": 1, "switches": {"retry_after": True}})
+        client = stage.web_api()
+        for _ in range(2):
+            assert client.entity("150")["ChatSessionId"] == 150
+        assert len(stage.asked("superoffice")) == 3
+        assert sum(stage.slept) == pytest.approx(1.0)
+
+    def test_is_repeated_after_a_429_that_a_gateway_wrote(
+        self, stage: Stage, script: Script, portal: Bitrix24Client
+    ) -> None:
+        script.play(Scripted(429, b"<html>", {"Retry-After": "7"}), Scripted.json({"result": True}))
+        assert portal.call(READ, repeatable=True).result is True
+        assert stage.slept == [7.0]
+
+    def test_is_given_up_after_some_attempts(self, stage: Stage) -> None:
+        stage.fault(kind="html_502_before", count=100)
+        with pytest.raises(Interrupted, match="HTTP 502"):
+            stage.webhook().call(READ, repeatable=True)
+        assert len(stage.asked()) == ATTEMPTS
+
+    @pytest.mark.parametrize("hint", [{}, {"Retry-After": "30"}])
+    def test_that_meets_503_closes_the_gate_for_all(
+        self, stage: Stage, script: Script, portal: Bitrix24Client, hint: dict[str, str]
+    ) -> None:
+        script.play(Scripted(503, b"<html>", hint), Scripted.json({"result": True}))
+        begin = stage.now()
+        portal.call(READ, repeatable=True)
+        assert stage.now() - begin >= float(hint.get("Retry-After", 1.0))
+
+    def test_does_not_wait_for_a_limit_that_is_hours_away(
+        self, stage: Stage, script: Script, portal: Bitrix24Client
+    ) -> None:
+        script.play(Scripted(429, b"", {"Retry-After": str(LONGEST_HINT + 1)}))
+        with pytest.raises(Limited):
+            portal.call(READ, repeatable=True)
+        assert len(script.heard) == 1
+        assert not stage.slept
+        script.play(Scripted.json({"result": True}))
+        portal.call(READ, repeatable=True)
+        assert sum(stage.slept) <= LONGEST_HINT + 1, "nor does the next one wait for hours"
+
+
+class TestATransfer:
+    @pytest.mark.parametrize("kind", BROKEN)
+    def test_is_never_repeated_unseen(self, stage: Stage, kind: str) -> None:
+        stage.fault(kind=kind)
+        with pytest.raises(Interrupted):
+            stage.webhook().call(MOVE, repeatable=False)
+        assert stage.asked() == [MOVE.method]
+        assert stage.moved("bitrix24") == (["101"] if kind.endswith("after") else [])
+
+    def test_of_superoffice_is_never_repeated_unseen(self, stage: Stage) -> None:
+        stage.fault(kind="drop_after", service="superoffice")
+        client = stage.web_api(Basic("agent7", "Secret7"))
+        with pytest.raises(Interrupted):
+            client.agents("TransferChatSession", body={"ChatSessionId": 150, "ToAssociate": "12"})
+        assert stage.asked("superoffice") == ["TransferChatSession"]
+        assert stage.moved("superoffice") == ["150"]
+
+    def test_is_repeated_after_query_limit_exceeded_since_it_was_not_carried_out(self, stage: Stage) -> None:
+        stage.reset(bitrix24={"rate": {"per_second": 2, "burst": 1}})
+        client = stage.webhook()
+        client.call(READ, repeatable=True)
+        assert client.call(MOVE, repeatable=False).result is True
+        assert stage.asked() == [READ.method, MOVE.method, MOVE.method]
+        assert stage.moved("bitrix24") == ["101"]
+
+    def test_is_repeated_after_operation_time_limit_at_the_time_that_the_portal_named(self, stage: Stage) -> None:
+        stage.reset(bitrix24={"operating": {"limit": 1.0, "seconds": {MOVE.method: 2.0}}})
+        client = stage.webhook()
+        for target in (12, 15):
+            assert client.call(Command(MOVE.method, {**MOVE.params, "USER_ID": target}), repeatable=False).result
+        assert stage.asked() == [MOVE.method] * 3
+        assert stage.moved("bitrix24") == ["101", "101"]
+        assert 480 < sum(stage.slept) <= 600
+
+
+class TestTrouble:
+    def test_of_a_port_where_nobody_listens_is_unreachable(self, stage: Stage) -> None:
+        client = SuperOfficeClient(
+            base_url=f"http://127.0.0.1:{_free_port()}", credentials=Bearer("8A:x"), transport=stage.transport()
+        )
+        with pytest.raises(Unreachable, match="nobody listens"):
+            client.agents("TransferChatSession", body={})
+        assert len(stage.slept) == ATTEMPTS - 1, "what was not sent may be repeated"
+
+    def test_of_an_answer_that_is_too_late_is_interrupted_and_not_repeated(self, stage: Stage) -> None:
+        stage.fault(kind="delay_after", seconds=0.3)
+        webhook = stage.webhook()
+        hasty = Bitrix24Client(auth=webhook.auth, transport=stage.transport(read_timeout=0.05))
+        with pytest.raises(Interrupted, match="ReadTimeout"):
+            hasty.call(MOVE, repeatable=False)
+        assert stage.asked() == [MOVE.method]
+        assert stage.moved("bitrix24") == ["101"]
+
+    def test_of_tls_in_the_middle_of_an_answer_is_interrupted(
+        self, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        certificate = _certificate(tmp_path)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        with _tls_server(certificate, answer=b"this is no TLS") as port, pytest.raises(Interrupted):
+            _post(stage.transport(), f"https://localhost:{port}/")
+        assert not stage.slept, "the server may have carried it out"
+
+    def test_of_a_certificate_that_is_not_trusted_is_unreachable(self, stage: Stage, tmp_path: Path) -> None:
+        trouble = pytest.raises(Unreachable, match="certificate cannot be verified")
+        with _tls_server(_certificate(tmp_path), answer=b"") as port, trouble:
+            _post(stage.transport(), f"https://localhost:{port}/")
+
+    def test_of_an_answer_in_no_known_shape_is_not_understood(
+        self, script: Script, portal: Bitrix24Client, stage: Stage
+    ) -> None:
+        script.play(Scripted(200, b"<html>log in</html>"))
+        with pytest.raises(NotUnderstood, match="HTTP 200"):
+            portal.call(READ, repeatable=True)
+        assert len(script.heard) == 1
+
+    @pytest.mark.parametrize("status", [301, 302, 307, 308])
+    def test_of_a_portal_that_has_moved_says_so_and_follows_nobody(
+        self, script: Script, portal: Bitrix24Client, status: int
+    ) -> None:
+        script.play(Scripted(status, b"", {"Location": f"{script.url}/elsewhere"}))
+        with pytest.raises(WrongCredentials, match="moved") as trouble:
+            portal.call(READ, repeatable=True)
+        assert len(script.heard) == 1, "the secret would go to an address that nobody has checked"
+        assert "elsewhere" not in str(trouble.value)
+
+
+class TestIdentities:
+    def test_that_share_a_transport_share_no_cookie(self, script: Script, tenant: SuperOfficeClient) -> None:
+        script.play(Scripted(body=b'{"ChatSessionId": 1}', headers={"Set-Cookie": "session=agent7; Path=/"}))
+        tenant.entity("1")
+        tenant.entity("1")
+        assert "Cookie" not in script.heard[1].headers
+
+    def test_are_not_replaced_by_a_netrc_file(
+        self, script: Script, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+        client = SuperOfficeClient(base_url=script.url, credentials=Bearer("8A:x"), transport=stage.transport())
+        script.play(Scripted.json({"ChatSessionId": 1}))
+        client.entity("1")
+        assert script.heard[0].headers["Authorization"] == "Bearer 8A:x"
+
+    def test_name_the_provider_to_the_service(self, script: Script, tenant: SuperOfficeClient) -> None:
+        script.play(Scripted.json(None))
+        tenant.entity("1")
+        assert script.heard[0].headers["User-Agent"].startswith("airflow-provider-chattransfer/")
+
+
+def _nobody_there(stage: Stage) -> Bitrix24Client:
+    stage.url = f"http://127.0.0.1:{_free_port()}"
+    return stage.webhook()
+
+
+def _faulty(kind: str) -> Callable[[Stage], Bitrix24Client]:
+    def client(stage: Stage) -> Bitrix24Client:
+        stage.fault(kind=kind, count=100)
+        return stage.webhook()
+
+    return client
+
+
+def _too_hasty(stage: Stage) -> Bitrix24Client:
+    stage.fault(kind="delay_after", seconds=0.2)
+    return Bitrix24Client(auth=stage.webhook().auth, transport=stage.transport(read_timeout=0.05))
+
+
+def _limited(stage: Stage) -> Bitrix24Client:
+    stage.reset(bitrix24={"rate": {"per_second": 0.001, "burst": 1}})
+    client = stage.webhook()
+    client.call(READ, repeatable=True)
+    return client
+
+
+def _locked(stage: Stage) -> Bitrix24Client:
+    stage.reset(bitrix24={"chats": [{"id": 101, "owner": 7, "locked_for": 60}]})
+    return stage.webhook()
+
+
+TROUBLE: dict[str, Callable[[Stage], Bitrix24Client]] = {
+    "nobody listens": _nobody_there,
+    "dropped": _faulty("drop_before"),
+    "gateway page": _faulty("html_502_before"),
+    "too late": _too_hasty,
+    "limited": _limited,
+    "refused": _locked,
+    "wrong credentials": lambda stage: stage.webhook(user=2),
+}
+
+
+class TestASecret:
+    @pytest.mark.parametrize("trouble", TROUBLE)
+    def test_is_in_no_exception_and_no_log_record(
+        self, stage: Stage, caplog: pytest.LogCaptureFixture, trouble: str
+    ) -> None:
+        client = TROUBLE[trouble](stage)
+        with caplog.at_level(logging.DEBUG), pytest.raises(PlatformError) as caught:
+            client.call(MOVE, repeatable=False)
+        told = [str(caught.value), repr(caught.value), *traceback.format_exception(caught.value), *_lines(caplog)]
+        for text in told:
+            assert "secretcode" not in text
+            assert "/rest/" not in text
+
+    def test_is_in_no_log_record_when_all_is_well(self, stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level(logging.DEBUG):
+            stage.webhook().call(READ, repeatable=True)
+        lines = _lines(caplog)
+        assert "imopenlines.dialog.get: HTTP 200" in lines
+        assert not any("secretcode" in line or "/rest/" in line for line in lines)
+
+    def test_of_others_is_theirs_to_log(self, stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+        stage.webhook().call(READ, repeatable=True)
+        with caplog.at_level(logging.DEBUG):
+            requests.get(f"{stage.url}/sandbox/state", timeout=10)
+        assert any("/sandbox/state" in line for line in _lines(caplog))
+
+    def test_is_in_no_repr(self) -> None:
+        request = Request(
+            method="batch",
+            url="https://example.com/rest/1/secretcode/batch",
+            json={"CLIENT_ID": "secretbot"},
+            form={"client_secret": "secretform"},
+            headers={"Authorization": "secretheader"},
+        )
+        assert "batch" in repr(request)
+        assert "secret" not in repr(request)
+        assert "secret" not in repr(Basic("agent7", "secret"))
+        assert "secret" not in repr(Bearer("secret"))
+
+    def test_is_not_in_the_repr_of_a_webhook(self, stage: Stage) -> None:
+        told = repr(stage.webhook(bot="hiddenbot").auth)
+        assert "secretcode" not in told
+        assert "hiddenbot" not in told
+
+
+def _lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged by the code under test; the sandbox serves in this process, too."""
+    return [record.getMessage() for record in caplog.records if not record.name.startswith("uvicorn")]
+
+
+def _post(transport: Transport, url: str) -> None:
+    transport.send(Request(method="transfer", url=url, json={"CHAT_ID": 1}), lambda response: response)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def _certificate(folder: Path) -> Path:
+    """A certificate for localhost with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(issuer_name=name, subject_name=name, public_key=key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "localhost.pem"
+    plain = serialization.NoEncryption()
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@contextmanager
+def _tls_server(certificate: Path, *, answer: bytes) -> Iterator[int]:
+    """A server that shakes hands, reads a request, and puts ``answer`` on the wire as it is."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def serve() -> None:
+        while not over.is_set():
+            with (
+                suppress(OSError),
+                listener.accept()[0] as plain,
+                context.wrap_socket(plain.dup(), server_side=True) as secure,
+            ):
+                secure.recv(65536)
+                plain.sendall(answer)
+
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        port = listener.getsockname()[1]
+        try:
+            yield port
+        finally:
+            over.set()
+            socket.create_connection(("127.0.0.1", port)).close()
+            thread.join(timeout=5)
