@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
 import tempfile
 import time
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -29,34 +31,45 @@ ACCEPT_WITHIN = 25.0
 
 def main() -> int:
     """Run both hand-overs; 0 when every report equals the sandbox's ledger."""
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument("--figure", type=Path, help="also draw what came out into this SVG file")
+    arguments = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 110)
+    figure = Console(width=96, record=True, file=StringIO(), force_terminal=True)
     with SandboxServer(scenario()) as sandbox:
         console.print(f"The sandbox serves both services at {sandbox.url}.", highlight=False)
-        agreed = [hand_over(console, sandbox.url, service) for service in HAND_OVERS]
+        agreed = [hand_over([console, figure], sandbox.url, service) for service in HAND_OVERS]
+    if arguments.figure:
+        arguments.figure.write_text(show.picture(figure, title="make demo"))
     return 0 if all(agreed) else 1
 
 
-def hand_over(console: Console, url: str, service: str) -> bool:
-    """Run the example DAG of ``service`` and check its report; whether it agrees with the ledger."""
-    console.rule(f"[bold]{HAND_OVERS[service]}")
+def hand_over(consoles: list[Console], url: str, service: str) -> bool:
+    """Run the example DAG of ``service`` and check its report; whether it agrees with the ledger.
+
+    The first console shows all, the others what came out.
+    """
+    screen = consoles[0]
+    for console in consoles:
+        console.rule(f"[bold]{HAND_OVERS[service]}")
     state = sandbox_says(url, "state")
     before = show.holders(state[service])
     leaving = " and ".join(f"agent:{agent}" for agent in LEAVING)
-    console.print(show.floor(state[service], title=f"Before: {leaving} go home"), "")
+    screen.print(show.floor(state[service], title=f"Before: {leaving} go home"), "")
     started = time.monotonic()
-    report, succeeded = run_dag(console, url, service, before)
+    report, succeeded = run_dag(screen, url, service, before)
     seconds = time.monotonic() - started
-    state = sandbox_says(url, "state")
-    console.print(show.floor(state[service], before=before, title="After"), "")
     if report is None:
-        console.print("[red]The DAG returned no report.[/red]")
+        screen.print("[red]The DAG returned no report.[/red]")
         return False
-    show.outcomes(console, report)
+    state = sandbox_says(url, "state")
     problems = audit(report, changes=sandbox_says(url, "ledger")["changes"])
     problems += left_behind(report, state[service])
-    show.verdict(
-        console, problems, chats=len(report["transfers"]), requests=state["requests"][service], seconds=seconds
-    )
+    made = state["requests"][service]
+    for console in consoles:
+        console.print(show.floor(state[service], before=before, title="After"), "")
+        show.outcomes(console, report)
+        show.verdict(console, problems, chats=len(report["transfers"]), requests=made, seconds=seconds)
     return succeeded and not problems
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -78,11 +79,16 @@ def outcomes(console: Console, report: Json) -> None:
         table.add_row(outcome, str(count), MEANING[outcome], style=None if count else "dim")
     console.print(table)
     human = [each for each in report["transfers"] if each["outcome"] in ("requested", "failed")]
-    console.print(f"\n[bold]{len(human)} chats need a human[/bold]" + (":" if human else ""))
+    console.print(f"\n[bold]{len(human)} chats need a human{':' if human else ''}[/bold]", highlight=False)
     for each in human:
         why = each["reason"] or "nobody has accepted it yet"
         line = f"  chat {each['chat_id']}  {each['from']} → {each['to']}  {each['outcome']}: {why}"
         console.print(line, highlight=False)
+
+
+def picture(console: Console, *, title: str) -> str:
+    """What a recording console printed as SVG, without the fonts that rich would have it load from elsewhere."""
+    return re.sub(r"@font-face \{.*?\}\s*", "", console.export_svg(title=title), flags=re.DOTALL)
 
 
 def verdict(console: Console, problems: Sequence[str], *, chats: int, requests: int, seconds: float) -> None:
