@@ -236,7 +236,7 @@ class TransferReport:
     def __str__(self) -> str:
         """One line of counts for a log."""
         counted = ", ".join(f"{count} {outcome}" for outcome, count in self.counts.items() if count)
-        return f"{len(self.results)} chats: {counted or 'nothing to do'}"
+        return f"chats: {counted or 'none'}"
 
 
 def transfers_from_json(entries: Iterable[Mapping[str, Any]]) -> list[Transfer]:

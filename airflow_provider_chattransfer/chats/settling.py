@@ -92,7 +92,11 @@ def after_sending(transfer: Transfer, before: Chat, answer: Answer, after: Readi
     if after.owner is not None and after.owner != before.owner:
         return Settled(Outcome.FAILED, f"taken by agent:{after.owner}")
     if isinstance(answer, Answered):
-        return Settled(Outcome.FAILED, "not performed: the service answered that all is well, and did nothing")
+        return Settled(
+            Outcome.FAILED,
+            "not performed: the service answered that all is well, and did nothing; check that "
+            f"{transfer.target} can be given chats, and that the connection may move this one",
+        )
     if isinstance(answer, Unclear) and after.owner != before.owner:
         return Settled(Outcome.FAILED, f"not known: {answer.reason}; nobody owns the chat now")
     return None

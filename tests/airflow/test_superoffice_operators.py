@@ -125,7 +125,8 @@ class TestOneChat:
         outcome, reason = only(do(TransferChatOperator, chat_id=157, to="agent:90"))
         assert (outcome, reason) == (
             "failed",
-            "not performed: the service answered that all is well, and did nothing",
+            "not performed: the service answered that all is well, and did nothing; check that agent:90 can be given "
+            "chats, and that the connection may move this one",
         )
 
     def test_whose_owner_has_no_connection_is_not_sent_and_says_so(

@@ -331,7 +331,7 @@ class TestReading:
 
     def test_a_chat_that_is_not_there_says_so(self, stage: Stage) -> None:
         chats = stage.superoffice().read_chats(["150", "4711"])
-        assert chats["4711"] == Unread("chat 4711 is not there, or this account may not see it")
+        assert chats["4711"] == Unread("not there, or this account may not see it")
         assert _owner(chats["150"]) == "7"
 
     def test_asks_for_five_fields_and_hands_on_nothing_of_the_customer(self, stage: Stage) -> None:

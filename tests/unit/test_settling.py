@@ -138,7 +138,8 @@ class TestAfterATransferWasSent:
     def test_a_chat_that_was_not_moved_though_the_service_said_yes_says_so(self) -> None:
         settled = after_sending(transfer(), OPEN, YES, OPEN)
         assert settled is not None
-        assert settled.reason == "not performed: the service answered that all is well, and did nothing"
+        assert settled.reason is not None
+        assert settled.reason.startswith("not performed: the service answered that all is well, and did nothing; check")
 
     @given(
         to=st.sampled_from(["agent:12", "queue:3", "queue:4", "queue"]),

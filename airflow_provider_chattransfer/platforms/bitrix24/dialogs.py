@@ -16,15 +16,14 @@ session is 0 when the dialogue is closed, the line 0 until the dialogue has move
 
 def read_dialog(dialog: Mapping[str, Any]) -> Reading:
     """The chat in the ``result`` of ``imopenlines.dialog.get``. Names and texts are dropped here."""
-    chat_id = str(dialog.get("id"))
     data = str(dialog.get("entity_data_1") or "").split("|")
     code = str(dialog.get("entity_id") or "").split("|")
     if dialog.get("entity_type") != "LINES" or len(data) <= SESSION_FIELD or not data[SESSION_FIELD].isdigit():
-        return Unread(f"chat {chat_id} is not a dialogue of an open line")
+        return Unread("not a dialogue of an open line")
     session = data[SESSION_FIELD]
     moved_to = data[LINE_FIELD] if len(data) > LINE_FIELD else "0"
     return Chat(
-        id=chat_id,
+        id=str(dialog.get("id")),
         closed=session == "0",
         owner=_id(dialog.get("owner")),
         queue=_id(moved_to) or (_id(code[1]) if len(code) > 1 else None),

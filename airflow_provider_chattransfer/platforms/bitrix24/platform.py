@@ -52,7 +52,7 @@ class Bitrix24Platform(ChatPlatform):
     def read_chats(self, chat_ids: Sequence[str]) -> Mapping[str, Reading]:
         commands = [Command("imopenlines.dialog.get", {"CHAT_ID": int(chat_id)}) for chat_id in chat_ids]
         answers = zip(chat_ids, self.client.batches(commands), strict=True)
-        chats = {chat_id: _reading(chat_id, answer) for chat_id, answer in answers}
+        chats = {chat_id: _reading(answer) for chat_id, answer in answers}
         owners = {chat.owner for chat in chats.values() if isinstance(chat, Chat) and chat.owner}
         bots = self._receivers.are_bots(sorted(owners, key=int))
         return {chat_id: _without_bot(chat, bots) for chat_id, chat in chats.items()}
@@ -133,14 +133,14 @@ def _destination(move: Move) -> Target:
     return target if target.id is not None else replace(target, id=move.chat.queue)
 
 
-def _reading(chat_id: str, answer: Any | PlatformError) -> Reading:
+def _reading(answer: Any | PlatformError) -> Reading:
     if isinstance(answer, Missing):
-        return Unread(f"chat {chat_id} is not there, or this account may not see it [{answer.code}]")
+        return Unread(f"not there, or this account may not see it [{answer.code}]")
     if isinstance(answer, RequestRefused):
         return Unread(str(answer))
     if isinstance(answer, PlatformError):
         raise answer
-    return read_dialog(answer) if isinstance(answer, Mapping) else Unread(f"chat {chat_id} is not shown")
+    return read_dialog(answer) if isinstance(answer, Mapping) else Unread("the portal shows nothing of it")
 
 
 def _without_bot(chat: Reading, bots: frozenset[str]) -> Reading:

@@ -132,7 +132,7 @@ class SuperOfficePlatform(ChatPlatform):
         except Missing as missing:
             return Unread(str(missing))
         if entity is None:
-            return Unread(f"chat {chat_id} is not there, or this account may not see it")
+            return Unread("not there, or this account may not see it")
         return read_entity(entity, method="GetChatSessionEntity")
 
     def _send(self, move: Move) -> Answer:
