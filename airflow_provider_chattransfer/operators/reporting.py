@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 from ..chats.model import Outcome, TransferReport
@@ -11,12 +12,18 @@ from ..chats.model import Outcome, TransferReport
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+log = logging.getLogger(__name__)
+
 NAMED = 5
 """How many chats an error names."""
 
 
 class ChatsNotTransferred(RuntimeError):
     """More chats failed than the task may leave behind. The report has been pushed as ``return_value``."""
+
+
+class WaitBrokenOff(RuntimeError):
+    """The service could not be asked any more whether chats are accepted. The report has been pushed."""
 
 
 def hand_in(context: Context, report: TransferReport, *, max_failed_ratio: float = 1.0) -> dict[str, Any]:
@@ -33,6 +40,22 @@ def hand_in(context: Context, report: TransferReport, *, max_failed_ratio: float
         push(context, report)
         raise ChatsNotTransferred(_summary(report, failed))
     return value
+
+
+def waited_for(context: Context, event: Any) -> TransferReport:
+    """The report of a wait in the triggerer, from its event alone.
+
+    Raises ``WaitBrokenOff`` when the wait could not go on, the report pushed by then, and ``ValueError`` for what is
+    no event of the trigger.
+    """
+    from ..triggers.accept_transfer import WaitEnded
+
+    ended = WaitEnded.from_event(event)
+    log.info("%s", ended.report)
+    if ended.error:
+        push(context, ended.report)
+        raise WaitBrokenOff(f"the wait for acceptance broke off: {ended.error}")
+    return ended.report
 
 
 def push(context: Context, report: TransferReport) -> None:

@@ -15,7 +15,7 @@ from ..chats.model import Chat, Target, Transfer, TransferReport, as_id, ids, tr
 from ..chats.planning import Strategy, plan_transfers
 from ..chats.run import hand_over, preview
 from ..chats.waiting import LONGEST_WAIT, AcceptancePoller
-from .reporting import hand_in, push, report_file
+from .reporting import hand_in, push, report_file, waited_for
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
@@ -94,14 +94,7 @@ class _TransferOperator(BaseOperator):
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the wait in the triggerer, from the event alone."""
-        from ..triggers.accept_transfer import WaitEnded
-
-        ended = WaitEnded.from_event(event)
-        self.log.info("%s", ended.report)
-        if ended.error:
-            push(context, ended.report)
-            raise RuntimeError(f"the wait for acceptance broke off: {ended.error}")
-        return hand_in(context, ended.report, max_failed_ratio=self.max_failed_ratio)
+        return hand_in(context, waited_for(context, event), max_failed_ratio=self.max_failed_ratio)
 
     def on_kill(self) -> None:
         """Send nothing more; the run then accounts for what is left."""

@@ -21,7 +21,7 @@ from airflow.providers.common.compat.sdk import (
 
 from ..chats.model import Outcome, Result, TransferReport, transfers_from_json
 from ..chats.waiting import AcceptancePoller
-from ..operators.reporting import hand_in, push
+from ..operators.reporting import hand_in, push, waited_for
 from ..operators.transfer import check_wait
 from ..platforms.errors import PlatformError
 
@@ -101,20 +101,14 @@ class AcceptTransferSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the wait in the triggerer, from the event alone."""
-        from ..triggers.accept_transfer import WaitEnded
-
-        ended = WaitEnded.from_event(event)
-        self.log.info("%s", ended.report)
-        if ended.error:
-            push(context, ended.report)
-            raise RuntimeError(f"the wait for acceptance broke off: {ended.error}")
-        if ended.report.waiting and self._times_out_first:
-            push(context, ended.report)
+        report = waited_for(context, event)
+        if report.waiting and self._times_out_first:
+            push(context, report)
             raise AirflowSensorTimeout(
-                f"{len(ended.report.waiting)} transfers were not accepted within the timeout of {self.timeout} s; "
+                f"{len(report.waiting)} transfers were not accepted within the timeout of {self.timeout} s; "
                 "the report is in the XCom return_value"
             )
-        return hand_in(context, ended.report)
+        return hand_in(context, report)
 
     def _execute_deferred(self, context: Context) -> None:
         from ..triggers.accept_transfer import AcceptTransferTrigger

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,9 @@ FILES = sorted((Path(__file__).parent.parent.parent / "example_dags").glob("*.py
 
 def load(dag_id: str) -> Any:
     """The DAG of a file, its waits shortened."""
-    from airflow.dag_processing.dagbag import DagBag
-
+    here = "airflow.dag_processing.dagbag" if find_spec("airflow.dag_processing.dagbag") else "airflow.models.dagbag"
     file = next(file for file in FILES if file.stem == dag_id)
-    bag = DagBag(dag_folder=str(file))
+    bag = import_module(here).DagBag(dag_folder=str(file))
     assert bag.import_errors == {}
     dag = bag.dags[dag_id]
     task: Any

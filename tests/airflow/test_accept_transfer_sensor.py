@@ -1,0 +1,402 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sensor, and the operators' own wait, as real tasks over real HTTP: in all three ways, on both services."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowTaskTimeout
+from airflow.sdk import Context
+from airflow.triggers.base import TriggerEvent
+
+from airflow_provider_chattransfer.chats.settling import CLOSED
+from airflow_provider_chattransfer.operators.reporting import ChatsNotTransferred
+from airflow_provider_chattransfer.operators.transfer import TransferChatsOperator
+from airflow_provider_chattransfer.platforms.errors import WrongCredentials
+from airflow_provider_chattransfer.platforms.transport import ATTEMPTS
+from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
+from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger
+
+from .conftest import Ran, Sandbox, a_dag, run
+from .under_way import DESKS, NEVER, SENDER, SOON, Bitrix24Desk, Desk, SuperOfficeDesk
+
+WAYS: dict[str, dict[str, Any]] = {
+    "poke": {},
+    "reschedule": {"mode": "reschedule", "poll_interval": 0.001},
+    "deferrable": {"deferrable": True},
+}
+LATER = {"accept_after": [0.25, 0.4]}
+LONG = timedelta(seconds=20)
+SHORT = timedelta(seconds=0.3)
+HAS_STATE_STORE = importlib.util.find_spec("airflow.models.task_state_store") is not None
+
+
+@pytest.fixture(params=DESKS, ids=lambda kind: kind.service)
+def desk(sandbox: Sandbox, request: pytest.FixtureRequest) -> Desk:
+    """Each service in turn."""
+    kind: type[Desk] = request.param
+    return kind(sandbox)
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The options for each way of waiting."""
+    return WAYS[request.param]
+
+
+@pytest.fixture
+def deferred(monkeypatch: pytest.MonkeyPatch) -> list[AcceptTransferTrigger]:
+    """The triggers that are run."""
+    triggers: list[AcceptTransferTrigger] = []
+    wait = AcceptTransferTrigger.run
+
+    async def noted(self: AcceptTransferTrigger) -> AsyncIterator[TriggerEvent]:
+        triggers.append(self)
+        async for event in wait(self):
+            yield event
+
+    monkeypatch.setattr(AcceptTransferTrigger, "run", noted)
+    return triggers
+
+
+class Meddled(AcceptTransferSensor):
+    """A sensor between whose looks something happens: after each look the next of ``events``."""
+
+    def __init__(self, *, events: Sequence[Callable[[], None]], **options: Any) -> None:
+        super().__init__(**options)
+        self.events = list(events)
+
+    def poke(self, context: Context) -> Any:
+        looked = super().poke(context)
+        if self.events:
+            self.events.pop(0)()
+        return looked
+
+
+def wait(desk: Desk, transfers: Any, **options: Any) -> Ran:
+    sensor: Callable[..., Any] = Meddled if "events" in options else AcceptTransferSensor
+    with a_dag() as dag:
+        sensor(task_id="task", **{"conn_id": desk.conn_id, "transfers": transfers, "poll_interval": 0.02, **options})
+    return run(dag)
+
+
+def outcomes(report: Any) -> list[str]:
+    return [entry["outcome"] for entry in report["transfers"]]
+
+
+def reasons(report: Any) -> list[str | None]:
+    return [entry["reason"] for entry in report["transfers"]]
+
+
+class TestAcceptance:
+    def test_is_waited_for(self, desk: Desk, way: dict[str, Any], deferred: list[Any]) -> None:
+        transfers = desk.open([12, 15, 12], **NEVER)
+
+        def meanwhile() -> None:
+            for chat, agent in ((201, 12), (202, 15), (203, 12)):
+                desk.accept(chat, agent)
+
+        ran = wait(desk, transfers, events=[meanwhile], **way)
+        report = ran.results["task"]
+        assert ran.state == "success"
+        assert outcomes(report) == ["accepted"] * 3
+        assert [(each["chat_id"], each["to"]) for each in report["transfers"]] == [
+            (each["chat_id"], each["to"]) for each in transfers
+        ]
+        assert (report["platform"], report["conn_id"]) == (desk.service, desk.conn_id)
+        assert len(deferred) == ("deferrable" in way)
+
+    def test_of_one_chat_is_waited_for(self, desk: Desk, way: dict[str, Any]) -> None:
+        assert outcomes(wait(desk, desk.open([12], **SOON), **way).results["task"]) == ["accepted"]
+
+    def test_that_has_come_already_needs_no_triggerer(self, desk: Desk, deferred: list[Any]) -> None:
+        transfers = desk.open([12], **NEVER)
+        desk.accept(201, 12)
+        assert outcomes(wait(desk, transfers, deferrable=True).results["task"]) == ["accepted"]
+        assert deferred == []
+
+    def test_sends_nothing(self, desk: Desk, way: dict[str, Any]) -> None:
+        transfers = desk.open([12, 15], **SOON)
+        before = desk.sandbox.sent(desk.service)
+        wait(desk, transfers, **way)
+        assert desk.sandbox.sent(desk.service) == before == ["201", "202"]
+
+
+class TestInput:
+    @pytest.mark.parametrize("templated", [False, True])
+    def test_can_be_the_report_of_another_task(self, desk: Desk, way: dict[str, Any], templated: bool) -> None:
+        desk.reset(chats=[{"id": 201, "owner": SENDER}, {"id": 202, "owner": 12}], people=SOON)
+        with a_dag() as dag:
+            dag.render_template_as_native_obj = True
+            moved = TransferChatsOperator(
+                task_id="move",
+                conn_id=desk.conn_id,
+                transfers=[{"chat_id": 201, "to": "agent:12"}, {"chat_id": 202, "to": "agent:12"}],
+            )
+            options: dict[str, Any] = {"conn_id": desk.conn_id, "transfers": moved.output}
+            if templated:
+                options = {
+                    "conn_id": "{{ params.conn_id }}",
+                    "params": {"conn_id": desk.conn_id},
+                    "transfers": "{{ ti.xcom_pull(task_ids='move') }}",
+                }
+            waited = AcceptTransferSensor(task_id="wait", **{"poll_interval": 0.02, **options, **way})
+            moved >> waited
+        ran = run(dag)
+        assert ran.state == "success"
+        assert outcomes(ran.results["move"]) == ["requested", "unchanged"]
+        assert outcomes(ran.results["wait"]) == ["accepted", "unchanged"]
+        assert ran.results["wait"]["started_at"] == ran.results["move"]["started_at"]
+        assert ran.results["wait"]["transfers"][0]["from"] == "agent:7"
+
+    def test_with_nothing_to_wait_for_makes_no_request(self, desk: Desk, way: dict[str, Any]) -> None:
+        report = desk.report(desk.open([12], **NEVER))
+        report["transfers"][0]["outcome"] = "skipped"
+        before = desk.requests
+        assert outcomes(wait(desk, report, **way).results["task"]) == ["skipped"]
+        assert desk.requests == before
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            ({"transfers": []}, "transfers: the list is empty"),
+            ({"transfers": "201"}, "transfers: '201' is neither a report nor a list"),
+            ({"transfers": {"transfers": []}}, "not a transfer report"),
+            ({"transfers": [{"chat_id": 201}]}, r"transfers\[0\].* is not a transfer"),
+            ({"transfers": [{"chat_id": "x", "to": "agent:12"}]}, r"transfers\[0\]: chat_id: 'x'"),
+            ({"transfers": [{"chat_id": 201, "to": "agnet:12"}]}, r"transfers\[0\]: to: 'agnet:12'"),
+            (
+                {"transfers": [{"chat_id": 201, "to": "agent:12"}, {"chat_id": "201", "to": "agent:15"}]},
+                "chat 201 is to go to agent:15, and to agent:12",
+            ),
+            ({"accept_within": timedelta(0)}, "accept_within"),
+            ({"accept_within": 5}, "accept_within: 5"),
+            ({"poll_interval": 0}, "poll_interval: 0"),
+            ({"conn_id": "nowhere"}, "conn_id: there is no connection 'nowhere'"),
+        ],
+    )
+    def test_that_is_wrong_is_an_error_that_names_it(self, desk: Desk, options: dict[str, Any], words: str) -> None:
+        transfers = desk.open([12], **NEVER)
+        before = desk.requests
+        ran = wait(desk, **{"transfers": transfers, **options})
+        assert ran.state == "failed"
+        assert isinstance(ran.errors["task"], ValueError)
+        with pytest.raises(ValueError, match=words):
+            raise ran.errors["task"]
+        assert desk.requests == before
+
+    def test_of_a_queue_is_an_error_on_superoffice(self, sandbox: Sandbox) -> None:
+        ran = wait(SuperOfficeDesk(sandbox), [{"chat_id": 150, "to": "queue:3"}])
+        with pytest.raises(ValueError, match="queue:3 is not possible on SuperOffice"):
+            raise ran.errors["task"]
+
+    def test_from_another_service_is_an_error(self, sandbox: Sandbox) -> None:
+        desk = Bitrix24Desk(sandbox)
+        report = desk.report(desk.open([12], **NEVER))
+        ran = wait(SuperOfficeDesk(sandbox), report)
+        with pytest.raises(
+            ValueError,
+            match=r"^transfers: the report is of bitrix24, and connection 'superoffice_default' of superoffice$",
+        ):
+            raise ran.errors["task"]
+
+
+class TestTheReceiversTime:
+    def test_over_is_success_with_the_rest_requested(self, desk: Desk, way: dict[str, Any]) -> None:
+        transfers = desk.open([12, 15], agents={"12": SOON, "15": NEVER})
+        ran = wait(desk, transfers, accept_within=timedelta(seconds=0.8), timeout=10, **way)
+        assert ran.state == "success"
+        assert outcomes(ran.results["task"]) == ["accepted", "requested"]
+        assert ran.results["task"]["counts"]["requested"] == 1
+
+    def test_shorter_than_the_timeout_wins(self, desk: Desk, way: dict[str, Any]) -> None:
+        ran = wait(desk, desk.open([12], **NEVER), accept_within=SHORT, timeout=5, **way)
+        assert (ran.state, outcomes(ran.results["task"])) == ("success", ["requested"])
+
+
+class TestTheTimeout:
+    @pytest.mark.parametrize("accept_within", [None, LONG])
+    def test_fails_and_the_report_is_there(
+        self, desk: Desk, way: dict[str, Any], accept_within: timedelta | None
+    ) -> None:
+        transfers = desk.open([12, 15], **NEVER)
+        desk.accept(201, 12)
+        ran = wait(desk, transfers, accept_within=accept_within, timeout=0.2, **way)
+        assert ran.state == "failed"
+        assert isinstance(ran.errors["task"], AirflowSensorTimeout)
+        assert outcomes(ran.results["task"]) == ["accepted", "requested"]
+
+    def test_skips_when_told_so_and_the_report_is_there(self, desk: Desk, way: dict[str, Any]) -> None:
+        transfers = desk.open([12, 15], **NEVER)
+        desk.accept(201, 12)
+        ran = wait(desk, transfers, timeout=0.2, soft_fail=True, **way)
+        assert ran.states["task"] == "skipped"
+        assert outcomes(ran.results["task"]) == ["accepted", "requested"]
+
+    def test_of_the_task_as_a_whole_leaves_a_report_too(self, desk: Desk) -> None:
+        ran = wait(desk, desk.open([12], **NEVER), execution_timeout=SHORT)
+        assert isinstance(ran.errors["task"], AirflowTaskTimeout)
+        assert outcomes(ran.results["task"]) == ["requested"]
+
+
+class TestOtherEnds:
+    def test_a_rejected_chat_is_failed_and_the_others_go_on(self, sandbox: Sandbox, way: dict[str, Any]) -> None:
+        desk = SuperOfficeDesk(sandbox)
+        transfers = desk.open([12, 15], agents={"12": {"reject": 1.0, **SOON}, "15": SOON})
+        ran = wait(desk, desk.report(transfers), **way)
+        assert ran.state == "success"
+        assert outcomes(ran.results["task"]) == ["failed", "accepted"]
+        assert reasons(ran.results["task"]) == ["rejected: agent:12 did not take it, agent:7 has it still", None]
+
+    def test_when_all_are_rejected_the_task_fails_and_the_report_is_there(
+        self, sandbox: Sandbox, way: dict[str, Any]
+    ) -> None:
+        desk = SuperOfficeDesk(sandbox)
+        ran = wait(desk, desk.open([12, 15], reject=1.0, **SOON), **way)
+        assert isinstance(ran.errors["task"], ChatsNotTransferred)
+        assert outcomes(ran.results["task"]) == ["failed", "failed"]
+
+    def test_a_chat_that_is_closed_before_is_failed(self, desk: Desk, way: dict[str, Any]) -> None:
+        transfers = desk.open([12, 15], **NEVER)
+
+        def meanwhile() -> None:
+            desk.close(201)
+            desk.accept(202, 15)
+
+        ran = wait(desk, transfers, events=[meanwhile], **way)
+        assert ran.state == "success"
+        assert outcomes(ran.results["task"]) == ["failed", "accepted"]
+        assert reasons(ran.results["task"]) == [CLOSED, None]
+
+    def test_a_chat_that_somebody_else_takes_is_failed(self, desk: Desk, way: dict[str, Any]) -> None:
+        transfers = desk.open([12, 15], **NEVER)
+
+        def meanwhile() -> None:
+            desk.take(201, 8)
+            desk.accept(202, 15)
+
+        ran = wait(desk, transfers, events=[meanwhile], **way)
+        assert ran.state == "success"
+        assert outcomes(ran.results["task"]) == ["failed", "accepted"]
+        assert reasons(ran.results["task"]) == ["not accepted by agent:12: agent:8 has it", None]
+
+
+class TestAChatAcceptedAndThenClosed:
+    def ends(self, desk: Desk) -> Mapping[str, Any]:
+        """Chat 201 is accepted, seen so, and closed, before chat 202 is accepted."""
+        return {
+            "transfers": desk.open([12, 15], **NEVER),
+            "events": [
+                lambda: desk.accept(201, 12),
+                lambda: desk.close(201),
+                lambda: None,
+                lambda: desk.accept(202, 15),
+            ],
+        }
+
+    def test_stays_accepted_in_one_process(self, desk: Desk) -> None:
+        assert outcomes(wait(desk, **self.ends(desk)).results["task"]) == ["accepted", "accepted"]
+
+    def test_stays_accepted_for_a_rescheduled_sensor_that_can_remember(self, desk: Desk) -> None:
+        """Before 3.3 Airflow has no task state store to remember it in."""
+        ran = wait(desk, **self.ends(desk), mode="reschedule")
+        assert outcomes(ran.results["task"]) == ["accepted" if HAS_STATE_STORE else "failed", "accepted"]
+        assert reasons(ran.results["task"]) == [None if HAS_STATE_STORE else CLOSED, None]
+
+
+class TestTrouble:
+    @pytest.mark.parametrize("kind", ["drop_before", "html_502_before"])
+    @pytest.mark.usefixtures("no_pauses")
+    def test_with_a_few_reads_does_not_end_the_wait(self, desk: Desk, way: dict[str, Any], kind: str) -> None:
+        """More in a row than the transport repeats, so that a whole look fails, and then another."""
+        transfers = desk.open([12, 15], **SOON)
+        desk.break_off(kind, count=2 * ATTEMPTS + 1)
+        before = desk.requests
+        ran = wait(desk, transfers, **way)
+        assert ran.state == "success"
+        assert outcomes(ran.results["task"]) == ["accepted", "accepted"]
+        assert desk.requests - before > 2 * ATTEMPTS + 1
+
+    @pytest.mark.usefixtures("no_pauses")
+    def test_until_the_time_is_over_leaves_a_report(self, desk: Desk, way: dict[str, Any]) -> None:
+        transfers = desk.open([12], **NEVER)
+        desk.break_off("html_502_before", count=100_000)
+        ran = wait(desk, transfers, accept_within=SHORT, **way)
+        assert (ran.state, outcomes(ran.results["task"])) == ("success", ["requested"])
+
+    def test_with_the_credentials_ends_it_at_once_and_the_report_is_there(
+        self, desk: Desk, way: dict[str, Any]
+    ) -> None:
+        transfers = desk.open([12, 15], **NEVER)
+        desk.lock_out()
+        before = desk.requests
+        ran = wait(desk, transfers, **way)
+        assert ran.state == "failed"
+        assert isinstance(ran.errors["task"], WrongCredentials)
+        assert outcomes(ran.results["task"]) == ["requested", "requested"]
+        assert desk.requests - before == 1
+
+    def test_with_the_credentials_after_a_while_ends_it_too(self, desk: Desk, way: dict[str, Any]) -> None:
+        transfers = desk.open([12, 15], **NEVER)
+        desk.accept(201, 12)
+        ran = wait(desk, transfers, events=[desk.lock_out], **way)
+        remembers = HAS_STATE_STORE or way.get("mode") != "reschedule"
+        assert ran.state == "failed"
+        assert outcomes(ran.results["task"]) == ["accepted" if remembers else "requested", "requested"]
+
+
+class TestOperatorsThatWait:
+    def test_deferred_report_who_accepted(self, desk: Desk, deferred: list[AcceptTransferTrigger]) -> None:
+        desk.reset(chats=[{"id": 201, "owner": SENDER}, {"id": 202, "owner": SENDER}], people=LATER)
+        ran = self.moved(desk, ["agent:12", "agent:15"])
+        assert ran.state == "success"
+        assert outcomes(ran.results["task"]) == ["accepted", "accepted"]
+        assert len(deferred) == 1
+
+    def test_deferred_succeed_when_the_receivers_time_is_over(self, desk: Desk, deferred: list[Any]) -> None:
+        desk.reset(
+            chats=[{"id": 201, "owner": SENDER}, {"id": 202, "owner": SENDER}],
+            people={"agents": {"15": NEVER}, **LATER},
+        )
+        ran = self.moved(desk, ["agent:12", "agent:15"], accept_within=timedelta(seconds=0.8))
+        assert ran.state == "success"
+        assert outcomes(ran.results["task"]) == ["accepted", "requested"]
+        assert len(deferred) == 1
+
+    def test_deferred_fail_by_the_same_threshold(self, sandbox: Sandbox, deferred: list[Any]) -> None:
+        desk = SuperOfficeDesk(sandbox)
+        desk.reset(
+            chats=[{"id": 201, "owner": SENDER}, {"id": 202, "owner": SENDER}],
+            people={"agents": {"15": {"reject": 1.0}}, **LATER},
+        )
+        ran = self.moved(desk, ["agent:12", "agent:15"])
+        assert isinstance(ran.errors["task"], ChatsNotTransferred)
+        assert outcomes(ran.results["task"]) == ["accepted", "failed"]
+        assert len(deferred) == 1
+
+    def test_deferred_put_no_secret_anywhere(self, desk: Desk, deferred: list[AcceptTransferTrigger]) -> None:
+        desk.reset(chats=[{"id": 201, "owner": SENDER}], people=LATER)
+        ran = self.moved(desk, ["agent:12"])
+        told = json.dumps([ran.results, *(trigger.serialize()[1] for trigger in deferred)])
+        assert deferred
+        assert [secret for secret in ("secretcode", "chattransfer", "Tje0", "tje0", "Secret") if secret in told] == []
+
+    @staticmethod
+    def moved(desk: Desk, to: Sequence[str], **options: Any) -> Ran:
+        transfers = [{"chat_id": 201 + place, "to": target} for place, target in enumerate(to)]
+        with a_dag() as dag:
+            TransferChatsOperator(
+                task_id="task",
+                conn_id=desk.conn_id,
+                transfers=transfers,
+                wait_for_acceptance=True,
+                deferrable=True,
+                poll_interval=0.02,
+                **options,
+            )
+        return run(dag)
