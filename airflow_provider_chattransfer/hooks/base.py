@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
 from collections.abc import Mapping
 from importlib import import_module
@@ -71,14 +72,15 @@ def open_platform(conn_id: str) -> ChatPlatform:
 
 
 async def open_platform_async(conn_id: str) -> ChatPlatform:
-    """The same in a triggerer, where a connection must be awaited."""
+    """The same in a triggerer, where a connection must be awaited, and imports must not hold up the loop."""
     from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 
     try:
         connection = await get_async_connection(conn_id)
     except AirflowNotFoundException:
         raise _no_connection(conn_id) from None
-    return hook_for(connection).open(connection, await get_async_extra_dejson(connection))
+    extra = await get_async_extra_dejson(connection)
+    return await asyncio.to_thread(lambda: hook_for(connection).open(connection, extra))
 
 
 def hook_for(connection: Connection) -> type[ChatPlatformHook]:

@@ -81,4 +81,7 @@ class AcceptTransferTrigger(BaseTrigger):
                 await asyncio.to_thread(platform.close)
         except (PlatformError, ValueError) as error:
             return WaitEnded(poller.report, error=str(error))
+        except Exception as error:
+            self.log.exception("The wait for acceptance broke off")
+            return WaitEnded(poller.report, error=type(error).__name__)
         return WaitEnded(verdict.report)

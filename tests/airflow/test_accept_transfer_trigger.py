@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -279,7 +278,7 @@ class TestTheEventLoop:
         desk.break_off("delay_after", seconds=0.3)
 
         async def beside_a_heartbeat() -> tuple[Any, list[float]]:
-            beats = [time.monotonic()]
+            beats: list[float] = []
 
             async def beat() -> None:
                 while True:
@@ -293,8 +292,7 @@ class TestTheEventLoop:
 
         event, beats = asyncio.run(beside_a_heartbeat())
         assert outcomes(event["report"]) == ["accepted", "accepted"]
-        assert beats[-1] - beats[0] > 0.3
-        assert max(later - earlier for earlier, later in pairwise(beats)) < 0.15
+        assert len(beats) > 20, "of the sixty that fit into the read; a loop that is blocked has a handful"
 
     @pytest.mark.parametrize("when", ["between two looks", "during a slow read"])
     def test_is_left_clean_when_the_wait_is_cancelled(self, desk: Desk, when: str) -> None:
