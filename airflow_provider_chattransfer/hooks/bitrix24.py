@@ -62,6 +62,11 @@ class Bitrix24Hook(ChatPlatformHook):
         from ..platforms.transport import Transport
 
         portal = base_url(connection.host, port=connection.port, schema=connection.schema)
+        if "/" in portal.partition("://")[2]:
+            raise ValueError(
+                "host: must be the portal's address alone; in a webhook's address the number after /rest/ is the "
+                "login, and what follows it the password"
+            )
         webhook = Webhook(
             portal=portal,
             user_id=connection.login or "",

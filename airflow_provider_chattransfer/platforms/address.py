@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 
@@ -12,11 +13,13 @@ def base_url(host: str | None, *, port: int | None = None, schema: str | None = 
 
     ``host`` may carry a scheme, a port and a path; without a scheme it is https. Raises ``ValueError``, naming
     ``of``, for what is not an address, and for plain http to a host that is not loopback: credentials travel
-    in every request.
+    in every request. The message leaves out what follows the host: a webhook's whole address is its secret.
     """
     text = (host or "").strip()
     if not text.strip("/"):
         raise ValueError(f"{of}: empty; it must be the address of the service")
+    if schema not in (None, "", "http", "https"):
+        raise ValueError(f"schema: {schema!r} is neither http nor https; a path belongs to the {of} (as %2F in a URI)")
     if "://" not in text:
         text = f"{schema or 'https'}://{text}"
     if "@" in text:
@@ -25,16 +28,24 @@ def base_url(host: str | None, *, port: int | None = None, schema: str | None = 
         parts = urlsplit(text)
         given_port = parts.port
     except ValueError as problem:
-        raise ValueError(f"{of}: {host!r} is not an address: {problem}") from None
+        raise ValueError(f"{of}: {_shown(text)} is not an address: {problem}") from None
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(f"{of}: {host!r} is not the address of a service")
+        raise ValueError(f"{of}: {_shown(text)} is not the address of a service")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError(
-            f"{of}: {host!r} is plain http; only https may be used, except on loopback, since credentials travel along"
+            f"{of}: {_shown(text)} is plain http; only https may be used, except on loopback, since credentials "
+            "travel along"
         )
     name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     number = given_port or port
     return f"{parts.scheme}://{name}{f':{number}' if number else ''}{parts.path.rstrip('/')}"
+
+
+def _shown(address: str) -> str:
+    """An address for a message, without what follows the host."""
+    scheme, _, rest = address.partition("://")
+    host = re.split("[/?#]", rest, maxsplit=1)[0]
+    return repr(f"{scheme}://{host}{'/…' if len(host) < len(rest.rstrip('/')) else ''}")
 
 
 def is_loopback(hostname: str) -> bool:

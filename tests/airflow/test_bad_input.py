@@ -75,7 +75,9 @@ CASES: list[tuple[Operator, dict[str, Any], str]] = [
 ]
 CONNECTIONS: list[tuple[dict[str, Any], str]] = [
     ({"extra": {}}, "connection 'wrong': bot_client_id: missing"),
-    ({"host": "http://portal.example.com"}, "'http://portal.example.com' is plain http"),
+    ({"host": "http://portal.example.com/rest/1/secretcode/"}, "'http://portal.example.com/…' is plain http"),
+    ({"host": "https://portal.example.com/rest/1/secretcode/"}, "host: must be the portal's address alone"),
+    ({"schema": "crm"}, "schema: 'crm' is neither http nor https"),
     ({"host": ""}, "host: empty"),
     ({"host": "portal.example.com/?x=1"}, "host: "),
     ({"host": "https://me:secretcode@portal.example.com"}, "must not contain a login"),

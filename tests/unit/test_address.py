@@ -52,7 +52,17 @@ class TestAnAddress:
     def test_that_is_none_is_an_error_that_names_the_field_and_the_value(self, host: str) -> None:
         with pytest.raises(ValueError, match=r"^host: ") as problem:
             base_url(host)
-        assert repr(host) in str(problem.value)
+        assert host.split("://")[-1].partition("?")[0].partition("#")[0] in str(problem.value)
+
+    @pytest.mark.parametrize("scheme", ["http", "ftp", "https"])
+    def test_that_is_a_whole_webhook_is_not_repeated(self, scheme: str) -> None:
+        with pytest.raises(ValueError, match=r"^host: '[a-z]+://example\.com/…' is ") as problem:
+            base_url(f"{scheme}://example.com/rest/1/topsecret/?x=1")
+        assert "topsecret" not in str(problem.value)
+
+    def test_has_no_path_in_the_field_for_the_scheme(self) -> None:
+        with pytest.raises(ValueError, match="schema: 'crm' is neither http nor https"):
+            base_url("example.com", schema="crm")
 
     @pytest.mark.parametrize(
         "host",
