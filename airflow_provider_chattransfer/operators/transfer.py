@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator, conf
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseOperator, conf
 
 from ..chats.model import Chat, Target, Transfer, TransferReport, as_id, ids, transfers_from_json
 from ..chats.planning import Strategy, plan_transfers
@@ -138,7 +138,7 @@ class _TransferOperator(BaseOperator):
         poller = AcceptancePoller(report, deadline=deadline)
         try:
             return watch(poller, platform, interval=self.poll_interval)
-        except PlatformError:
+        except (AirflowTaskTimeout, PlatformError):
             push(context, poller.report)
             raise
 

@@ -202,6 +202,17 @@ class TestOneChat:
         )
         assert (ran.state, outcomes(ran.results["task"])) == ("success", {"112": "requested"})
 
+    def test_that_is_waited_for_longer_than_the_task_may_run_leaves_its_report(self, sandbox: Sandbox) -> None:
+        sandbox.reset(bitrix24={"rate": None, "people": {"ignore": 1}})
+        ran = do(
+            TransferChatOperator,
+            chat_id=112,
+            to="queue:4",
+            wait_for_acceptance=True,
+            execution_timeout=timedelta(seconds=1),
+        )
+        assert (ran.state, outcomes(ran.results["task"])) == ("failed", {"112": "requested"})
+
     def test_that_is_locked_for_a_moment_is_tried_again(self, sandbox: Sandbox) -> None:
         sandbox.reset(bitrix24={**QUICK, "chats": [{"id": 112, "owner": 7, "locked_for": 1.5}]})
         report = do(TransferChatOperator, chat_id=112, to="agent:12").results["task"]

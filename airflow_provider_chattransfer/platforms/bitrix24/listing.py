@@ -5,7 +5,8 @@
    Channels reports, a portal of September 2026 or later, and a webhook user who may see the reports of the
    lines; lines that he may not see are missing without an error.
 2. ``crm.activity.list``, then ``imopenlines.dialog.get``: misses lines without CRM, sessions that got no
-   activity, and dialogues that ring at somebody who has not accepted.
+   activity, dialogues that ring at somebody who has not accepted, and, for a line, those that came to it from
+   another one.
 3. ``im.recent.get``: the webhook user's own list; nobody else's.
 
 Where none of them serves, chats are named by their ids.
@@ -52,7 +53,7 @@ class DialogFinder:
         ]
         if wanted == {self._client.auth.user_id}:
             ways.append(self._own_recent)
-        found = self._first_open(ways, what=f"the open chats of agents {', '.join(agents)}", option="chat_ids")
+        found = self._first_open(ways, what=f"the open chats of agents {', '.join(agents)}")
         return _by_id(chat for chat in found if chat.owner in wanted or chat.offered_to in wanted)
 
     def waiting_in(self, queue: str) -> list[Chat]:
@@ -63,11 +64,10 @@ class DialogFinder:
                 lambda: self._activities({"PROVIDER_TYPE_ID": queue}),
             ],
             what=f"the chats waiting in queue {queue}",
-            option="chat_ids",
         )
         return _by_id(chat for chat in found if chat.owner is None and chat.queue == queue)
 
-    def _first_open(self, ways: Sequence[Callable[[], Iterable[Chat]]], *, what: str, option: str) -> list[Chat]:
+    def _first_open(self, ways: Sequence[Callable[[], Iterable[Chat]]], *, what: str) -> list[Chat]:
         refusal: PlatformError | None = None
         for way in ways:
             try:
@@ -79,7 +79,7 @@ class DialogFinder:
                 refusal = error
         raise RequestRefused(
             f"cannot list {what}: {refusal}. Give the webhook's user access to Open Channels reports or the crm "
-            f"scope, or name the chats with {option}",
+            "scope, or name the chats with chat_ids",
             method="imopenlines.v2.Session.list",
         )
 
