@@ -68,6 +68,7 @@ class AcceptTransferSensor(BaseSensorOperator):
         self.poll_interval = poll_interval
         self.deferrable = deferrable
         self._poller: AcceptancePoller | None = None
+        self._memory = ""
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Wait, and return the report as plain JSON.
@@ -144,8 +145,9 @@ class AcceptTransferSensor(BaseSensorOperator):
     def _make_poller(self, context: Context) -> AcceptancePoller:
         started_at = self._started_at(context)
         within = self.accept_within or timedelta(days=36_500)
-        report = self._recall(context, self._report(started_at))
-        return AcceptancePoller(report, deadline=(started_at + within).timestamp())
+        report = self._report(started_at)
+        self._memory = _key_of(report)
+        return AcceptancePoller(self._recall(context, report), deadline=(started_at + within).timestamp())
 
     def _started_at(self, context: Context) -> datetime:
         """When the wait began: for a sensor that is rescheduled, in an earlier process."""
@@ -178,7 +180,7 @@ class AcceptTransferSensor(BaseSensorOperator):
     def _recall(self, context: Context, report: TransferReport) -> TransferReport:
         """What earlier looks of a rescheduled sensor settled: a chat accepted then may be closed by now."""
         store = context.get("task_state_store") if self.reschedule else None
-        known: Any = store.get(self._memory_key(report)) if store is not None else None
+        known: Any = store.get(self._memory) if store is not None else None
         settled = [Result.from_json(entry) for entry in known or ()]
         return report.with_results({each.transfer.chat_id: each for each in settled}, finished_at=report.finished_at)
 
@@ -187,8 +189,10 @@ class AcceptTransferSensor(BaseSensorOperator):
         if store is not None:
             watched = set(poller.chat_ids)
             settled = [each for each in poller.report.results if each.transfer.chat_id not in watched]
-            store.set(self._memory_key(self._report(poller.report.started_at)), [each.to_json() for each in settled])
+            store.set(self._memory, [each.to_json() for each in settled])
 
-    def _memory_key(self, report: TransferReport) -> str:
-        waited_for = json.dumps([each.to_json() for each in report.waiting])
-        return f"accept_transfer {hashlib.sha256(waited_for.encode()).hexdigest()[:16]}"
+
+def _key_of(report: TransferReport) -> str:
+    """Where the task state store keeps what was settled; another wait of the same task has another place."""
+    waiting = json.dumps([each.to_json() for each in report.waiting])
+    return f"accept_transfer {hashlib.sha256(waiting.encode()).hexdigest()[:16]}"

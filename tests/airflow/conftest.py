@@ -128,6 +128,13 @@ def noted_errors() -> Iterator[dict[str, BaseException]]:
         yield errors
 
 
+def run_one(operator: Callable[..., Any], **options: Any) -> Ran:
+    """Run a DAG of one task, called ``task``."""
+    with a_dag() as dag:
+        operator(task_id="task", **options)
+    return run(dag)
+
+
 def publish(dag: DAG) -> None:
     """Put a DAG that is in no file into the database, as the DAG processor would."""
     from airflow.dag_processing.collection import update_dag_parsing_results_in_db

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,13 @@ from airflow_provider_chattransfer.operators.transfer import (
 )
 from airflow_provider_chattransfer.testing.audit import audit
 
-from .conftest import Ran, Sandbox, a_dag, run
+from .conftest import Sandbox, a_dag, run, run_one
 
 CONN = "bitrix24_default"
 QUICK = {"people": {"accept_after": [0.05, 0.2]}, "rate": None}
 
 
-def do(operator: Callable[..., Any], **options: Any) -> Ran:
-    with a_dag() as dag:
-        operator(task_id="task", **{"conn_id": CONN, "poll_interval": 0.1, **options})
-    return run(dag)
+do = partial(run_one, conn_id=CONN, poll_interval=0.1)
 
 
 def outcomes(report: Any) -> dict[str, str]:

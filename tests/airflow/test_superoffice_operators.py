@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from functools import partial
 
 import pytest
 
@@ -19,17 +18,14 @@ from airflow_provider_chattransfer.operators.transfer import (
 )
 from airflow_provider_chattransfer.testing.audit import audit
 
-from .conftest import Ran, Sandbox, a_dag, run
+from .conftest import Ran, Sandbox, a_dag, run, run_one
 
 CONN = "superoffice_default"
 QUICK = {"people": {"accept_after": [0.05, 0.2]}}
 NOBODY = {"people": {"ignore": 1}}
 
 
-def do(operator: Callable[..., Any], **options: Any) -> Ran:
-    with a_dag() as dag:
-        operator(task_id="task", **{"conn_id": CONN, "poll_interval": 0.1, **options})
-    return run(dag)
+do = partial(run_one, conn_id=CONN, poll_interval=0.1)
 
 
 def accept(chat_id: int, *, conn_id: str = CONN) -> Ran:
