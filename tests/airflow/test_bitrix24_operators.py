@@ -234,6 +234,15 @@ class TestManyChats:
         assert len(report["transfers"]) == 1
         assert sandbox.sent("bitrix24") == ["101"]
 
+    def test_can_be_mapped(self, sandbox: Sandbox) -> None:
+        with a_dag() as dag:
+            TransferChatOperator.partial(task_id="one", conn_id=CONN, to="agent:12").expand(chat_id=[101, 102])
+            TransferChatsOperator.partial(task_id="many", conn_id=CONN).expand(
+                transfers=[[{"chat_id": 103, "to": "agent:12"}], [{"chat_id": 104, "to": "agent:15"}]]
+            )
+        assert run(dag).state == "success"
+        assert sorted(sandbox.sent("bitrix24")) == ["101", "102", "103", "104"]
+
     def test_a_refused_target_fails_that_chat_alone(self, sandbox: Sandbox) -> None:
         wanted = [
             {"chat_id": 101, "to": "agent:90"},
