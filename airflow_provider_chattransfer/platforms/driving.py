@@ -30,7 +30,6 @@ def carry_out(
     options: SendOptions | None = None,
     interrupted: Callable[[], bool] = lambda: False,
     sleep: Callable[[float], None] = time.sleep,
-    on_progress: Callable[[Progress], None] | None = None,
 ) -> list[Result]:
     """Drive a run to its end and return its results.
 
@@ -58,8 +57,6 @@ def carry_out(
                 sleep(seconds)
             case Progress():
                 log.info("%d of %d chats done: %s", step.done, step.total, _counts(step))
-                if on_progress:
-                    on_progress(step)
 
 
 def look(poller: AcceptancePoller, platform: ChatPlatform, *, now: Callable[[], datetime] = utc_now) -> Verdict:

@@ -45,7 +45,6 @@ class RateGate:
         self._sleep = sleep
         self._lock = threading.Lock()
         self._empty_at = 0.0
-        self._closed_until = 0.0
 
     def wait(self) -> None:
         """Return when the next request may be sent, and count it."""
@@ -55,15 +54,13 @@ class RateGate:
     def close_for(self, seconds: float) -> None:
         """Let nothing pass for ``seconds``, and after that only what drains: the bucket is full."""
         with self._lock:
-            until = self._clock() + seconds
-            self._closed_until = max(self._closed_until, until)
-            self._empty_at = max(self._empty_at, until + self._tolerance)
+            self._empty_at = max(self._empty_at, self._clock() + seconds + self._tolerance)
 
     def _take(self) -> float:
         """Seconds to wait; 0 when the request has been counted and may go."""
         with self._lock:
             now = self._clock()
-            free_at = max(self._closed_until, self._empty_at - self._tolerance)
+            free_at = self._empty_at - self._tolerance
             if free_at > now:
                 return free_at - now
             self._empty_at = max(self._empty_at, now) + self._interval

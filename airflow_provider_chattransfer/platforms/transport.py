@@ -55,7 +55,6 @@ class Request:
     verb: str = "POST"
     json: Any = field(default=None, repr=False)
     sends_json: bool = False
-    form: Mapping[str, str] | None = field(default=None, repr=False)
     query: Mapping[str, str] | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     repeatable: bool = False
@@ -71,7 +70,6 @@ class Response:
     status: int
     body: Any
     retry_after: float | None = None
-    location: str | None = field(default=None, repr=False)
 
 
 NO_JSON = object()
@@ -147,8 +145,6 @@ class Transport:
         if request.sends_json and request.json is None:
             body = {"data": b"null"}
             headers["Content-Type"] = "application/json"
-        if request.form is not None:
-            body = {"data": dict(request.form)}
         try:
             answer = self._session.request(
                 request.verb,
@@ -175,7 +171,6 @@ class Transport:
             status=answer.status_code,
             body=_json(answer),
             retry_after=_seconds(answer.headers.get("Retry-After")),
-            location=answer.headers.get("Location"),
         )
 
 

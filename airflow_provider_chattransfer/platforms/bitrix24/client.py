@@ -68,14 +68,6 @@ class Command:
     params: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """The result of a method, and where its list goes on, if it does."""
-
-    result: Any
-    next: int | None = None
-
-
 class Bitrix24Client:
     """Calls methods, one or fifty at a time."""
 
@@ -84,15 +76,13 @@ class Bitrix24Client:
         self._transport = transport
         self._operating_reset_at = 0.0
 
-    def call(self, command: Command, *, repeatable: bool) -> Page:
-        """Call one method. Raises a ``PlatformError``. ``repeatable`` when doing it twice does no harm."""
+    def call(self, command: Command, *, repeatable: bool) -> Any:
+        """Call one method and return its ``result``. Raises a ``PlatformError``.
 
-        def understand(response: Response) -> Page:
-            envelope = self._envelope(response, command.method)
-            return Page(envelope.get("result"), envelope.get("next"))
-
-        page: Page = self._transport.send(self._request(command, repeatable=repeatable), understand)
-        return page
+        ``repeatable`` when doing it twice does no harm.
+        """
+        request = self._request(command, repeatable=repeatable)
+        return self._transport.send(request, lambda response: self._envelope(response, command.method)["result"])
 
     def batch(self, commands: Sequence[Command], *, repeatable: bool) -> list[Any | PlatformError]:
         """Call up to fifty methods in one request; a result or an error for each, in the same order.
@@ -130,7 +120,7 @@ class Bitrix24Client:
     def _alone(self, command: Command, *, repeatable: bool) -> Any | PlatformError:
         """One command without its batch, whose result is the same: what a batch returns is not raised."""
         try:
-            return self.call(command, repeatable=repeatable).result
+            return self.call(command, repeatable=repeatable)
         except (RequestRefused, WrongCredentials) as refused:
             return refused
 

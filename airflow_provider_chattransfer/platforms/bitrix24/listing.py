@@ -111,7 +111,7 @@ class DialogFinder:
     def _mistrust_silence(self, agents: Sequence[str]) -> None:
         """An agent without a chat may be one whom we may not see: ask who is idle, as far as the portal tells."""
         command = Command("imopenlines.v2.Operator.list", {"userIdList": list(agents), "limit": PAGE})
-        operators = self._client.call(command, repeatable=True).result["operators"]
+        operators = self._client.call(command, repeatable=True)["operators"]
         busy = {str(each["userId"]) for each in operators if each.get("activeSessions")}
         idle = {str(each["userId"]) for each in operators} - busy
         if hidden := [agent for agent in agents if agent not in idle]:
@@ -140,7 +140,7 @@ class DialogFinder:
 
     def _responsible_follows(self) -> bool:
         command = Command("imopenlines.config.list.get", {"PARAMS": {"select": ["ID", "CRM", "CRM_TRANSFER_CHANGE"]}})
-        lines = self._client.call(command, repeatable=True).result
+        lines = self._client.call(command, repeatable=True)
         return all(line.get("CRM_TRANSFER_CHANGE") == "Y" for line in lines)
 
     def _activity_sessions(self, narrower: dict[str, Any]) -> Iterable[str]:
@@ -161,7 +161,7 @@ class DialogFinder:
                     "start": -1,
                 },
             )
-            rows = self._client.call(command, repeatable=True).result
+            rows = self._client.call(command, repeatable=True)
             yield from (str(row["ASSOCIATED_ENTITY_ID"]) for row in rows)
             if len(rows) < BATCH_SIZE:
                 return
@@ -169,7 +169,7 @@ class DialogFinder:
 
     def _own_recent(self) -> Iterable[Chat]:
         command = Command("im.recent.get", {"ONLY_OPENLINES": "Y"})
-        for item in self._client.call(command, repeatable=True).result:
+        for item in self._client.call(command, repeatable=True):
             details = item.get("chat")
             if details:
                 chat = read_dialog({"entity_type": "LINES", **details})
