@@ -3,31 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from tests.sandbox.bitrix24_client import DIALOG, TRANSFER, PortalClient
 
 BOT = {"CLIENT_ID": "chattransfer"}
 PROMPT = {"accept_after": [1, 2]}
 IGNORING = {"ignore": 1.0}
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxServer]:
-    with SandboxServer() as server:
-        yield server
-
-
-@pytest.fixture
-def portal(sandbox: SandboxServer) -> PortalClient:
-    client = PortalClient(sandbox)
-    client.reset()
-    return client
 
 
 class TestParameters:

@@ -3,27 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from airflow_provider_chattransfer.sandbox.bitrix24 import php
-from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from tests.sandbox.bitrix24_client import DIALOG, TRANSFER, PortalClient
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxServer]:
-    with SandboxServer() as server:
-        yield server
-
-
-@pytest.fixture
-def portal(sandbox: SandboxServer) -> PortalClient:
-    client = PortalClient(sandbox)
-    client.reset()
-    return client
 
 
 def command(method: str, **params: Any) -> str:

@@ -3,28 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from tests.sandbox.superoffice_client import Desk
 
 IGNORANT = {"ignore": 1.0}
 QUEUED = 153
 CLOSED = 159
 PENDING = 151
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[SandboxServer]:
-    with SandboxServer() as running:
-        yield running
-
-
-@pytest.fixture
-def desk(server: SandboxServer) -> Desk:
-    return Desk(server)
 
 
 class TestATransferIsARequest:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +12,10 @@ import jsonschema  # type: ignore[import-untyped, unused-ignore]
 import pytest
 import requests
 
-from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from tests.sandbox.superoffice_client import SUPERVISOR, Desk
 
 OPENAPI = Path(__file__).parents[3] / "shared" / "contracts" / "superoffice-chat.openapi.json"
 UTC = {"SO-TimeZone": "UTC,includeTZOffset"}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[SandboxServer]:
-    with SandboxServer() as running:
-        yield running
-
-
-@pytest.fixture
-def desk(server: SandboxServer) -> Desk:
-    return Desk(server)
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ class Receivers:
         lines = [target for target in unknown if not target.is_agent]
         commands = [Command("imopenlines.config.get", {"CONFIG_ID": line.id}) for line in lines]
         if agents and self._can_ask:
-            commands.append(Command("im.user.list.get", {"ID": agents}))
+            commands.append(self._ask(agents))
         answers = list(self._client.batches(commands))
         self._refusals.update(dict.fromkeys(unknown))
         for line, answer in zip(lines, answers, strict=False):
