@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import pytest
-import requests
 
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
-from airflow_provider_chattransfer.testing.connections import as_environment, sandbox_connections
+from airflow_provider_chattransfer.testing.connections import as_environment
+from airflow_provider_chattransfer.testing.sandbox import ChatSandbox
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -28,29 +28,12 @@ def database() -> None:
     initdb()
 
 
-class Sandbox:
-    """The sandbox as a test talks to it."""
+class Sandbox(ChatSandbox):
+    """The sandbox that ships for tests, and the server behind it."""
 
     def __init__(self, server: SandboxServer) -> None:
+        super().__init__(url=server.url)
         self.server = server
-        self.url = server.url
-
-    def reset(self, **scenario: Any) -> None:
-        requests.post(f"{self.url}/sandbox/reset", json=scenario, timeout=10).raise_for_status()
-
-    def fault(self, **fault: Any) -> None:
-        requests.post(f"{self.url}/sandbox/faults", json=fault, timeout=10).raise_for_status()
-
-    def state(self) -> dict[str, Any]:
-        state: dict[str, Any] = requests.get(f"{self.url}/sandbox/state", timeout=10).json()
-        return state
-
-    def chats(self, service: str) -> dict[str, dict[str, Any]]:
-        return {chat["id"]: chat for chat in self.state()[service]["chats"]}
-
-    def ledger(self, service: str) -> list[dict[str, Any]]:
-        changes = requests.get(f"{self.url}/sandbox/ledger", timeout=10).json()["changes"]
-        return [change for change in changes if change["service"] == service]
 
     def sent(self, service: str) -> list[str]:
         """The chats that were moved by a request, one entry for each time."""
@@ -62,12 +45,8 @@ class Sandbox:
 def sandbox(sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     """A fresh sandbox with quick people, and connections to it."""
     sandbox = Sandbox(sandbox_server)
-    quick = {"people": {"accept_after": [0.05, 0.2]}}
-    sandbox.reset(bitrix24={**quick, "rate": None}, superoffice=quick)
-    connections = sandbox_connections(sandbox.url)
-    for conn_id in ("bitrix24_default", "superoffice_default"):
-        connections[conn_id]["extra"] |= {"requests_per_second": 1000, "burst": 1000}
-    for name, value in as_environment(connections).items():
+    sandbox.reset()
+    for name, value in as_environment(sandbox.connections()).items():
         monkeypatch.setenv(name, value)
     return sandbox
 
