@@ -29,7 +29,7 @@ def main() -> int:
     with SandboxServer(scenario(), port=SANDBOX_PORT) as sandbox:
         settings = environment(sandbox.url, home="standalone")
         log_file = Path(settings["AIRFLOW_HOME"], "standalone.log")
-        console.print(f"Sandbox   {sandbox.url}/sandbox/state", highlight=False)
+        console.print(f"Sandbox   {sandbox.url}/", highlight=False)
         console.print(f"Airflow   starting, its log is in {log_file} …", highlight=False)
         airflow = Path(sys.executable).with_name("airflow")
         signal.signal(signal.SIGTERM, signal.default_int_handler)

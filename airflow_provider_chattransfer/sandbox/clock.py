@@ -5,38 +5,72 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+END = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
+"""No date of the services is later than the year 9999, and neither is the clock, with room for what it is added to."""
+
+FASTEST = 1_000_000
+"""Faster than 11 days in a second the time would be over before a test is."""
+
+
+class _Course(NamedTuple):
+    """The clock showed ``shown`` when ``time.monotonic()`` was ``real``, and has run at ``speed`` since."""
+
+    shown: float
+    real: float
+    speed: float
+
+    def at(self, real: float) -> float:
+        return self.shown + (real - self.real) * self.speed
 
 
 class Clock:
-    """Tells the sandbox's time in seconds since the epoch.
+    """Tells the sandbox's time in seconds since the epoch. It never goes backwards.
 
     ``speed=60`` lets a simulated minute pass in a real second, so that limits and people's habits
     measured in hours can be watched in a test.
     """
 
     def __init__(self, *, speed: float = 1.0) -> None:
-        if speed <= 0:
-            raise ValueError(f"speed must be positive, got {speed!r}")
-        self._speed = speed
-        self._started_at = time.time()
-        self._started = time.monotonic()
-        self._skipped = 0.0
+        self._course = _Course(time.time(), time.monotonic(), _speed(speed))
 
     @property
     def speed(self) -> float:
         """Simulated seconds per real second."""
-        return self._speed
+        return self._course.speed
 
     def now(self) -> float:
         """Simulated seconds since the epoch."""
-        return self._started_at + (time.monotonic() - self._started) * self._speed + self._skipped
+        return self._course.at(time.monotonic())
 
     def skip(self, seconds: float) -> None:
-        """Move the time forward at once."""
-        if seconds < 0:
-            raise ValueError(f"the clock only goes forward, got {seconds!r}")
-        self._skipped += seconds
+        """Move the time forward at once; raises ``ValueError`` for what is not forward."""
+        self.change(skip=seconds)
+
+    def change(self, *, skip: float = 0.0, speed: float | None = None) -> None:
+        """Move the time forward by ``skip`` seconds and let it run at ``speed`` from there on.
+
+        Raises ``ValueError``, with nothing changed, for what is not forward or not a number.
+        """
+        real = time.monotonic()
+        shown = self._course.at(real) + _number("skip", skip)
+        if not (skip >= 0 and shown < END):
+            raise ValueError(f"the clock only goes forward, and not beyond the year 9000; got a skip of {skip!r}")
+        self._course = _Course(shown, real, self.speed if speed is None else _speed(speed))
 
     def utc(self) -> datetime:
         """The simulated time as an aware datetime in UTC."""
         return datetime.fromtimestamp(self.now(), UTC)
+
+
+def _speed(value: Any) -> float:
+    if not 0 < _number("speed", value) <= FASTEST:
+        raise ValueError(f"speed must be positive and at most {FASTEST}, got {value!r}")
+    return float(value)
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name} must be a number, got {value!r}")
+    return value

@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trouble on request: what a test may ask to go wrong, and where."""
+"""The faults that a test has armed: what is to go wrong, where and how often. `trouble` lets it go wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import random
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from typing import Any
+
+from .clock import Clock
+from .wire import Call, Service
+
+HANG_SECONDS = 3600.0
+"""How long a connection hangs unless the fault says otherwise: longer than any client waits."""
 
 
 class FaultKind(StrEnum):
@@ -18,65 +26,175 @@ class FaultKind(StrEnum):
     HTML_502_AFTER = "html_502_after"
     HTML_503_BEFORE = "html_503_before"
     HTML_503_AFTER = "html_503_after"
+    ERROR_503 = "error_503"
+    ERROR_429 = "error_429"
     DELAY_BEFORE = "delay_before"
     DELAY_AFTER = "delay_after"
+    HANG_BEFORE = "hang_before"
+    HANG_AFTER = "hang_after"
+    TRUNCATED_JSON = "truncated_json"
+    WRONG_CONTENT_TYPE = "wrong_content_type"
+    TOKEN_EXPIRED = "token_expired"
 
     @property
     def applied(self) -> bool:
         """Whether the service carries out the request before it goes wrong."""
-        return self.endswith("_after")
+        return self.endswith("_after") or self in (FaultKind.TRUNCATED_JSON, FaultKind.WRONG_CONTENT_TYPE)
+
+    @property
+    def default_seconds(self) -> float | None:
+        """``seconds`` of a fault that leaves it out; ``None`` for the kinds that have none."""
+        if self.startswith("delay_"):
+            return 0.0
+        return HANG_SECONDS if self.startswith("hang_") else None
 
 
 @dataclass(slots=True)
 class Fault:
-    """One kind of trouble for the next ``count`` requests that match. ``seconds`` is for delays."""
+    """One kind of trouble for the requests that match, as often as ``count``, ``share`` and ``until`` all allow.
+
+    ``count``: how many at most, ``None`` for any number. ``share``: the share of them that it strikes, ``None`` for
+    all. ``until``: when it ends, by the sandbox's clock. ``seconds``: how long a delay or a hang lasts, in real time.
+    ``struck``: how often it has struck.
+    """
 
     kind: FaultKind
-    service: str | None = None
-    method: str | None = None
-    count: int = 1
-    seconds: float = 0.0
+    service: str | None
+    method: str | None
+    count: int | None
+    share: float | None
+    for_seconds: float | None
+    seconds: float | None
+    until: float
+    struck: int = 0
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Fault:
-        """A fault as ``POST /sandbox/faults`` describes it; raises ``ValueError`` for what is not one."""
-        unknown = set(value) - {"kind", "service", "method", "count", "seconds"}
-        if unknown:
-            raise ValueError(f"unknown keys in a fault: {sorted(unknown)}")
+    def from_json(cls, value: Mapping[str, Any], *, services: Collection[str], now: float) -> Fault:
+        """A fault as ``POST /sandbox/faults`` describes it, armed at ``now``.
+
+        Raises ``ValueError`` for what is not one. ``null`` is the same as a key that was left out.
+        """
+        given = {key: setting for key, setting in value.items() if setting is not None}
+        if unknown := set(given) - KEYS:
+            raise ValueError(f"a fault has no {_names(unknown)}; it has {_names(KEYS)}")
+        if "kind" not in given:
+            raise ValueError("a fault needs a 'kind'")
+        kind = FaultKind(_one_of(given["kind"], "kind", set(FaultKind)))
+        for_seconds = _number(given, "for_seconds", expected="above 0", holds=lambda value: 0 < value < inf)
+        share = _number(given, "share", expected="from 0 to 1", holds=lambda value: 0 <= value <= 1)
+        seconds = _number(given, "seconds", expected="of at least 0", holds=lambda value: 0 <= value < inf)
+        if seconds is not None and kind.default_seconds is None:
+            raise ValueError(f"'seconds' is for delays and hangs, not for {kind.value!r}")
         return cls(
-            kind=FaultKind(value["kind"]),
-            service=value.get("service"),
-            method=value.get("method"),
-            count=int(value.get("count", 1)),
-            seconds=float(value.get("seconds", 0.0)),
+            kind=kind,
+            service=_one_of(given["service"], "service", services) if "service" in given else None,
+            method=_text(given, "method"),
+            count=_count(given, default=1 if share is None and for_seconds is None else None),
+            share=share,
+            for_seconds=for_seconds,
+            seconds=kind.default_seconds if seconds is None else seconds,
+            until=inf if for_seconds is None else now + for_seconds,
         )
 
-    def matches(self, service: str, methods: Iterable[str]) -> bool:
-        """Whether this fault is meant for a request to ``service`` that invokes ``methods``."""
-        if self.count <= 0 or self.service not in (None, service):
-            return False
-        return self.method is None or self.method.lower() in {method.lower() for method in methods}
+    def to_json(self, *, now: float) -> dict[str, Any]:
+        """This fault as plain JSON; ``armed`` tells whether it can still strike."""
+        return {
+            "kind": self.kind.value,
+            "service": self.service,
+            "method": self.method,
+            "count": self.count,
+            "share": self.share,
+            "for_seconds": self.for_seconds,
+            "seconds": self.seconds,
+            "armed": self.armed(now),
+            "struck": self.struck,
+        }
+
+    def armed(self, now: float) -> bool:
+        """Whether it can still strike."""
+        return now < self.until and (self.count is None or self.struck < self.count)
+
+    def matches(self, service: str, methods: Collection[str]) -> bool:
+        """Whether this fault is meant for a request to ``service`` that invokes ``methods`` (in lower case)."""
+        return self.service in (None, service) and (self.method is None or self.method.lower() in methods)
 
 
 class Faults:
-    """The faults that are waiting for a request."""
+    """The faults since the reset or since all were disarmed, those that are used up included."""
 
-    def __init__(self) -> None:
-        self._waiting: list[Fault] = []
+    def __init__(self, *, clock: Clock, rng: random.Random, services: Collection[str]) -> None:
+        self._clock = clock
+        self._rng = rng
+        self._services = services
+        self._faults: list[Fault] = []
 
-    def add(self, fault: Fault) -> None:
-        """Arm ``fault``."""
-        self._waiting.append(fault)
+    def arm(self, value: Mapping[str, Any]) -> None:
+        """Arm the fault that ``value`` describes; raises ``ValueError`` for what is not one."""
+        self._faults.append(Fault.from_json(value, services=self._services, now=self._clock.now()))
 
     def clear(self) -> None:
-        """Disarm all."""
-        self._waiting.clear()
+        """Disarm and forget all."""
+        self._faults.clear()
 
-    def take(self, service: str, methods: Iterable[str]) -> Fault | None:
-        """The first armed fault for this request, used up by one; ``None`` when all is well."""
-        methods = list(methods)
-        for fault in self._waiting:
-            if fault.matches(service, methods):
-                fault.count -= 1
-                return fault
+    def to_json(self) -> list[dict[str, Any]]:
+        """All of them, in the order in which they were armed."""
+        now = self._clock.now()
+        return [fault.to_json(now=now) for fault in self._faults]
+
+    def take(self, service: Service, call: Call) -> Fault | None:
+        """The first fault that strikes this request; ``None`` when all is well.
+
+        A token that is to expire has expired when this returns. A request that carries none that is valid leaves
+        such a fault as it is.
+        """
+        if not self._faults:
+            return None
+        now = self._clock.now()
+        methods = {method.lower() for method in service.methods_of(call)}
+        for fault in self._faults:
+            if not (fault.armed(now) and fault.matches(service.name, methods) and self._drawn(fault)):
+                continue
+            if fault.kind is FaultKind.TOKEN_EXPIRED and not service.expire(call):
+                continue
+            fault.struck += 1
+            return fault
         return None
+
+    def _drawn(self, fault: Fault) -> bool:
+        return fault.share is None or self._rng.random() < fault.share
+
+
+KEYS = {"kind", "service", "method", "count", "share", "for_seconds", "seconds"}
+
+
+def _names(names: Collection[str]) -> str:
+    return ", ".join(repr(str(name)) for name in sorted(names))
+
+
+def _one_of(value: Any, key: str, allowed: Collection[str]) -> str:
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{key!r} must be one of {_names(allowed)}, got {value!r}")
+    return value
+
+
+def _text(given: Mapping[str, Any], key: str) -> str | None:
+    value = given.get(key)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{key!r} must be a text, got {value!r}")
+    return value
+
+
+def _count(given: Mapping[str, Any], *, default: int | None) -> int | None:
+    count = given.get("count", default)
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+        raise ValueError(f"'count' must be a whole number of at least 1, got {count!r}")
+    return count
+
+
+def _number(given: Mapping[str, Any], key: str, *, expected: str, holds: Callable[[float], bool]) -> float | None:
+    value = given.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not holds(value):
+        raise ValueError(f"{key!r} must be a number {expected}, got {value!r}")
+    return float(value)

@@ -7,6 +7,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+from .agenda import Agenda
 from .bitrix24 import Portal
 from .clock import Clock
 from .faults import Faults
@@ -18,31 +19,44 @@ SCENARIO_KEYS = {"seed", "speed", "bitrix24", "superoffice"}
 
 
 class Floor:
-    """Both contact centres. ``reset`` builds them anew from a scenario."""
+    """Both contact centres. ``reset`` builds them anew from a scenario; ``epoch`` counts how often, from 1."""
 
     def __init__(self, scenario: Mapping[str, Any] | None = None) -> None:
-        self.reset(scenario or {})
+        self.epoch = 0
+        self.reset({} if scenario is None else scenario)
 
     def reset(self, scenario: Mapping[str, Any]) -> None:
         """Forget everything and start from ``scenario`` (see ``docs/sandbox.md``); same seed, same people.
 
         Raises ``ValueError`` for a scenario that is not one; the old state then stays.
         """
-        unknown = set(scenario) - SCENARIO_KEYS
-        if unknown:
+        if not isinstance(scenario, Mapping):
+            raise ValueError("the scenario must be a JSON object")
+        try:
+            self._build(scenario)
+        except KeyError as problem:
+            raise ValueError(f"the scenario lacks {problem}") from problem
+        except (TypeError, AttributeError, OverflowError) as problem:
+            raise ValueError(f"the scenario has a value of the wrong kind: {problem}") from problem
+
+    def _build(self, scenario: Mapping[str, Any]) -> None:
+        if unknown := set(scenario) - SCENARIO_KEYS:
             raise ValueError(f"unknown keys in the scenario: {sorted(unknown)}")
         seed = int(scenario.get("seed", 1))
-        clock = Clock(speed=float(scenario.get("speed", 1.0)))
+        clock = Clock(speed=scenario.get("speed", 1.0))
+        agenda = Agenda(clock)
         ledger = Ledger()
         services: list[Service] = [
-            kind(scenario.get(name, {}), clock=clock, ledger=ledger, rng=random.Random(f"{seed}-{name}"))
+            kind(scenario.get(name, {}), clock=clock, agenda=agenda, ledger=ledger, rng=random.Random(f"{seed}-{name}"))
             for name, kind in (("bitrix24", Portal), ("superoffice", Tenant))
         ]
+        self.epoch += 1
         self.clock = clock
+        self.agenda = agenda
         self.ledger = ledger
-        self.faults = Faults()
         self.services = services
         self.requests = {service.name: 0 for service in services}
+        self.faults = Faults(clock=clock, rng=random.Random(f"{seed}-faults"), services=list(self.requests))
 
     def number_of_next_request(self) -> int:
         """The number that the next request gets, counted over all services from 1."""
@@ -54,19 +68,22 @@ class Floor:
 
     def advance(self) -> None:
         """Let everything happen that is due."""
-        for service in self.services:
-            service.advance()
+        self.agenda.run()
 
     def count(self, service: Service, call: Call) -> None:
         """Note that ``call`` came in for ``service``."""
         self.requests[service.name] += 1
 
+    def time(self) -> dict[str, Any]:
+        """What ``POST /sandbox/clock`` answers."""
+        return {"time": self.clock.utc().isoformat(timespec="milliseconds"), "speed": self.clock.speed}
+
     def state(self) -> dict[str, Any]:
         """Everything that ``GET /sandbox/state`` shows."""
         self.advance()
         return {
-            "time": self.clock.utc().isoformat(timespec="milliseconds"),
-            "speed": self.clock.speed,
+            "epoch": self.epoch,
+            **self.time(),
             "requests": dict(self.requests),
             **{service.name: service.state() for service in self.services},
         }

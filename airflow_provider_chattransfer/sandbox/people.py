@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated people: when an agent is offered a chat, does he take it, and how soon."""
+"""The simulated agents: whether one takes a chat that he is offered and how soon, and when he is at his desk."""
 
 from __future__ import annotations
 
-import heapq
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from itertools import count
-from typing import Any
+from typing import Any, Protocol
+
+from .agenda import Agenda
+from .chance import Duration, Seeds, Uniform, duration, interval
+
+PROMPTLY = Uniform(1.0, 4.0)
+A_BREAK = Uniform(300.0, 900.0)
 
 
 class Reaction(StrEnum):
@@ -22,41 +26,74 @@ class Reaction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """How an agent behaves. ``reject`` and ``ignore`` are shares of the offers, between 0 and 1;
-    ``accept_after`` is the range of seconds after which he answers."""
+    """How an agent behaves. ``reject`` and ``ignore`` are shares of the offers, between 0 and 1; the rest are
+    seconds: until he answers an offer, until he answers a customer, of work until a break, of the break, and from
+    the start until he goes home. ``None`` is never."""
 
-    accept_after: tuple[float, float] = (1.0, 4.0)
+    accept_after: Duration = PROMPTLY
     reject: float = 0.0
     ignore: float = 0.0
+    answer_after: Duration | None = None
+    break_after: Duration | None = None
+    break_for: Duration = A_BREAK
+    leave_after: Duration | None = None
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], *, base: Habits | None = None) -> Habits:
         """Habits from a scenario, with ``base`` for what it leaves out; raises ``ValueError`` for unknown keys."""
-        if unknown := set(value) - {"accept_after", "reject", "ignore"}:
+        names = [field.name for field in fields(cls)]
+        if unknown := set(value) - set(names):
             raise ValueError(f"unknown keys in people: {sorted(unknown)}")
         base = base or cls()
-        low, high = value.get("accept_after", base.accept_after)
-        return cls(
-            accept_after=(float(low), float(high)),
-            reject=float(value.get("reject", base.reject)),
-            ignore=float(value.get("ignore", base.ignore)),
-        )
+        return cls(**{name: _habit(name, value[name]) if name in value else getattr(base, name) for name in names})
+
+
+def _habit(name: str, value: Any) -> Any:
+    match name:
+        case "reject" | "ignore":
+            return float(value)
+        case "accept_after" | "break_for":
+            return duration(value, name)
+        case "break_after":
+            return interval(value, name)
+        case _:
+            return None if value is None else duration(value, name)
+
+
+class Workplace(Protocol):
+    """What the people need of the service that they work in."""
+
+    def step_away(self, agent: int, *, for_good: bool) -> None:
+        """``agent`` goes on a break, or home."""
+
+    def come_back(self, agent: int) -> None:
+        """``agent`` is back from his break, and sees to what has been waiting for him."""
 
 
 class People:
-    """Draws the reactions of all agents of one service from one seed."""
+    """Draws what all agents of one service do from one seed."""
 
-    def __init__(self, scenario: Mapping[str, Any], *, rng: random.Random) -> None:
+    def __init__(self, scenario: Mapping[str, Any], *, rng: random.Random, agenda: Agenda) -> None:
         """``scenario``: the habits of everybody, and under ``agents`` those of single ones by id."""
         singles = scenario.get("agents", {})
         self._everybody = Habits.from_json({key: value for key, value in scenario.items() if key != "agents"})
         self._single = {str(agent): Habits.from_json(habits, base=self._everybody) for agent, habits in singles.items()}
         self._rng = rng
+        self._seeds = Seeds(rng)
+        self._own: dict[int, random.Random] = {}
+        self._agenda = agenda
+        self._resting: set[int] = set()
+        self._gone: set[int] = set()
 
-    def reaction(self, agent: int | str) -> tuple[Reaction, float]:
+    def start(self, agents: Iterable[int], *, at: Workplace) -> None:
+        """Let ``agents``, who are at their desks, begin: plan their first breaks, and when they go home."""
+        self._at = at
+        self._agenda.later(0, lambda: self._begin(list(agents)))
+
+    def reaction(self, agent: int) -> tuple[Reaction, float]:
         """What ``agent`` does about a new offer, and after how many seconds."""
-        habits = self._single.get(str(agent), self._everybody)
-        delay = self._rng.uniform(*habits.accept_after)
+        habits = self._habits(agent)
+        delay = habits.accept_after.draw(self._rng)
         draw = self._rng.random()
         if draw < habits.reject:
             return Reaction.REJECT, delay
@@ -64,20 +101,55 @@ class People:
             return Reaction.IGNORE, delay
         return Reaction.ACCEPT, delay
 
+    def answer_delay(self, agent: int) -> float | None:
+        """After how many seconds ``agent`` answers a customer who waits for him; ``None`` if he never does."""
+        answer_after = self._habits(agent).answer_after
+        return None if answer_after is None else answer_after.draw(self._generator(agent))
 
-class Agenda:
-    """Things that will happen, carried out in the order of their time when somebody looks."""
+    def is_out(self, agent: int) -> bool:
+        """Whether ``agent`` has stepped away, so that he answers nobody."""
+        return agent in self._resting or agent in self._gone
 
-    def __init__(self) -> None:
-        self._order = count()
-        self._due: list[tuple[float, int, Callable[[float], None]]] = []
+    def on_break(self, agent: int) -> bool:
+        """Whether ``agent`` has stepped away and will come back."""
+        return agent in self._resting
 
-    def add(self, at: float, action: Callable[[float], None]) -> None:
-        """Plan ``action`` for ``at``; it will be told the time it was planned for."""
-        heapq.heappush(self._due, (at, next(self._order), action))
+    def _begin(self, agents: Iterable[int]) -> None:
+        for agent in agents:
+            self._plan_break(agent)
+            if (leave_after := self._habits(agent).leave_after) is not None:
+                self._later(agent, leave_after, self._leave)
 
-    def run(self, now: float) -> None:
-        """Carry out all that is due by ``now``, including what those actions plan themselves."""
-        while self._due and self._due[0][0] <= now:
-            at, _, action = heapq.heappop(self._due)
-            action(at)
+    def _plan_break(self, agent: int) -> None:
+        if (break_after := self._habits(agent).break_after) is not None:
+            self._later(agent, break_after, self._rest)
+
+    def _rest(self, agent: int) -> None:
+        if agent in self._gone:
+            return
+        self._resting.add(agent)
+        self._at.step_away(agent, for_good=False)
+        self._later(agent, self._habits(agent).break_for, self._return)
+
+    def _return(self, agent: int) -> None:
+        if agent in self._gone:
+            return
+        self._resting.discard(agent)
+        self._at.come_back(agent)
+        self._plan_break(agent)
+
+    def _leave(self, agent: int) -> None:
+        self._resting.discard(agent)
+        self._gone.add(agent)
+        self._at.step_away(agent, for_good=True)
+
+    def _later(self, agent: int, after: Duration, step: Callable[[int], None]) -> None:
+        self._agenda.later(after.draw(self._generator(agent)), lambda: step(agent))
+
+    def _habits(self, agent: int) -> Habits:
+        return self._single.get(str(agent), self._everybody)
+
+    def _generator(self, agent: int) -> random.Random:
+        if agent not in self._own:
+            self._own[agent] = self._seeds.of(f"agent-{agent}")
+        return self._own[agent]

@@ -1,38 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sandbox on HTTP: one port, both services, and the control plane under ``/sandbox/``."""
+"""The sandbox on HTTP: one port for both services and the control plane."""
 
 from __future__ import annotations
 
 import asyncio
-import json
+import socket
 import threading
 import time
 from collections.abc import Mapping
+from email.utils import format_datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .faults import Fault, FaultKind
+from . import control
 from .floor import Floor
+from .page import routes as page_routes
+from .trouble import Victim, go_wrong
 from .wire import Call, Reply
 
 HOST = "127.0.0.1"
 """Loopback only: the sandbox has no protection and must not be reachable from elsewhere."""
 
 VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
-GATEWAY_PAGE = b"<html><head><title>%d</title></head><body><center><h1>%d</h1></center><hr>nginx</body></html>"
-GATEWAY_STATUS = {
-    FaultKind.HTML_502_BEFORE: 502,
-    FaultKind.HTML_502_AFTER: 502,
-    FaultKind.HTML_503_BEFORE: 503,
-    FaultKind.HTML_503_AFTER: 503,
-}
 
 
 class _Protocol(H11Protocol):
@@ -42,109 +39,102 @@ class _Protocol(H11Protocol):
         super().connection_made(transport)
         self.app_state = {**self.app_state, "transport": transport}
 
+    def shutdown(self) -> None:
+        """Close the connection; one that a fault keeps waiting is cut."""
+        super().shutdown()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.transport.abort()
+
 
 def application(floor: Floor) -> Starlette:
-    """The ASGI application of ``floor``."""
+    """The ASGI application of ``floor``.
+
+    A request is carried out when it has come in whole, and then without a pause: no two of them interleave, and a
+    client that goes away does not stop what it has asked for.
+    """
 
     async def serve(request: Request) -> Response:
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return Response(status_code=400)
         service = floor.service_at(request.url.path)
         if service is None:
             return JSONResponse({"error": f"nothing is served at {request.url.path}"}, status_code=404)
-        call = Call(
-            number=floor.number_of_next_request(),
-            verb=request.method,
-            path=request.scope["raw_path"].decode("ascii") if request.scope.get("raw_path") else request.url.path,
-            query=request.url.query,
-            headers={name.lower(): value for name, value in request.headers.items()},
-            body=await request.body(),
-            peer=request.client.host if request.client else HOST,
-        )
+        call = _call(request, body, number=floor.number_of_next_request())
         floor.count(service, call)
         floor.advance()
-        fault = floor.faults.take(service.name, service.methods_of(call))
+        fault = floor.faults.take(service, call)
         if fault is None:
-            return _response(service.answer(call))
-        if fault.kind is FaultKind.DELAY_BEFORE:
-            await asyncio.sleep(fault.seconds)
-        reply = service.answer(call) if fault.kind.applied or fault.kind is FaultKind.DELAY_BEFORE else None
-        return await _go_wrong(fault, request, reply)
+            return _response(service.answer(call), floor)
+        reply = await go_wrong(Victim(fault, service, call, advance=floor.advance, hang_up=lambda: _hang_up(request)))
+        if reply is not None:
+            return _response(reply, floor)
+        request.state.transport.abort()
+        return Response(status_code=500)
 
-    async def state(_: Request) -> Response:
-        return JSONResponse(floor.state())
+    return Starlette(routes=[*page_routes(), *control.routes(floor), Route("/{path:path}", serve, methods=VERBS)])
 
-    async def ledger(request: Request) -> Response:
-        floor.advance()
-        since = int(request.query_params.get("since", 0))
-        return JSONResponse({"changes": [change.to_json() for change in floor.ledger.changes(since=since)]})
 
-    async def reset(request: Request) -> Response:
-        try:
-            floor.reset(await _json_object(request))
-        except (ValueError, TypeError, KeyError) as problem:
-            return JSONResponse({"error": str(problem)}, status_code=400)
-        return JSONResponse(floor.state())
-
-    async def faults(request: Request) -> Response:
-        if request.method == "DELETE":
-            floor.faults.clear()
-            return JSONResponse({"faults": []})
-        try:
-            fault = Fault.from_json(await _json_object(request))
-        except (ValueError, TypeError, KeyError) as problem:
-            return JSONResponse({"error": str(problem)}, status_code=400)
-        floor.faults.add(fault)
-        return JSONResponse({"armed": fault.kind})
-
-    return Starlette(
-        routes=[
-            Route("/sandbox/state", state, methods=["GET"]),
-            Route("/sandbox/ledger", ledger, methods=["GET"]),
-            Route("/sandbox/reset", reset, methods=["POST"]),
-            Route("/sandbox/faults", faults, methods=["POST", "DELETE"]),
-            Route("/{path:path}", serve, methods=VERBS),
-        ]
+def _call(request: Request, body: bytes, *, number: int) -> Call:
+    return Call(
+        number=number,
+        verb=request.method,
+        path=request.scope["raw_path"].decode("ascii") if request.scope.get("raw_path") else request.url.path,
+        query=request.url.query,
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=body,
+        peer=request.client.host if request.client else HOST,
+        scheme=request.url.scheme,
     )
 
 
-async def _json_object(request: Request) -> dict[str, Any]:
-    body = await request.body()
-    value = json.loads(body) if body.strip() else {}
-    if not isinstance(value, dict):
-        raise ValueError("the body must be a JSON object")
-    return value
-
-
-def _response(reply: Reply) -> Response:
-    headers = {"content-type": reply.content_type, **reply.headers}
+def _response(reply: Reply, floor: Floor) -> Response:
+    """``reply`` as HTTP, dated by the sandbox's clock: a real server's ``Date`` is the time in its answers, too."""
+    date = format_datetime(floor.clock.utc(), usegmt=True)
+    headers = {"content-type": reply.content_type, "date": date, **reply.headers}
     return Response(content=reply.body, status_code=reply.status, headers=headers)
 
 
-async def _go_wrong(fault: Fault, request: Request, reply: Reply | None) -> Response:
-    if status := GATEWAY_STATUS.get(fault.kind):
-        return Response(GATEWAY_PAGE % (status, status), status_code=status, media_type="text/html")
-    if fault.kind is FaultKind.DELAY_AFTER:
-        await asyncio.sleep(fault.seconds)
-    if reply is not None and fault.kind is not FaultKind.DROP_AFTER:
-        return _response(reply)
-    request.state.transport.abort()
-    return Response(status_code=500)
+async def _hang_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 class SandboxServer:
-    """The sandbox in a thread of this process, for tests and the demo.
+    """The sandbox: in a thread of this process for tests and the demo, or in the foreground by `run`.
 
     >>> with SandboxServer() as sandbox:  # doctest: +SKIP
     ...     requests.get(f"{sandbox.url}/sandbox/state")
     """
 
-    def __init__(self, scenario: Mapping[str, Any] | None = None, *, port: int = 0) -> None:
-        """``port=0`` takes a free one."""
+    def __init__(
+        self,
+        scenario: Mapping[str, Any] | None = None,
+        *,
+        port: int = 0,
+        certificate: Path | None = None,
+        key: Path | None = None,
+    ) -> None:
+        """Take the port; 0 is a free one. With ``certificate`` (PEM, its ``key`` in the same file or beside it) the
+        sandbox speaks https.
+
+        Raises ``ValueError`` for a scenario that is not one and for a key without a certificate, ``OSError`` for
+        files that cannot be used and for a port that is taken.
+        """
         self.floor = Floor(scenario)
-        self._server = uvicorn.Server(_config(self.floor, port=port))
-        self._thread = threading.Thread(target=self._server.run, name="sandbox", daemon=True)
+        self._scheme = "https" if certificate else "http"
+        self._server = uvicorn.Server(_config(self.floor, certificate=certificate, key=key))
+        self._socket = socket.create_server((HOST, port))
+        self._port: int = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self.run, name="sandbox", daemon=True)
+
+    def run(self) -> None:
+        """Serve in this thread until interrupted."""
+        self._server.run([self._socket])
 
     def start(self) -> SandboxServer:
-        """Start serving; returns when the port answers."""
+        """Start serving in a thread; returns when the port answers."""
         self._thread.start()
         deadline = time.monotonic() + 10
         while not self._server.started:
@@ -161,13 +151,12 @@ class SandboxServer:
     @property
     def address(self) -> str:
         """``127.0.0.1:<port>``."""
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        return f"{HOST}:{port}"
+        return f"{HOST}:{self._port}"
 
     @property
     def url(self) -> str:
-        """``http://127.0.0.1:<port>``."""
-        return f"http://{self.address}"
+        """``http://127.0.0.1:<port>``, or the same with ``https``."""
+        return f"{self._scheme}://{self.address}"
 
     def __enter__(self) -> SandboxServer:
         return self.start()
@@ -178,18 +167,22 @@ class SandboxServer:
         self.stop()
 
 
-def serve(scenario: Mapping[str, Any] | None, *, port: int) -> None:
-    """Serve in the foreground until interrupted."""
-    uvicorn.Server(_config(Floor(scenario), port=port)).run()
-
-
-def _config(floor: Floor, *, port: int) -> uvicorn.Config:
-    return uvicorn.Config(
+def _config(floor: Floor, *, certificate: Path | None, key: Path | None) -> uvicorn.Config:
+    if key and not certificate:
+        raise ValueError("a key needs its certificate")
+    config = uvicorn.Config(
         application(floor),
-        host=HOST,
-        port=port,
         http=_Protocol,
         log_level="warning",
         access_log=False,
+        proxy_headers=False,
+        date_header=False,
         timeout_graceful_shutdown=1,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
     )
+    try:
+        config.load()
+    except OSError as problem:
+        raise OSError(f"the certificate {certificate} cannot be used: {problem}") from problem
+    return config

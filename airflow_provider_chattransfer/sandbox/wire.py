@@ -13,7 +13,8 @@ JSON_TYPE = "application/json; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request as it came in. ``headers`` has lower-case names, ``query`` is still encoded."""
+    """A request as it came in. ``headers`` has lower-case names, ``query`` is still encoded, ``scheme`` is
+    ``http`` or ``https``."""
 
     number: int
     verb: str
@@ -22,11 +23,12 @@ class Call:
     headers: Mapping[str, str]
     body: bytes
     peer: str
+    scheme: str
 
     @property
     def origin(self) -> str:
         """Scheme, host and port by which the client reached us."""
-        return f"http://{self.headers.get('host', '127.0.0.1')}"
+        return f"{self.scheme}://{self.headers.get('host', '127.0.0.1')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,11 @@ class Service(Protocol):
     def answer(self, call: Call) -> Reply:
         """Carry out ``call`` and answer it. All effects have happened when this returns."""
 
-    def advance(self) -> None:
-        """Let everything happen that is due by the clock: people answer, limits drain, tokens expire."""
+    def expire(self, call: Call) -> bool:
+        """Let the token that ``call`` carries expire at once; ``False`` when it carries none that is valid."""
+
+    def overloaded(self, status: int) -> Reply:
+        """The service's own answer, 503 or 429, to a request that is too much; nothing is carried out."""
 
     def state(self) -> dict[str, Any]:
         """Agents, queues and chats, in the shape that ``docs/sandbox.md`` describes."""

@@ -9,7 +9,7 @@ from typing import Any
 
 Json = Mapping[str, Any]
 
-MOVES = frozenset({"transferred", "reset"})
+MOVES = frozenset({"transferred", "reset", "saved"})
 """Changes in the ledger by which a request moves a chat."""
 
 POSSIBLE_MOVES: Mapping[str, frozenset[int]] = {

@@ -10,20 +10,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from ..sandbox.server import SandboxServer
 from .connections import as_environment
+from .process import SandboxProcess
 from .sandbox import ChatSandbox
 
 
 @pytest.fixture(scope="session")
-def chat_sandbox_server() -> Iterator[SandboxServer]:
-    """One sandbox for the whole session, on a free port. Use ``chat_sandbox`` to have it fresh."""
-    with SandboxServer() as server:
-        yield server
+def chat_sandbox_server() -> Iterator[SandboxProcess]:
+    """One sandbox for the whole session, a process of its own on a free port. Use ``chat_sandbox`` to have it fresh."""
+    with SandboxProcess() as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
-def chat_sandbox(chat_sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> ChatSandbox:
+def chat_sandbox(chat_sandbox_server: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> ChatSandbox:
     """Both services, freshly reset to the default scenario with people who answer at once.
 
     While the test runs, Airflow's connections ``bitrix24_default``, ``superoffice_default`` and

@@ -71,8 +71,16 @@ class PortalClient:
 
     def chat(self, chat_id: int) -> dict[str, Any]:
         """The chat as the sandbox knows it."""
-        chats = self.http.get(f"{self.sandbox.url}/sandbox/state").json()["bitrix24"]["chats"]
-        return next(chat for chat in chats if chat["id"] == str(chat_id))
+        return next(chat for chat in self.chats() if chat["id"] == str(chat_id))
+
+    def chats(self) -> list[dict[str, Any]]:
+        """All chats as the sandbox knows them."""
+        chats: list[dict[str, Any]] = self.http.get(f"{self.sandbox.url}/sandbox/state").json()["bitrix24"]["chats"]
+        return chats
+
+    def requests(self) -> int:
+        """How many requests the portal has got."""
+        return int(self.http.get(f"{self.sandbox.url}/sandbox/state").json()["requests"]["bitrix24"])
 
     def changes(self, chat_id: int | None = None) -> list[tuple[str, str | None]]:
         """What the ledger holds: change and new holder."""

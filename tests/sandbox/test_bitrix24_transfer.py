@@ -15,6 +15,18 @@ PROMPT = {"accept_after": [1, 2]}
 IGNORING = {"ignore": 1.0}
 
 
+def initiators(portal: PortalClient, session: int) -> list[int]:
+    """Who asked for the transfers of a session, by the server's own log."""
+    rows = portal.result("imopenlines.v2.Session.Transfer.list", {"sessionId": [session]})["transfers"]
+    return [row["initiatorId"] for row in rows if row["mode"] == "BOT"]
+
+
+def status_of(portal: PortalClient, chat_id: int) -> str:
+    """The status of a chat in the reports."""
+    sessions = portal.result("imopenlines.v2.Session.list", {"limit": 200})["sessions"]
+    return next(str(session["status"]) for session in sessions if session["chatId"] == chat_id)
+
+
 class TestParameters:
     @pytest.mark.parametrize("chat_id", [None, 0, -1, "abc", "chat112", ""])
     def test_a_chat_id_that_is_no_positive_number_is_empty(self, portal: PortalClient, chat_id: Any) -> None:
@@ -64,17 +76,106 @@ class TestParameters:
         portal.transfer(112, **destination)
         assert portal.changes(112)[0] == ("transferred", by_source if precedence == "source" else by_docs)
 
+    def test_there_is_no_bot_id(self, portal: PortalClient) -> None:
+        portal.transfer(112, USER_ID=12, BOT_ID=81)
+        assert initiators(portal, 343) == [80]
+
+    def test_a_queue_is_a_line_and_not_one_of_its_users(self, portal: PortalClient) -> None:
+        assert portal.transfer(112, QUEUE_ID=7).json()["error"] == "OPERATOR_WRONG"
+        assert portal.transfer(112, QUEUE_ID=4).json()["result"] is True
+
+    @pytest.mark.parametrize("key", ["CLIENT_ID", "client_id", "Client_Id"])
+    def test_client_id_is_read_in_any_case(self, portal: PortalClient, key: str) -> None:
+        assert portal.result(TRANSFER, {"CHAT_ID": 112, "USER_ID": 12, key: "chattransfer"}) is True
+
+    @pytest.mark.parametrize(
+        ("client_id", "refusal"),
+        [
+            (None, (403, "ACCESS_DENIED")),
+            ("", (403, "ACCESS_DENIED")),
+            (0, (400, "BOT_ID_ERROR")),
+            ("Chattransfer", (400, "BOT_ID_ERROR")),
+            ("customchattransfer", (400, "BOT_ID_ERROR")),
+        ],
+    )
+    def test_a_client_id_that_names_no_bot(self, portal: PortalClient, client_id: Any, refusal: Any) -> None:
+        assert portal.error(TRANSFER, {"CHAT_ID": 112, "USER_ID": 12, "CLIENT_ID": client_id}) == refusal
+
+    @pytest.mark.parametrize("key", ["CHAT_ID", "USER_ID", "QUEUE_ID", "TRANSFER_ID", "LEAVE", "CLIENT_ID"])
+    @pytest.mark.parametrize("value", ["[]", "{}", "[[7]]", '{"a": {"b": 1}}', "1e400", "-1.5", "9" * 40, '"\\u0000"'])
+    def test_values_of_any_kind_are_taken_somehow(self, portal: PortalClient, key: str, value: str) -> None:
+        others = {"CHAT_ID": "112", "USER_ID": "12", "CLIENT_ID": '"chattransfer"'}
+        body = ",".join(f'"{name}":{text}' for name, text in {**others, key: value}.items())
+        headers = {"Content-Type": "application/json"}
+        reply = portal.post(f"1/secretcode/{TRANSFER}", data=f"{{{body}}}", headers=headers)
+        assert reply.status_code in (200, 400, 403)
+        assert {"result", "error"} & set(reply.json())
+
+    @pytest.mark.parametrize(
+        ("params", "refusal"),
+        [
+            ({}, ("CHAT_ID_EMPTY", "Chat ID can't be empty")),
+            ({"CHAT_ID": 112, "USER_ID": 0}, ("USER_ID_EMPTY", "User ID can't be empty")),
+            ({"CHAT_ID": 112, "QUEUE_ID": 0}, ("QUEUE_ID_EMPTY", "QUEUE ID can't be empty")),
+            ({"CHAT_ID": 112}, ("TRANSFER_ID_EMPTY", "Queue ID or User ID can't be empty")),
+            ({"CHAT_ID": 112, "USER_ID": 12}, ("ACCESS_DENIED", "Access denied! Client ID not specified.")),
+            ({"CHAT_ID": 112, "USER_ID": 12, "CLIENT_ID": "x"}, ("BOT_ID_ERROR", "Bot not found")),
+            ({"CHAT_ID": 112, "USER_ID": 90, **BOT}, ("OPERATOR_WRONG", "You can not redirect to this operator")),
+        ],
+    )
+    def test_refusals_are_worded_as_in_the_source(self, portal: PortalClient, params: Any, refusal: Any) -> None:
+        body = portal.call(TRANSFER, params).json()
+        assert (body["error"], body["error_description"]) == refusal
+
     def test_checks_come_in_the_order_of_the_server(self, portal: PortalClient) -> None:
-        assert portal.error(TRANSFER, {})[1] == "CHAT_ID_EMPTY"
+        browser = {"Cookie": "PHPSESSID=session7", "X-Bitrix-Csrf-Token": "sessid7"}
+        assert portal.post(TRANSFER, headers=browser).json()["error"] == "WRONG_AUTH_TYPE"
+        assert portal.error(TRANSFER, {"USER_ID": 0})[1] == "CHAT_ID_EMPTY"
+        assert portal.error(TRANSFER, {"CHAT_ID": 112, "USER_ID": 0, "QUEUE_ID": 0})[1] == "USER_ID_EMPTY"
+        assert portal.error(TRANSFER, {"CHAT_ID": 112, "QUEUE_ID": 0})[1] == "QUEUE_ID_EMPTY"
         assert portal.error(TRANSFER, {"CHAT_ID": 112})[1] == "TRANSFER_ID_EMPTY"
         assert portal.error(TRANSFER, {"CHAT_ID": 9999, "USER_ID": 90}) == (403, "ACCESS_DENIED")
         wrong_bot = {"CHAT_ID": 9999, "USER_ID": 90, "CLIENT_ID": "nobody"}
         assert portal.error(TRANSFER, wrong_bot) == (400, "BOT_ID_ERROR")
         assert portal.error(TRANSFER, {"CHAT_ID": 9999, "USER_ID": 90, **BOT}) == (400, "OPERATOR_WRONG")
 
-    def test_older_servers_do_not_ask_for_client_id(self, portal: PortalClient) -> None:
-        portal.reset(switches={"client_id_required": False})
+    @pytest.mark.parametrize("bots", [[{"client_id": "chattransfer", "id": 80}], []])
+    def test_older_servers_take_a_bot_of_the_portals_own_for_any_webhook(self, portal: PortalClient, bots: Any) -> None:
+        portal.reset(bots=bots, switches={"client_id_required": False})
         assert portal.result(TRANSFER, {"CHAT_ID": 112, "USER_ID": 12}) is True
+        assert portal.result(TRANSFER, {"CHAT_ID": 112, "USER_ID": 12, **BOT}) is True
+        first, second = initiators(portal, 343)
+        assert first == second
+        assert first not in (80, 81)
+
+
+class TestWhoMayTransfer:
+    def test_any_webhook_any_chat(self, portal: PortalClient) -> None:
+        assert portal.error(DIALOG, {"CHAT_ID": 112}, webhook="16/secretcode16") == (400, "ACCESS_ERROR")
+        params = {"CHAT_ID": 112, "USER_ID": 12, **BOT}
+        assert portal.result(TRANSFER, params, webhook="16/secretcode16") is True
+
+    def test_the_scope_of_the_open_lines_is_enough(self, portal: PortalClient) -> None:
+        portal.reset(webhooks=[{"user": 1, "code": "lines", "scopes": ["imopenlines"]}])
+        params = {"CHAT_ID": 112, "USER_ID": 12, **BOT}
+        assert portal.result(TRANSFER, params, webhook="1/lines") is True
+        portal.reset(webhooks=[{"user": 1, "code": "bots", "scopes": ["imbot"]}])
+        assert portal.error(TRANSFER, params, webhook="1/bots") == (401, "insufficient_scope")
+
+    def test_the_bot_need_not_be_in_the_chat(self, portal: PortalClient) -> None:
+        assert 80 not in portal.result("im.chat.user.list", {"CHAT_ID": 112}, webhook="7/secretcode7")
+        assert portal.transfer(112, USER_ID=12).json()["result"] is True
+
+    def test_an_app_transfers_as_the_first_of_its_bots(self, portal: PortalClient) -> None:
+        app = {"client_id": "local.app", "access_token": "token"}
+        portal.reset(apps=[app], bots=[{"app_id": "local.app", "id": 83}, {"app_id": "local.app", "id": 82}])
+        portal.post(TRANSFER, json={"CHAT_ID": 112, "USER_ID": 12, "auth": "token"})
+        assert initiators(portal, 343) == [83]
+
+    def test_an_app_without_a_bot_cannot(self, portal: PortalClient) -> None:
+        portal.reset(apps=[{"client_id": "local.app", "access_token": "token"}])
+        reply = portal.post(TRANSFER, json={"CHAT_ID": 112, "USER_ID": 12, "auth": "token", **BOT})
+        assert (reply.status_code, reply.json()["error"]) == (400, "BOT_ID_ERROR")
 
 
 class TestRefusals:
@@ -118,6 +219,8 @@ class TestRefusals:
         assert portal.batch({"a": one, "b": one})["result"] == {"a": True, "b": True}
         assert portal.transfer(112, USER_ID=12).json()["error"] == "OPERATOR_WRONG"
         assert portal.chat(112)["transfers"] == 2
+        portal.skip(61)
+        assert portal.transfer(112, USER_ID=12).json()["result"] is True
 
     @pytest.mark.parametrize("operator", [{"present": False}, {"paused": True}])
     def test_absence_is_no_reason(self, portal: PortalClient, operator: Any) -> None:
@@ -127,6 +230,17 @@ class TestRefusals:
 
     def test_neither_is_being_in_another_queue(self, portal: PortalClient) -> None:
         assert portal.transfer(112, USER_ID=16).json()["result"] is True
+
+    def test_neither_is_having_all_slots_taken(self, portal: PortalClient) -> None:
+        portal.reset(queues=[{"id": 3, "max_chat": 1}], chats=[{"id": 111, "owner": 12}, {"id": 112, "owner": 7}])
+        assert portal.transfer(112, USER_ID=12).json()["result"] is True
+        assert portal.dialog(112)["owner"] == 12
+
+    def test_neither_is_owning_the_chat(self, portal: PortalClient) -> None:
+        before = portal.dialog(112)["message_count"]
+        assert portal.transfer(112, USER_ID=7).json()["result"] is True
+        assert portal.changes(112) == [("transferred", "agent:7"), ("accepted", "agent:7")]
+        assert portal.dialog(112)["message_count"] == before + 1
 
     def test_old_portals_call_it_wrong_chat(self, portal: PortalClient) -> None:
         portal.reset(switches={"wrong_target": "WRONG_CHAT"})
@@ -144,12 +258,37 @@ class TestToUser:
         for _ in range(2):
             assert portal.transfer(112, USER_ID=12).json()["result"] is True
         assert portal.chat(112)["transfers"] == 2
-        assert portal.chat(112)["messages"] == before + 2
+        assert portal.chat(112)["messages"] == portal.dialog(112)["message_count"] == before + 2
         assert portal.changes(112) == [("transferred", "agent:12"), ("accepted", "agent:12")] * 2
         rows = portal.result("imopenlines.v2.Session.Transfer.list", {"sessionId": [343]})["transfers"]
         assert [(row["mode"], row["toOperatorId"]) for row in rows] == [("AUTO", 7), ("BOT", 12), ("BOT", 12)]
 
-    @pytest.mark.parametrize(("leave", "stays"), [("Y", False), (True, False), ("N", True), ("y", True), (1, True)])
+    def test_the_owner_drops_out_and_comes_back(self, portal: PortalClient) -> None:
+        portal.transfer(112, USER_ID=12)
+        portal.transfer(112, USER_ID=12)
+        changes = portal.http.get(f"{portal.sandbox.url}/sandbox/ledger").json()["changes"]
+        assert [(change["change"], change["before"], change["after"]) for change in changes[2:]] == [
+            ("transferred", "agent:12", "agent:12"),
+            ("accepted", "queue:3", "agent:12"),
+        ]
+
+    def test_those_who_were_in_the_chat_are_out_and_the_customer_stays(self, portal: PortalClient) -> None:
+        portal.transfer(112, USER_ID=12)
+        assert portal.result("im.chat.user.list", {"CHAT_ID": 112}, webhook="12/secretcode12") == [12, 5012]
+
+    def test_a_chat_that_waits_is_answered_by_it(self, portal: PortalClient) -> None:
+        assert status_of(portal, 133) == "new"
+        portal.transfer(133, USER_ID=12)
+        assert (status_of(portal, 133), portal.dialog(133)["owner"]) == ("answered", 12)
+
+    @pytest.mark.parametrize(
+        ("leave", "stays"),
+        [
+            ("Y", False),
+            (True, False),
+            *((no, True) for no in ("N", "y", "1", 1, "True", "true", "yes", False, None, ["Y"])),
+        ],
+    )
     def test_leave_takes_the_bot_out(self, portal: PortalClient, leave: Any, stays: bool) -> None:
         portal.reset(chats=[{"id": 112, "owner": 7, "bot": True}])
         portal.transfer(112, USER_ID=12, LEAVE=leave)
@@ -172,12 +311,12 @@ class TestToUser:
         assert portal.changes(138) == ([("reopened", "queue:3")] if reopens else [])
 
     def test_true_is_answered_even_when_the_answer_was_locked(self, portal: PortalClient) -> None:
-        portal.reset(chats=[{"id": 112, "owner": 7, "answer_locked_for": 60}])
+        portal.reset(chats=[{"id": 112, "state": "waiting", "answer_locked_for": 60}])
         assert portal.transfer(112, USER_ID=12).json()["result"] is True
-        assert portal.dialog(112)["owner"] == 0
+        assert (portal.dialog(112)["owner"], status_of(portal, 112)) == (0, "answered")
 
     def test_in_an_inactive_line_the_owner_is_set_directly(self, portal: PortalClient) -> None:
-        portal.reset(queues=[{"id": 3, "active": False}], chats=[{"id": 112, "owner": 7}])
+        portal.reset(queues=[{"id": 3, "active": False}], chats=[{"id": 112, "owner": 7, "answer_locked_for": 60}])
         portal.transfer(112, USER_ID=12)
         assert portal.dialog(112)["owner"] == 12
 
@@ -279,6 +418,39 @@ class TestToQueue:
         portal.transfer(101, QUEUE_ID=4)
         assert portal.chat(101)["offered_to"] == "12"
 
+    def test_a_chat_that_was_answered_is_new_again(self, portal: PortalClient) -> None:
+        portal.reset(people=IGNORING)
+        assert status_of(portal, 112) == "answered"
+        portal.transfer(112, QUEUE_ID=3)
+        assert status_of(portal, 112) == "new"
+
+    def test_the_log_has_a_row_for_the_queue_and_one_for_whom_it_asks(self, portal: PortalClient) -> None:
+        portal.reset(people=IGNORING)
+        portal.transfer(112, TRANSFER_ID="queue4")
+        rows = portal.result("imopenlines.v2.Session.Transfer.list", {"sessionId": [343]})["transfers"]
+        assert [(row["mode"], row["type"], row["toOperatorId"], row["toConfigId"]) for row in rows[1:]] == [
+            ("BOT", "QUEUE", None, 4),
+            ("AUTO", "USER", 16, None),
+        ]
+
+    def test_all_but_the_customer_and_the_bot_that_asks_are_out(self, portal: PortalClient) -> None:
+        portal.reset(chats=[{"id": 112, "owner": 7, "bot": True}], people=IGNORING)
+        portal.transfer(112, QUEUE_ID=4)
+        assert portal.result("im.chat.user.list", {"CHAT_ID": 112}, webhook="16/secretcode16") == [16, 80, 5001]
+
+    def test_a_closed_chat_is_opened_and_distributed(self, portal: PortalClient) -> None:
+        portal.reset(people=PROMPT)
+        portal.transfer(138, QUEUE_ID=4)
+        portal.skip(3)
+        assert (portal.session_of(138), portal.dialog(138)["owner"]) == (372, 16)
+        assert [change for change, _ in portal.changes(138)] == ["reopened", "transferred", "offered", "accepted"]
+
+    def test_acceptance_is_pending_however_servers_treat_users(self, portal: PortalClient) -> None:
+        for mode in ("auto", "pending"):
+            portal.reset(people=IGNORING, switches={"accept_mode": mode})
+            portal.transfer(112, QUEUE_ID=4)
+            assert portal.dialog(112)["owner"] == 0
+
     def test_a_repeat_pulls_it_from_the_one_who_just_got_it(self, portal: PortalClient) -> None:
         portal.reset(people=PROMPT)
         portal.transfer(101, QUEUE_ID=4)
@@ -379,16 +551,93 @@ class TestOperators:
         assert portal.chat(112)["state"] == "closed"
         assert portal.error(close, {"CHAT_ID": 112}, webhook="7/secretcode7") == (400, "NOT_LOAD_SESSION_OR_CHAT")
 
-    def test_a_bot_closes_any_chat_and_says_true_twice(self, portal: PortalClient) -> None:
+    def test_spam_is_closed_as_such_and_true_even_twice(self, portal: PortalClient) -> None:
+        for _ in range(2):
+            assert portal.result("imopenlines.operator.spam", {"chat_id": 112}, webhook="7/secretcode7") is True
+        assert (portal.chat(112)["state"], status_of(portal, 112)) == ("closed", "spam")
+
+    @pytest.mark.parametrize("action", ["answer", "skip", "spam", "finish", "another.finish"])
+    @pytest.mark.parametrize(
+        ("chat_id", "code"), [(None, "CHAT_ID"), (9999, "CHAT_ID"), (2, "CHAT_TYPE"), (112, "ACCESS_DENIED")]
+    )
+    def test_he_cannot_touch_what_he_cannot_open(
+        self, portal: PortalClient, action: str, chat_id: int | None, code: str
+    ) -> None:
+        method, params = f"imopenlines.operator.{action}", {"CHAT_ID": chat_id}
+        assert portal.error(method, params, webhook="16/secretcode16") == (400, code)
+
+    @pytest.mark.parametrize("mode", ["auto", "pending"])
+    def test_he_leaves_the_chat_that_he_passes_on(self, portal: PortalClient, mode: str) -> None:
+        portal.reset(switches={"accept_mode": mode}, people=IGNORING)
+        portal.result("imopenlines.operator.transfer", {"CHAT_ID": 112, "USER_ID": 8}, webhook="7/secretcode7")
+        assert portal.result("im.chat.user.list", {"CHAT_ID": 112}, webhook="8/secretcode8") == [8, 5012]
+        rows = portal.result("imopenlines.v2.Session.Transfer.list", {"sessionId": [343]})["transfers"]
+        assert (rows[-1]["mode"], rows[-1]["initiatorId"]) == ("MANUAL", 7)
+
+    @pytest.mark.parametrize(
+        ("params", "code"),
+        [
+            ({}, "CHAT_ID_EMPTY"),
+            ({"CHAT_ID": 112}, "TRANSFER_ID_EMPTY"),
+            ({"CHAT_ID": 112, "USER_ID": 0}, "USER_ID_EMPTY"),
+            ({"CHAT_ID": 112, "TRANSFER_ID": "queue"}, "QUEUE_ID_EMPTY"),
+            ({"CHAT_ID": 112, "USER_ID": 90}, "OPERATOR_WRONG"),
+            ({"CHAT_ID": 9999, "USER_ID": 8}, "OPERATOR_WRONG"),
+        ],
+    )
+    def test_his_own_transfer_is_refused_with_the_bots_codes(
+        self, portal: PortalClient, params: Any, code: str
+    ) -> None:
+        assert portal.error("imopenlines.operator.transfer", params, webhook="7/secretcode7") == (400, code)
+
+    def test_he_cannot_pass_on_a_chat_that_he_cannot_open(self, portal: PortalClient) -> None:
+        params = {"CHAT_ID": 112, "USER_ID": 8}
+        assert portal.error("imopenlines.operator.transfer", params, webhook="16/secretcode16") == (
+            400,
+            "OPERATOR_WRONG",
+        )
+
+
+class TestBots:
+    @pytest.mark.parametrize("action", ["finish", "operator", "message.send"])
+    def test_names_of_parameters_may_be_in_any_case(self, portal: PortalClient, action: str) -> None:
+        portal.reset(chats=[{"id": 101, "owner": 80}])
+        assert portal.error(f"imopenlines.bot.session.{action}", BOT) == (400, "CHAT_ID_EMPTY")
+        assert portal.result(f"imopenlines.bot.session.{action}", {"chat_id": "101", **BOT}) is True
+
+    def test_finish_closes_any_chat_and_is_true_twice(self, portal: PortalClient) -> None:
         for _ in range(2):
             assert portal.result("imopenlines.bot.session.finish", {"chat_id": 112, **BOT}) is True
         assert [change for change, _ in portal.changes(112)] == ["accepted", "closed"]
 
+    def test_finish_needs_a_bot(self, portal: PortalClient) -> None:
+        finish = "imopenlines.bot.session.finish"
+        assert portal.error(finish, {"CHAT_ID": 112}) == (403, "ACCESS_DENIED")
+        assert portal.error(finish, {"CHAT_ID": 112, "CLIENT_ID": "nobody"}) == (400, "BOT_ID_ERROR")
+        assert portal.chat(112)["state"] == "open"
+
     def test_a_bot_hands_on_only_what_it_leads(self, portal: PortalClient) -> None:
         portal.reset(chats=[{"id": 101, "owner": 80}, {"id": 112, "owner": 7}], people=IGNORING)
-        assert portal.error("imopenlines.bot.session.operator", {"CHAT_ID": 112}) == (400, "WRONG_CHAT")
+        body = portal.call("imopenlines.bot.session.operator", {"CHAT_ID": 112}).json()
+        assert body == {"error": "WRONG_CHAT", "error_description": "Operator is not a bot"}
         assert portal.result("imopenlines.bot.session.operator", {"CHAT_ID": 101}) is True
         assert portal.chat(101)["offered_to"] == "7"
+
+    @pytest.mark.parametrize(
+        ("params", "written"),
+        [
+            ({"CHAT_ID": 112, "NAME": "DEFAULT", "MESSAGE": "Hello"}, True),
+            ({"CHAT_ID": 112, "name": "WELCOME", "message": "Hello"}, True),
+            ({"CHAT_ID": 112, "NAME": "OTHER", "MESSAGE": "Hello"}, False),
+            ({"CHAT_ID": 138, "NAME": "DEFAULT", "MESSAGE": "Hello"}, False),
+            ({"CHAT_ID": 9999, "NAME": "DEFAULT", "MESSAGE": "Hello"}, False),
+        ],
+    )
+    def test_a_message_is_always_true_and_not_always_sent(
+        self, portal: PortalClient, params: Any, written: bool
+    ) -> None:
+        assert portal.result("imopenlines.bot.session.message.send", params) is True
+        assert portal.changes() == ([("wrote", None)] if written else [])
 
 
 class TestListings:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wire of the simulated Bitrix24: paths, parameters, credentials, errors, limits, batch."""
+"""The wire of the simulated Bitrix24: paths, parameters, bodies, limits, batch."""
 
 from __future__ import annotations
 
+import http.client
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -13,6 +15,19 @@ from tests.sandbox.bitrix24_client import DIALOG, TRANSFER, PortalClient
 
 def command(method: str, **params: Any) -> str:
     return method + "?" + "&".join(f"{key}={value}" for key, value in params.items())
+
+
+def status_from(portal: PortalClient, address: str) -> int:
+    """The status of a call that comes from another loopback address."""
+    host, _, port = portal.sandbox.address.partition(":")
+    connection = http.client.HTTPConnection(host, int(port), source_address=(address, 0))
+    try:
+        connection.request("GET", "/rest/1/secretcode/profile")
+    except OSError:
+        pytest.skip(f"this machine has no loopback address {address}")
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 class TestPhp:
@@ -35,10 +50,23 @@ class TestPhp:
             ("9007199254740993", 2**53 + 1),
             ([], 0),
             ([5], 1),
+            ("9" * 5000, 2**63 - 1),
         ],
     )
     def test_casts_to_int(self, value: Any, number: int) -> None:
         assert php.to_int(value) == number
+
+    @pytest.mark.parametrize(
+        ("value", "text"), [(True, "1"), (False, ""), (None, ""), (5.0, "5"), (0.5, "0.5"), ([1], "Array"), ("x", "x")]
+    )
+    def test_casts_to_string(self, value: Any, text: str) -> None:
+        assert php.to_str(value) == text
+
+    @pytest.mark.parametrize(
+        ("value", "numeric"), [("5", True), (" 5 ", True), ("5x", False), ("", False), (5, True), (True, False)]
+    )
+    def test_knows_numbers(self, value: Any, numeric: bool) -> None:
+        assert php.is_numeric(value) is numeric
 
     @pytest.mark.parametrize("value", ["Y", True])
     def test_equals_yes(self, value: Any) -> None:
@@ -71,7 +99,7 @@ class TestPhp:
 
 
 class TestPaths:
-    @pytest.mark.parametrize("suffix", ["", ".json", "/", ".json/"])
+    @pytest.mark.parametrize("suffix", ["", ".json", "/", ".json/", ".JSON"])
     def test_a_method_answers_with_and_without_suffix_and_slash(self, portal: PortalClient, suffix: str) -> None:
         assert portal.post(f"1/secretcode/{DIALOG}{suffix}", json={"CHAT_ID": 112}).json()["result"]["id"] == 112
 
@@ -86,91 +114,40 @@ class TestPaths:
         ]
         assert [reply.json()["result"]["id"] for reply in replies] == [112] * 4
 
-    def test_malformed_json_is_dropped_without_a_word(self, portal: PortalClient) -> None:
+    @pytest.mark.parametrize(
+        "body", ['{"CHAT_ID":112', '{"CHAT_ID":112,"x":NaN}', "[" * 9999, b"\xff\xfe{\x00}\x00", "7"]
+    )
+    def test_malformed_json_is_dropped_without_a_word(self, portal: PortalClient, body: Any) -> None:
         headers = {"Content-Type": "application/json"}
-        reply = portal.post(f"1/secretcode/{TRANSFER}", data='{"CHAT_ID":112', headers=headers)
+        reply = portal.post(f"1/secretcode/{TRANSFER}", data=body, headers=headers)
         assert (reply.status_code, reply.json()["error"]) == (400, "CHAT_ID_EMPTY")
+
+    def test_the_body_wins_over_the_query(self, portal: PortalClient) -> None:
+        reply = portal.post(f"1/secretcode/{DIALOG}?CHAT_ID=9999", json={"CHAT_ID": 112})
+        assert reply.json()["result"]["id"] == 112
+
+    def test_the_body_of_a_get_is_not_read(self, portal: PortalClient) -> None:
+        url = f"{portal.sandbox.url}/rest/1/secretcode/{TRANSFER}"
+        assert portal.http.get(url, json={"CHAT_ID": 112}).json()["error"] == "CHAT_ID_EMPTY"
+
+    def test_json_of_another_type_is_read_as_a_form(self, portal: PortalClient) -> None:
+        headers = {"Content-Type": "text/plain"}
+        body = '{"CHAT_ID": 112}'
+        assert portal.post(f"1/secretcode/{TRANSFER}", data=body, headers=headers).json()["error"] == "CHAT_ID_EMPTY"
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        assert portal.post(f"1/secretcode/{DIALOG}", data=body, headers=headers).json()["result"]["id"] == 112
+
+    @pytest.mark.parametrize("path", ["", "1/secretcode", "1/secretcode/", "api/1/secretcode/profile", "1/a/b/profile"])
+    def test_what_names_no_method_finds_none(self, portal: PortalClient, path: str) -> None:
+        reply = portal.post(path)
+        assert (reply.status_code, reply.json()["error"]) == (404, "ERROR_METHOD_NOT_FOUND")
 
     def test_the_name_is_tried_in_lower_case_and_then_as_given(self, portal: PortalClient) -> None:
         assert portal.result("IMOPENLINES.Dialog.GET", {"CHAT_ID": 112})["id"] == 112
         assert portal.call("imopenlines.v2.Session.list").status_code == 200
         assert portal.error("imopenlines.v2.session.list") == (404, "ERROR_METHOD_NOT_FOUND")
-
-
-class TestCredentials:
-    def test_an_unknown_method_is_noticed_before_wrong_credentials(self, portal: PortalClient) -> None:
-        assert portal.error("no.such.method", webhook="1/wrong") == (404, "ERROR_METHOD_NOT_FOUND")
-        assert portal.error(DIALOG, webhook="1/wrong") == (401, "INVALID_CREDENTIALS")
-
-    def test_statuses_may_be_those_of_the_documentation(self, portal: PortalClient) -> None:
-        portal.reset(switches={"statuses": "docs"})
-        assert portal.error(DIALOG, webhook="1/wrong") == (403, "INVALID_CREDENTIALS")
-
-    def test_without_a_webhook_and_a_token_there_is_no_auth(self, portal: PortalClient) -> None:
-        reply = portal.post(DIALOG, json={"CHAT_ID": 112})
-        assert (reply.status_code, reply.json()["error"]) == (401, "NO_AUTH_FOUND")
-
-    def test_a_dismissed_users_webhook_is_dead(self, portal: PortalClient) -> None:
-        assert portal.error("profile", webhook="90/secretcode90") == (401, "INVALID_CREDENTIALS")
-
-    def test_a_webhook_is_bound_to_its_scopes(self, portal: PortalClient) -> None:
-        portal.reset(webhooks=[{"user": 1, "code": "narrow", "scopes": ["imopenlines"]}])
-        assert portal.error("user.current", webhook="1/narrow") == (401, "insufficient_scope")
-        assert portal.result("profile", webhook="1/narrow")["ID"] == "1"
-        assert portal.result("scope", webhook="1/narrow") == ["imopenlines"]
-
-    def test_plain_http_can_be_refused(self, portal: PortalClient) -> None:
-        portal.reset(switches={"https_required": True})
-        assert portal.error("profile") == (401, "INVALID_REQUEST")
-
-
-class TestOAuth:
-    def refresh(self, portal: PortalClient, token: str, **changed: str) -> tuple[int, dict[str, Any]]:
-        params = {
-            "grant_type": "refresh_token",
-            "client_id": "local.chattransfer",
-            "client_secret": "appsecret",
-            "refresh_token": token,
-            **changed,
-        }
-        reply = portal.http.get(f"{portal.sandbox.url}/oauth/token/", params=params)
-        return reply.status_code, reply.json()
-
-    def test_a_refresh_token_works_once_and_brings_the_next(self, portal: PortalClient) -> None:
-        _, first = self.refresh(portal, "refresh-1")
-        assert self.refresh(portal, "refresh-1") == (
-            400,
-            {"error": "invalid_grant", "error_description": "Refresh token is invalid"},
-        )
-        _, second = self.refresh(portal, first["refresh_token"])
-        assert second["access_token"] != first["access_token"]
-        assert second["client_endpoint"] == f"{portal.sandbox.url}/rest/"
-
-    def test_a_token_is_taken_from_body_query_and_header(self, portal: PortalClient) -> None:
-        token = self.refresh(portal, "refresh-1")[1]["access_token"]
-        assert portal.post("profile", json={"auth": token}).status_code == 200
-        assert portal.post("profile", params={"access_token": token}).status_code == 200
-        assert portal.post("profile", headers={"Authorization": f"Bearer {token}"}).status_code == 200
-
-    def test_a_token_expires_after_an_hour(self, portal: PortalClient) -> None:
-        token = self.refresh(portal, "refresh-1")[1]["access_token"]
-        portal.skip(3601)
-        reply = portal.post("profile", json={"auth": token})
-        assert (reply.status_code, reply.json()["error"]) == (401, "expired_token")
-
-    def test_a_token_that_nobody_issued_is_invalid(self, portal: PortalClient) -> None:
-        reply = portal.post("profile", json={"auth": "guess"})
-        assert (reply.status_code, reply.json()["error"]) == (401, "invalid_token")
-
-    def test_a_wrong_client_is_an_error_with_status_200(self, portal: PortalClient) -> None:
-        status, body = self.refresh(portal, "refresh-1", client_id="nobody")
-        assert (status, body["error"]) == (200, "wrong_client")
-
-    def test_an_app_transfers_with_its_own_bot_and_without_client_id(self, portal: PortalClient) -> None:
-        token = self.refresh(portal, "refresh-1")[1]["access_token"]
-        reply = portal.post(TRANSFER, json={"CHAT_ID": 112, "USER_ID": 12, "auth": token})
-        assert reply.json()["result"] is True
-        assert portal.dialog(112)["owner"] == 12
+        assert portal.call("imopenlines.v2.Session.list.json").status_code == 200
+        assert portal.error("imopenlines.v2.Session.list.JSON") == (404, "ERROR_METHOD_NOT_FOUND")
 
 
 class TestBodies:
@@ -195,6 +172,39 @@ class TestBodies:
             "error_description": "Chat ID can't be empty",
         }
 
+    def test_older_servers_count_time_in_fractions(self, portal: PortalClient) -> None:
+        portal.reset(switches={"whole_seconds": False})
+        time = portal.call(DIALOG, {"CHAT_ID": 112}).json()["time"]
+        assert isinstance(time["start"], float)
+        assert time["processing"] == 0.05
+
+    def test_json_is_escaped_as_the_server_does_it(self, portal: PortalClient) -> None:
+        assert b'"Chat ID can\\u0027t be empty"' in portal.call(TRANSFER, {}).content
+        portal.reset(operators=[{"id": 7, "name": 'O\\"Neil <b>&/ Zoë'}])
+        reply = portal.call("profile", webhook="7/secretcode7")
+        assert "O\\\\\\u0022Neil \\u003Cb\\u003E\\u0026\\/" in reply.text
+        assert reply.json()["result"]["NAME"] == 'O\\"Neil <b>&/'
+        assert "Zoë" in reply.text
+
+    def test_whole_floats_are_written_as_integers(self, portal: PortalClient) -> None:
+        portal.reset(operating={"seconds": {"profile": 2.0}})
+        assert '"operating":2}' in portal.call("profile").text
+
+    def test_a_method_may_answer_in_xml(self, portal: PortalClient) -> None:
+        reply = portal.post("1/secretcode/user.get.xml", json={"FILTER": {"ID": 7}})
+        assert reply.headers["Content-Type"] == "text/xml; charset=utf-8"
+        assert reply.text.startswith("<response><result><item><ID>7</ID>")
+        assert "<ACTIVE>1</ACTIVE>" in reply.text
+        assert "</result><total>1</total><time><start>" in reply.text
+        by_id = portal.post("1/secretcode/im.user.list.get.xml", json={"ID": [7]})
+        assert by_id.text.startswith("<response><result><item><id>7</id>")
+        refusal = portal.post(f"1/secretcode/{TRANSFER}.xml")
+        assert (refusal.status_code, refusal.text) == (
+            400,
+            "<response><error>CHAT_ID_EMPTY</error>"
+            "<error_description>Chat ID can&apos;t be empty</error_description></response>",
+        )
+
     def test_self_hosted_portals_may_omit_operating(self, portal: PortalClient) -> None:
         portal.reset(switches={"operating_in_time": False})
         assert "operating" not in portal.call("profile").json()["time"]
@@ -202,12 +212,34 @@ class TestBodies:
 
 class TestIntensity:
     def test_above_the_burst_requests_are_refused_until_the_bucket_drains(self, portal: PortalClient) -> None:
-        portal.reset(rate={"per_second": 2, "burst": 5})
+        portal.reset(speed=0.001, rate={"per_second": 2, "burst": 5})
         statuses = [portal.call("profile").status_code for _ in range(6)]
         assert statuses == [200] * 5 + [503]
         assert portal.error("profile") == (503, "QUERY_LIMIT_EXCEEDED")
         portal.skip(1)
         assert [portal.call("profile").status_code for _ in range(3)] == [200, 200, 503]
+
+    def test_by_default_fifty_pass_at_once(self, portal: PortalClient) -> None:
+        portal.reset(speed=0.001, rate={})
+        assert [portal.call("profile").status_code for _ in range(52)] == [200] * 50 + [503] * 2
+
+    def test_each_address_has_a_bucket_of_its_own(self, portal: PortalClient) -> None:
+        portal.reset(speed=0.001, rate={"per_second": 1, "burst": 2})
+        assert [status_from(portal, "127.0.0.2") for _ in range(3)] == [200, 200, 503]
+        assert status_from(portal, "127.0.0.3") == 200
+
+    @pytest.mark.parametrize(("count", "passes"), [(False, True), (True, False)])
+    def test_refused_requests_may_count(self, portal: PortalClient, count: bool, passes: bool) -> None:
+        portal.reset(rate={"per_second": 1, "burst": 2}, switches={"refused_requests_count": count})
+        for _ in range(6):
+            portal.call("profile")
+        portal.skip(2)
+        assert (portal.call("profile").status_code == 200) is passes
+
+    def test_the_authorisation_server_is_another_host(self, portal: PortalClient) -> None:
+        portal.reset(rate={"per_second": 1, "burst": 1})
+        portal.call("profile")
+        assert [portal.http.get(f"{portal.sandbox.url}/oauth/token/").status_code for _ in range(3)] == [400] * 3
 
     def test_a_refused_transfer_did_not_happen(self, portal: PortalClient) -> None:
         portal.reset(rate={"per_second": 1, "burst": 1})
@@ -242,11 +274,63 @@ class TestOperatingTime:
         assert result["result_time"]["c1"]["operating"] == 12
         assert result["result_error"]["c2"]["error"] == "OPERATION_TIME_LIMIT"
 
+    def test_in_a_webhooks_batch_they_may_be_billed_apart(self, portal: PortalClient) -> None:
+        portal.reset(operating={"limit": 10, "seconds": {DIALOG: 6}}, switches={"batch_billing": "apart"})
+        portal.batch({f"c{index}": command(DIALOG, CHAT_ID=112) for index in range(2)})
+        assert portal.call(DIALOG, {"CHAT_ID": 112}).json()["time"]["operating"] == 6
+        other = portal.call("batch", {"cmd": {"a": command(DIALOG, CHAT_ID=112)}}, webhook="8/secretcode8")
+        assert other.json()["result"]["result_error"]["a"]["error"] == "OPERATION_TIME_LIMIT"
+
     def test_or_to_the_batch_itself(self, portal: PortalClient) -> None:
         portal.reset(operating={"limit": 10, "seconds": {DIALOG: 6}}, switches={"batch_billing": "batch"})
-        portal.batch({f"c{index}": command(DIALOG, CHAT_ID=112) for index in range(2)})
+        body = portal.call("batch", {"cmd": {f"c{index}": command(DIALOG, CHAT_ID=112) for index in range(3)}}).json()
+        assert {time["operating"] for time in body["result"]["result_time"].values()} == {0}
+        assert body["time"]["operating"] == 18
         assert portal.error("batch", {"cmd": {"a": "profile"}}) == (429, "OPERATION_TIME_LIMIT")
         assert portal.call(DIALOG, {"CHAT_ID": 112}).status_code == 200
+
+    def test_each_webhook_and_each_method_has_a_counter_of_its_own(self, portal: PortalClient) -> None:
+        portal.reset(operating={"limit": 10, "seconds": {DIALOG: 11}})
+        portal.dialog(112)
+        assert portal.error(DIALOG, {"CHAT_ID": 112}) == (429, "OPERATION_TIME_LIMIT")
+        assert portal.call(DIALOG, {"CHAT_ID": 112}, webhook="7/secretcode7").status_code == 200
+
+    def test_there_is_room_again_when_the_oldest_minute_drops(self, portal: PortalClient) -> None:
+        portal.reset(operating={"limit": 10, "seconds": {DIALOG: 6}})
+        first = portal.call(DIALOG, {"CHAT_ID": 112}).json()["time"]
+        portal.skip(120)
+        second = portal.call(DIALOG, {"CHAT_ID": 112}).json()["time"]
+        assert second["operating_reset_at"] == first["operating_reset_at"]
+        portal.skip(second["operating_reset_at"] - second["start"])
+        assert portal.call(DIALOG, {"CHAT_ID": 112}).json()["time"]["operating"] == 12
+
+    def test_a_refusal_carries_no_time_and_nothing_happened(self, portal: PortalClient) -> None:
+        portal.reset(operating={"limit": 10, "seconds": {TRANSFER: 11}})
+        portal.transfer(112, USER_ID=12)
+        body = portal.transfer(112, USER_ID=15).json()
+        assert set(body) == {"error", "error_description"}
+        assert portal.chat(112)["transfers"] == 1
+
+
+class TestTheLengthOfARequest:
+    def test_one_that_takes_a_minute_is_cut_off_after_its_effects(self, portal: PortalClient) -> None:
+        portal.reset(operating={"seconds": {TRANSFER: 61}})
+        reply = portal.transfer(112, USER_ID=12)
+        assert (reply.status_code, reply.headers["Content-Type"]) == (504, "text/html")
+        assert portal.dialog(112)["owner"] == 12
+
+    def test_of_a_batch_runs_what_begins_within_the_minute(self, portal: PortalClient) -> None:
+        portal.reset(operating={"seconds": {TRANSFER: 25}})
+        transfers = {
+            f"c{chat}": command(TRANSFER, CHAT_ID=chat, USER_ID=12, CLIENT_ID="chattransfer")
+            for chat in range(101, 107)
+        }
+        assert portal.call("batch", {"cmd": transfers}).status_code == 504
+        assert [portal.chat(chat)["transfers"] for chat in range(101, 107)] == [1, 1, 1, 0, 0, 0]
+
+    def test_self_hosted_servers_may_be_patient(self, portal: PortalClient) -> None:
+        portal.reset(operating={"seconds": {TRANSFER: 61}}, switches={"request_seconds": 0.0})
+        assert portal.transfer(112, USER_ID=12).json()["time"]["duration"] == 61
 
 
 class TestBatch:
@@ -286,9 +370,71 @@ class TestBatch:
         assert "b" not in result["result"]
         assert "b" not in result["result_error"]
 
+    def test_the_older_documentation_refuses_both_as_a_whole(self, portal: PortalClient) -> None:
+        portal.reset(switches={"statuses": "docs"})
+        many = {f"c{index}": "profile" for index in range(51)}
+        assert portal.error("batch", {"cmd": many}) == (400, "ERROR_BATCH_LENGTH_EXCEEDED")
+        assert portal.error("batch", {"cmd": ["profile", "batch"]}) == (405, "ERROR_BATCH_METHOD_NOT_ALLOWED")
+
+    @pytest.mark.parametrize("params", [{}, {"cmd": []}, {"cmd": {}}, {"cmd": "profile"}, {"cmd": None}])
+    def test_without_commands_there_are_five_empty_lists(self, portal: PortalClient, params: Any) -> None:
+        empty: list[Any] = []
+        assert portal.result("batch", params) == {
+            "result": empty,
+            "result_error": empty,
+            "result_total": empty,
+            "result_next": empty,
+            "result_time": empty,
+        }
+
+    def test_the_limit_of_commands_with_halt_is_told_once(self, portal: PortalClient) -> None:
+        result = portal.batch({f"c{index}": "profile" for index in range(53)}, halt=1)
+        assert list(result["result_error"]) == ["c50"]
+
+    def test_the_wrong_credentials_of_a_batch_are_those_of_any_call(self, portal: PortalClient) -> None:
+        assert portal.error("batch", {"cmd": {"a": "profile"}}, webhook="1/wrong") == (401, "INVALID_CREDENTIALS")
+
+    def test_commands_know_no_suffix(self, portal: PortalClient) -> None:
+        result = portal.batch({"a": "profile.json", "b": "PROFILE"})
+        assert (list(result["result"]), result["result_error"]["a"]["error"]) == (["b"], "ERROR_METHOD_NOT_FOUND")
+
     def test_results_of_earlier_commands_are_put_in(self, portal: PortalClient) -> None:
-        result = portal.batch({"a": "profile", "b": "user.get?FILTER[ID]=$result[a][ID]"})
+        result = portal.batch(
+            {"a": "profile", "b": "user.get?FILTER[ID]=$result[a][ID]", "c": "user.get?FILTER[ID]=$result[b][0][ID]"}
+        )
         assert [user["ID"] for user in result["result"]["b"]] == ["1"]
+        assert result["result"]["c"] == result["result"]["b"]
+
+    @pytest.mark.parametrize(
+        ("text", "becomes"),
+        [
+            ("see $result[a][NAME] there", "see Portal there"),
+            ("see $result[a][NAME]!!! there", "see Portal there"),
+            ("total $total[u]", "total 7"),
+            ("see $result[a][nobody] there", "see $result[a][nobody] there"),
+            ("costs $result 5", "costs $result 5"),
+            ("in $time[a][start]s", None),
+        ],
+    )
+    def test_text_that_looks_like_a_reference_is_replaced(
+        self, portal: PortalClient, text: str, becomes: str | None
+    ) -> None:
+        send = command("imopenlines.bot.session.message.send", CHAT_ID=112, NAME="DEFAULT", MESSAGE=quote(text))
+        portal.batch({"a": "profile", "u": "user.get?FILTER[ACTIVE]=1", "m": send})
+        items = portal.result("im.recent.get", {"ONLY_OPENLINES": "Y"}, webhook="7/secretcode7")
+        last = next(item["message"]["text"] for item in items if item["chat"]["id"] == 112)
+        assert last == becomes if becomes else last.startswith("in 1")
+
+    def test_a_reference_alone_keeps_its_type(self, portal: PortalClient) -> None:
+        portal.reset(chats=[{"id": 111, "owner": 7}, {"id": 112, "owner": 7, "bot": True}])
+        common = {"USER_ID": 12, "CLIENT_ID": "chattransfer"}
+        portal.batch(
+            {
+                "a": command(TRANSFER, CHAT_ID=111, **common),
+                "b": command(TRANSFER, CHAT_ID=112, LEAVE="$result[a]", **common),
+            }
+        )
+        assert portal.dialog(112)["user_counter"] == 2
 
     def test_totals_and_next_pages_stand_beside(self, portal: PortalClient) -> None:
         portal.reset(operators=60)

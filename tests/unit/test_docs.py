@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import re
@@ -29,10 +30,13 @@ from airflow_provider_chattransfer.platforms.bitrix24 import platform as bitrix2
 from airflow_provider_chattransfer.platforms.superoffice import platform as superoffice_platform
 from airflow_provider_chattransfer.platforms.transport import ATTEMPTS, CONNECT_TIMEOUT, LONGEST_HINT
 from airflow_provider_chattransfer.sandbox.bitrix24 import scenario as bitrix24_scenario
+from airflow_provider_chattransfer.sandbox.bitrix24.methods import METHODS
 from airflow_provider_chattransfer.sandbox.bitrix24.switches import Switches as Bitrix24Switches
+from airflow_provider_chattransfer.sandbox.faults import KEYS as FAULT_KEYS
 from airflow_provider_chattransfer.sandbox.faults import FaultKind
 from airflow_provider_chattransfer.sandbox.floor import SCENARIO_KEYS
 from airflow_provider_chattransfer.sandbox.superoffice import scenario as superoffice_scenario
+from airflow_provider_chattransfer.sandbox.superoffice.settings import Application
 from airflow_provider_chattransfer.sandbox.superoffice.switches import Switches as SuperOfficeSwitches
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger
@@ -155,15 +159,57 @@ class TestSandboxPage:
         assert set(documented(text, "Queue key", 1)) == scenario.QUEUE_KEYS
         assert set(documented(text, "Chat key", 1)) == scenario.CHAT_KEYS
 
+    def test_has_every_method_of_bitrix24_and_no_other(self) -> None:
+        rows = [row for table in tables(section(page("sandbox.md"), "Bitrix24: methods"), "Method") for row in table]
+        told = [name for row in rows for name in re.findall(r"`([\w.]+)`", row[0])]
+        assert sorted(told) == sorted(method.name for method in METHODS.values())
+
+    def test_has_every_key_of_an_application_with_its_default(self) -> None:
+        told = documented(section(page("sandbox.md"), "SuperOffice: keys"), "Application key", 1)
+        own = {each.name: each.default for each in fields(Application)}
+        assert told.pop("public_key") == ("that of the sandbox",)
+        assert own.pop("public_key") is None
+        assert {name: json.loads(default) for name, (default,) in told.items()} == own
+
     def test_has_every_key_of_the_whole(self) -> None:
         start = section(page("sandbox.md"), "Scenario").partition("### People")[0]
         assert set(documented(start, "Key", 1)) == SCENARIO_KEYS
+
+    def test_has_every_key_of_a_fault(self) -> None:
+        assert set(documented(section(page("sandbox.md"), "Faults"), "Key", 1)) == FAULT_KEYS
 
     def test_has_every_kind_of_fault(self) -> None:
         told = documented(page("sandbox.md"), "Kind", 2)
         assert set(told) == set(FaultKind)
         applied = {kind for kind, (carried_out,) in told.items() if carried_out.startswith("yes")}
         assert applied == {kind for kind in FaultKind if kind.applied} | {FaultKind.DELAY_BEFORE}
+
+
+def known_tests(folder: Path) -> set[str]:
+    """The tests in the classes of a folder, as ``test_file.py::TestClass::test_name``."""
+    return {
+        f"{file.name}::{kind.name}::{test.name}"
+        for file in folder.glob("test_*.py")
+        for kind in ast.parse(file.read_text()).body
+        if isinstance(kind, ast.ClassDef)
+        for test in kind.body
+        if isinstance(test, ast.FunctionDef)
+    }
+
+
+class TestTheRules:
+    """The table of rules and the tests that hold them."""
+
+    def rules(self) -> list[Row]:
+        text = section(page("sandbox.md"), "Rules and the tests that hold them")
+        return [row for table in tables(text, "Rule") for row in table]
+
+    def test_every_rule_is_held_by_a_test(self) -> None:
+        assert [rule for rule, tests in self.rules() if not re.fullmatch(r"`[^`]+`(, `[^`]+`)*", tests.strip())] == []
+
+    def test_every_test_that_is_named_exists(self) -> None:
+        named = {name for _, tests in self.rules() for name in re.findall(r"`([^`]+)`", tests)}
+        assert named - known_tests(ROOT / "tests" / "sandbox") == set()
 
 
 def blocks(text: str, language: str) -> list[str]:

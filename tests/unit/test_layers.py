@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "operators": {"chats", "platforms", "hooks", "triggers", "operators"},
     "sensors": {"chats", "platforms", "hooks", "triggers", "operators", "sensors"},
     "sandbox": {"sandbox"},
+    "testing": {"testing"},
 }
 SPEAKS_HTTP = {"requests", "urllib3", "httpx", "aiohttp"}
 
@@ -51,12 +52,17 @@ class TestLayers:
             ours = {name.split(".")[1] for name in imports_of(file) if name.startswith(f"{PACKAGE}.")}
             assert ours <= MAY_IMPORT[layer], f"{file.name} imports {sorted(ours - MAY_IMPORT[layer])}"
 
+    def test_nothing_of_ours_imports_the_sandbox_but_itself(self) -> None:
+        for file in ROOT.rglob("*.py"):
+            if ROOT / "sandbox" not in file.parents:
+                assert not [name for name in imports_of(file) if name.startswith(f"{PACKAGE}.sandbox")], file.name
+
     @pytest.mark.parametrize("layer", ["chats", "platforms", "sandbox"])
     def test_below_the_hooks_nothing_knows_airflow(self, layer: str) -> None:
         for file in files_in(layer):
             assert not [name for name in imports_of(file) if name.split(".")[0] == "airflow"], file.name
 
-    @pytest.mark.parametrize("layer", [layer for layer in MAY_IMPORT if layer != "platforms"])
+    @pytest.mark.parametrize("layer", [layer for layer in MAY_IMPORT if layer not in ("platforms", "testing")])
     def test_http_is_spoken_in_platforms_only(self, layer: str) -> None:
         for file in files_in(layer):
             assert not {name.split(".")[0] for name in imports_of(file)} & SPEAKS_HTTP, file.name

@@ -1,124 +1,109 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who calls: webhooks and OAuth tokens become an identity with a user and scopes."""
+"""Who calls: webhooks, OAuth tokens and browsers' sessions become an identity with a user and scopes."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
 
 from . import errors
-from .model import App, World
+from .model import Kind, World
+from .php import to_int
+from .scenario import SCOPES
+from .switches import PortalState
+from .tokens import Tokens
 
-REFRESH_DAYS = 180
+_SHUT_TO_APPS = {
+    PortalState.APP_NOT_INSTALLED: errors.application_not_installed,
+    PortalState.APP_INACTIVE: errors.application_not_found,
+    PortalState.APP_FORBIDDEN: errors.user_access_error,
+    PortalState.CONFIRM_WAITING: errors.confirm_waiting,
+    PortalState.CONFIRM_DENIED: errors.confirm_denied,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The caller of a method. ``app`` is the OAuth application's client id, empty for a webhook."""
+    """The caller of a method. ``app`` is the OAuth application's client id, empty for a webhook or a session."""
 
     user: int
     scopes: frozenset[str]
     label: str
     app: str = ""
     password: str = ""
+    session: bool = False
 
     @property
     def counter(self) -> str:
         """What operating time is counted by: the application, or the webhook."""
-        return self.app or f"webhook:{self.password}"
+        return self.app or (f"session:{self.user}" if self.session else f"webhook:{self.password}")
+
+    @property
+    def credential(self) -> str:
+        """What the caller showed, as errors call it."""
+        return "access token" if self.app else "webhook token"
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
-    """A token that was given out. ``expires_at`` in seconds since the epoch."""
-
-    client_id: str
-    expires_at: float
-
-
-@dataclass(slots=True)
 class Access:
-    """All credentials of a portal."""
+    """The door of the portal. All methods raise ``RestError``."""
 
     world: World
-    rng: random.Random
-    _access: dict[str, Issued] = field(default_factory=dict)
-    _refresh: dict[str, Issued] = field(default_factory=dict)
+    tokens: Tokens
 
-    def start(self, *, now: float) -> None:
-        """Make the tokens that the scenario hands out valid."""
-        for app in self.world.apps.values():
-            if app.access_token:
-                self._access[app.access_token] = self._issued(app, self.world.switches.access_token_seconds, now)
-            self._refresh[app.refresh_token] = self._issued(app, REFRESH_DAYS * 86400, now)
-
-    def of_webhook(self, user: str, code: str) -> Identity:
-        """The identity of ``/rest/<user>/<code>/``; raises ``RestError``."""
-        webhook = self.world.webhooks.get((int(user), code)) if user.isdecimal() else None
-        if webhook is None or not self.world.users[webhook.user].active:
+    def of_webhook(self, user: str, code: str, *, now: float) -> Identity:
+        """The identity of ``/rest/<user>/<code>/``."""
+        webhook = self.world.webhooks.get((to_int(user), code))
+        if webhook is None or str(webhook.user) != user or webhook.expires_at <= now:
             raise errors.invalid_credentials()
-        return Identity(
-            user=webhook.user,
-            scopes=webhook.scopes,
-            label=f"user:{webhook.user} webhook",
-            password=f"{webhook.user}/{webhook.code}",
+        if not self.world.users[webhook.user].active:
+            raise errors.invalid_credentials()
+        return self._admitted(
+            Identity(
+                user=webhook.user,
+                scopes=webhook.scopes,
+                label=f"user:{webhook.user} webhook",
+                password=f"{webhook.user}/{webhook.code}",
+            )
         )
 
     def of_token(self, token: str, *, now: float) -> Identity:
-        """The identity behind an access token; raises ``RestError``."""
-        if not token:
-            raise errors.no_auth()
-        issued = self._access.get(token)
-        if issued is None:
-            raise errors.invalid_token()
-        if issued.expires_at <= now:
-            raise errors.expired_token()
-        app = self.world.apps[issued.client_id]
-        return Identity(
+        """The identity behind an access token."""
+        app = self.tokens.app_of(token, now=now)
+        identity = Identity(
             user=app.user, scopes=app.scopes, label=f"user:{app.user} app:{app.client_id}", app=app.client_id
         )
+        if not self.world.users[app.user].active:
+            raise errors.authorization_error()
+        return self._admitted(identity)
 
-    def refresh(self, params: Mapping[str, Any], *, origin: str, now: float) -> tuple[int, dict[str, Any]]:
-        """Answer ``/oauth/token/``: status and body. Each refresh token works once.
+    def of_session(self, headers: Mapping[str, str], sessid: str) -> Identity:
+        """The identity of a browser: here the cookie ``PHPSESSID=session7`` is user 7, signed in, and his session's
+        token, in ``sessid`` or ``X-Bitrix-Csrf-Token``, is ``sessid7``."""
+        user = self.world.users.get(_signed_in(headers.get("cookie", "")))
+        if user is None or not user.active or user.kind not in (Kind.EMPLOYEE, Kind.EXTRANET):
+            raise errors.user_not_authorized()
+        if f"sessid{user.id}" not in (sessid, headers.get("x-bitrix-csrf-token")):
+            raise errors.session_failed()
+        return Identity(user=user.id, scopes=SCOPES | {"timeman"}, label=f"user:{user.id} session", session=True)
 
-        An unknown client is answered with HTTP 200 and an error in the body, as the authorisation server does
-        for ``wrong_client``.
-        """
-        if params.get("grant_type") != "refresh_token" or not params.get("client_id"):
-            return 400, {"error": "invalid_request", "error_description": "Unsupported grant type"}
-        app = self.world.apps.get(str(params["client_id"]))
-        if app is None:
-            return 200, {"error": "wrong_client", "error_description": "Wrong client"}
-        if params.get("client_secret") != app.client_secret:
-            return 400, {"error": "invalid_client", "error_description": "Client authentication failed"}
-        token = str(params.get("refresh_token", ""))
-        issued = self._refresh.get(token)
-        if issued is None or issued.client_id != app.client_id or issued.expires_at <= now:
-            return 400, {"error": "invalid_grant", "error_description": "Refresh token is invalid"}
-        del self._refresh[token]
-        return 200, self._issue(app, origin=origin, now=now)
+    def _admitted(self, identity: Identity) -> Identity:
+        """``identity``, unless the portal is shut to it; sessions are never."""
+        state = self.world.switches.portal_state
+        if state is PortalState.OVERLOAD:
+            raise errors.overload_limit()
+        if state is PortalState.NO_REST_PLAN:
+            raise errors.no_rest_plan(app=bool(identity.app))
+        if identity.app and (refusal := _SHUT_TO_APPS.get(state)):
+            raise refusal()
+        return identity
 
-    def _issue(self, app: App, *, origin: str, now: float) -> dict[str, Any]:
-        seconds = self.world.switches.access_token_seconds
-        access, refresh = (f"{self.rng.getrandbits(280):070x}" for _ in range(2))
-        self._access[access] = self._issued(app, seconds, now)
-        self._refresh[refresh] = self._issued(app, REFRESH_DAYS * 86400, now)
-        return {
-            "access_token": access,
-            "expires": int(now + seconds),
-            "expires_in": int(seconds),
-            "scope": ",".join(sorted(app.scopes)),
-            "domain": "oauth.bitrix.info",
-            "server_endpoint": "https://oauth.bitrix.info/rest/",
-            "status": "L",
-            "client_endpoint": f"{origin}/rest/",
-            "member_id": "a223c6b3710f85df22e9377d6c4f7553",
-            "user_id": app.user,
-            "refresh_token": refresh,
-        }
 
-    @staticmethod
-    def _issued(app: App, seconds: float, now: float) -> Issued:
-        return Issued(client_id=app.client_id, expires_at=now + seconds)
+def _signed_in(cookies: str) -> int:
+    """The user whose session the cookies name, 0 for none."""
+    try:
+        session = SimpleCookie(cookies).get("PHPSESSID")
+    except CookieError:
+        return 0
+    return to_int(session.value.removeprefix("session")) if session else 0

@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import php
+from . import errors, php
 from .errors import RestError
 
 LENGTH = 50
 NOT_ALLOWED = {"batch", "upload", "download"}
-_REFERENCE = re.compile(r"\$(result|error|next|total|time)((?:\[[^\[\]]*\])+)")
+_REFERENCE = re.compile(r"\$(result|error|next|total|time)(\S*)")
+_KEY = re.compile(r"\[([^\]]+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,18 @@ def commands(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def method_of(command: Any) -> str:
-    """The method that a command names."""
-    return command.partition("?")[0] if isinstance(command, str) else ""
+    """The method that a command names, as faults name it."""
+    return command.partition("?")[0].removesuffix(".json") if isinstance(command, str) else ""
+
+
+def check(params: Mapping[str, Any]) -> None:
+    """Raise ``RestError`` for what the documentation gives a status of its own: too many commands, and methods that
+    are not allowed. By the server source both are errors of single commands instead."""
+    cmd = commands(params)
+    if len(cmd) > LENGTH:
+        raise errors.batch_length()
+    if any(method_of(command).lower() in NOT_ALLOWED for command in cmd.values()):
+        raise errors.batch_method()
 
 
 def run(params: Mapping[str, Any], execute: Execute) -> dict[str, Any]:
@@ -79,7 +90,7 @@ def run(params: Mapping[str, Any], execute: Execute) -> dict[str, Any]:
             continue
         try:
             if index >= LENGTH:
-                raise RestError("ERROR_BATCH_LENGTH_EXCEEDED", "Max batch length exceeded")
+                raise errors.batch_length()
             _run_one(key, command, results, execute)
         except RestError as problem:
             results.error[key] = problem.to_json()
@@ -91,7 +102,7 @@ def run(params: Mapping[str, Any], execute: Execute) -> dict[str, Any]:
 def _run_one(key: str, command: str, results: Results, execute: Execute) -> None:
     name, _, query = command.partition("?")
     if name.lower() in NOT_ALLOWED:
-        raise RestError("ERROR_BATCH_METHOD_NOT_ALLOWED", "Method is not allowed for batch usage")
+        raise errors.batch_method()
     answer = execute(name, _substituted(php.parse_str(query.partition("#")[0]), results))
     results.result[key] = answer.result
     results.time[key] = answer.time
@@ -102,22 +113,32 @@ def _run_one(key: str, command: str, results: Results, execute: Execute) -> None
 
 
 def _substituted(value: Any, results: Results) -> Any:
-    """``$result[key][field]`` and its kin, replaced by what earlier commands answered. It cannot be escaped."""
+    """``$result[key][field]`` and its kin, replaced by what earlier commands answered. It cannot be escaped.
+
+    By the server source ``rest/classes/general/rest_util.php`` (``processBatchElement``): a reference goes on to the
+    next white space, so what follows its last bracket is lost with it; one that leads nowhere stands for as much as
+    could be found; and one inside a longer text is left alone unless it is a number or a text.
+    """
     if isinstance(value, dict):
         return {key: _substituted(item, results) for key, item in value.items()}
     if isinstance(value, list):
         return [_substituted(item, results) for item in value]
-    if whole := _REFERENCE.fullmatch(value):
-        found = _look_up(whole, results)
-        return found if isinstance(found, dict | list) else php.to_str(found)
-    return _REFERENCE.sub(lambda match: php.to_str(_look_up(match, results)), value)
+    text = value
+    for match in _REFERENCE.finditer(value):
+        keys = _KEY.findall(match[2])
+        found = _look_up(getattr(results, match[1]), keys)
+        if keys and match[0] == value:
+            return found
+        if keys and (isinstance(found, str) or php.is_numeric(found)):
+            text = text.replace(match[0], php.to_str(found))
+    return text
 
 
-def _look_up(match: re.Match[str], results: Results) -> Any:
-    value: Any = getattr(results, match[1])
-    for key in re.findall(r"\[([^\[\]]*)\]", match[2]):
-        if isinstance(value, list):
-            value = dict(enumerate(value)).get(int(key)) if key.isdecimal() else None
-        else:
-            value = value.get(key) if isinstance(value, dict) else None
+def _look_up(value: Any, keys: list[str]) -> Any:
+    """As far as ``keys`` lead into ``value``."""
+    for key in keys:
+        array = {str(index): item for index, item in enumerate(value)} if isinstance(value, list) else value
+        if not isinstance(array, dict) or array.get(key) is None:
+            return value
+        value = array[key]
     return value

@@ -17,12 +17,18 @@ def next_operator(world: World, line: Line, session: Session) -> int | None:
 
 def may_get(world: World, line: Line, user_id: int) -> bool:
     """Whether ``line`` would give ``user_id`` one more chat."""
-    user = world.users[user_id]
-    if not user.active or user.kind is not Kind.EMPLOYEE:
-        return False
-    if line.check_available and not user.available:
+    if world.users[user_id].kind is not Kind.EMPLOYEE or not is_active(world, line, user_id):
         return False
     return not line.max_chat or world.load_of(user_id) < line.max_chat
+
+
+def is_active(world: World, line: Line, user_id: int) -> bool:
+    """Whether ``user_id`` counts as being at work in ``line``; bots always do (server source
+    ``imopenlines/lib/queue.php``, ``isOperatorActive``)."""
+    user = world.users[user_id]
+    if user.kind in (Kind.BOT, Kind.CONNECTOR):
+        return True
+    return user.active and (user.available or not line.check_available)
 
 
 def _in_order(line: Line) -> list[int]:

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The errors of the REST API: code, text, HTTP status, and the two tables of statuses that there are."""
+"""The errors of the REST API itself: code, text, and the HTTP status by the server source and by the documentation.
+
+The statuses of the server source are also those of the documentation's newest table of system errors; ``documented``
+is what that table said until August 2026, where it was different.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +12,24 @@ from typing import Any
 
 from .switches import Statuses
 
-_DOCUMENTED_STATUS = {
-    "INVALID_CREDENTIALS": 403,
-    "INSUFFICIENT_SCOPE": 403,
-    "INVALID_REQUEST": 400,
-    "ACCESS_DENIED": 403,
-    "USER_ACCESS_ERROR": 403,
-    "OVERLOAD_LIMIT": 503,
-}
-"""Where the documentation's table of system errors differs from the server source."""
-
 
 class RestError(Exception):
     """A call that is refused. Bodies of errors carry no ``time``."""
 
     def __init__(
-        self, code: str, description: str, *, status: int = 400, extra: Mapping[str, Any] | None = None
+        self,
+        code: str,
+        description: str,
+        *,
+        status: int = 400,
+        documented: int | None = None,
+        extra: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(code)
         self.code = code
         self.description = description
         self.status = status
+        self.documented = documented or status
         self.extra = dict(extra or {})
 
     def to_json(self) -> dict[str, Any]:
@@ -37,9 +38,7 @@ class RestError(Exception):
 
     def status_by(self, statuses: Statuses) -> int:
         """The HTTP status, by the source or by the documentation."""
-        if statuses is Statuses.SOURCE:
-            return self.status
-        return _DOCUMENTED_STATUS.get(self.code.upper(), self.status)
+        return self.documented if statuses is Statuses.DOCS else self.status
 
 
 def method_not_found() -> RestError:
@@ -48,19 +47,19 @@ def method_not_found() -> RestError:
 
 
 def no_auth() -> RestError:
-    """Neither a webhook nor a token."""
+    """Neither a webhook nor a token nor a session."""
     return RestError("NO_AUTH_FOUND", "Wrong authorization data", status=401)
 
 
 def invalid_credentials() -> RestError:
-    """A webhook that does not exist, or whose user was dismissed."""
-    return RestError("INVALID_CREDENTIALS", "Invalid request credentials", status=401)
+    """A webhook that does not exist, that has expired, or whose user was dismissed."""
+    return RestError("INVALID_CREDENTIALS", "Invalid request credentials", status=401, documented=403)
 
 
-def insufficient_scope(*, in_batch: bool) -> RestError:
-    """A method of a scope that was not granted; inside a batch the text is empty."""
-    text = "" if in_batch else "The request requires higher privileges than provided by the webhook token"
-    return RestError("insufficient_scope", text, status=401)
+def insufficient_scope(*, credential: str) -> RestError:
+    """A method of a scope that was not granted to ``credential``; inside a batch, without one, the text is empty."""
+    text = f"The request requires higher privileges than provided by the {credential}" if credential else ""
+    return RestError("insufficient_scope", text, status=401, documented=403)
 
 
 def expired_token() -> RestError:
@@ -73,9 +72,73 @@ def invalid_token() -> RestError:
     return RestError("invalid_token", "Unable to get application by token", status=401)
 
 
+def authorization_error() -> RestError:
+    """The access token of a user who was dismissed since."""
+    return RestError("authorization_error", "Unable to authorize user", status=401)
+
+
+def user_not_authorized() -> RestError:
+    """A browser's request without a session that is signed in (server source, ``rest/lib/sessionauth/auth.php``)."""
+    extended = {"extended_error": "user_not_authorized"}
+    return RestError("access_denied", "User not authorized", status=401, extra=extended)
+
+
+def session_failed() -> RestError:
+    """A browser's request whose token is not that of its session."""
+    return RestError("session_failed", "Sessid check failed", status=401)
+
+
+def wrong_auth_type() -> RestError:
+    """A method that is closed to browsers' sessions. The documentation writes it without the last dot."""
+    text = "Access for this method not allowed by session authorization."
+    return RestError("WRONG_AUTH_TYPE", text, status=403)
+
+
 def https_required() -> RestError:
     """Plain http on a portal that insists."""
-    return RestError("INVALID_REQUEST", "Https required.", status=401)
+    return RestError("INVALID_REQUEST", "Https required.", status=401, documented=400)
+
+
+def portal_deleted() -> RestError:
+    """The public part of the portal is closed; noticed before the method's name is read."""
+    return RestError("PORTAL_DELETED", "Portal was deleted", status=403, documented=500)
+
+
+def overload_limit() -> RestError:
+    """Blocked by hand; only Bitrix24's support lifts it."""
+    return RestError("OVERLOAD_LIMIT", "REST API is blocked due to overload.", status=401, documented=503)
+
+
+def no_rest_plan(*, app: bool) -> RestError:
+    """The plan has no REST API; applications and webhooks are told so in different words."""
+    text = "REST is available only on commercial plans." if app else "REST is available only by subscription."
+    return RestError("ACCESS_DENIED", text, status=401, documented=403)
+
+
+def application_not_installed() -> RestError:
+    """The application was taken off the portal."""
+    return RestError("ERROR_OAUTH", "Application not installed", status=401)
+
+
+def application_not_found() -> RestError:
+    """The application is there, but switched off."""
+    return RestError("APPLICATION_NOT_FOUND", "Application not found", status=401)
+
+
+def user_access_error() -> RestError:
+    """The administrator keeps the application for other users."""
+    text = "The user does not have access to the application."
+    return RestError("user_access_error", text, status=401, documented=403)
+
+
+def confirm_waiting() -> RestError:
+    """The administrator has been asked whether the application may call this, and has not answered."""
+    return RestError("METHOD_CONFIRM_WAITING", "Waiting for confirmation", status=401)
+
+
+def confirm_denied() -> RestError:
+    """The administrator has said no."""
+    return RestError("METHOD_CONFIRM_DENIED", "Method call denied", status=403)
 
 
 def query_limit() -> RestError:
@@ -86,3 +149,14 @@ def query_limit() -> RestError:
 def operation_time_limit() -> RestError:
     """The method has used up its time of the last ten minutes."""
     return RestError("OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit.", status=429)
+
+
+def batch_length() -> RestError:
+    """A command beyond the fiftieth; in ``result_error`` by the source, the whole request by the documentation."""
+    return RestError("ERROR_BATCH_LENGTH_EXCEEDED", "Max batch length exceeded", documented=400)
+
+
+def batch_method() -> RestError:
+    """``batch``, ``upload`` or ``download`` inside a batch; in ``result_error`` by the source."""
+    text = "Method is not allowed for batch usage"
+    return RestError("ERROR_BATCH_METHOD_NOT_ALLOWED", text, documented=405)

@@ -1,19 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``filter``, ``order`` and ``select`` of the list methods, with the prefixes ``! > < >= <= = @ %`` of field names."""
+"""``filter``, ``order`` and ``select`` of the list methods, with the prefixes of field names.
+
+Prefixes as documented at https://apidocs.bitrix24.com (``user.get``): ``= ! != @ !@ > >= < <= % !% =% %= !=% !%=``.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .php import to_str, upper_keys, values
 
 Row = Mapping[str, Any]
+Test = Callable[[Any], bool]
+
+_PREFIX = re.compile(r"[!<>=@%]*")
 
 
 def matching(rows: Sequence[Row], conditions: Any) -> list[Row]:
     """The rows that meet every condition; a field that no row has is ignored, as the server ignores it."""
-    tests = [(field, test) for key, value in upper_keys(conditions).items() for field, test in [_test(key, value)]]
+    tests = [_test(key, value) for key, value in upper_keys(conditions).items()]
     return [row for row in rows if all(field not in row or test(row[field]) for field, test in tests)]
 
 
@@ -27,28 +34,47 @@ def ordered(rows: Sequence[Row], order: Any) -> list[Row]:
 
 
 def selected(row: Row, select: Any) -> dict[str, Any]:
-    """The fields of ``row`` that ``select`` names; all, when it names none or ``*``."""
-    wanted = {to_str(field).upper() for field in values(select)}
-    return dict(row) if not wanted or "*" in wanted else {key: row[key] for key in row if key in wanted}
+    """The fields of ``row`` that ``select`` names, with ``*`` for all and masks like ``UF_*``; all, when it names
+    none."""
+    masks = [re.escape(to_str(field).upper()).replace(r"\*", ".*") for field in values(select)]
+    wanted = re.compile("|".join(masks) or ".*")
+    return {key: value for key, value in row.items() if wanted.fullmatch(key)}
 
 
-def _test(key: str, value: Any) -> tuple[str, Callable[[Any], bool]]:
-    field = key.lstrip("!<>=@%")
-    prefix = key[: len(key) - len(field)]
-    texts = {_text(item) for item in values(value)}
+def _test(key: str, value: Any) -> tuple[str, Test]:
+    prefix = _PREFIX.match(key)[0]  # type: ignore[index]
+    field, texts = key[len(prefix) :], {_text(item) for item in values(value)}
     if prefix in (">", ">=", "<", "<="):
-        bound = _comparable(next(iter(texts), ""))
-        return field, {
-            ">": lambda found: _comparable(found) > bound,
-            ">=": lambda found: _comparable(found) >= bound,
-            "<": lambda found: _comparable(found) < bound,
-            "<=": lambda found: _comparable(found) <= bound,
-        }[prefix]
-    if prefix.startswith("!"):
-        return field, lambda found: _text(found) not in texts
-    if prefix == "%":
-        return field, lambda found: any(text.lower() in _text(found).lower() for text in texts)
-    return field, lambda found: _text(found) in texts
+        return field, _compared(prefix, next(iter(texts), ""))
+    test = _like(texts, anywhere=prefix.strip("!") == "%") if "%" in prefix else _equal(texts)
+    return field, (lambda found: not test(found)) if prefix.startswith("!") else test
+
+
+def _compared(sign: str, bound: str) -> Test:
+    limit = _comparable(bound)
+    return {
+        ">": lambda found: _comparable(found) > limit,
+        ">=": lambda found: _comparable(found) >= limit,
+        "<": lambda found: _comparable(found) < limit,
+        "<=": lambda found: _comparable(found) <= limit,
+    }[sign]
+
+
+def _equal(texts: set[str]) -> Test:
+    """Equality, or LIKE for texts with a percent sign, as the documented example ``NAME: Iva%`` wants it."""
+    like = _like({text for text in texts if "%" in text}, anywhere=False)
+    return lambda found: bool(_texts(found) & texts) or like(found)
+
+
+def _like(texts: set[str], *, anywhere: bool) -> Test:
+    masks = [f"%{text}%" if anywhere else text for text in texts]
+    patterns = [re.compile(re.escape(mask).replace("%", ".*"), re.IGNORECASE | re.DOTALL) for mask in masks]
+    return lambda found: any(pattern.fullmatch(_text(found)) for pattern in patterns)
+
+
+def _texts(found: Any) -> set[str]:
+    """What a condition may equal: of a list, as of departments, any item will do."""
+    return {_text(item) for item in found} if isinstance(found, list) else {_text(found)}
 
 
 def _text(value: Any) -> str:

@@ -39,6 +39,14 @@ class Status(IntEnum):
     SILENTLY_CLOSE = 75
 
 
+class CloseReason(StrEnum):
+    """Who ended a session, as the reports say."""
+
+    OPERATOR = "operator"
+    CLIENT = "client"
+    SPAM = "spam"
+
+
 class QueueType(StrEnum):
     """How a line picks its next operator."""
 
@@ -57,6 +65,7 @@ class User:
     active: bool = True
     present: bool = True
     paused: bool = False
+    left_at: float | None = None
     admin: bool = False
     email: str = ""
     phone: str = ""
@@ -140,11 +149,15 @@ class Session:
     pinned: bool = False
     answered_at: float | None = None
     closed_at: float | None = None
+    close_reason: CloseReason = CloseReason.OPERATOR
     asked: set[int] = field(default_factory=set)
     offer: int = 0
     queue_transfers: int = 0
     rows: list[TransferRow] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
+    vote: str = ""
+    vote_head: int = 0
+    comment_head: str = ""
 
     @property
     def closed(self) -> bool:
@@ -197,6 +210,7 @@ class Chat:
     locked_by: int | None = None
     answer_locked_until: float = 0.0
     broken: bool = False
+    silent: bool = False
 
     @property
     def user_code(self) -> str:
@@ -206,19 +220,26 @@ class Chat:
 
 @dataclass(frozen=True, slots=True)
 class Bot:
-    """A chat bot: a user, and the app id that owns it (``custom<CLIENT_ID>`` for a webhook's)."""
+    """A chat bot: a user, and the app id that owns it (``custom<CLIENT_ID>`` for a webhook's).
+
+    ``kind`` as ``imbot.v2`` names it; the older methods say ``O`` for ``openline``.
+    """
 
     id: int
     app_id: str
+    code: str = ""
+    kind: str = "openline"
+    open_lines: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """An incoming webhook: acts as its user, within its scopes."""
+    """An incoming webhook: acts as its user, within its scopes, until it expires."""
 
     user: int
     code: str
     scopes: frozenset[str]
+    expires_at: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,11 +254,21 @@ class App:
     refresh_token: str
 
 
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """That an operator began his soft pause, or ended it."""
+
+    at: float
+    user: int
+    begun: bool
+
+
 @dataclass(slots=True)
 class World:
     """Everything that the portal knows, indexed by id."""
 
     switches: Switches
+    started_at: float = 0.0
     users: dict[int, User] = field(default_factory=dict)
     lines: dict[int, Line] = field(default_factory=dict)
     chats: dict[int, Chat] = field(default_factory=dict)
@@ -245,6 +276,7 @@ class World:
     bots: list[Bot] = field(default_factory=list)
     webhooks: dict[tuple[int, str], Webhook] = field(default_factory=dict)
     apps: dict[str, App] = field(default_factory=dict)
+    pauses: list[Pause] = field(default_factory=list)
     last_message: int = 86000
     last_session: int = 331
 

@@ -17,6 +17,7 @@ OPERATORS = {
 _FIRST = ["Olga", "Piet", "Rosa", "Sami", "Tara", "Ugo", "Vera", "Willem", "Xenia", "Yusuf", "Zoe", "Ivo", "Jana"]
 _LAST = ["Almeida", "Brandt", "Castro", "Duval", "Eriksen", "Fischer", "Gruber", "Haas", "Ivanova", "Jansen", "Kovacs"]
 _WORDS = ["My parcel has not arrived.", "I was charged twice.", "How do I cancel?", "It does not work.", "Thank you!"]
+_ANSWERS = ["Let me look that up.", "Could you tell me the number?", "One moment, please.", "It is on its way."]
 _COLORS = ["Green", "Azure", "Mint", "Lime", "Amber", "Coral"]
 
 
@@ -38,6 +39,16 @@ def operator(index: int, rng: random.Random) -> str:
 def sentence(rng: random.Random) -> str:
     """What a customer wrote last."""
     return rng.choice(_WORDS)
+
+
+def message(number: int) -> str:
+    """What a customer writes as the message of that number."""
+    return _WORDS[number % len(_WORDS)]
+
+
+def answer(number: int) -> str:
+    """What an operator writes as the message of that number."""
+    return _ANSWERS[number % len(_ANSWERS)]
 
 
 def title(number: int, line: str, rng: random.Random) -> str:

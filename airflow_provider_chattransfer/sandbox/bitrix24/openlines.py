@@ -1,32 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can happen to a chat: transfers, offers, answers, refusals and the close. The only place that changes chats.
+"""What can happen to a chat: transfers, answers, refusals, the close, and what its customer does.
 
-Follows the server source ``imopenlines/lib/chat.php`` (``transfer``, ``transferToQueue``, ``transferToOperator``,
-``answer``, ``skip``, ``finish``, ``endBotSession``).
+Chats change here and in what this module is made of: ``offers`` (queues), ``conversation`` (messages) and ``journal``
+(traces). Follows the server source ``imopenlines/lib/chat.php`` (``transfer``, ``transferToQueue``,
+``transferToOperator``, ``answer``, ``skip``, ``finish``, ``endBotSession``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ..clock import Clock
+from ..agenda import Agenda
+from ..customers import Customers
 from ..ledger import Ledger
-from ..people import Agenda, People, Reaction
-from .distribution import may_get, next_operator
-from .model import Chat, Kind, Line, QueueType, Session, Status, TransferRow, User, World
+from ..people import People
+from .conversation import Conversation
+from .journal import SERVICE, Actor, Journal
+from .model import Chat, CloseReason, Kind, Line, Pause, Session, Status, TransferRow, User, World
+from .offers import Offers
 from .switches import AcceptMode
 
-SERVICE = "bitrix24"
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who makes something happen: an API identity with its call, or a simulated person."""
-
-    by: str
-    method: str | None = None
-    request: int | None = None
+__all__ = ["SERVICE", "Actor", "OpenLines", "Order", "ToQueue", "ToUser"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,34 +47,27 @@ class ToQueue:
     line: int
 
 
-@dataclass(slots=True)
 class OpenLines:
     """The rules of the contact centre, on the data of ``world``."""
 
-    world: World
-    people: People
-    ledger: Ledger
-    clock: Clock
-    agenda: Agenda = field(default_factory=Agenda)
-    _due: float | None = None
+    def __init__(self, world: World, *, people: People, customers: Customers, ledger: Ledger, agenda: Agenda) -> None:
+        self.world = world
+        self._agenda = agenda
+        self._people = people
+        self._customers = customers
+        self._journal = Journal(world, ledger, agenda)
+        self._conversation = Conversation(self._journal, people)
+        self._offers = Offers(world, people, self._journal, self._conversation)
 
-    def advance(self) -> None:
-        """Let the people do what they have meant to do by now, each at his time."""
-        self.agenda.run(self.clock.now())
+    def start(self) -> None:
+        """Let the simulated people begin; raises ``ValueError`` if their scenario names chats that do not exist."""
+        at_work = [user.id for user in self.world.users.values() if user.kind is Kind.EMPLOYEE and user.available]
+        self._people.start(at_work, at=self)
+        self._customers.start({chat.id: bool(chat.session) for chat in self.world.chats.values()}, at=self)
 
     def now(self) -> float:
-        """The time of what is happening: the clock's, or that for which it was planned."""
-        return self.clock.now() if self._due is None else self._due
-
-    def _later(self, seconds: float, action: Callable[[], None]) -> None:
-        def act(due: float) -> None:
-            self._due = due
-            try:
-                action()
-            finally:
-                self._due = None
-
-        self.agenda.add(self.now() + seconds, act)
+        """The time of what is happening, in seconds since the epoch."""
+        return self._agenda.now()
 
     # -- transfers ---------------------------------------------------------------------------------
 
@@ -102,7 +89,7 @@ class OpenLines:
             self._transfer_to_user(chat, session, self.world.users[target.user], order)
         chat.locked_until = self.now() + self.world.switches.lock_seconds
         chat.locked_by = order.actor.request
-        self._note(chat, session)
+        self._journal.note(chat, session)
         return True
 
     def _locked(self, chat: Chat, actor: Actor) -> bool:
@@ -130,32 +117,33 @@ class OpenLines:
         self.world.sessions[session.id] = session
         chat.session = chat.last_session = session.id
         chat.owner = 0
-        self._record(chat, "reopened", None, f"queue:{line.id}", actor)
-        self._note(chat, session)
+        self._journal.record(chat, "reopened", None, f"queue:{line.id}", actor)
+        self._journal.note(chat, session)
+        self._customers.began(chat.id)
         return session
 
     def _transfer_to_user(self, chat: Chat, session: Session, user: User, order: Order) -> None:
         line = self.world.lines[session.line]
         before = self.holder(chat)
         self._log(session, order, to_operator=user.id, reason="manual", kind="USER")
-        self._remove_members(chat, keep={order.sender}, bots=False)
+        self._offers.dismiss(chat, keep={order.sender}, bots=False)
         if order.leave:
             chat.members.discard(order.sender)
         chat.owner = 0 if line.active else user.id
         session.offer += 1
-        self._message(chat)
-        self._record(chat, "transferred", before, f"agent:{user.id}", order.actor)
+        self._journal.message(chat)
+        self._journal.record(chat, "transferred", before, f"agent:{user.id}", order.actor)
         if self.world.switches.accept_mode is AcceptMode.PENDING:
             chat.owner = 0
             session.status = min(session.status, Status.SKIP)
-            self._offer(chat, session, user.id, order.actor)
+            self._offers.offer(chat, session, user.id, order.actor)
             return
         chat.members.add(user.id)
         session.status = max(session.status, Status.ANSWER)
         if chat.owner == user.id:  # in an inactive line the answer fails as "already responsible"
-            self._accepted(chat, session, user.id, order.actor)
+            self._offers.accepted(chat, session, user.id, order.actor)
         elif chat.answer_locked_until <= self.now():
-            self._accept(chat, session, user.id, order.actor)
+            self._offers.accept(chat, session, user.id, order.actor)
 
     def _transfer_to_queue(self, chat: Chat, session: Session, line: Line, order: Order) -> None:
         before = self.holder(chat)
@@ -165,99 +153,11 @@ class OpenLines:
         chat.moved_to_line = session.line = line.id
         session.queue_transfers += 1
         session.asked.clear()
-        self._remove_members(chat, keep={order.sender} & self._bots(), bots=True)
+        self._offers.dismiss(chat, keep={order.sender} & self._bots(), bots=True)
         session.status = min(session.status, Status.SKIP)
-        self._record(chat, "transferred", before, f"queue:{line.id}", order.actor)
-        self._distribute(chat, session, order.actor)
-        self._message(chat)
-
-    # -- distribution and people -------------------------------------------------------------------
-
-    def _distribute(self, chat: Chat, session: Session, actor: Actor) -> None:
-        """Ask the next operator of the line, or all of them; with nobody left it stays undistributed."""
-        line = self.world.lines[session.line]
-        if line.queue_type is QueueType.ALL:
-            self._ask_all(chat, session, line, actor)
-            return
-        user = next_operator(self.world, line, session)
-        if user is None:
-            session.operator = 0
-            session.offer += 1
-            self._record(chat, "queued", None, f"queue:{line.id}", actor)
-            return
-        line.last_served = user
-        session.rows.append(
-            TransferRow(self.now(), session.id, None, user, line.id, None, "auto", "AUTO", "USER", None)
-        )
-        self._offer(chat, session, user, actor)
-
-    def _offer(self, chat: Chat, session: Session, user: int, actor: Actor) -> None:
-        session.offer += 1
-        session.operator = user
-        session.asked.add(user)
-        chat.members.add(user)
-        self._record(chat, "offered", f"queue:{session.line}", f"agent:{user}", actor)
-        self._await_reaction(chat, session, user)
-        line = self.world.lines[session.line]
-        if line.queue_time:
-            number = session.offer
-            self._later(line.queue_time, lambda: self._pass_on(chat, session, number))
-
-    def _ask_all(self, chat: Chat, session: Session, line: Line, actor: Actor) -> None:
-        session.offer += 1
-        session.operator = 0
-        asked = [user for user in line.members if may_get(self.world, line, user) and user not in session.asked]
-        self._record(chat, "queued", None, f"queue:{line.id}", actor)
-        for user in asked:
-            session.asked.add(user)
-            self._await_reaction(chat, session, user)
-
-    def _await_reaction(self, chat: Chat, session: Session, user: int) -> None:
-        reaction, delay = self.people.reaction(user)
-        number = session.offer
-        if reaction is not Reaction.IGNORE:
-            self._later(delay, lambda: self._react(chat, session, user, number, reaction))
-
-    def _react(self, chat: Chat, session: Session, user: int, number: int, reaction: Reaction) -> None:
-        if session.offer != number or chat.session != session.id or chat.owner:
-            return
-        person = Actor(by=f"person:{user}")
-        if reaction is Reaction.ACCEPT:
-            self._accept(chat, session, user, person)
-        elif session.operator == user:
-            self._refuse(chat, session, user, person)
-        self._note(chat, session)
-
-    def _pass_on(self, chat: Chat, session: Session, number: int) -> None:
-        if session.offer == number and chat.session == session.id and not chat.owner:
-            chat.members.discard(session.operator)
-            self._distribute(chat, session, Actor(by=f"queue:{session.line}"))
-            self._note(chat, session)
-
-    def _refuse(self, chat: Chat, session: Session, user: int, actor: Actor) -> None:
-        chat.members.discard(user)
-        chat.owner = 0
-        session.status = min(session.status, Status.SKIP)
-        self._record(chat, "rejected", f"agent:{user}", f"queue:{session.line}", actor)
-        self._message(chat)
-        self._distribute(chat, session, actor)
-
-    def _accept(self, chat: Chat, session: Session, user: int, actor: Actor) -> None:
-        session.offer += 1
-        chat.members.add(user)
-        chat.owner = session.operator = user
-        self._accepted(chat, session, user, actor)
-
-    def _accepted(self, chat: Chat, session: Session, user: int, actor: Actor) -> None:
-        line = self.world.lines[session.line]
-        bot = self.world.users[user].kind is Kind.BOT
-        session.status = max(session.status, Status.ANSWER)
-        session.answered_at = session.answered_at or self.now()
-        if line.crm_transfer_change or not session.responsible:
-            session.responsible = user
-        if not bot:
-            self._remove_members(chat, keep={user}, bots=False)
-        self._record(chat, "accepted", f"queue:{session.line}", f"agent:{user}", actor)
+        self._journal.record(chat, "transferred", before, f"queue:{line.id}", order.actor)
+        self._offers.distribute(chat, session, order.actor)
+        self._journal.message(chat)
 
     # -- what operators and bots do -----------------------------------------------------------------
 
@@ -266,8 +166,8 @@ class OpenLines:
         session = self.world.session_of(chat)
         if session is None or chat.broken or chat.owner == user or chat.answer_locked_until > self.now():
             return False
-        self._accept(chat, session, user, actor)
-        self._note(chat, session)
+        self._offers.accept(chat, session, user, actor)
+        self._journal.note(chat, session)
         return True
 
     def skip(self, chat: Chat, user: int, actor: Actor) -> bool:
@@ -276,23 +176,27 @@ class OpenLines:
         if session is None or chat.broken:
             chat.members.discard(user)
             return False
-        self._refuse(chat, session, user, actor)
-        self._note(chat, session)
+        self._offers.refuse(chat, session, user, actor)
+        self._journal.note(chat, session)
         return True
 
-    def finish(self, chat: Chat, actor: Actor) -> bool:
+    def finish(self, chat: Chat, actor: Actor, *, reason: CloseReason = CloseReason.OPERATOR) -> bool:
         """Close the chat; false when it is closed."""
         session = self.world.session_of(chat)
         if session is None or chat.broken:
             return False
         before = self.holder(chat)
-        session.status, session.closed_at, session.pinned = Status.CLOSE, self.now(), False
+        session.status = Status.SPAM if reason is CloseReason.SPAM else Status.CLOSE
+        session.closed_at, session.pinned = self.now(), False
+        session.close_reason = reason
         session.offer += 1
         chat.session = chat.owner = 0
+        chat.silent = False
         chat.members &= {chat.customer}
-        self._message(chat)
-        self._record(chat, "closed", before, None, actor)
-        self._note(chat, session)
+        self._journal.message(chat)
+        self._journal.record(chat, "closed", before, None, actor)
+        self._journal.note(chat, session)
+        self._customers.ended(chat.id)
         return True
 
     def end_bot_session(self, chat: Chat, actor: Actor) -> bool:
@@ -306,33 +210,147 @@ class OpenLines:
         session.status = Status.SKIP
         session.queue_transfers += 1
         chat.transfers += 1
-        self._record(chat, "transferred", before, f"queue:{session.line}", actor)
-        self._message(chat)
-        self._distribute(chat, session, actor)
-        self._note(chat, session)
+        self._journal.record(chat, "transferred", before, f"queue:{session.line}", actor)
+        self._journal.message(chat)
+        self._offers.distribute(chat, session, actor)
+        self._journal.note(chat, session)
         return True
 
     def write(self, chat: Chat, text: str, actor: Actor) -> None:
         """Put an automatic message into the chat."""
-        self._message(chat)
-        chat.last_text = text
-        self._record(chat, "wrote", None, None, actor)
+        self._conversation.automatic(chat, text, actor)
+
+    # -- what operators do with a session -----------------------------------------------------------
+
+    def pin(self, chat: Chat, user: int, actor: Actor, *, active: bool) -> bool:
+        """Pin the session to its operator ``user``, or take the pin out; false if he is not its operator.
+
+        Server source ``setPauseFlag``: nothing happens if it is so already, a closed chat gets a new session, and
+        an unpinned one that its operator would have lost in the meantime goes back to the queue.
+        """
+        open_session = self.world.session_of(chat)
+        if active is (open_session is not None and open_session.pinned):
+            return True
+        session = self._load(chat, actor)
+        if session is None or session.operator != user:
+            return False
+        session.pinned = active
+        self._journal.message(chat)
+        self._journal.note(chat, session)
+        checked = self.world.lines[session.line].check_available and session.status < Status.OPERATOR
+        if not active and checked and not self.world.users[user].available:
+            self._offers.return_to_queue(chat, session, actor)
+        return True
+
+    def silence(self, chat: Chat, *, active: bool) -> None:
+        """Hide what operators write from the customer, or no longer; a change puts a message into the chat."""
+        if chat.silent is not active:
+            chat.silent = active
+            self._journal.message(chat)
+
+    def intercept(self, chat: Chat, user: int, actor: Actor) -> bool:
+        """Let ``user`` take the chat over from its owner; false, and nothing happens, if it has none but him."""
+        if chat.owner in (0, user) or not self.answer(chat, user, actor):
+            return False
+        self._journal.message(chat)
+        return True
+
+    def join(self, chat: Chat, user: int) -> None:
+        """Put ``user`` into the chat beside its owner."""
+        if user not in chat.members:
+            chat.members.add(user)
+            self._journal.message(chat)
+
+    def begin(self, chat: Chat, user: int, actor: Actor) -> None:
+        """Begin a session in a closed chat with ``user`` as its owner; if it is open, let him join."""
+        if chat.session:
+            self.join(chat, user)
+        elif session := self._load(chat, actor):
+            self._offers.accept(chat, session, user, actor)
+            self._journal.note(chat, session)
+
+    def begin_anew(self, chat: Chat, user: int, actor: Actor) -> None:
+        """Close the session, if there is one, and begin the next with ``user``, who gets the last message again."""
+        text = chat.last_text
+        self.finish(chat, actor)
+        self.begin(chat, user, actor)
+        self._journal.message(chat, text)
+
+    # -- what operators do with their day -----------------------------------------------------------
+
+    def pause(self, user: int, actor: Actor) -> bool:
+        """``user`` goes on a break; false if he is on one."""
+        if self.world.users[user].paused:
+            return False
+        self.world.users[user].paused = True
+        self.world.pauses.append(Pause(self.now(), user, begun=True))
+        self._offers.take_from(user, actor)
+        return True
+
+    def resume(self, user: int, actor: Actor) -> bool:
+        """``user`` is back from his break; false if he was not on one."""
+        if not self.world.users[user].paused:
+            return False
+        self.world.users[user].paused = False
+        self.world.pauses.append(Pause(self.now(), user, begun=False))
+        self._offers.give_to(user, actor)
+        return True
+
+    def end_day(self, user: int, actor: Actor) -> None:
+        """``user`` closes his working day."""
+        self.world.users[user].present = False
+        self.world.users[user].left_at = self.now()
+        self.world.users[user].paused = False
+        self._offers.take_from(user, actor)
+
+    def step_away(self, agent: int, *, for_good: bool) -> None:
+        """See ``Workplace``."""
+        if for_good:
+            self.end_day(agent, Actor.person(agent))
+        else:
+            self.pause(agent, Actor.person(agent))
+
+    def come_back(self, agent: int) -> None:
+        """See ``Workplace``. His pause may have been ended for him through the API."""
+        if not self.resume(agent, Actor.person(agent)):
+            self._offers.give_to(agent, Actor.person(agent))
+
+    # -- what customers do --------------------------------------------------------------------------
+
+    def customer_writes(self, chat_id: int) -> bool:
+        """See ``Counter``. An operator who is not at work loses the chat by it."""
+        chat = self.world.chats[chat_id]
+        session = self.world.session_of(chat)
+        if session is None or chat.broken:
+            return False
+        self._conversation.from_customer(chat, session)
+        self._offers.return_if_abandoned(chat, session)
+        self._journal.note(chat, session)
+        return True
+
+    def customer_closes(self, chat_id: int) -> None:
+        """See ``Counter``."""
+        chat = self.world.chats[chat_id]
+        self.finish(chat, Actor(by=f"customer:{chat.customer}"), reason=CloseReason.CLIENT)
+
+    def customer_returns(self, chat_id: int) -> None:
+        """See ``Counter``. His message begins a NEW session, which is distributed in the line of the chat's address."""
+        chat = self.world.chats[chat_id]
+        customer = Actor(by=f"customer:{chat.customer}")
+        session = None if chat.session else self._load(chat, customer)
+        if session is not None:
+            self._offers.distribute(chat, session, customer)
+            self._conversation.from_customer(chat, session)
+            self._journal.note(chat, session)
 
     # -- bookkeeping -------------------------------------------------------------------------------
 
     def holder(self, chat: Chat) -> str | None:
         """Who has the chat, as the ledger names it; ``None`` while it is closed."""
-        session = self.world.session_of(chat)
-        if session is None:
-            return None
-        return f"agent:{chat.owner}" if chat.owner else f"queue:{session.line}"
+        return self._journal.holder(chat)
 
     def _bots(self) -> set[int]:
         return {bot.id for bot in self.world.bots}
-
-    def _remove_members(self, chat: Chat, *, keep: set[int], bots: bool) -> None:
-        staying = {Kind.CONNECTOR} if bots else {Kind.CONNECTOR, Kind.BOT}
-        chat.members = {user for user in chat.members if user in keep or self.world.users[user].kind in staying}
 
     def _log(
         self,
@@ -357,28 +375,4 @@ class OpenLines:
                 type=kind,
                 initiator=order.sender,
             )
-        )
-
-    def _message(self, chat: Chat) -> None:
-        """One more message that the customer sees; most are the server's own ("transferred to …")."""
-        self.world.last_message += 1
-        chat.last_message = self.world.last_message
-        chat.messages += 1
-        chat.changed_at = self.now()
-
-    def _note(self, chat: Chat, session: Session) -> None:
-        """Remember what the reports will show of this moment."""
-        session.note(self.now(), messages=chat.messages)
-
-    def _record(self, chat: Chat, change: str, before: str | None, after: str | None, actor: Actor) -> None:
-        self.ledger.record(
-            at=self.now(),
-            service=SERVICE,
-            chat_id=chat.id,
-            change=change,
-            before=before,
-            after=after,
-            by=actor.by,
-            method=actor.method,
-            request=actor.request,
         )

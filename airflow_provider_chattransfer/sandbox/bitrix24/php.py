@@ -10,6 +10,8 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 INT_MAX = 2**63 - 1
+LONGEST_NUMBER = 4000
+"""Digits beyond these do not change that a number is too large for an int."""
 _INTEGER = re.compile(r"\s*([+-]?\d+)(?![\d.eE])", re.ASCII)
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)", re.ASCII)
 
@@ -18,7 +20,7 @@ def to_int(value: Any) -> int:
     """``(int)$value``: ``"112abc"`` is 112, ``"abc"`` is 0, a non-empty array is 1."""
     if isinstance(value, str):
         if integer := _INTEGER.match(value):
-            return max(-INT_MAX - 1, min(INT_MAX, int(integer[1])))
+            return max(-INT_MAX - 1, min(INT_MAX, int(integer[1][:LONGEST_NUMBER])))
         number = _NUMBER.match(value)
         return to_int(float(number[1])) if number else 0
     if isinstance(value, float):
@@ -32,7 +34,16 @@ def to_str(value: Any) -> str:
         return "1" if value else ""
     if isinstance(value, list | dict):
         return "Array"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
     return "" if value is None else str(value)
+
+
+def is_numeric(value: Any) -> bool:
+    """``is_numeric($value)``: a number, or a string that is nothing but one."""
+    if isinstance(value, str):
+        return bool(re.fullmatch(rf"{_NUMBER.pattern}\s*", value, re.ASCII))
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def is_yes(value: Any) -> bool:

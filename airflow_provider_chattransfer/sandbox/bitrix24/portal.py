@@ -1,188 +1,159 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The portal as a service: routes a request through limits, method, credentials and scope to its method."""
+"""The portal as a service: leads a request through limits, method and credentials to its execution."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
+from ..agenda import Agenda
 from ..clock import Clock
+from ..customers import Customers
 from ..ledger import Ledger
 from ..people import People
 from ..wire import Call, Reply
-from . import batch, errors, request, scenario
+from . import batch, encoding, errors, request, scenario
 from .access import Access, Identity
 from .errors import RestError
+from .execution import CutOff, Execution, find_in
 from .limits import LeakyBucket, OperatingTime
-from .methods import Ask, Method, Page, find
-from .model import World, iso
+from .model import World
 from .openlines import SERVICE, OpenLines
 from .state import state
-from .switches import BatchBilling, MissingScope
+from .switches import PortalState
+from .tokens import Tokens
 
-TOKEN_PATH = "/oauth/token"
+OAUTH_ROOT = "/oauth/"
+AUTHORIZE_PATH, TOKEN_PATH = "/oauth/authorize", "/oauth/token"
 DEFAULT_RATE = {"per_second": 2, "burst": 50}
+HTML_TYPE = "text/html"
+MOVED_PAGE = b"<html><head><title>302 Found</title></head><body><center><h1>302 Found</h1></center></body></html>"
+CUT_OFF_PAGE = (
+    b"<html><head><title>504 Gateway Time-out</title></head>"
+    b"<body><center><h1>504 Gateway Time-out</h1></center><hr><center>nginx</center></body></html>"
+)
 
 
 class Portal:
-    """A Bitrix24 portal with open lines, at ``/rest/`` and ``/oauth/``."""
+    """A Bitrix24 portal with open lines, at ``/rest/``, and its authorisation server, at ``/oauth/``."""
 
     name = SERVICE
 
-    def __init__(self, value: Mapping[str, Any], *, clock: Clock, ledger: Ledger, rng: random.Random) -> None:
+    def __init__(
+        self, value: Mapping[str, Any], *, clock: Clock, agenda: Agenda, ledger: Ledger, rng: random.Random
+    ) -> None:
         """Build the portal of a scenario; raises ``ValueError`` for one that is not."""
         world = scenario.build(value, rng=rng, now=clock.now())
         self._clock = clock
         self._world: World = world
-        self._access = Access(world, rng)
-        self._access.start(now=clock.now())
+        self._tokens = Tokens(world, rng)
+        self._tokens.start(now=clock.now())
+        self._access = Access(world, self._tokens)
         self._rate = LeakyBucket.from_json(
             value.get("rate", DEFAULT_RATE), refused_count=world.switches.refused_requests_count
         )
         self._operating = OperatingTime.from_json(value.get("operating", {}))
-        people = People(value.get("people", {}), rng=rng)
-        self._openlines = OpenLines(world=world, people=people, ledger=ledger, clock=clock)
+        people = People(value.get("people", {}), rng=rng, agenda=agenda)
+        customers = Customers(value.get("customers", {}), rng=rng, agenda=agenda)
+        self._openlines = OpenLines(world, people=people, customers=customers, ledger=ledger, agenda=agenda)
+        self._openlines.start()
 
     def serves(self, path: str) -> bool:
         """``/rest/…`` and ``/oauth/…``."""
-        return path.startswith((request.ROOT, "/oauth/"))
+        return path.startswith((request.ROOT, OAUTH_ROOT))
 
     def methods_of(self, call: Call) -> list[str]:
         """The method of the path, and for ``batch`` those of its commands, too."""
         if not call.path.startswith(request.ROOT):
-            return ["oauth.token"]
+            return [call.path.strip("/").replace("/", ".")]
         asked = request.read(call)
-        if asked.method.lower() != "batch":
+        if not asked.is_batch:
             return [asked.method]
         nested = [batch.method_of(command) for command in batch.commands(asked.params).values()]
         return [asked.method, *filter(None, nested)]
 
-    def advance(self) -> None:
-        """Let people act."""
-        self._openlines.advance()
+    def expire(self, call: Call) -> bool:
+        """Let the OAuth access token of ``call`` expire; a webhook carries none."""
+        if not call.path.startswith(request.ROOT):
+            return False
+        asked = request.read(call)
+        return asked.webhook is None and self._tokens.expire(asked.token, now=self._clock.now())
+
+    def overloaded(self, status: int) -> Reply:
+        """503 of the intensity limit or 429 of the operating limit, as `answer` gives them."""
+        return self._refuse(errors.query_limit() if status == 503 else errors.operation_time_limit())
 
     def state(self) -> dict[str, Any]:
         """Agents, queues and chats."""
         return state(self._world)
 
     def answer(self, call: Call) -> Reply:
-        """Carry out a request. Limits come first, then the method's name, then the credentials."""
+        """Carry out a request.
+
+        First comes what the front end sees to, the portal's address and the intensity limit; then whether there is a
+        portal at all, the method's name, the credentials, and what the method itself checks.
+        """
         if not call.path.startswith(request.ROOT):
             return self._answer_oauth(call)
+        if address := self._new_address(call):
+            return Reply(status=302, body=MOVED_PAGE, content_type=HTML_TYPE, headers={"Location": address})
+        if self._rate and not self._rate.admits(call.peer, now=self._clock.now()):
+            return self._refuse(errors.query_limit())
+        asked = request.read(call)
         try:
-            return Reply.json(self._answer_rest(call))
+            return encoding.reply(self._answer_rest(asked, call), xml=asked.xml)
         except RestError as problem:
-            return Reply.json(problem.to_json(), status=problem.status_by(self._world.switches.statuses))
+            return self._refuse(problem, xml=asked.xml)
+        except CutOff:
+            return Reply(status=504, body=CUT_OFF_PAGE, content_type=HTML_TYPE)
+
+    def _refuse(self, problem: RestError, *, xml: bool = False) -> Reply:
+        return encoding.reply(problem.to_json(), status=problem.status_by(self._world.switches.statuses), xml=xml)
+
+    def _new_address(self, call: Call) -> str | None:
+        """Where a request to a portal that was renamed should have gone."""
+        asked, host = urlsplit(call.origin), self._world.switches.moved_to
+        if not host or asked.hostname == host:
+            return None
+        port = f":{asked.port}" if asked.port else ""
+        query = f"?{call.query}" if call.query else ""
+        return f"{call.scheme}://{host}{port}{call.path}{query}"
 
     def _answer_oauth(self, call: Call) -> Reply:
-        if call.path.rstrip("/") != TOKEN_PATH:
-            return Reply.json({"error": "not_found"}, status=404)
-        status, body = self._access.refresh(request.parameters(call), origin=call.origin, now=self._clock.now())
-        return Reply.json(body, status=status)
+        params, now = request.parameters(call), self._clock.now()
+        path = call.path.rstrip("/")
+        if path == TOKEN_PATH:
+            status, body = self._tokens.grant(params, origin=call.origin, now=now)
+            return encoding.reply(body, status=status)
+        address = self._tokens.authorize(params, origin=call.origin, now=now) if path == AUTHORIZE_PATH else None
+        if address is None:
+            return encoding.reply({"error": "invalid_client", "error_description": "Wrong client"}, status=404)
+        return Reply(status=302, body=MOVED_PAGE, content_type=HTML_TYPE, headers={"Location": address})
 
-    def _answer_rest(self, call: Call) -> dict[str, Any]:
-        started = self._clock.now()
-        if self._rate and not self._rate.admits(call.peer, now=started):
-            raise errors.query_limit()
-        asked = request.read(call)
-        is_batch = asked.method.lower() == "batch"
-        method = None if is_batch else self._method(asked.method)
-        identity = self._identify(asked)
-        if method is not None:
-            answer = self._execute(method, asked.params, identity, call, counter=(identity.counter, method.name))
-            return self._envelope(answer)
-        return self._answer_batch(asked.params, identity, call, started)
-
-    def _answer_batch(self, params: dict[str, Any], identity: Identity, call: Call, started: float) -> dict[str, Any]:
-        seconds = 0.0
-
-        def execute(name: str, nested: dict[str, Any]) -> batch.Answer:
-            nonlocal seconds
-            method = self._method(name)
-            seconds += self._operating.takes(name)
-            return self._execute(
-                method, nested, identity, call, counter=self._counter_in_batch(identity, method), in_batch=True
-            )
-
-        counter = (identity.counter, "batch")
-        if self._operating.blocks(counter, now=started):
-            raise errors.operation_time_limit()
-        result = batch.run(params, execute)
-        return {"result": result, "time": self._time(started, seconds, counter)}
-
-    def _counter_in_batch(self, identity: Identity, method: Method) -> tuple[str, str]:
-        billing = self._world.switches.batch_billing
-        if billing is BatchBilling.BATCH:
-            return identity.counter, "batch"
-        if billing is BatchBilling.APART and not identity.app:
-            return "webhook:", method.name
-        return identity.counter, method.name
-
-    def _method(self, name: str) -> Method:
-        found = find(name)
-        if found is None or (found.name.startswith("imopenlines.v2.") and not self._world.switches.v2_methods):
-            raise errors.method_not_found()
-        return found
-
-    def _identify(self, asked: request.RestRequest) -> Identity:
-        if self._world.switches.https_required:
-            raise errors.https_required()
-        if asked.webhook is not None:
-            return self._access.of_webhook(*asked.webhook)
-        return self._access.of_token(asked.token, now=self._clock.now())
-
-    def _execute(
-        self,
-        method: Method,
-        params: dict[str, Any],
-        identity: Identity,
-        call: Call,
-        *,
-        counter: tuple[str, str],
-        in_batch: bool = False,
-    ) -> batch.Answer:
-        started = self._clock.now()
-        if method.scopes and not method.scopes & identity.scopes:
-            if self._world.switches.missing_scope is MissingScope.NOT_FOUND:
-                raise errors.method_not_found()
-            raise errors.insufficient_scope(in_batch=in_batch)
-        if self._operating.blocks(counter, now=started):
-            raise errors.operation_time_limit()
-        seconds = self._operating.takes(method.name)
-        self._operating.spend(counter, seconds, now=started)
-        result = method.handle(
-            Ask(
-                method=method.name,
-                params=params,
-                identity=identity,
-                world=self._world,
-                openlines=self._openlines,
-                request=call.number,
-            )
+    def _answer_rest(self, asked: request.RestRequest, call: Call) -> dict[str, Any]:
+        if self._world.switches.portal_state is PortalState.DELETED:
+            raise errors.portal_deleted()
+        method = None if asked.is_batch else find_in(self._world, asked.method)
+        execution = Execution(
+            world=self._world,
+            openlines=self._openlines,
+            operating=self._operating,
+            clock=self._clock,
+            identity=self._identify(asked, call),
+            request=call.number,
         )
-        page = result if isinstance(result, Page) else Page(result)
-        return batch.Answer(page.result, page.total, page.next, self._time(started, seconds, counter))
+        return execution.plain(method, asked.params) if method else execution.batched(asked.params)
 
-    def _envelope(self, answer: batch.Answer) -> dict[str, Any]:
-        body: dict[str, Any] = {"result": answer.result}
-        if answer.next is not None:
-            body["next"] = answer.next
-        if answer.total is not None:
-            body["total"] = answer.total
-        return {**body, "time": answer.time}
-
-    def _time(self, started: float, seconds: float, counter: tuple[str, str]) -> dict[str, Any]:
-        """``time``: ``start`` is a whole number, ``operating`` 0 or a float (portals since rest 25.700)."""
-        time: dict[str, Any] = {
-            "start": int(started),
-            "finish": round(started + seconds, 6),
-            "duration": round(seconds, 6),
-            "processing": 0,
-            "date_start": iso(started),
-            "date_finish": iso(started + seconds),
-        }
-        if self._world.switches.operating_in_time:
-            time["operating_reset_at"] = self._operating.reset_at(counter, now=started)
-            time["operating"] = self._operating.operating(counter, now=started) or 0
-        return time
+    def _identify(self, asked: request.RestRequest, call: Call) -> Identity:
+        if self._world.switches.https_required and call.scheme != "https":
+            raise errors.https_required()
+        now = self._clock.now()
+        if asked.webhook is not None:
+            return self._access.of_webhook(*asked.webhook, now=now)
+        if asked.token:
+            return self._access.of_token(asked.token, now=now)
+        if asked.sessid is not None:
+            return self._access.of_session(call.headers, asked.sessid)
+        raise errors.no_auth()

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a request asks for: its method, its credentials and its parameters, read the way the server reads them."""
+"""What a request asks for: its method, its credentials and its parameters, read the way the server reads them.
+
+Paths as in the server source (REST front controller), parameters as in ``rest/classes/general/rest_util.php``.
+"""
 
 from __future__ import annotations
 
@@ -16,57 +19,82 @@ from ..wire import Call
 from . import php
 
 ROOT = "/rest/"
+TRANSPORTS = ("json", "xml")
 
 
 @dataclass(frozen=True, slots=True)
 class RestRequest:
-    """A request to ``/rest/``. ``webhook`` is its user and code, or ``None`` when a token is expected."""
+    """A request to ``/rest/``. ``webhook`` is its user and code, or ``None`` when a token or a session is expected;
+    ``sessid`` is the token of a browser's session, ``None`` when the request is not a browser's."""
 
     method: str
+    xml: bool
     webhook: tuple[str, str] | None
     token: str
+    sessid: str | None
     params: dict[str, Any]
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether it is a ``batch``."""
+        return self.method.lower() == "batch"
 
 
 def read(call: Call) -> RestRequest:
-    """The request in ``call``; a path that names no method has an empty one."""
+    """The request in ``call``; a path that names no method has an empty one.
+
+    ``/rest/api/…``, where version 3 of the API is, names none: it has no method for open lines.
+    """
     parts = [unquote(part) for part in call.path[len(ROOT) :].rstrip("/").split("/")]
+    named = len(parts) in (1, 3)
+    method, transport = _method(parts[-1] if named else "")
     params = parameters(call)
-    token = _token(call, params)
-    if len(parts) == 1:
-        return RestRequest(method_name(parts[0]), None, token, params)
-    if len(parts) == 3:
-        return RestRequest(method_name(parts[2]), (parts[0], parts[1]), token, params)
-    return RestRequest("", None, token, params)
+    return RestRequest(
+        method=method,
+        xml=transport == "xml",
+        webhook=(parts[0], parts[1]) if len(parts) == 3 else None,
+        token=_token(call, params),
+        sessid=_sessid(call, params),
+        params=params,
+    )
 
 
-def method_name(text: str) -> str:
-    """The method without the ``.json`` that clients may put after it."""
-    return text.removesuffix(".json")
+def _method(text: str) -> tuple[str, str]:
+    """The method, and the transport that may stand after it; one in upper case is understood in the first, lower
+    case attempt only."""
+    name, _, transport = text.rpartition(".")
+    if not name or transport.lower() not in TRANSPORTS:
+        return text, TRANSPORTS[0]
+    return name if transport in TRANSPORTS else name.lower(), transport.lower()
 
 
 def parameters(call: Call) -> dict[str, Any]:
-    """Query string and body as one array; the body wins. Malformed JSON is dropped without a word."""
-    return {**php.parse_str(call.query), **_body(call)}
+    """Query string and body as one array; the body wins. Only a POST has one; malformed JSON is dropped without a
+    word."""
+    return {**php.parse_str(call.query), **(_body(call) if call.verb == "POST" else {})}
 
 
 def _body(call: Call) -> dict[str, Any]:
-    content_type = call.headers.get("content-type", "").lower()
-    if content_type.startswith("application/json"):
+    content_type = call.headers.get("content-type", "").partition(";")[0].strip()
+    if content_type == "application/json":
         return _json(call.body)
-    if content_type.startswith("multipart/form-data"):
+    if content_type.lower() == "multipart/form-data":
         return _multipart(call)
     return php.parse_str(call.body.decode("utf-8", "replace"))
 
 
 def _json(body: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(body)
-    except ValueError:
+        value = json.loads(body.decode(), parse_constant=_refuse)
+    except (ValueError, RecursionError):
         return {}
     if isinstance(value, list):
         return {str(index): item for index, item in enumerate(value)}
     return value if isinstance(value, dict) else {}
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _multipart(call: Call) -> dict[str, Any]:
@@ -82,7 +110,15 @@ def _multipart(call: Call) -> dict[str, Any]:
 
 
 def _token(call: Call, params: Mapping[str, Any]) -> str:
+    """The access token: of the header, else ``auth``, else ``access_token``; an empty ``auth`` hides the latter."""
     scheme, _, value = call.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and value:
+    if scheme.lower() == "bearer":
         return value.strip()
-    return php.to_str(params.get("auth") or params.get("access_token"))
+    given = (params[name] for name in ("auth", "access_token") if name in params)
+    return next((php.to_str(value) for value in given if not isinstance(value, list | dict)), "")
+
+
+def _sessid(call: Call, params: Mapping[str, Any]) -> str | None:
+    if "sessid" not in params and "x-bitrix-csrf-token" not in call.headers:
+        return None
+    return php.to_str(params.get("sessid"))

@@ -30,6 +30,7 @@ KEYS = {
     "queues",
     "chats",
     "people",
+    "customers",
     "switches",
     "webhooks",
     "bots",
@@ -59,13 +60,14 @@ CHAT_KEYS = {
     "customer",
     "offered_to",
     "pinned",
+    "vote",
     "messages",
     "bot",
     "locked_for",
     "answer_locked_for",
     "broken",
 }
-WEBHOOK_KEYS = {"user", "code", "scopes"}
+WEBHOOK_KEYS = {"user", "code", "scopes", "expires_in"}
 BOT_KEYS = {"client_id", "app_id", "id"}
 APP_KEYS = {"client_id", "client_secret", "user", "scopes", "access_token", "refresh_token"}
 
@@ -73,6 +75,7 @@ ADMIN, FIRED, EXTRANET, BOT, APP_BOT = 1, 90, 91, 80, 81
 FIRST_CHAT, FIRST_CUSTOMER, FIRST_GENERATED_OPERATOR = 101, 5001, 17
 SCOPES = frozenset({"imopenlines", "imbot", "im", "crm", "user"})
 
+VOTES = ("like", "dislike")
 QUEUE_NAMES = {3: "Support", 4: "Sales"}
 DEFAULT_MEMBERS = {3: (7, 8, 12, 15), 4: (16, 12)}
 DEFAULT_CHATS = 40
@@ -81,7 +84,7 @@ DEFAULT_CHATS = 40
 def build(scenario: Mapping[str, Any], *, rng: random.Random, now: float) -> World:
     """The portal of ``scenario``; raises ``ValueError`` for keys that are unknown and chats that cannot be."""
     check_keys(scenario, KEYS, "bitrix24")
-    world = World(switches=Switches.from_json(scenario.get("switches", {})))
+    world = World(switches=Switches.from_json(scenario.get("switches", {})), started_at=now)
     operators = _add_users(world, scenario.get("operators", len(names.OPERATORS)), rng)
     _add_lines(world, scenario.get("queues", len(QUEUE_NAMES)), operators)
     _add_access(world, scenario)
@@ -166,7 +169,7 @@ def _default_members(line_id: int, operators: list[int]) -> list[int]:
 def _add_access(world: World, scenario: Mapping[str, Any]) -> None:
     for webhook in scenario.get("webhooks", [{"user": ADMIN, "code": "secretcode"}]):
         check_keys(webhook, WEBHOOK_KEYS, "a webhook")
-        _add_webhook(world, int(webhook["user"]), str(webhook["code"]), frozenset(webhook.get("scopes", SCOPES)))
+        _add_webhook(world, webhook)
     for operator in [user for user in world.users.values() if user.kind is Kind.EMPLOYEE and not user.admin]:
         code = f"secretcode{operator.id}"
         world.webhooks.setdefault((operator.id, code), Webhook(operator.id, code, SCOPES | {"timeman"}))
@@ -190,14 +193,30 @@ def _add_access(world: World, scenario: Mapping[str, Any]) -> None:
         if int(bot["id"]) in world.users:
             raise ValueError(f"bot {bot['id']} has the id of a colleague")
         app_id = str(bot["app_id"]) if "app_id" in bot else f"custom{bot['client_id']}"
-        world.bots.append(Bot(id=int(bot["id"]), app_id=app_id))
+        code = str(bot.get("client_id", f"bot{bot['id']}"))
+        world.bots.append(Bot(id=int(bot["id"]), app_id=app_id, code=code))
         world.users[int(bot["id"])] = User(int(bot["id"]), f"Bot {bot['id']}", kind=Kind.BOT)
+    if not world.switches.client_id_required:
+        _add_built_in_bot(world)
 
 
-def _add_webhook(world: World, user: int, code: str, scopes: frozenset[str]) -> None:
+def _add_webhook(world: World, value: Mapping[str, Any]) -> None:
+    user, code = int(value["user"]), str(value["code"])
     if user not in world.users:
         raise ValueError(f"a webhook acts as user {user}, who does not exist")
-    world.webhooks[user, code] = Webhook(user, code, scopes)
+    world.webhooks[user, code] = Webhook(
+        user=user,
+        code=code,
+        scopes=frozenset(value.get("scopes", SCOPES)),
+        expires_at=world.started_at + float(value.get("expires_in", "inf")),
+    )
+
+
+def _add_built_in_bot(world: World) -> None:
+    """A bot of the portal's own, which belongs to no app: older servers take the first such for any webhook."""
+    bot = next(user for user in range(2, FIRST_CUSTOMER) if user not in world.users)
+    world.bots.append(Bot(id=bot, app_id="", code="marta"))
+    world.users[bot] = User(bot, "Marta AI", kind=Kind.BOT)
 
 
 def _generated_chats(world: World, count: int, operators: list[int]) -> list[dict[str, Any]]:
@@ -261,6 +280,9 @@ def _add_chat(world: World, value: Mapping[str, Any], *, index: int, rng: random
     world.last_message += chat.messages
     chat.last_message = world.last_message
     _add_first_session(world, chat, line, state, holder, pinned=bool(value.get("pinned", False)), now=now)
+    if (vote := value.get("vote")) not in (None, *VOTES):
+        raise ValueError(f"chat {chat_id} has the unknown vote {vote!r}")
+    world.sessions[chat.last_session].vote = vote or ""
     if value.get("bot") and world.bots:
         chat.members.add(world.bots[0].id)
 

@@ -13,7 +13,14 @@ def state(world: World) -> dict[str, Any]:
     agents = [user for user in world.users.values() if user.kind is Kind.EMPLOYEE and not user.admin]
     return {
         "agents": [
-            {"id": str(user.id), "name": user.name, "active": user.active, "present": user.present} for user in agents
+            {
+                "id": str(user.id),
+                "name": user.name,
+                "active": user.active,
+                "present": user.present,
+                "paused": user.paused,
+            }
+            for user in agents
         ],
         "queues": [
             {"id": str(line.id), "name": line.name, "members": [str(user) for user in line.members]}

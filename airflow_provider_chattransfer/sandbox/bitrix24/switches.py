@@ -17,10 +17,27 @@ class AcceptMode(StrEnum):
 
 
 class Statuses(StrEnum):
-    """Whose HTTP statuses system errors carry: the server source's, or those of the documentation's table."""
+    """Whose HTTP statuses system errors carry: the server source's, or those of the documentation's table until
+    August 2026."""
 
     SOURCE = "source"
     DOCS = "docs"
+
+
+class PortalState(StrEnum):
+    """What an administrator, a plan or Bitrix24 itself can do to the REST API of a whole portal, or to its
+    applications only (the last six; webhooks do not notice)."""
+
+    OPEN = "open"
+    DELETED = "deleted"
+    OVERLOAD = "overload"
+    NO_REST_PLAN = "no_rest_plan"
+    APP_NOT_INSTALLED = "app_not_installed"
+    APP_INACTIVE = "app_inactive"
+    APP_FORBIDDEN = "app_forbidden"
+    APP_UNPAID = "app_unpaid"
+    CONFIRM_WAITING = "confirm_waiting"
+    CONFIRM_DENIED = "confirm_denied"
 
 
 class Precedence(StrEnum):
@@ -44,6 +61,14 @@ class MissingScope(StrEnum):
 
     INSUFFICIENT = "insufficient_scope"
     NOT_FOUND = "not_found"
+
+
+class SessionStatKey(StrEnum):
+    """Under which key ``imopenlines.v2.Session.Stat.get`` answers: that of its page and example, or that of the
+    page of data types."""
+
+    SESSIONS = "sessions"
+    STATS = "stats"
 
 
 class WrongTarget(StrEnum):
@@ -72,13 +97,24 @@ class Switches:
     """How long a transferred chat stays locked for other requests. The lock normally ends with its request; one
     that was killed leaves it behind for up to 60 seconds."""
     statuses: Statuses = Statuses.SOURCE
-    """Whose HTTP statuses system errors carry."""
+    """Whose HTTP statuses system errors carry. With ``docs`` a batch that is too long or holds a forbidden method
+    is refused as a whole, since inside ``result_error`` there is no status."""
+    portal_state: PortalState = PortalState.OPEN
+    """Whether the portal, or its applications, are shut out of the REST API, and how."""
+    moved_to: str = ""
+    """The host name that the portal was renamed to: ``/rest/`` at other host names answers 302 to it."""
+    request_seconds: float = 60.0
+    """When the cloud cuts off a request, by the operating time of its methods; 0 for never. The answer is a
+    gateway's 504, and commands of a batch that would have begun later do not run."""
     missing_scope: MissingScope = MissingScope.INSUFFICIENT
     """How a call outside the granted scopes is refused."""
     https_required: bool = False
     """True: plain http is refused with INVALID_REQUEST, as a cloud portal does."""
     refused_requests_count: bool = False
     """Whether a request refused with QUERY_LIMIT_EXCEEDED fills the bucket nevertheless; not documented."""
+    whole_seconds: bool = True
+    """Whether ``time.start`` and ``time.processing`` are whole numbers, as since rest 25.700; older servers and
+    the documentation's examples have floats."""
     operating_in_time: bool = True
     """Whether ``time`` has ``operating`` and ``operating_reset_at``; self-hosted portals may omit them."""
     batch_billing: BatchBilling = BatchBilling.METHOD
@@ -93,6 +129,12 @@ class Switches:
     """By how many seconds ``imopenlines.v2.*`` is behind; nothing is documented."""
     new_session_has_operator: bool = True
     """Whether a session that waits for its operator's answer names him in ``imopenlines.v2.Session.list``."""
+    plan_has_vote_head: bool = True
+    """Whether the plan has ratings by supervisors; False shows ``voteHead`` and ``commentHead`` as null."""
+    session_stat_key: SessionStatKey = SessionStatKey.SESSIONS
+    """Under which key ``imopenlines.v2.Session.Stat.get`` answers."""
+    error_100_as_number: bool = False
+    """Whether the code ``100`` of a missing or wrong ``sessionId`` is a number instead of a string."""
     access_token_seconds: float = 3600.0
     """How long an OAuth access token lives."""
 

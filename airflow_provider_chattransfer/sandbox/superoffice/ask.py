@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +18,13 @@ from .model import Associate
 from .sessions import Actor
 
 INT32 = range(-(2**31), 2**31)
+READABLE_BODY = ("POST", "PUT", "PATCH")
 JSON_TYPES = ("application/json", "text/json", "application/json-patch+json", "application/merge-patch+json")
 FORM_TYPE = "application/x-www-form-urlencoded"
+
+ENUMS = ("Status", "Flags")
+"""Members that may be a number as well as a name, as Json.NET reads an enum: the official client saves the flags of
+a session as it has read them, as 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +38,14 @@ class Ask:
     dates: Dates
     carriers: Carriers
     query: Mapping[str, str]
-    body: Any
     parts: Mapping[str, str]
     lenient: bool
     unbound_status: int
+
+    @property
+    def body(self) -> Any:
+        """The body; raises `Refusal` for one that cannot be read, so that an operation without a body takes any."""
+        return body_of(self.call) if self.call.verb in READABLE_BODY else None
 
     @property
     def actor(self) -> Actor:
@@ -69,30 +79,37 @@ class Ask:
 
     def integer(self, name: str) -> int:
         """The int32 member ``name`` of the body; 0 when it is left out, as .NET has it."""
-        value = self.member(name)
-        if value is None:
-            return 0
-        if isinstance(value, str) and self.lenient:
-            return self._int32(name, value)
-        if isinstance(value, bool) or not isinstance(value, int) or value not in INT32:
-            raise errors.unbound(name, status=self.unbound_status)
-        return value
+        return int(self.bound(name, self.member(name), like=0))
 
     def text(self, name: str) -> str | None:
         """The string member ``name`` of the body."""
-        value = self.member(name)
-        if self.lenient and isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
-        if value is not None and not isinstance(value, str):
-            raise errors.unbound(name, "System.String", status=self.unbound_status)
+        value: str | None = self.bound(name, self.member(name), like="")
         return value
 
     def flag(self, name: str) -> bool:
         """The boolean member ``name`` of the body; false when it is left out."""
-        value = self.member(name)
-        if value is not None and not isinstance(value, bool):
-            raise errors.unbound(name, "System.Boolean", status=self.unbound_status)
-        return bool(value)
+        return bool(self.bound(name, self.member(name), like=False))
+
+    def entity(self, value: Any, name: str, *, like: Mapping[str, Any]) -> dict[str, Any]:
+        """``value`` as a carrier with the members of ``like``: unknown ones are passed over, one that is left out
+        has the default value of its type, whatever ``like`` holds."""
+        if not isinstance(value, dict):
+            raise errors.unbound(name, "SuperOffice.CRM.Services", status=self.unbound_status)
+        given = lower(value)
+        return {member: self.bound(member, given.get(member.casefold()), like=default)
+                for member, default in like.items()}  # fmt: skip
+
+    def bound(self, name: str, value: Any, *, like: Any) -> Any:
+        """``value`` as the type of ``like``; a carrier (an object, ``None`` in ``like``) is taken as it is."""
+        if isinstance(like, bool):
+            return self._boolean(name, value)
+        if isinstance(like, int):
+            return self._integer(name, value)
+        if isinstance(like, str):
+            return self._string(name, value)
+        if value is not None and not isinstance(value, dict):
+            raise errors.unbound(name, "SuperOffice.CRM.Services", status=self.unbound_status)
+        return value
 
     def items(self, value: Any, name: str) -> list[Mapping[str, Any]]:
         """``value`` as a list of objects, their names lower case."""
@@ -108,12 +125,31 @@ class Ask:
             raise errors.unbound("request", "SuperOffice.WebApi.v1.Carriers", status=self.unbound_status)
         return lower(self.body).get(name.casefold())
 
+    def _boolean(self, name: str, value: Any) -> bool:
+        if self.lenient and isinstance(value, str) and value.casefold() in ("true", "false"):
+            return value.casefold() == "true"
+        if value is not None and not isinstance(value, bool):
+            raise errors.unbound(name, "System.Boolean", status=self.unbound_status)
+        return bool(value)
+
+    def _integer(self, name: str, value: Any) -> int:
+        if value is None:
+            return 0
+        if isinstance(value, str) and self.lenient:
+            return self._int32(name, value)
+        if isinstance(value, bool) or not isinstance(value, int) or value not in INT32:
+            raise errors.unbound(name, status=self.unbound_status)
+        return value
+
+    def _string(self, name: str, value: Any) -> str | None:
+        if (self.lenient or name in ENUMS) and isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if value is not None and not isinstance(value, str):
+            raise errors.unbound(name, "System.String", status=self.unbound_status)
+        return value
+
     def _int32(self, name: str, text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise errors.unbound(name, status=self.unbound_status) from None
-        if value not in INT32:
+        if not re.fullmatch(r"\s*[+-]?[0-9]+\s*", text) or (value := int(text)) not in INT32:
             raise errors.unbound(name, status=self.unbound_status)
         return value
 
@@ -137,7 +173,7 @@ def body_of(call: Call) -> Any:
         return None
     kind = call.headers.get("content-type", "").partition(";")[0].strip().casefold()
     if kind == FORM_TYPE:
-        return dict(parse_qsl(call.body.decode(), keep_blank_values=True))
+        return dict(parse_qsl(call.body.decode("utf-8", "replace"), keep_blank_values=True))
     if kind not in JSON_TYPES:
         raise errors.message(
             415, f"The request entity's media type '{kind}' is not supported for this resource.", "Not a known type."

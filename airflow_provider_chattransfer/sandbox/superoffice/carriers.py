@@ -6,9 +6,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 from .dates import Dates
-from .model import Associate, AssociateType, Centre, ChatSession, Customer, Message, SpecialType, Topic
+from .model import (
+    Associate,
+    AssociateType,
+    Centre,
+    ChatSession,
+    Customer,
+    Message,
+    MessageType,
+    Role,
+    SpecialType,
+    Topic,
+)
 
 COUNTRY = 578
 """Norway, as SuperOffice numbers countries."""
@@ -16,7 +28,17 @@ COUNTRY = 578
 USER_GROUP = 2
 SYSTEM_GROUP = 1
 
-_RIGHTS: dict[str, Any] = {"TableRight": None, "FieldProperties": {}}
+_RIGHTS: dict[str, Any] = {"TableRight": {"Mask": "FULL", "Reason": ""}, "FieldProperties": {}}
+"""Everybody may do everything with an entity."""
+
+_SESSION: dict[str, Any] = {
+    "ChatSessionId": 0, "TopicId": 0, "User": None, "Person": None, "CustomerAlias": "", "CustomerHost": "",
+    "CustomerName": "", "CustomerEmail": "", "CustomerPhone": "", "CustomerConsented": False,
+    "CustomerCompanyName": "", "Status": "Invalid", "FirstMessage": "", "LastMessage": "", "WhenRequested": "",
+    "WhenStarted": "", "WhenEnded": "", "WhenIdle": "", "WhenFetched": "", "SessionKey": "", "InitialQueuePos": 0,
+    "AlertLevel": 0, "Rank": 0, "Flags": "CustomerIsTyping", "Contact": None, "Project": None, "Sale": None,
+    "Ticket": None, "TransferTo": None, "ChatbotIsActive": False, "Rating": 0, **_RIGHTS,
+}  # fmt: skip
 
 _PERSON: dict[str, Any] = {
     "Position": "", "PersonId": 0, "Mrmrs": "", "Firstname": "", "Lastname": "", "MiddleName": "", "Title": "",
@@ -29,6 +51,15 @@ _PERSON: dict[str, Any] = {
     "PersonNumber": "", **_RIGHTS,
 }  # fmt: skip
 
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+OPENING_HOURS: dict[str, Any] = {
+    "TzLocation": None,
+    **{f"{day}{member}": value for day in _DAYS for member, value in (("Enabled", False), ("Start", ""), ("Stop", ""))},
+    "UseLunchHours": False, "LunchStart": "", "LunchStop": "",
+}  # fmt: skip
+"""`ChatOpeningHours` of a topic that is never open."""
+
 _TOPIC: dict[str, Any] = {
     "ChatTopicId": 0, "Name": "", "Description": "", "WelcomeMessage": "Welcome!", "Language": None,
     "LastAccept": None, "SecondsPrAccept": 60, "AlertRecipient": "", "AlertTemplate": None, "CollectConsent": False,
@@ -38,11 +69,6 @@ _TOPIC: dict[str, Any] = {
     "OfflineCollectConsent": False, "WarnChatMessageMinutes": 2, "WarnManagerChatMessageMinutes": 5,
     "UseQueueOfflineForm": False, "OfflineFormTimeLimit": 0, "OfflineFormQueueLength": 0, "WidgetEnableRating": False,
     "WidgetRatingText": "", **_RIGHTS,
-}  # fmt: skip
-
-_ITEM: dict[str, Any] = {
-    "Id": 0, "Name": "", "ToolTip": "", "Deleted": False, "Rank": 0, "Type": "", "ChildItems": [], "IconHint": "",
-    "ColorBlock": 0, "ExtraInfo": "", "StyleHint": "", "FullName": "", **_RIGHTS,
 }  # fmt: skip
 
 
@@ -55,9 +81,10 @@ class Carriers:
         self._associates: dict[int, dict[str, Any]] = {}
 
     def session(self, session: ChatSession) -> dict[str, Any]:
-        """`ChatSessionEntity`."""
+        """`ChatSessionEntity`, with all that a customer told about himself and the session's key."""
         customer, date = session.customer, self._dates.entity
         return {
+            **_SESSION,
             "ChatSessionId": session.id,
             "TopicId": session.topic,
             "User": self._associate_of(session.user),
@@ -79,18 +106,18 @@ class Carriers:
             "WhenFetched": date(session.idle),
             "SessionKey": session.key,
             "InitialQueuePos": session.queue_position,
-            "AlertLevel": 0,
             "Rank": session.rank,
-            "Flags": "CustomerIsTyping",
-            "Contact": None,
-            "Project": None,
-            "Sale": None,
-            "Ticket": None,
             "TransferTo": self._associate_of(session.transfer_to),
             "ChatbotIsActive": session.chatbot,
             "Rating": session.rating,
-            **_RIGHTS,
+            **session.stored,
         }
+
+    def blank_session(self) -> dict[str, Any]:
+        """`ChatSessionEntity` with the default value of every member's type. What CreateDefault fills in beyond
+        that is not documented."""
+        none = self._dates.entity(None)
+        return {**_SESSION, **{name: none for name in _SESSION if name.startswith("When")}}
 
     def associate(self, associate: Associate) -> dict[str, Any]:
         """`Associate`."""
@@ -101,7 +128,7 @@ class Carriers:
             "Rank": associate.id,
             "Tooltip": associate.full_name,
             "Type": associate.type.value,
-            "GroupIdx": _group(associate),
+            "GroupIdx": group_of(associate),
             "FullName": associate.full_name,
             "FormalName": associate.full_name,
             "Deleted": associate.deleted,
@@ -114,7 +141,11 @@ class Carriers:
 
     def topic(self, topic: Topic) -> dict[str, Any]:
         """`ChatTopicEntity`."""
-        return {**_TOPIC, "ChatTopicId": topic.id, "Name": topic.name, "LastAccept": self._dates.entity(None)}
+        return {**self.blank_topic(), **topic.stored, "ChatTopicId": topic.id, "Name": topic.name}
+
+    def blank_topic(self) -> dict[str, Any]:
+        """`ChatTopicEntity` as CreateDefault gives it; the values are not documented."""
+        return {**_TOPIC, "LastAccept": self._dates.entity(None)}
 
     def topic_agents(self, topic: Topic) -> list[dict[str, Any]]:
         """`ChatTopicAgent` of everybody with a role in ``topic``."""
@@ -122,14 +153,11 @@ class Carriers:
 
     def topic_agent(self, topic: Topic, associate: Associate) -> dict[str, Any]:
         """`ChatTopicAgent`: the roles of ``associate`` in ``topic``."""
-        member, manager = associate.id in topic.members, associate.id in topic.managers
+        own = topic.roles.get(associate.id, frozenset())
         return {
             "TopicId": topic.id,
             "User": self.associate(associate),
-            "CanListen": member or manager or associate.id in topic.listeners,
-            "CanRespond": member,
-            "CanManage": manager,
-            "CanNotify": member,
+            **{role.value: role in own for role in (Role.LISTEN, Role.RESPOND, Role.MANAGE, Role.NOTIFY)},
         }
 
     def message(self, session: ChatSession, message: Message) -> dict[str, Any]:
@@ -169,10 +197,23 @@ class Carriers:
         return self._associates[associate_id]
 
 
+BLANK_TOPIC_AGENT: dict[str, Any] = {"TopicId": 0, "User": None, **{role.value: False for role in Role}}
+"""`ChatTopicAgent` as CreateDefault gives it."""
+
+BLANK_MESSAGE: dict[str, Any] = {
+    "ChatMessageId": 0, "ChatSessionId": 0, "Type": MessageType.INVALID.value, "Message": "", "Author": "",
+    "ReadByCustomer": 0, "SpecialType": SpecialType.NONE.value, "SpecialParam": "", "WhenPosted": "",
+}  # fmt: skip
+"""`ChatMessage` of which nothing is known."""
+
+
 def with_links(entity: dict[str, Any], *, base: str, resource: str, entity_id: int) -> dict[str, Any]:
-    """The carrier `…WithLinks` of the REST resources."""
-    links = {"Self": f"{base}/v1/{resource}/{entity_id}", "Archive": f"{base}/v1/{resource}"}
-    return {**entity, "_Links": links}
+    """The carrier `…WithLinks` of the REST resources. Captured links name the port, also the usual one, and end in
+    a slash."""
+    address = urlsplit(base)
+    usual = "" if address.port else ":443" if address.scheme == "https" else ":80"
+    archive = f"{address.scheme}://{address.netloc}{usual}{address.path}/v1/{resource}/"
+    return {**entity, "_Links": {"Self": f"{archive}{entity_id}/", "Archive": archive}}
 
 
 def person(customer: Customer) -> dict[str, Any]:
@@ -192,28 +233,6 @@ def person(customer: Customer) -> dict[str, Any]:
     }
 
 
-def user_items(associates: Iterable[Associate], *, by_associate: bool, flat: bool) -> list[dict[str, Any]]:
-    """The list `chatuser`: ids are ejuser ids unless ``by_associate``; not ``flat`` puts users under their group."""
-    items = [
-        {
-            **_ITEM,
-            "Id": associate.id if by_associate else associate.ejuser_id,
-            "Name": associate.full_name,
-            "Type": "user",
-            "FullName": associate.full_name,
-        }
-        for associate in associates
-    ]
-    if flat:
-        return items
-    return [{**_ITEM, "Id": USER_GROUP, "Name": "Service", "Type": "group", "FullName": "Service", "ChildItems": items}]
-
-
-def topic_items(topics: Iterable[Topic]) -> list[dict[str, Any]]:
-    """The list `chatchannel`."""
-    return [{**_ITEM, "Id": topic.id, "Name": topic.name, "FullName": topic.name} for topic in topics]
-
-
 def principal(associate: Associate, *, tenant: str) -> dict[str, Any]:
     """`SoPrincipalCarrier`: who the caller is."""
     system = associate.type is AssociateType.SYSTEM
@@ -223,7 +242,7 @@ def principal(associate: Associate, *, tenant: str) -> dict[str, Any]:
         "AssociateId": associate.id,
         "IsPersonContact": False,
         "PersonId": associate.person_id,
-        "GroupId": _group(associate),
+        "GroupId": group_of(associate),
         "SecondaryGroups": [],
         "CountryId": COUNTRY,
         "HomeCountryId": COUNTRY,
@@ -267,5 +286,6 @@ def _pruned(value: Any, wanted: dict[str, list[str]]) -> Any:
     return pruned
 
 
-def _group(associate: Associate) -> int:
+def group_of(associate: Associate) -> int:
+    """The user group that ``associate`` belongs to."""
     return SYSTEM_GROUP if associate.type is AssociateType.SYSTEM else USER_GROUP

@@ -8,6 +8,8 @@ from typing import Any
 
 from ..wire import Reply
 
+SOURCE = "SuperOffice.Services.Implementation"
+
 
 class Refusal(Exception):
     """A call that ends with an error; ``reply`` is the answer."""
@@ -17,35 +19,52 @@ class Refusal(Exception):
         self.reply = reply
 
 
-def exception(kind: str, message: str, *, status: int) -> Refusal:
-    """The error object of the REST API, documented on its overview page."""
-    body = {
-        "Error": True,
-        "ErrorType": kind,
-        "ErrorMessage": message,
-        "ErrorSource": "SuperOffice.Services.Implementation",
-    }
-    return Refusal(Reply.json(body, status=status))
+class ServiceException(Refusal):
+    """An exception of the service itself, written as the overview page of the REST API documents it."""
+
+    def __init__(self, kind: str, text: str, *, status: int) -> None:
+        body = {"Error": True, "ErrorType": kind, "ErrorMessage": text, "ErrorSource": SOURCE}
+        super().__init__(Reply.json(body, status=status))
+        self._kind = kind
+        self._text = text
+
+    def of_agent(self, shape: str) -> Reply:
+        """The same from an agent, in a ``shape`` of the switch `agent_errors`."""
+        if shape == "null":
+            return Reply.json(None)
+        return Reply.json(self._exception_info(), status=self.reply.status) if shape == "exception_info" else self.reply
+
+    def _exception_info(self) -> dict[str, Any]:
+        """`SoExceptionInfo`, the type that the official JavaScript client and SOAP know."""
+        return {
+            "Message": self._text,
+            "StackTrace": "",
+            "FriendlyText": self._text,
+            "ExceptionType": self._kind,
+            "Source": SOURCE,
+            "InnerException": None,
+            "Parameters": {},
+        }
 
 
-def not_found(entity: str, entity_id: int) -> Refusal:
+def not_found(entity: str, entity_id: int | str) -> Refusal:
     """404: the entity does not exist. Only the REST flavour says so; an agent answers `null`."""
-    return exception("SoNotFoundException", f"{entity} id {entity_id} not found", status=404)
+    return ServiceException("SoNotFoundException", f"{entity} id {entity_id} not found", status=404)
 
 
 def invalid_argument(message: str, *, status: int = 400) -> Refusal:
     """An argument that the service cannot use."""
-    return exception("SoInvalidArgumentException", message, status=status)
+    return ServiceException("SoInvalidArgumentException", message, status=status)
 
 
 def illegal_operation(message: str, *, status: int = 400) -> Refusal:
     """Something that cannot be done in this state."""
-    return exception("SoIllegalOperationException", message, status=status)
+    return ServiceException("SoIllegalOperationException", message, status=status)
 
 
 def not_simulated(what: str) -> Refusal:
     """501: SuperOffice has it, this sandbox does not. No real server answers so."""
-    return exception("SoNotSupportedException", f"The sandbox does not simulate {what}.", status=501)
+    return ServiceException("SoNotSupportedException", f"The sandbox does not simulate {what}.", status=501)
 
 
 def unbound(parameter: str, kind: str = "System.Int32", *, status: int = 400) -> Refusal:
@@ -63,6 +82,16 @@ def message(status: int, text: str, detail: str | None = None, *, headers: Mappi
     if detail is not None:
         body["MessageDetail"] = detail
     return Refusal(Reply.json(body, status=status, headers=headers))
+
+
+def no_resource(address: str) -> Refusal:
+    """404: nothing is served at this address."""
+    return message(404, f"No HTTP resource was found that matches the request URI '{address}'.", "No route matches.")
+
+
+def wrong_verb(verb: str) -> Refusal:
+    """405: the address knows other verbs."""
+    return message(405, f"The requested resource does not support http method '{verb}'.")
 
 
 def denied() -> Refusal:
@@ -88,6 +117,6 @@ def maintenance() -> Refusal:
     return Refusal(Reply(status=503, body=page, content_type="text/html"))
 
 
-def oauth(status: int, code: str, description: str) -> Refusal:
-    """The token endpoint's error (RFC 6749)."""
-    return Refusal(Reply.json({"error": code, "error_description": description}, status=status))
+def oauth(status: int, code: str, description: str, *, headers: Mapping[str, str] | None = None) -> Refusal:
+    """The token endpoint's error (RFC 6749, 5.2)."""
+    return Refusal(Reply.json({"error": code, "error_description": description}, status=status, headers=headers))

@@ -54,6 +54,11 @@ def customer(number: int, *, known: bool, rng: random.Random) -> Customer:
     )
 
 
+def stranger(number: int) -> Customer:
+    """Somebody of whom nothing is known."""
+    return Customer(id=number, known=False, first_name="", last_name="", email="", phone="", company="", host="")
+
+
 def session_key(rng: random.Random) -> str:
     """A secret of the right shape."""
     return f"{rng.getrandbits(128):032x}"

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from itertools import count
+from typing import Any
 
 
 class Status(IntEnum):
@@ -42,7 +43,7 @@ class Status(IntEnum):
 
 
 _DISPLAY = {
-    Status.Invalid: "",
+    Status.Invalid: "Invalid",
     Status.PreChatForm: "Pre-chat form",
     Status.Faq: "FAQ link",
     Status.OfflineForm: "Offline form",
@@ -92,20 +93,45 @@ class Associate:
         return self.type is AssociateType.INTERNAL and not self.deleted
 
 
+class Role(StrEnum):
+    """What an associate may do in a topic, as `ChatTopicAgent` names it."""
+
+    RESPOND = "CanRespond"
+    MANAGE = "CanManage"
+    LISTEN = "CanListen"
+    NOTIFY = "CanNotify"
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A chat topic (also called channel) and the associates who have a role in it."""
+    """A chat topic (also called channel): ``roles`` by associate, and in ``stored`` what was saved of the entity's
+    members that mean nothing here. A deleted one is kept for the sessions that were in it."""
 
     id: int
     name: str
-    members: frozenset[int]
-    managers: frozenset[int] = frozenset()
-    listeners: frozenset[int] = frozenset()
+    roles: Mapping[int, frozenset[Role]]
+    stored: Mapping[str, Any] = field(default_factory=dict)
+    deleted: bool = False
+    changed: float = 0.0
+
+    def having(self, role: Role) -> frozenset[int]:
+        """The associates with ``role``."""
+        return frozenset(number for number, roles in self.roles.items() if role in roles)
+
+    @property
+    def members(self) -> frozenset[int]:
+        """Those who take chats: `CanRespond`."""
+        return self.having(Role.RESPOND)
+
+    @property
+    def managers(self) -> frozenset[int]:
+        """Those with `CanManage`."""
+        return self.having(Role.MANAGE)
 
     @property
     def people(self) -> frozenset[int]:
-        """Everybody with a role: `CanRespond`, `CanManage` or `CanListen`."""
-        return self.members | self.managers | self.listeners
+        """The members in SuperOffice's sense: "at least one of Can Respond, Notifications, Listen or Manager"."""
+        return frozenset(number for number, roles in self.roles.items() if roles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,25 +150,39 @@ class Customer:
     @property
     def full_name(self) -> str:
         """First and last name."""
-        return f"{self.first_name} {self.last_name}"
+        return f"{self.first_name} {self.last_name}".strip()
 
 
 class MessageType(StrEnum):
     """`ChatMessageType` as JSON names it."""
 
+    INVALID = "Invalid"
     TO_CUSTOMER = "ToCustomer"
     TO_USER = "ToUser"
     SPECIAL = "Special"
 
 
 class SpecialType(StrEnum):
-    """The members of `ChatMessageSpecialType` that this tenant writes; the spelling is SuperOffice's."""
+    """`ChatMessageSpecialType` as JSON names it; the spelling is SuperOffice's."""
 
     NONE = "None"
     WELCOME = "Welcome"
+    URL = "Url"
+    BLOCK = "Block"
     NEW_SESSION = "NewSession"
     TRANSFERRED = "TransferedSession"
+    ERROR = "Error"
+    SESSION_DELETED = "SessionDeleted"
+    FAQ_SUCCESS = "FaqSuccessQuestion"
+    CLOSED_BY_USER = "ClosedByUser"
+    CLOSED_BY_CUSTOMER = "ClosedByCustomer"
+    CLOSED_BY_IDLE = "ClosedByIdle"
     REJECTED = "TransferRejected"
+    REOPENED = "ReopenedByCustomer"
+    CLICKED_OPTION = "ClickedOption"
+    BOT_MESSAGE = "BotMessage"
+    OPTIONS = "Options"
+    ILLEGAL_FILE_TYPE = "IllegalFileType"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +205,8 @@ COPY_LENGTH = 1024
 @dataclass(slots=True)
 class ChatSession:
     """A chat. Times are seconds since the epoch. ``offer`` numbers the pending transfers, so that the answer to
-    one that was replaced meanwhile is not taken for the answer to the present one."""
+    one that was replaced meanwhile is not taken for the answer to the present one. ``stored`` is what was saved of
+    the entity's members that mean nothing here, ``changed`` the time of its last change."""
 
     id: int
     topic: int
@@ -185,6 +226,8 @@ class ChatSession:
     chatbot: bool = False
     rating: int = 0
     messages: list[Message] = field(default_factory=list)
+    stored: Mapping[str, Any] = field(default_factory=dict)
+    changed: float = 0.0
 
     @property
     def holder(self) -> str:
@@ -218,6 +261,8 @@ class Centre:
         self._by_login = {associate.login.casefold(): associate for associate in associates}
         self._by_user_name = {associate.user_name.casefold(): associate for associate in associates}
         self._message_ids = count(9001)
+        self._last_session = 0
+        self._last_topic = max(self.topics, default=0)
 
     def by_ejuser(self, ejuser_id: int) -> Associate | None:
         """The associate behind an ejuser id."""
@@ -237,7 +282,27 @@ class Centre:
 
     def topics_of(self, associate: Associate) -> list[Topic]:
         """The topics in which ``associate`` has a role."""
-        return [topic for topic in self.topics.values() if associate.id in topic.people]
+        return [topic for topic in self.topics.values() if topic.roles.get(associate.id)]
+
+    def topic(self, topic_id: int) -> Topic | None:
+        """The topic with this id, unless it was deleted."""
+        topic = self.topics.get(topic_id)
+        return None if topic is None or topic.deleted else topic
+
+    def new_session_id(self) -> int:
+        """A number that no session has had."""
+        self._last_session = max(self._last_session, *self.sessions, 0) + 1
+        return self._last_session
+
+    def new_topic_id(self) -> int:
+        """A number that no topic has had."""
+        self._last_topic += 1
+        return self._last_topic
+
+    def remove(self, session: ChatSession) -> None:
+        """Take ``session`` out for good."""
+        self._last_session = max(self._last_session, session.id)
+        del self.sessions[session.id]
 
     def active_of(self, associate_id: int) -> Iterator[ChatSession]:
         """The active sessions whose user is ``associate_id``."""
@@ -259,5 +324,5 @@ class Centre:
             id=next(self._message_ids), type=type, text=text, author=author, posted=at, special=special, param=param
         )
         session.messages.append(message)
-        session.idle = at
+        session.idle = session.changed = at
         return message

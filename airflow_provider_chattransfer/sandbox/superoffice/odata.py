@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_TOKEN = re.compile(r"\s*(?:(?P<mark>[(),])|(?P<quoted>'(?:[^']|'')*'|\"[^\"]*\")|(?P<word>[^\s(),'\"]+))")
+_TOKEN = re.compile(
+    r"\s*(?:(?P<mark>[(),])|(?P<quoted>'(?:[^']|'')*'|\"[^\"]*\")|(?P<word>\[[A-Z]+:[^\]]*\]|[^\s(),'\"]+))"
+)
 
 ALIASES = {
     "=": "equals", "eq": "equals", "equal": "equals", "!=": "unequals", "<>": "unequals", "ne": "unequals",
@@ -20,8 +22,17 @@ ALIASES = {
 }  # fmt: skip
 """Short forms of an operator, and the word for it."""
 
-VALUELESS = frozenset({"currentassociate"})
+PERIODS = frozenset({
+    "beforetoday", "today", "aftertoday", "lastweek", "thisweek", "nextweek", "lastmonth", "thismonth", "nextmonth",
+    "lastquarter", "thisquarter", "nextquarter", "thishalf", "thisyear",
+})  # fmt: skip
+"""Operators of dates that stand without a value."""
+
+VALUELESS = PERIODS | {"currentassociate"}
 """Operators that stand without a value."""
+
+FUNCTIONS = {"startswith": ("begins", 0), "endswith": ("endswith", 0), "substringof": ("contains", 1)}
+"""Conditions written as a function: the operator, and at which place the column is."""
 
 Predicate = Callable[[Any], bool]
 
@@ -118,10 +129,20 @@ class _Parser:
             self._expect(")")
             return node
         column = self._take("word")
+        if self._peek("mark") == "(":
+            return self._function(column)
         operator = self._take("word").casefold()
         operator = ALIASES.get(operator, operator)
         values = () if operator in VALUELESS else self._values()
         return Condition(column=column, operator=operator, values=values)
+
+    def _function(self, name: str) -> Condition:
+        """`startswith(chatTopic/name, 'Sup')`."""
+        operator, place = FUNCTIONS.get(name.casefold(), ("", 0))
+        arguments = self._values()
+        if not operator or len(arguments) != 2:
+            raise ValueError(f"no function {name!r} of {len(arguments)} arguments")
+        return Condition(column=arguments[place], operator=operator, values=(arguments[1 - place],))
 
     def _values(self) -> tuple[str, ...]:
         if self._peek("mark") != "(":

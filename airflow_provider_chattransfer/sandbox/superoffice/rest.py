@@ -5,95 +5,180 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl
 
-from . import carriers, errors, odata
-from .agents import ChatAgent
+from ..wire import Reply
+from . import carriers, conversation, errors, odata
+from .agents import NOTHING, ChatAgent
 from .archive import Archive, Query
-from .ask import Ask
-from .model import Centre, ChatSession, Topic
+from .ask import Ask, lower
+from .entities import Entities
+from .lists import Lists
+from .model import Associate, Centre, ChatSession, Topic
+from .roles import TopicRoles
 from .routes import Handler, Route
 from .scenario import TENANT
 from .sessions import Sessions
 from .switches import Switches
 
-NOT_SIMULATED = (
-    ("POST", "ChatSession"), ("PUT", "ChatSession/{id}"),
-    ("PATCH", "ChatSession/{id}"), ("DELETE", "ChatSession/{id}"), ("POST", "ChatSession/{id}/Transcript"),
-    ("POST", "ChatSession/{id}/Messages"), ("POST", "ChatTopic"),
-    ("PUT", "ChatTopic/{id}"), ("PATCH", "ChatTopic/{id}"), ("DELETE", "ChatTopic/{id}"),
-    ("GET", "ChatTopic/{id}/IsOpen"), ("PUT", "ChatTopic/{id}/UserAgent"), ("POST", "ChatTopic/{id}/UserAgent"),
-    ("GET", "ChatTopic/{id}/UserAgent/{username}"), ("PUT", "ChatTopic/{id}/UserAgent/{username}"),
-    ("DELETE", "ChatTopic/{id}/UserAgent/{username}"), ("POST", "ChatTopic/{id}/Sessions"),
-)  # fmt: skip
-
 
 class Rest:
     """The REST resources of chat."""
 
-    def __init__(self, centre: Centre, sessions: Sessions, switches: Switches, *, agent: ChatAgent) -> None:
+    def __init__(
+        self,
+        centre: Centre,
+        sessions: Sessions,
+        switches: Switches,
+        *,
+        agent: ChatAgent,
+        entities: Entities,
+        roles: TopicRoles,
+    ) -> None:
         self._centre = centre
         self._sessions = sessions
         self._switches = switches
         self._agent = agent
+        self._entities = entities
+        self._roles = roles
 
     def routes(self) -> list[Route]:
         """All operations; fixed words before places in braces."""
-        desk, agent, acting = self._sessions, self._agent, self._acting
+        return [*self._of_sessions(), *self._of_topics(), *self._of_user_agents(), *self._others()]
+
+    def _of_sessions(self) -> list[Route]:
+        desk, acting, talk = self._sessions, self._acting, conversation
         return [
-            Route("GET", "ChatSession/default", _absent("GET ChatSession/default")),
-            Route("GET", "ChatTopic/default", _absent("GET ChatTopic/default")),
+            Route("GET", "ChatSession/default", lambda ask: ask.carriers.blank_session()),
             Route("GET", "ChatSession", self._list),
-            Route("GET", "ChatSession/ForCurrentUser", agent.sessions_for_user),
+            Route("POST", "ChatSession", self._post_session),
+            Route("GET", "ChatSession/ForCurrentUser", self._agent.sessions_for_user),
             Route("POST", "ChatSession/Pickup", self._pick_up_first),
-            Route("GET", "ChatSession/{id}", self._get),
+            Route("GET", "ChatSession/{id}", lambda ask: _linked_session(self._session_at(ask), ask)),
+            Route("PUT", "ChatSession/{id}", self._put_session),
+            Route("PATCH", "ChatSession/{id}", self._patch_session),
+            Route("DELETE", "ChatSession/{id}", self._delete_session),
             Route("POST", "ChatSession/{id}/TransferTo/{associate}", acting(self._transfer)),
             Route("POST", "ChatSession/{id}/AcceptTransfer", acting(lambda s, ask: desk.accept(s, actor=ask.actor))),
             Route("POST", "ChatSession/{id}/RejectTransfer", acting(lambda s, ask: desk.reject(s, actor=ask.actor))),
             Route("POST", "ChatSession/{id}/Reset", acting(lambda s, ask: desk.reset(s, actor=ask.actor))),
             Route("POST", "ChatSession/{id}/Pickup", self._pick_up),
-            Route("GET", "ChatSession/{id}/Messages", self._messages),
-            Route("GET", "ChatTopic/ForCurrentUser", agent.topics_for_user),
+            Route(
+                "POST",
+                "ChatSession/{id}/Transcript",
+                lambda ask: talk.transcript(ask, self._session_at(ask), html=ask.query_bool("html", default=False)),
+            ),
+            Route(
+                "GET",
+                "ChatSession/{id}/Messages",
+                lambda ask: talk.messages(ask, self._session_at(ask), after=ask.query_int("after", 0)),
+            ),
+            Route(
+                "POST",
+                "ChatSession/{id}/Messages",
+                lambda ask: talk.add(ask, self._session_at(ask), ask.body, sessions=desk),
+            ),
+        ]
+
+    def _of_topics(self) -> list[Route]:
+        return [
+            Route("GET", "ChatTopic/default", lambda ask: ask.carriers.blank_topic()),
+            Route("POST", "ChatTopic", self._post_topic),
+            Route("GET", "ChatTopic/ForCurrentUser", self._agent.topics_for_user),
             Route("GET", "ChatTopic/UserAgents", self._user_agents),
-            Route("GET", "ChatTopic/{id}", self._topic),
+            Route("GET", "ChatTopic/{id}", lambda ask: _linked_topic(self._topic_at(ask), ask)),
+            Route("PUT", "ChatTopic/{id}", self._put_topic),
+            Route("PATCH", "ChatTopic/{id}", self._patch_topic),
+            Route("DELETE", "ChatTopic/{id}", self._delete_topic),
             Route("GET", "ChatTopic/{id}/Sessions", self._topic_sessions),
+            Route(
+                "POST",
+                "ChatTopic/{id}/Sessions",
+                lambda ask: ask.carriers.session(self._sessions.create(self._topic_at(ask), actor=ask.actor)),
+            ),
+            Route(
+                "GET",
+                "ChatTopic/{id}/IsOpen",
+                lambda ask: conversation.is_open(self._topic_at(ask), at=self._sessions.now(), ask=ask),
+            ),
+        ]
+
+    def _of_user_agents(self) -> list[Route]:
+        return [
             Route("GET", "ChatTopic/{id}/UserAgent", lambda ask: ask.carriers.topic_agents(self._topic_at(ask))),
-            Route("GET", "Presence/GetAll", agent.presence),
-            Route("POST", "Presence/SaveAll", lambda ask: agent.save_presence(ask, ask.body)),
-            Route("GET", "Archive/dynamic", lambda ask: self._archive(ask).dynamic(_query(ask))),
-            Route("GET", "Archive/ChatSession", self._list),
-            Route("GET", "MDOList/chatuser", self._chat_users),
-            Route("GET", "MDOList/chatchannel", lambda _: carriers.topic_items(self._centre.topics.values())),
+            Route("POST", "ChatTopic/{id}/UserAgent", self._put_user_agent),
+            Route(
+                "PUT",
+                "ChatTopic/{id}/UserAgent",
+                lambda ask: self._roles.put_all(ask, self._topic_at(ask), ask.body),
+            ),
+            Route(
+                "GET",
+                "ChatTopic/{id}/UserAgent/{username}",
+                lambda ask: ask.carriers.topic_agent(self._topic_at(ask), self._member_at(ask)),
+            ),
+            Route("PUT", "ChatTopic/{id}/UserAgent/{username}", self._put_user_agent),
+            Route("DELETE", "ChatTopic/{id}/UserAgent/{username}", self._delete_user_agent),
+        ]
+
+    def _others(self) -> list[Route]:
+        return [
+            Route("GET", "Presence/GetAll", self._agent.presence),
+            Route("POST", "Presence/SaveAll", lambda ask: self._agent.save_presence(ask, ask.body)),
+            Route("GET", "Archive/{provider}", self._any_archive),
+            Route("POST", "Archive/{provider}", self._any_archive),
             Route("GET", "User/currentPrincipal", lambda ask: carriers.principal(ask.caller, tenant=TENANT)),
             Route("GET", "User/currentAssociate", lambda ask: ask.carriers.associate(ask.caller)),
-            *(Route(verb, template, _absent(f"{verb} {template}")) for verb, template in NOT_SIMULATED),
         ]
 
     def _archive(self, ask: Ask) -> Archive:
-        return Archive(
-            self._centre,
-            dates=ask.dates,
-            caller=ask.caller,
-            next_link_with_top=self._switches.next_link_with_top,
-        )
+        return Archive(self._centre, dates=ask.dates, caller=ask.caller, switches=self._switches)
+
+    def _any_archive(self, ask: Ask) -> dict[str, Any]:
+        return self._archive(ask).page(ask.parts["provider"], _query(ask))
 
     def _list(self, ask: Ask) -> dict[str, Any]:
-        return self._archive(ask).sessions(_query(ask))
+        return self._archive(ask).page("ChatSession", _query(ask))
 
     def _topic_sessions(self, ask: Ask) -> dict[str, Any]:
-        return self._archive(ask).sessions(_query(ask), topic=self._topic_at(ask).id)
+        return self._archive(ask).page("ChatSession", _query(ask), topic=self._topic_at(ask).id)
 
-    def _get(self, ask: Ask) -> dict[str, Any]:
+    def _post_session(self, ask: Ask) -> dict[str, Any]:
+        session = self._entities.save_session(ask, _entity_of(ask))
+        if session is None:
+            raise errors.not_found("ChatSession", ask.integer("ChatSessionId"))
+        return _linked_session(session, ask)
+
+    def _put_session(self, ask: Ask) -> dict[str, Any]:
         session = self._session_at(ask)
-        entity = carriers.with_links(
-            ask.carriers.session(session), base=ask.base, resource="ChatSession", entity_id=session.id
-        )
-        return _selected(entity, ask)
+        self._entities.save_session(ask, _entity_of(ask), session_id=session.id)
+        return _linked_session(session, ask)
 
-    def _topic(self, ask: Ask) -> dict[str, Any]:
+    def _patch_session(self, ask: Ask) -> dict[str, Any]:
+        session = self._session_at(ask)
+        self._entities.patch_session(ask, session)
+        return _linked_session(session, ask)
+
+    def _delete_session(self, ask: Ask) -> Reply:
+        self._sessions.delete(self._session_at(ask), actor=ask.actor)
+        return NOTHING
+
+    def _post_topic(self, ask: Ask) -> dict[str, Any]:
+        topic = self._entities.save_topic(ask, _entity_of(ask))
+        if topic is None:
+            raise errors.not_found("ChatTopic", ask.integer("ChatTopicId"))
+        return _linked_topic(topic, ask)
+
+    def _put_topic(self, ask: Ask) -> dict[str, Any]:
         topic = self._topic_at(ask)
-        entity = carriers.with_links(ask.carriers.topic(topic), base=ask.base, resource="ChatTopic", entity_id=topic.id)
-        return _selected(entity, ask)
+        return _linked_topic(self._entities.save_topic(ask, _entity_of(ask), topic_id=topic.id) or topic, ask)
+
+    def _patch_topic(self, ask: Ask) -> dict[str, Any]:
+        topic = self._topic_at(ask)
+        return _linked_topic(self._entities.patch_topic(ask, topic) or topic, ask)
+
+    def _delete_topic(self, ask: Ask) -> Reply:
+        self._entities.delete_topic(self._topic_at(ask))
+        return NOTHING
 
     def _acting(self, act: Callable[[ChatSession, Ask], None]) -> Handler:
         """An operation on the session in the path that answers with it as it is afterwards, without links."""
@@ -116,26 +201,23 @@ class Rest:
         session = self._sessions.pick_up_first(actor=ask.actor)
         return None if session is None else ask.carriers.session(session)
 
-    def _messages(self, ask: Ask) -> list[dict[str, Any]]:
-        session, after = self._session_at(ask), ask.query_int("after", 0)
-        return [ask.carriers.message(session, message) for message in session.messages if message.id > after]
-
     def _user_agents(self, ask: Ask) -> list[dict[str, Any]]:
-        return self._agent.user_agents(
-            flat=ask.query_bool("flat"), only_present=ask.query_bool("onlyPresent", default=False)
+        only_present = ask.query_bool("onlyPresent", default=False)
+        return Lists(self._centre, caller=ask.caller).users(
+            flat=ask.query_bool("flat"), additional=f"onlyPresent={only_present}"
         )
 
-    def _chat_users(self, ask: Ask) -> list[dict[str, Any]]:
-        """The list `chatuser`; its `additional` holds attributes as a query string of its own."""
-        wanted = {name.casefold(): value for name, value in parse_qsl(ask.query.get("additional", ""))}
-        topic = wanted.get("topicid", "")
-        return self._agent.user_agents(
-            flat=ask.query_bool("flat", default=False),
-            only_present=wanted.get("onlypresent", "").casefold() == "true",
-            by_associate=wanted.get("associate", "").casefold() == "true",
-            topic=int(topic) if topic.isascii() and topic.isdigit() else None,
-            without=ask.caller if wanted.get("removeself", "").casefold() == "true" else None,
-        )
+    def _put_user_agent(self, ask: Ask) -> dict[str, Any]:
+        """For the associate in the path, else for the one in the body."""
+        name = ask.parts.get("username")
+        answer = self._roles.put(ask, self._topic_at(ask), ask.body, name=name)
+        if answer is None:
+            raise errors.not_found("Associate", name or 0)
+        return answer
+
+    def _delete_user_agent(self, ask: Ask) -> Reply:
+        self._roles.remove(self._topic_at(ask), self._member_at(ask))
+        return NOTHING
 
     def _session_at(self, ask: Ask) -> ChatSession:
         number = ask.part("id")
@@ -145,23 +227,41 @@ class Rest:
 
     def _topic_at(self, ask: Ask) -> Topic:
         number = ask.part("id")
-        if (topic := self._centre.topics.get(number)) is None:
+        if (topic := self._centre.topic(number)) is None:
             raise errors.not_found("ChatTopic", number)
         return topic
 
+    def _member_at(self, ask: Ask) -> Associate:
+        """Who is named in the path; 404 when he has no role in the topic in the path."""
+        name = ask.parts["username"]
+        if (associate := self._roles.member(self._topic_at(ask), name)) is None:
+            raise errors.not_found("ChatTopicAgent", name)
+        return associate
+
 
 def _query(ask: Ask) -> Query:
-    return Query(options=ask.query, url=ask.url, base=ask.base)
+    """The options of a list, which a form may hold where an address would be too long (POST Archive/{provider})."""
+    body = lower(ask.body) if isinstance(ask.body, dict) else {}
+    form = {name: str(value) for name, value in body.items()}
+    return Query(options={**ask.query, **form}, url=ask.url, base=ask.base)
 
 
-def _selected(entity: dict[str, Any], ask: Ask) -> dict[str, Any]:
-    """``entity`` with what `$select` leaves out nulled; the links stay."""
-    properties = odata.names(ask.query.get("$select", ""))
-    return {**carriers.selected(entity, properties), "_Links": entity["_Links"]} if properties else entity
+def _entity_of(ask: Ask) -> Any:
+    if ask.body is None:
+        raise errors.message(400, "Bad request. Entity to save is not in request body.")
+    return ask.body
 
 
-def _absent(operation: str) -> Handler:
-    def absent(_: Ask) -> Any:
-        raise errors.not_simulated(operation)
+def _linked_session(session: ChatSession, ask: Ask) -> dict[str, Any]:
+    return _linked(ask.carriers.session(session), "ChatSession", session.id, ask)
 
-    return absent
+
+def _linked_topic(topic: Topic, ask: Ask) -> dict[str, Any]:
+    return _linked(ask.carriers.topic(topic), "ChatTopic", topic.id, ask)
+
+
+def _linked(entity: dict[str, Any], resource: str, entity_id: int, ask: Ask) -> dict[str, Any]:
+    """``entity`` with its links, and what `$select` leaves out nulled; the links stay."""
+    if properties := odata.names(ask.query.get("$select", "")):
+        entity = carriers.selected(entity, properties)
+    return carriers.with_links(entity, base=ask.base, resource=resource, entity_id=entity_id)

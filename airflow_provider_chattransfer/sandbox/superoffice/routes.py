@@ -40,8 +40,12 @@ class Route:
     def names(self) -> list[str]:
         """How faults may call this operation: `ChatSession/{id}/AcceptTransfer`, the same after its verb, and the
         last word of it, unless that is the resource's own (`AcceptTransfer`, `TransferChatSession`)."""
-        words = [part for part in self.template.split("/") if not part.startswith("{")]
-        return [self.template, f"{self.verb} {self.template}", *words[-1:] * (len(words) > 1)]
+        return [self.template, f"{self.verb} {self.template}", *self.words[-1:] * (len(self.words) > 1)]
+
+    @property
+    def words(self) -> list[str]:
+        """The fixed words of the address."""
+        return [part for part in self.template.split("/") if not part.startswith("{")]
 
 
 class Routes:
@@ -50,9 +54,12 @@ class Routes:
     def __init__(self, routes: Iterable[Route]) -> None:
         self._routes = list(routes)
 
-    def templates(self) -> list[str]:
-        """Every address, once, in order."""
-        return list(dict.fromkeys(route.template for route in self._routes))
+    def listing(self, base: str) -> dict[str, dict[str, str]]:
+        """Every address with its verbs, and for each verb what it is for, in a word."""
+        found: dict[str, dict[str, str]] = {}
+        for route in self._routes:
+            found.setdefault(f"{base}/{route.template}", {})[route.verb] = route.words[-1]
+        return found
 
     def find(self, verb: str, segments: Sequence[str]) -> tuple[Route, dict[str, str]] | None:
         """The operation at ``segments`` with its parts."""
@@ -65,8 +72,12 @@ class Routes:
         """As `find`; raises `Refusal`: 405 for an address that knows other verbs, 404 for none."""
         if found := self.find(verb, segments):
             return found
-        if any(route.parts(segments) is not None for route in self._routes):
-            raise errors.message(405, f"The requested resource does not support http method '{verb}'.")
+        if verbs := [route.verb for route in self._routes if route.parts(segments) is not None]:
+            raise errors.message(
+                405,
+                f"The requested resource does not support http method '{verb}'.",
+                headers={"allow": ",".join(dict.fromkeys(verbs))},
+            )
         raise errors.message(
             404, f"No HTTP resource was found that matches the request URI '{url}'.", "No route matches."
         )

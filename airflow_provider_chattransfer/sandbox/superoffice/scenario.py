@@ -3,9 +3,9 @@
 
 Keys: `operators`, `queues` (chat topics) and `chats`, each a number or a list of objects; `people`, `switches`;
 `rate` (calls per second, or null); `tokens` (credential to associate id, or to
-`{"associate": 7, "expires_in": 60}`); `application` (`client_id`, `client_secret`); `refresh_tokens` (token to
-associate id); `time_zone` (of the server); `tenant_state`; `data_host` (the only host name on which the tenant's
-data is served, for 421 elsewhere).
+`{"associate": 7, "expires_in": 60}`); `application` (`client_id`, `client_secret`, `system_token`, `public_key`,
+`consent`); `refresh_tokens` (token to associate id); `time_zone` (of the server); `tenant_state`; `data_host` (the only
+host name on which the tenant's data is served, for 421 elsewhere; or `{"name": "localhost", "after": 60}`).
 """
 
 from __future__ import annotations
@@ -14,13 +14,21 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import tzinfo
 from typing import Any
 
 from . import invention
-from .dates import zone
-from .model import Associate, AssociateType, Centre, ChatSession, Customer, MessageType, SpecialType, Status, Topic
-from .switches import Switches
+from .model import (
+    Associate,
+    AssociateType,
+    Centre,
+    ChatSession,
+    Customer,
+    MessageType,
+    Role,
+    SpecialType,
+    Status,
+    Topic,
+)
 
 TENANT = "Cust12345"
 SUPERVISOR = 5
@@ -35,92 +43,20 @@ OWNERS = (0, 1, 0, None, 1, 2, 1, 0, 0, None)
 """Who has the generated session at this place of ten: the first agent, the second, another (2), or nobody."""
 
 WAITING_PLACE, CLOSED_PLACE, PENDING_INDEX, REPEATED_CUSTOMER = 3, 9, 1, 6
-TENANT_STATES = ("Running", "OnlineMaintenance", "OfflineMaintenance", "Suspended", "Provisioning", "Deleted",
-                 "Unknown")  # fmt: skip
-KEYS = {"operators", "queues", "chats", "people", "switches", "rate", "tokens", "application", "refresh_tokens",
-        "time_zone", "tenant_state", "data_host"}  # fmt: skip
+KEYS = {"operators", "queues", "chats", "people", "customers", "switches", "rate", "tokens", "application",
+        "refresh_tokens", "time_zone", "tenant_state", "data_host"}  # fmt: skip
 OPERATOR_KEYS = {"id", "login", "password", "name", "present", "type", "deleted", "ejuser"}
 QUEUE_KEYS = {"id", "name", "members", "managers", "listeners"}
 CHAT_KEYS = {"id", "owner", "queue", "state", "status", "customer", "known", "transfer_to", "messages"}
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """Whom a token or ticket stands for, and until when (``None``: for good)."""
-
-    associate: int
-    expires: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a scenario says beside the data."""
-
-    switches: Switches
-    people: Mapping[str, Any]
-    credentials: Mapping[str, Credential]
-    refresh_tokens: Mapping[str, int]
-    client_id: str
-    client_secret: str
-    rate: float | None
-    time_zone: tzinfo
-    tenant_state: str
-    data_host: str | None
-
-
-def settings(scenario: Mapping[str, Any], centre: Centre, *, now: float) -> Settings:
-    """The settings of ``scenario``; raises `ValueError` for what is not one."""
-    application = _known("application", scenario.get("application", {}), {"client_id", "client_secret"})
-    rate = scenario.get("rate")
-    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, (int, float)) or rate <= 0):
-        raise ValueError(f"rate must be null or calls per second, got {rate!r}")
-    if (state := scenario.get("tenant_state", "Running")) not in TENANT_STATES:
-        raise ValueError(f"tenant_state must be one of {TENANT_STATES}, got {state!r}")
-    return Settings(
-        switches=Switches.from_json(scenario.get("switches", {})),
-        people=scenario.get("people", {}),
-        credentials=_credentials(scenario.get("tokens", {}), centre, now=now),
-        refresh_tokens={
-            **{f"refresh-{associate.login}": associate.id for associate in centre.associates.values()},
-            **{token: _associate(centre, number) for token, number in scenario.get("refresh_tokens", {}).items()},
-        },
-        client_id=str(application.get("client_id", "sandbox")),
-        client_secret=str(application.get("client_secret", "sandbox-secret")),
-        rate=rate,
-        time_zone=zone(scenario.get("time_zone", "Europe/Oslo")),
-        tenant_state=state,
-        data_host=scenario.get("data_host"),
-    )
-
-
 def centre(scenario: Mapping[str, Any], *, now: float, rng: random.Random) -> Centre:
     """The data of ``scenario``; raises `ValueError` for what is contradictory or unknown."""
-    _known("scenario of superoffice", scenario, KEYS)
+    known("scenario of superoffice", scenario, KEYS)
     associates, present = _associates(scenario.get("operators"))
     result = Centre(associates=associates, topics=_topics(scenario.get("queues"), associates), present=present)
     _Chats(result, now=now, rng=rng).add(scenario.get("chats", DEFAULT_CHATS))
     return result
-
-
-def _credentials(tokens: Mapping[str, Any], centre: Centre, *, now: float) -> dict[str, Credential]:
-    """The default tokens and tickets of everybody, and those that the scenario adds."""
-    credentials = {
-        f"{prefix}:{TENANT}.{associate.login}": Credential(associate.id)
-        for associate in centre.associates.values()
-        for prefix in ("8A", "7T")
-    }
-    for token, value in tokens.items():
-        entry = value if isinstance(value, Mapping) else {"associate": value}
-        _known("token", entry, {"associate", "expires_in"})
-        expires = now + float(entry["expires_in"]) if "expires_in" in entry else None
-        credentials[token] = Credential(_associate(centre, entry["associate"]), expires)
-    return credentials
-
-
-def _associate(centre: Centre, number: Any) -> int:
-    if number not in centre.associates:
-        raise ValueError(f"no operator {number!r}")
-    return int(number)
 
 
 def _associates(value: Any) -> tuple[list[Associate], set[int]]:
@@ -140,7 +76,7 @@ def _associates(value: Any) -> tuple[list[Associate], set[int]]:
 def _operator_entries(value: Any) -> list[Mapping[str, Any]]:
     """The listed operators; for a number that many agents, with the supervisor and the two who cannot chat."""
     if isinstance(value, list):
-        return [_known("operator", entry, OPERATOR_KEYS) for entry in value]
+        return [known("operator", entry, OPERATOR_KEYS) for entry in value]
     agents = list(DEFAULT_AGENTS) if value is None else _agent_numbers(_amount("operators", value))
     return [
         {"id": SUPERVISOR, "login": "tje0", "password": "Tje0", "name": "Tone Jespersen"},
@@ -180,7 +116,7 @@ def _topics(value: Any, associates: Sequence[Associate]) -> list[Topic]:
     agents = [associate.id for associate in associates if associate.chats and associate.id != SUPERVISOR]
     listeners = [SUPERVISOR] if SUPERVISOR in numbers else []
     if isinstance(value, list):
-        entries = [_known("queue", entry, QUEUE_KEYS) for entry in value]
+        entries = [known("queue", entry, QUEUE_KEYS) for entry in value]
     else:
         amount = 2 if value is None else _amount("queues", value)
         sales = [number for number in agents if number in (12, 21)] or agents
@@ -193,9 +129,11 @@ def _topics(value: Any, associates: Sequence[Associate]) -> list[Topic]:
         Topic(
             id=int(entry["id"]),
             name=str(entry.get("name", f"Topic {entry['id']}")),
-            members=frozenset(entry.get("members", agents)),
-            managers=frozenset(entry.get("managers", ())),
-            listeners=frozenset(entry.get("listeners", listeners)),
+            roles=_roles(
+                members=entry.get("members", agents),
+                managers=entry.get("managers", ()),
+                listeners=entry.get("listeners", listeners),
+            ),
         )
         for entry in entries
     ]
@@ -204,6 +142,17 @@ def _topics(value: Any, associates: Sequence[Associate]) -> list[Topic]:
         if strangers := topic.people - numbers:
             raise ValueError(f"queue {topic.id} names operators who do not exist: {sorted(strangers)}")
     return topics
+
+
+def _roles(*, members: Sequence[int], managers: Sequence[int], listeners: Sequence[int]) -> dict[int, frozenset[Role]]:
+    """By associate; those who take chats or manage can listen in, those who take chats are notified."""
+    those = {
+        Role.RESPOND: {*members},
+        Role.MANAGE: {*managers},
+        Role.LISTEN: {*members, *managers, *listeners},
+        Role.NOTIFY: {*members},
+    }
+    return {number: frozenset(role for role in Role if number in those[role]) for number in sorted(those[Role.LISTEN])}
 
 
 @dataclass(slots=True)
@@ -219,7 +168,7 @@ class _Chats:
     def add(self, value: Any) -> None:
         """The listed sessions, or that many generated ones."""
         if isinstance(value, list):
-            entries = [_known("chat", entry, CHAT_KEYS) for entry in value]
+            entries = [known("chat", entry, CHAT_KEYS) for entry in value]
         else:
             entries = self._generated(_amount("chats", value))
         for place, entry in enumerate(entries):
@@ -353,7 +302,8 @@ def state_of(status: Status) -> str:
     return "open" if status.active else "closed" if status.ended else "waiting"
 
 
-def _known(what: str, value: Any, keys: set[str]) -> Mapping[str, Any]:
+def known(what: str, value: Any, keys: set[str]) -> Mapping[str, Any]:
+    """``value``, if it is an object with these ``keys`` at most; raises `ValueError`."""
     if not isinstance(value, Mapping):
         raise ValueError(f"{what} must be an object, got {value!r}")
     if unknown := set(value) - keys:

@@ -7,18 +7,23 @@ here returns without a trace when it does not apply, and the caller gets the ses
 
 from __future__ import annotations
 
+import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
-from ..clock import Clock
+from ..agenda import Agenda
+from ..customers import Customers
 from ..ledger import Ledger
-from ..people import Agenda, People, Reaction
-from . import errors
-from .model import Associate, Centre, ChatSession, MessageType, SpecialType, Status
+from ..people import People, Reaction
+from . import errors, invention
+from .model import Associate, Centre, ChatSession, Customer, Message, MessageType, SpecialType, Status, Topic
 from .switches import Switches
 
 SERVICE = "superoffice"
 WELCOME = "Welcome! How can I help you?"
+WROTE_LAST = {MessageType.TO_CUSTOMER: Status.UserLast, MessageType.TO_USER: Status.CustomerLast}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +40,45 @@ class Actor:
         return f"{'person' if self.request is None else 'associate'}:{self.associate.id}"
 
 
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A simulated customer, who acts in his chat window."""
+
+    customer: Customer
+    method: None = None
+    request: None = None
+
+    @property
+    def name(self) -> str:
+        """As the ledger writes it."""
+        return f"customer:{self.customer.id}"
+
+
 class Sessions:
     """The state machine over all sessions of a tenant."""
 
-    def __init__(self, centre: Centre, *, people: People, clock: Clock, ledger: Ledger, switches: Switches) -> None:
+    def __init__(
+        self,
+        centre: Centre,
+        *,
+        people: People,
+        customers: Customers,
+        agenda: Agenda,
+        ledger: Ledger,
+        switches: Switches,
+    ) -> None:
         self._centre = centre
         self._people = people
-        self._clock = clock
+        self._customers = customers
+        self._agenda = agenda
         self._ledger = ledger
         self._switches = switches
-        self._agenda = Agenda()
         self._offers = count(1)
 
-    def advance(self) -> None:
-        """Let the people do what is due."""
-        self._agenda.run(self._clock.now())
+    def start(self) -> None:
+        """Let the simulated people begin; raises `ValueError` if their scenario names sessions that do not exist."""
+        self._people.start([each.id for each in self._centre.chat_users() if each.id in self._centre.present], at=self)
+        self._customers.start({each.id: _is_open(each) for each in self._centre.sessions.values()}, at=self)
 
     def transfer(self, session: ChatSession, *, to: str | None, actor: Actor) -> None:
         """Ask ``to`` (a login name or an associate id in digits) to take ``session`` over.
@@ -69,43 +98,46 @@ class Sessions:
             session.offer = next(self._offers)
             self._ask(session, target)
 
-    def accept(self, session: ChatSession, *, actor: Actor, at: float | None = None) -> None:
+    def accept(self, session: ChatSession, *, actor: Actor) -> None:
         """Assign ``session`` to the actor. "If the session is not being transferred, nothing happens"."""
         asked = session.transfer_to == actor.associate.id
         if session.transfer_to is None or not (asked or self._switches.third_party_accept == "assign"):
             return
-        at = self._clock.now() if at is None else at
-        self._record("accepted", session, actor, after=f"agent:{actor.associate.id}", at=at)
+        self._record("accepted", session, actor, after=f"agent:{actor.associate.id}")
         self._give(session, actor.associate)
         self._centre.write(
             session,
-            at=at,
+            at=self.now(),
             type=MessageType.SPECIAL,
             special=SpecialType.TRANSFERRED,
             author=actor.associate.full_name,
             param=str(actor.associate.id),
         )
+        self._await_answer(session)
 
-    def reject(self, session: ChatSession, *, actor: Actor, at: float | None = None) -> None:
+    def reject(self, session: ChatSession, *, actor: Actor) -> None:
         """Decline the transfer: the sender goes on with it. Not for others than the one who was asked."""
         asked = session.transfer_to == actor.associate.id
         withdrawn = self._switches.sender_may_reject and session.user == actor.associate.id
         if session.transfer_to is None or not (asked or withdrawn):
             return
-        at = self._clock.now() if at is None else at
         before = f"agent:{session.transfer_to}"
-        self._record("rejected", session, actor, before=before, after=session.holder, at=at)
+        self._record("rejected", session, actor, before=before, after=session.holder)
         session.transfer_to = None
         self._centre.write(
-            session, at=at, type=MessageType.SPECIAL, special=SpecialType.REJECTED, author=actor.associate.full_name
+            session,
+            at=self.now(),
+            type=MessageType.SPECIAL,
+            special=SpecialType.REJECTED,
+            author=actor.associate.full_name,
         )
 
     def pick_up(self, session: ChatSession, *, actor: Actor) -> bool:
         """Take ``session`` from the queue and greet the customer; whether it was there to be taken."""
         if session.status is not Status.InQueue or not actor.associate.chats:
             return False
-        at = self._clock.now()
-        self._record("accepted", session, actor, after=f"agent:{actor.associate.id}", at=at)
+        at = self.now()
+        self._record("accepted", session, actor, after=f"agent:{actor.associate.id}")
         session.status = Status.UserLast
         session.started = at
         self._give(session, actor.associate)
@@ -142,6 +174,131 @@ class Sessions:
         session.started = None
         session.rank = 0
         session.chatbot = False
+
+    def now(self) -> float:
+        """The time of what is happening, in seconds since the epoch."""
+        return self._agenda.now()
+
+    def create(self, topic: Topic, *, actor: Actor | Visitor) -> ChatSession:
+        """Begin a session, of the customer or of somebody unknown. He waits at once, as in a topic without a form
+        before the chat; "if all agents have status Away, the customer will only see the offline form" (user guide)."""
+        at, number = self.now(), self._centre.new_session_id()
+        is_staffed = bool(topic.members & self._centre.present)
+        status = Status.InQueue if is_staffed else Status.OfflineForm
+        others = self._centre.sessions.values()
+        waiting = [each for each in others if each.status is status and each.topic == topic.id]
+        session = ChatSession(
+            id=number,
+            topic=topic.id,
+            customer=actor.customer if isinstance(actor, Visitor) else invention.stranger(number),
+            status=status,
+            key=invention.session_key(random.Random(number)),
+            requested=at,
+            queue_position=len(waiting) + 1,
+        )
+        self._centre.sessions[number] = session
+        if is_staffed:
+            self._record("queued", session, actor, after=session.holder)
+        else:
+            self._record("turned_away", session, actor, after=None)
+        self._centre.write(session, at=at, type=MessageType.SPECIAL, special=SpecialType.NEW_SESSION)
+        return session
+
+    def save(self, session: ChatSession, values: Mapping[str, Any], *, actor: Actor) -> None:
+        """Store ``values`` (attributes by name) as they are: nobody is told, nothing else follows. No document says
+        what saving another user or status does."""
+        changes = {name: value for name, value in values.items() if getattr(session, name) != value}
+        if not changes:
+            return
+        before = session.holder
+        for name, value in changes.items():
+            setattr(session, name, value)
+        after = f"agent:{session.transfer_to}" if changes.get("transfer_to") else session.holder
+        self._record("saved", session, actor, before=before, after=after)
+
+    def delete(self, session: ChatSession, *, actor: Actor) -> None:
+        """Take ``session`` out of the database."""
+        self._record("deleted", session, actor, after=None)
+        session.status, session.transfer_to = Status.Deleted, None
+        self._centre.remove(session)
+
+    def say(self, session: ChatSession, message: Mapping[str, Any], *, actor: Actor | Visitor) -> Message:
+        """Add ``message`` (arguments of `Centre.write`); an active session's status tells who wrote last."""
+        written = self._centre.write(session, at=self.now(), **message)
+        if session.status.active and written.type in WROTE_LAST:
+            session.status = WROTE_LAST[written.type]
+        self._record("wrote", session, actor, after=session.holder)
+        return written
+
+    # -- what simulated people do -------------------------------------------------------------------
+
+    def step_away(self, agent: int, *, for_good: bool) -> None:
+        """See `Workplace`: he is Away. His sessions stay with him, and a transfer to him stays pending."""
+        self._centre.present.discard(agent)
+
+    def come_back(self, agent: int) -> None:
+        """See `Workplace`: he is Present, and looks at what was transferred to him and who waits for his answer."""
+        self._centre.present.add(agent)
+        for session in self._centre.sessions.values():
+            if session.status.active and session.transfer_to == agent:
+                self._ask(session, self._centre.associates[agent])
+            elif session.user == agent:
+                self._await_answer(session)
+
+    def customer_writes(self, chat_id: int) -> bool:
+        """See `Counter`."""
+        session = self._centre.sessions.get(chat_id)
+        if session is None or not _is_open(session):
+            return False
+        text = invention.ANSWERS[len(session.messages) % len(invention.ANSWERS)]
+        message = {"type": MessageType.TO_USER, "text": text, "author": session.customer.first_name}
+        self.say(session, message, actor=Visitor(session.customer))
+        self._await_answer(session)
+        return True
+
+    def customer_closes(self, chat_id: int) -> None:
+        """See `Counter`. No document says what becomes of a pending transfer; it is left as it is."""
+        session = self._centre.sessions.get(chat_id)
+        if session is None or not _is_open(session):
+            return
+        self._record("closed", session, Visitor(session.customer), after=None)
+        session.status = Status.Finished if session.status.active else Status.ClosedFromQueue
+        session.ended = self.now()
+        self._centre.write(session, at=self.now(), type=MessageType.SPECIAL, special=SpecialType.CLOSED_BY_CUSTOMER)
+        self._customers.ended(chat_id)
+
+    def customer_returns(self, chat_id: int) -> None:
+        """See `Counter`. A finished session is "reactivated" with its user (user guide, post-chat form); after
+        another end it is a new session that waits in the topic."""
+        session = self._centre.sessions.get(chat_id)
+        if session is None or _is_open(session):
+            return
+        visitor = Visitor(session.customer)
+        if session.status is Status.Finished and session.user is not None:
+            session.status, session.ended = Status.CustomerLast, None
+            self._record("reopened", session, visitor, after=session.holder)
+            self._centre.write(session, at=self.now(), type=MessageType.SPECIAL, special=SpecialType.REOPENED)
+            self._customers.began(chat_id)
+            self._await_answer(session)
+        elif (topic := self._centre.topic(session.topic)) is not None:
+            new = self.create(topic, actor=visitor)
+            self._customers.move(chat_id, to=new.id)
+            (self._customers.began if _is_open(new) else self._customers.ended)(new.id)
+
+    def _await_answer(self, session: ChatSession) -> None:
+        """Plan what the user of ``session`` does about a customer who waits for him."""
+        owner = session.user
+        if owner is None or session.status is not Status.CustomerLast:
+            return
+        if (delay := self._people.answer_delay(owner)) is not None:
+            self._agenda.later(delay, lambda: self._answer(session, self._centre.associates[owner]))
+
+    def _answer(self, session: ChatSession, owner: Associate) -> None:
+        waiting = session.user == owner.id and session.status is Status.CustomerLast
+        if waiting and not self._people.is_out(owner.id):
+            text = invention.REPLIES[len(session.messages) % len(invention.REPLIES)]
+            message = {"type": MessageType.TO_CUSTOMER, "text": text, "author": owner.full_name}
+            self.say(session, message, actor=Actor(owner))
 
     def _may_transfer(self, session: ChatSession, associate: Associate) -> bool:
         if session.user == associate.id:
@@ -191,17 +348,18 @@ class Sessions:
         reaction, delay = self._people.reaction(target.id)
         if reaction is Reaction.IGNORE or target.id not in self._centre.present:
             return
-        offer = session.offer
+        offer, active = session.offer, session.status.active
 
-        def answer(at: float) -> None:
-            if session.offer != offer or session.transfer_to != target.id:
+        def answer() -> None:
+            over = session.offer != offer or session.transfer_to != target.id or session.status.active != active
+            if over or self._people.is_out(target.id):
                 return
             if reaction is Reaction.ACCEPT:
-                self.accept(session, actor=Actor(target), at=at)
+                self.accept(session, actor=Actor(target))
             else:
-                self.reject(session, actor=Actor(target), at=at)
+                self.reject(session, actor=Actor(target))
 
-        self._agenda.add(self._clock.now() + delay, answer)
+        self._agenda.later(delay, answer)
 
     def _give(self, session: ChatSession, associate: Associate) -> None:
         """Make ``associate`` the user, with "the lowest possible unique number for active sessions for user"."""
@@ -214,14 +372,14 @@ class Sessions:
         self,
         change: str,
         session: ChatSession,
-        actor: Actor,
+        actor: Actor | Visitor,
         *,
-        after: str,
+        after: str | None,
         before: str | None = None,
-        at: float | None = None,
     ) -> None:
+        session.changed = self.now()
         self._ledger.record(
-            at=self._clock.now() if at is None else at,
+            at=session.changed,
             service=SERVICE,
             chat_id=session.id,
             change=change,
@@ -231,3 +389,8 @@ class Sessions:
             method=actor.method,
             request=actor.request,
         )
+
+
+def _is_open(session: ChatSession) -> bool:
+    """Whether its customer can write in it."""
+    return session.status.active or session.status is Status.InQueue

@@ -22,6 +22,10 @@ class Switches:
     """The HTTP status of `SoInvalidArgumentException` and `SoIllegalOperationException` where a switch asks for one.
     The Agents page speaks of "200 OK with an internal error object"."""
 
+    agent_errors: Literal["object", "exception_info", "null"] = "object"
+    """How an agent (`Agents/…`) reports an exception: by the error object of the REST API, by the `SoExceptionInfo` of
+    SOAP and the JavaScript client, or by 200 and `null` ("a failed call will return NULL")."""
+
     third_party_accept: Literal["noop", "assign"] = "noop"
     """Accepted by somebody who was not asked: nothing, or (the literal reading) assigned to the caller."""
 
@@ -48,6 +52,16 @@ class Switches:
 
     presence_user_id: Literal["ejuser", "associate"] = "ejuser"
     """Which id `ChatPresence.UserId` holds."""
+
+    archive_rows: Literal["all", "own_topics"] = "all"
+    """Which sessions an archive shows: it "applies sentry rules", but not which. A system user sees all."""
+
+    installation: Literal["any", "online", "onsite"] = "any"
+    """Which credentials are accepted. Online there is no `Basic`; on-site no `Bearer` and no sign-in host, and a
+    ticket needs no `SO-AppToken`."""
+
+    timestamp_window: float = 300.0
+    """Seconds by which the time of a signed system token may be off; not documented."""
 
     expired_token_status: Literal[401, 403] = 401
     """How an expired access token is answered; the best-practices page says 403."""

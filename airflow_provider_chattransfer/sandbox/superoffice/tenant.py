@@ -4,27 +4,36 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl
 
+from ..agenda import Agenda
 from ..clock import Clock
+from ..customers import Customers
 from ..ledger import Ledger
 from ..people import People
 from ..wire import Call, Reply
-from . import errors, scenario
+from . import errors, lists, scenario
 from .agents import ChatAgent
-from .ask import FORM_TYPE, Ask, body_of, options
+from .archive_agent import ArchiveAgent
+from .ask import FORM_TYPE, JSON_TYPES, Ask, options
 from .carriers import Carriers
 from .dates import Dates
+from .entities import Entities
 from .identity import Identity
+from .login import Login
 from .model import ChatSession
 from .rest import Rest
+from .roles import TopicRoles
 from .routes import Routes, segments_of
 from .scenario import TENANT
 from .sessions import SERVICE, Sessions
+from .settings import Settings
 
 VERSION = "Release_11.10_2026.10.28_01"
 NET_SERVER_VERSION = "11.10.9432.1028"
@@ -32,8 +41,9 @@ STATE_LIFETIME = 600.0
 """Seconds that the answer about the tenant's state is valid."""
 
 STATES_IN_SERVICE = ("Running", "OnlineMaintenance")
-ACCEPTED = ("", "*/*", "application/*", "text/*", "application/json", "text/json")
-READABLE_BODY = ("POST", "PUT", "PATCH")
+ACCEPTED = {"": "application/json", "*/*": "application/json", "application/*": "application/json",
+            "text/*": "text/json"}  # fmt: skip
+"""What the ranges of `Accept` stand for."""
 
 
 class Tenant:
@@ -41,18 +51,29 @@ class Tenant:
 
     name = SERVICE
 
-    def __init__(self, scenario_: Mapping[str, Any], *, clock: Clock, ledger: Ledger, rng: random.Random) -> None:
+    def __init__(
+        self, scenario_: Mapping[str, Any], *, clock: Clock, agenda: Agenda, ledger: Ledger, rng: random.Random
+    ) -> None:
         """Raises `ValueError` for a scenario that is not one."""
         self._clock = clock
         self._centre = scenario.centre(scenario_, now=clock.now(), rng=rng)
-        self._settings = scenario.settings(scenario_, self._centre, now=clock.now())
+        self._settings = Settings.from_json(scenario_, self._centre, now=clock.now())
         switches = self._settings.switches
-        people = People(self._settings.people, rng=rng)
-        self._sessions = Sessions(self._centre, people=people, clock=clock, ledger=ledger, switches=switches)
-        self._identity = Identity(self._centre, self._settings, clock=clock, rng=rng)
-        agent = ChatAgent(self._centre, self._sessions, switches)
-        rest = Rest(self._centre, self._sessions, switches, agent=agent)
-        self._routes = Routes([*agent.routes(), *rest.routes()])
+        self._people = People(self._settings.people, rng=rng, agenda=agenda)
+        customers = Customers(self._settings.customers, rng=rng, agenda=agenda)
+        self._sessions = Sessions(
+            self._centre, people=self._people, customers=customers, agenda=agenda, ledger=ledger, switches=switches
+        )
+        self._sessions.start()
+        tokens = copy(rng)  # its own draws: whoever signs in does not change what people do
+        self._identity = Identity(self._centre, self._settings, clock=clock, rng=tokens)
+        self._login = Login(self._centre, self._settings, identity=self._identity, clock=clock, rng=tokens)
+        entities = Entities(self._centre, self._sessions, switches)
+        roles = TopicRoles(self._centre, self._sessions)
+        agent = ChatAgent(self._centre, self._sessions, switches, entities=entities, roles=roles)
+        rest = Rest(self._centre, self._sessions, switches, agent=agent, entities=entities, roles=roles)
+        archives = ArchiveAgent(self._centre, switches)
+        self._routes = Routes([*agent.routes(), *archives.routes(), *rest.routes(), *lists.routes(self._centre)])
         self._recent: deque[float] = deque()
 
     def serves(self, path: str) -> bool:
@@ -61,23 +82,32 @@ class Tenant:
         return first in (TENANT.casefold(), "login") or (first == "api" and rest[:1] == ["state"])
 
     def methods_of(self, call: Call) -> list[str]:
-        """The operation under all its names (see `Route.names`); `state`, `tokens` and `api` for the others."""
+        """The operation under all its names (see `Route.names`); for the others the last word of the address (`tokens`,
+        `Authenticate`), `state` and `api`."""
         segments = segments_of(call.path)
         if (inner := _inside_api(segments)) is not None:
             found = self._routes.find(call.verb, inner)
             return found[0].names if found else []
-        return [{"api": "state", "login": "tokens"}.get(segments[0].casefold(), "api")]
+        return [{"api": "state", "login": segments[-1]}.get(segments[0].casefold(), "api")]
 
     def answer(self, call: Call) -> Reply:
         """Carry out ``call``."""
         try:
             return self._answer(call)
+        except errors.ServiceException as exception:
+            agent = [part.casefold() for part in segments_of(call.path)[3:4]] == ["agents"]
+            return exception.of_agent(self._settings.switches.agent_errors) if agent else exception.reply
         except errors.Refusal as refusal:
             return refusal.reply
 
-    def advance(self) -> None:
-        """Let the people do what is due."""
-        self._sessions.advance()
+    def expire(self, call: Call) -> bool:
+        """Let the Bearer token or ticket of ``call`` expire; `Basic` carries none."""
+        return self._identity.expire(call.headers)
+
+    def overloaded(self, status: int) -> Reply:
+        """How a call above the scenario's `rate` is answered, with ``status``."""
+        headers = {"retry-after": "1"} if self._settings.switches.retry_after else None
+        return errors.message(status, "Too many requests.", headers=headers).reply
 
     def state(self) -> dict[str, Any]:
         """Agents, queues and chats."""
@@ -89,6 +119,7 @@ class Tenant:
                     "name": associate.full_name,
                     "active": associate.chats,
                     "present": associate.id in self._centre.present,
+                    "paused": self._people.on_break(associate.id),
                 }
                 for associate in associates
             ],
@@ -102,18 +133,18 @@ class Tenant:
     def _answer(self, call: Call) -> Reply:
         segments = segments_of(call.path)
         folded = [segment.casefold() for segment in segments]
-        if folded[:2] == ["api", "state"] and len(folded) == 3:
+        online = self._settings.switches.installation != "onsite"
+        if folded[:2] == ["api", "state"] and len(folded) == 3 and online:
             _only("GET", call)
             return Reply.json(self._tenant_state(call, segments[2]))
-        if folded == ["login", "common", "oauth", "tokens"]:
-            _only("POST", call)
-            return Reply.json(self._identity.renewed(_form(call), call.headers), headers={"cache-control": "no-store"})
+        if folded[0] == "login" and online:
+            return self._login.answer(call, segments[1:], api=self._base(call))
         self._check_service(call)
         if folded == [TENANT.casefold(), "api"]:
             _only("GET", call)
             return Reply.json({"v1": f"{self._base(call)}/v1", "NetServerVersion": NET_SERVER_VERSION})
         if (inner := _inside_api(segments)) is None:
-            raise errors.message(404, f"No HTTP resource was found that matches the request URI '{call.path}'.")
+            raise errors.no_resource(call.path)
         self._check_rate()
         return self._invoke(call, inner)
 
@@ -122,9 +153,9 @@ class Tenant:
         caller = self._identity.caller(call.headers)
         if not segments:
             _only("GET", call)
-            return Reply.json({name: f"{self._base(call)}/v1/{name}" for name in self._routes.templates()})
+            return Reply.json(self._routes.listing(f"{self._base(call)}/v1"))
         route, parts = self._routes.require(call.verb, segments, call.origin + call.path)
-        _check_accept(call)
+        content_type = _accepted(call)
         dates = self._dates(call)
         switches = self._settings.switches
         method = route.template.removeprefix("Agents/Chat/")
@@ -136,24 +167,28 @@ class Tenant:
             dates=dates,
             carriers=Carriers(self._centre, dates),
             query=options(call.query),
-            body=body_of(call) if call.verb in READABLE_BODY else None,
             parts=parts,
             lenient=switches.lenient_types or call.headers.get("content-type", "").startswith(FORM_TYPE),
-            unbound_status=400 if method == route.template else switches.binder_error_status,
+            unbound_status=switches.binder_error_status if route.template.startswith("Agents/") else 400,
         )
         answer = route.handler(ask)
-        return answer if isinstance(answer, Reply) else Reply.json(answer)
+        return answer if isinstance(answer, Reply) else replace(Reply.json(answer), content_type=content_type)
 
     def _base(self, call: Call) -> str:
         """The address of the API: where the tenant lives, else where the caller reached us."""
-        if (host := self._settings.data_host) is None:
+        if (host := self._only_host()) is None:
             return f"{call.origin}/{TENANT}/api"
         _, mark, port = call.headers.get("host", "").rpartition(":")
-        return f"http://{host}{mark}{port if mark else ''}/{TENANT}/api"
+        return f"{call.scheme}://{host}{mark}{port if mark else ''}/{TENANT}/api"
+
+    def _only_host(self) -> str | None:
+        """The only host name at which the data is served; ``None`` for any."""
+        host = self._settings.data_host
+        return host.name if host is not None and host.since <= self._clock.now() else None
 
     def _check_service(self, call: Call) -> None:
         host = call.headers.get("host", "").rpartition(":")[0] or call.headers.get("host", "")
-        if self._settings.data_host not in (None, host):
+        if self._only_host() not in (None, host):
             raise errors.misdirected()
         if self._settings.tenant_state not in STATES_IN_SERVICE:
             raise errors.maintenance()
@@ -165,9 +200,7 @@ class Tenant:
         while self._recent and self._recent[0] <= now - 1.0:
             self._recent.popleft()
         if len(self._recent) >= self._settings.rate:
-            switches = self._settings.switches
-            headers = {"retry-after": "1"} if switches.retry_after else None
-            raise errors.message(switches.rate_status, "Too many requests.", headers=headers)
+            raise errors.Refusal(self.overloaded(self._settings.switches.rate_status))
         self._recent.append(now)
 
     def _dates(self, call: Call) -> Dates:
@@ -177,11 +210,14 @@ class Tenant:
             raise errors.invalid_argument(str(problem)) from problem
 
     def _tenant_state(self, call: Call, tenant: str) -> dict[str, Any]:
-        """`GET /api/state/{tenant}`; needs no credential. A tenant that is not ours is unknown."""
-        ours = tenant.casefold() == TENANT.casefold()
-        state = self._settings.tenant_state if ours else "Unknown"
+        """`GET /api/state/{tenant}`; needs no credential. A tenant that is not ours is unknown, and has no address.
+
+        `ValidUntil` is by the computer's clock, not the sandbox's: the caller compares it with his own.
+        """
+        state = self._settings.tenant_state if tenant.casefold() == TENANT.casefold() else "Unknown"
+        ours = state != "Unknown"
         api = self._base(call) if ours else None
-        until = datetime.fromtimestamp(self._clock.now() + STATE_LIFETIME, UTC).replace(tzinfo=None)
+        until = datetime.fromtimestamp(time.time() + STATE_LIFETIME, UTC).replace(tzinfo=None)
         return {
             "ContextIdentifier": TENANT if ours else tenant,
             "Endpoint": api.removesuffix("/api") if api else None,
@@ -214,15 +250,13 @@ def _inside_api(segments: Sequence[str]) -> Sequence[str] | None:
 
 def _only(verb: str, call: Call) -> None:
     if call.verb != verb:
-        raise errors.message(405, f"The requested resource does not support http method '{call.verb}'.")
+        raise errors.wrong_verb(call.verb)
 
 
-def _check_accept(call: Call) -> None:
-    kinds = {kind.partition(";")[0].strip().casefold() for kind in call.headers.get("accept", "").split(",")}
-    if not kinds.intersection((*ACCEPTED, "application/json-patch+json", "application/merge-patch+json")):
-        raise errors.message(406, "The sandbox answers in JSON only.")
-
-
-def _form(call: Call) -> dict[str, str]:
-    """The parameters of the token endpoint: SuperOffice's documents put them in the query, its own code in a form."""
-    return dict([*parse_qsl(call.query), *parse_qsl(call.body.decode("utf-8", "replace"))])
+def _accepted(call: Call) -> str:
+    """The content type of the answer: the first in `Accept` that is JSON; the sandbox has no XML."""
+    for kind in call.headers.get("accept", "").split(","):
+        kind = kind.partition(";")[0].strip().casefold()
+        if (kind := ACCEPTED.get(kind, kind)) in JSON_TYPES:
+            return f"{kind}; charset=utf-8"
+    raise errors.message(406, "The sandbox answers in JSON only.")

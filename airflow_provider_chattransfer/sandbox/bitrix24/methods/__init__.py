@@ -1,7 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """The REST methods of the portal. Importing this package registers them."""
 
-from . import bots, crm, dialogs, lines, operators, recent, reports, users
+from . import (
+    bots,
+    chatbots,
+    crm,
+    dialogs,
+    lines,
+    messenger_users,
+    operators,
+    pauses,
+    ratings,
+    recent,
+    reports,
+    sessions,
+    statistics,
+    system,
+    users,
+    working_time,
+)
 from .registry import METHODS, Ask, Method, Page, find
 
 __all__ = [
@@ -10,12 +27,20 @@ __all__ = [
     "Method",
     "Page",
     "bots",
+    "chatbots",
     "crm",
     "dialogs",
     "find",
     "lines",
+    "messenger_users",
     "operators",
+    "pauses",
+    "ratings",
     "recent",
     "reports",
+    "sessions",
+    "statistics",
+    "system",
     "users",
+    "working_time",
 ]

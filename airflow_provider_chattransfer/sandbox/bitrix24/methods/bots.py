@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """``imopenlines.bot.session.*``: what a bot may do with any chat of the open lines.
 
-Server source ``imopenlines/lib/rest.php``: the caller's own rights do not count, only that a bot exists.
+Server source ``imopenlines/lib/rest.php``: the caller's own rights do not count, only that a bot exists. A browser's
+session is refused before anything else.
 """
 
 from __future__ import annotations
 
-from ..errors import RestError
+from ..errors import RestError, wrong_auth_type
 from ..model import Bot, Chat
 from ..openlines import Order
 from ..php import is_yes, to_str, upper_keys
@@ -17,6 +18,7 @@ from .registry import Ask, method
 @method("imopenlines.bot.session.transfer", scope="imopenlines")
 def transfer(ask: Ask) -> bool:
     """Transfer a chat to a user or a queue. Keys are case-sensitive, except CLIENT_ID."""
+    _refuse_sessions(ask)
     chat_id = chat_id_of(ask.params)
     target = destination_of(ask.params, ask.world.switches.precedence)
     bot = bot_of(ask)
@@ -29,6 +31,7 @@ def transfer(ask: Ask) -> bool:
 @method("imopenlines.bot.session.finish", scope="imopenlines")
 def finish(ask: Ask) -> bool:
     """Close a chat; true even if it was closed."""
+    _refuse_sessions(ask)
     chat_id = chat_id_of(upper_keys(ask.params))
     bot = bot_of(ask)
     if chat := ask.world.chats.get(chat_id):
@@ -40,6 +43,7 @@ def finish(ask: Ask) -> bool:
 @method("imopenlines.bot.session.operator", scope="imopenlines")
 def operator(ask: Ask) -> bool:
     """Hand a chat that a bot leads to the next free operator."""
+    _refuse_sessions(ask)
     chat = _chat(ask)
     if chat is None or not ask.openlines.end_bot_session(chat, ask.actor):
         raise RestError("WRONG_CHAT", "Operator is not a bot")
@@ -49,6 +53,7 @@ def operator(ask: Ask) -> bool:
 @method("imopenlines.bot.session.message.send", scope="imopenlines")
 def send_message(ask: Ask) -> bool:
     """Send an automatic message; always true."""
+    _refuse_sessions(ask)
     params = upper_keys(ask.params)
     chat = _chat(ask)
     text = to_str(params.get("MESSAGE"))
@@ -58,19 +63,29 @@ def send_message(ask: Ask) -> bool:
 
 
 def bot_of(ask: Ask) -> Bot:
-    """The bot of the caller: the app's, or for a webhook the one registered with CLIENT_ID."""
-    if ask.identity.app:
-        bot = ask.world.bot_of_app(ask.identity.app)
-    elif ask.world.switches.client_id_required:
-        client_id = to_str(upper_keys(ask.params).get("CLIENT_ID"))
-        if not client_id:
-            raise RestError("ACCESS_DENIED", "Access denied! Client ID not specified.", status=403)
-        bot = ask.world.bot_of_app(f"custom{client_id}")
-    else:
-        bot = next((bot for bot in ask.world.bots if bot.app_id.startswith("custom")), None)
+    """The bot of the caller: the app's, or for a webhook the one registered with CLIENT_ID.
+
+    Servers before 26.250 do not read CLIENT_ID. They look for the bot of a webhook's app, which is the empty one, and
+    so find the first of the portal's own bots (deduced from the source, not observed).
+    """
+    bot = ask.world.bot_of_app(ask.identity.app or _app_of_webhook(ask))
     if bot is None:
         raise RestError("BOT_ID_ERROR", "Bot not found")
     return bot
+
+
+def _app_of_webhook(ask: Ask) -> str:
+    if not ask.world.switches.client_id_required:
+        return ""
+    client_id = upper_keys(ask.params).get("CLIENT_ID")
+    if client_id is None or client_id == "":
+        raise RestError("ACCESS_DENIED", "Access denied! Client ID not specified.", status=403)
+    return f"custom{to_str(client_id)}"
+
+
+def _refuse_sessions(ask: Ask) -> None:
+    if ask.identity.session:
+        raise wrong_auth_type()
 
 
 def _chat(ask: Ask) -> Chat | None:

@@ -8,12 +8,14 @@ from typing import Any
 from .. import filters
 from ..errors import RestError
 from ..model import Chat, Session, Status, World, iso
-from ..php import is_yes, to_int, to_str, upper_keys
+from ..php import is_empty, to_str, upper_keys
 from .registry import Ask, Page, method, paged
 
 ENTITY_TYPES = ("lead", "deal", "company", "contact")
 CONNECTOR_TITLES = {"livechat": "Live chat", "whatsappbytwilio": "WhatsApp"}
 FIRST_ACTIVITY = 70000
+
+Entity = tuple[str, int]
 
 
 @method("crm.activity.list", scope="crm")
@@ -31,41 +33,61 @@ def activities(ask: Ask) -> Page:
 
 @method("imopenlines.crm.chat.get", scope="imopenlines")
 def chats_of_entity(ask: Ask) -> list[dict[str, str]]:
-    """The chats of a CRM entity; with ACTIVE_ONLY not those that still wait in a queue."""
-    params = upper_keys(ask.params)
-    entity = _entity(params)
-    active_only = is_yes(params.get("ACTIVE_ONLY", "Y"))
-    chats = [
-        chat
-        for chat in ask.world.chats.values()
-        if ("lead", chat.lead) == entity and (not active_only or _is_active(ask.world, chat))
-    ]
+    """The chats of a CRM entity; unless ACTIVE_ONLY is ``N``, not those that still wait in a queue. Upper-case keys.
+
+    Server source ``imopenlines/lib/rest.php``, ``getCrmChats``. In the sandbox only leads have chats.
+    """
+    entity = _entity(ask.params)
+    if not _readable(ask, entity):
+        raise RestError("ACCESS_DENIED", "Access denied! You dont have access to this action", status=403)
+    everything = ask.params.get("ACTIVE_ONLY") == "N"
     return [
         {
             "CHAT_ID": str(chat.id),
             "CONNECTOR_ID": chat.connector,
             "CONNECTOR_TITLE": CONNECTOR_TITLES[chat.connector],
         }
-        for chat in chats
+        for chat in _chats_of(ask.world, entity)
+        if everything or _is_active(ask.world, chat)
     ]
 
 
 @method("imopenlines.crm.chat.getLastId", scope="imopenlines")
 def last_chat_of_entity(ask: Ask) -> int:
-    """The newest chat of a CRM entity."""
-    entity = _entity(upper_keys(ask.params))
-    found = [chat.id for chat in ask.world.chats.values() if ("lead", chat.lead) == entity]
+    """The newest chat of a CRM entity. Nobody's rights are checked (server source, ``crmLastChatIdGet``)."""
+    if is_empty(ask.params.get("CRM_ENTITY_TYPE")) or is_empty(ask.params.get("CRM_ENTITY")):
+        raise RestError("CRM_CHAT_EMPTY_CRM_DATA", "Empty CRM data")
+    found = [chat.id for chat in _chats_of(ask.world, _entity(ask.params))]
     if not found:
         raise RestError("CRM_CHAT_EMPTY_CRM_DATA", "Could not find CRM entity")
     return max(found)
 
 
-def _entity(params: dict[str, Any]) -> tuple[str, int]:
-    kind, number = to_str(params.get("CRM_ENTITY_TYPE")).lower(), to_int(params.get("CRM_ENTITY"))
-    for argument, wrong in (("CRM_ENTITY_TYPE", kind not in ENTITY_TYPES), ("CRM_ENTITY", number <= 0)):
-        if wrong:
-            raise RestError("ERROR_ARGUMENT", f"Argument '{argument}' is null or empty", extra={"argument": argument})
-    return kind, number
+def _entity(params: dict[str, Any]) -> Entity:
+    """CRM_ENTITY_TYPE in lower case and CRM_ENTITY; the errors name the argument in a key of its own."""
+    for argument in ("CRM_ENTITY_TYPE", "CRM_ENTITY"):
+        if is_empty(params.get(argument)):
+            raise _argument(argument, f"Argument '{argument}' is null or empty")
+    number = to_str(params["CRM_ENTITY"]).strip()
+    if not number.isdecimal() or not int(number):
+        raise _argument("CRM_ENTITY", "The value of an argument 'CRM_ENTITY' has an invalid type")
+    return to_str(params["CRM_ENTITY_TYPE"]).lower(), int(number)
+
+
+def _argument(name: str, text: str) -> RestError:
+    return RestError("ERROR_ARGUMENT", text, extra={"argument": name})
+
+
+def _chats_of(world: World, entity: Entity) -> list[Chat]:
+    return [chat for chat in world.chats.values() if ("lead", chat.lead) == entity]
+
+
+def _readable(ask: Ask, entity: Entity) -> bool:
+    """Administrators read the whole CRM, others the leads of chats that they may see."""
+    if entity[0] not in ENTITY_TYPES:
+        return False
+    admin = ask.world.users[ask.user].admin
+    return admin or any(ask.world.may_see(ask.user, chat) for chat in _chats_of(ask.world, entity))
 
 
 def _is_active(world: World, chat: Chat) -> bool:

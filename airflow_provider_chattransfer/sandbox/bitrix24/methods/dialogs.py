@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading one chat: ``imopenlines.dialog.get`` and its neighbours."""
+"""Reading one chat: ``imopenlines.dialog.get``, and the messenger's ``im.dialog.get`` and ``im.chat.*``."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import RestError
-from ..model import Chat, World, iso
+from ..model import GENERAL_CHAT, Chat, Status, World, iso
 from ..php import to_int, to_str, upper_keys
 from .registry import Ask, method
 
@@ -20,36 +22,111 @@ def dialog_get(ask: Ask) -> dict[str, Any]:
 
     The same ACCESS_ERROR for a chat that is not there, one that the user may not see, and no identifier at all.
     """
-    chat = _named(ask.world, upper_keys(ask.params))
-    if chat is None or not ask.world.may_see(ask.user, chat):
-        raise RestError("ACCESS_ERROR", "You do not have access to the specified dialog")
-    return dialog(ask.world, chat, viewer=ask.user)
+    return dialog(ask.world, _open_to_caller(ask), viewer=ask.user)
+
+
+@method("imopenlines.dialog.multi.get", scope="imopenlines")
+def siblings(ask: Ask) -> list[dict[str, str]]:
+    """The customer's other open chats in the same line, found by the names that ``imopenlines.dialog.get`` takes.
+
+    Not documented; server source ``imopenlines/lib/operator.php``, ``getMultiDialogs``.
+    """
+    chat = _open_to_caller(ask)
+    line = ask.world.sessions[chat.last_session].line
+    return [
+        {"ID": str(other.id), "TITLE": other.title}
+        for other, session in ask.world.open_sessions()
+        if other.id != chat.id
+        and other.customer == chat.customer
+        and session.line == line
+        and session.status < Status.WAIT_CLIENT
+    ]
+
+
+@method("im.dialog.get", scope="im")
+def participants_dialog(ask: Ask) -> dict[str, Any]:
+    """A chat by DIALOG_ID, for those who are in it (documented at https://apidocs.bitrix24.com, im-dialog-get).
+
+    A number is the dialogue with a colleague; the sandbox has none.
+    """
+    return _of_participant(ask)
+
+
+@method("im.chat.get", scope="im")
+def chat_id_of_entity(ask: Ask) -> dict[str, Any] | None:
+    """The chat whose ENTITY_TYPE and ENTITY_ID are given, otherwise null; or as ``im.dialog.get`` with DIALOG_ID.
+
+    By the page im-chat-get of https://apidocs.bitrix24.com and the server source nobody's access is checked.
+    """
+    params = upper_keys(ask.params)
+    if params.get("DIALOG_ID") is not None:
+        return _of_participant(ask)
+    if params.get("ENTITY_TYPE") != "LINES":
+        return None
+    chat = _by_user_code(ask.world, to_str(params.get("ENTITY_ID")))
+    return {"ID": chat.id} if chat else None
 
 
 @method("im.chat.user.list", scope="im")
 def members(ask: Ask) -> list[int]:
-    """Who is in a chat; for those who are in it."""
+    """Who is in a chat, by CHAT_ID or DIALOG_ID; an empty list for those who are not in it.
+
+    Page im-chat-user-list of https://apidocs.bitrix24.com and server source ``im/classes/general/im_rest.php``: the
+    403 is for the general chat only.
+    """
     params = upper_keys(ask.params)
-    chat_id = to_int(params.get("CHAT_ID") or to_str(params.get("DIALOG_ID")).removeprefix("chat"))
+    chat_id = to_int(params.get("CHAT_ID"))
+    if params.get("DIALOG_ID") is not None:
+        chat_id = _chat_number(params["DIALOG_ID"])
+        if not chat_id:
+            raise RestError("DIALOG_ID_EMPTY", "Dialog ID can't be empty")
     if chat_id <= 0:
         raise RestError("CHAT_ID_EMPTY", "Chat ID can't be empty")
+    if chat_id == GENERAL_CHAT:
+        raise RestError("ACCESS_ERROR", "Action unavailable", status=403)
     chat = ask.world.chats.get(chat_id)
+    return sorted(chat.members) if chat and ask.user in chat.members else []
+
+
+def _of_participant(ask: Ask) -> dict[str, Any]:
+    dialog_id = to_str(upper_keys(ask.params).get("DIALOG_ID"))
+    if not re.fullmatch(r"(?i:chat)?[1-9]\d*", dialog_id):
+        raise RestError("DIALOG_ID_EMPTY", "Dialog ID can't be empty")
+    if dialog_id.isdecimal():
+        raise RestError("ACCESS_ERROR", "You don't have access to this chat")
+    chat = ask.world.chats.get(_chat_number(dialog_id))
     if chat is None or ask.user not in chat.members:
         raise RestError("ACCESS_ERROR", "You do not have access to the specified dialog", status=403)
-    return sorted(chat.members)
+    return dialog(ask.world, chat, viewer=ask.user)
 
 
-def _named(world: World, params: dict[str, Any]) -> Chat | None:
-    if (chat_id := to_int(params.get("CHAT_ID"))) > 0:
-        return world.chats.get(chat_id)
-    if dialog_id := to_str(params.get("DIALOG_ID")):
-        return world.chats.get(to_int(dialog_id[4:])) if dialog_id.startswith("chat") else None
-    if (session_id := to_int(params.get("SESSION_ID"))) > 0:
-        session = world.sessions.get(session_id)
+def _open_to_caller(ask: Ask) -> Chat:
+    chat = _named(ask.world, upper_keys(ask.params))
+    if chat is None or not ask.world.may_see(ask.user, chat):
+        raise RestError("ACCESS_ERROR", "You do not have access to the specified dialog")
+    return chat
+
+
+def _named(world: World, params: Mapping[str, Any]) -> Chat | None:
+    """The chat by the first name that is there at all (server source ``imopenlines/lib/rest.php``, ``getChatId``)."""
+    if params.get("CHAT_ID") is not None:
+        return world.chats.get(to_int(params["CHAT_ID"]))
+    if params.get("DIALOG_ID") is not None:
+        return world.chats.get(_chat_number(params["DIALOG_ID"]))
+    if params.get("SESSION_ID") is not None:
+        session = world.sessions.get(to_int(params["SESSION_ID"]))
         return world.chats[session.chat_id] if session else None
-    if code := to_str(params.get("USER_CODE")).removeprefix("imol|"):
-        return next((chat for chat in world.chats.values() if chat.user_code == code), None)
-    return None
+    return _by_user_code(world, to_str(params.get("USER_CODE")).removeprefix("imol|"))
+
+
+def _chat_number(dialog_id: Any) -> int:
+    """The number in ``chat112``; 0 if it is no chat's id."""
+    match = re.fullmatch(r"chat(\d+)", to_str(dialog_id), re.IGNORECASE)
+    return int(match[1]) if match else 0
+
+
+def _by_user_code(world: World, code: str) -> Chat | None:
+    return next((chat for chat in world.chats.values() if chat.user_code == code), None)
 
 
 def entity_data(world: World, chat: Chat) -> tuple[str, str, str]:
@@ -69,7 +146,7 @@ def entity_data(world: World, chat: Chat) -> tuple[str, str, str]:
         0,
     )
     lead = chat.lead if last.crm else 0
-    return "|".join(map(str, fields)), f"LEAD|{lead}|COMPANY|0|CONTACT|0|DEAL|0", "N"
+    return "|".join(map(str, fields)), f"LEAD|{lead}|COMPANY|0|CONTACT|0|DEAL|0", "Y" if chat.silent else "N"
 
 
 def dialog(world: World, chat: Chat, *, viewer: int) -> dict[str, Any]:

@@ -8,54 +8,58 @@ from typing import Any
 from .. import filters
 from ..errors import RestError
 from ..model import Line, World
-from ..php import is_yes, to_int, upper_keys
+from ..php import array, is_yes, to_int
 from .registry import Ask, method
 
 LIMIT, LIMIT_MAX = 50, 200
+QUERY_KEYS = {"select", "filter", "order", "limit", "offset", "group", "runtime", "count_total", "cache"}
 
 
 @method("imopenlines.config.list.get", scope="imopenlines")
 def list_lines(ask: Ask) -> list[dict[str, Any]]:
-    """The lines; with OPTIONS.QUEUE their members. Ids are strings here."""
-    params = upper_keys(ask.params)
-    query, options = upper_keys(params.get("PARAMS")), upper_keys(params.get("OPTIONS"))
-    if "PARAMS" in params and not isinstance(params["PARAMS"], dict | list):
-        raise RestError("INVALID_FORMAT", "PARAMS must be an array")
-    rows = [_row(line) for line in ask.world.lines.values() if not line.deleted]
-    rows = [dict(row) for row in filters.ordered(filters.matching(rows, query.get("FILTER")), query.get("ORDER"))]
-    offset = max(0, to_int(query.get("OFFSET")))
-    limit = min(max(0, to_int(query.get("LIMIT"))) or LIMIT, LIMIT_MAX)
-    chosen = []
-    for row in rows[offset : offset + limit]:
-        members = ask.world.lines[int(row["ID"])].members
-        shown = filters.selected(row, query.get("SELECT"))
-        if is_yes(options.get("QUEUE")):
-            shown |= {"QUEUE": [str(user) for user in members], "QUEUE_USERS_FIELDS": _user_fields(members)}
-        if is_yes(options.get("CONFIG_QUEUE")):
-            shown["CONFIG_QUEUE"] = [{"ENTITY_ID": str(user), "ENTITY_TYPE": "user"} for user in members]
-        chosen.append(shown)
-    return chosen
+    """The lines; with OPTIONS.QUEUE their members. Ids are strings here.
+
+    PARAMS goes to the database as it is (server source ``imopenlines/lib/config.php``, ``getList``), so its keys are
+    in lower case and others are an error. Its filter knows the fields that a line shows here, and ignores others.
+    """
+    query, options = _array(ask.params.get("PARAMS")), _array(ask.params.get("OPTIONS"))
+    for key in ("select", "order", "filter"):
+        if query.get(key) is not None and not isinstance(query[key], dict | list):
+            text = f"A wrong format for the PARAMS field '{key}' is passed"
+            raise RestError("INVALID_FORMAT", text)
+    if unknown := [key for key in query if key not in QUERY_KEYS]:
+        raise RestError("ERROR_CORE", f"Unknown parameter: {unknown[0]}")
+    rows = [_settings(line) for line in ask.world.lines.values() if not line.deleted]
+    found = filters.ordered(filters.matching(rows, query.get("filter")), query.get("order"))
+    offset = max(0, to_int(query.get("offset")))
+    limit = min(max(0, to_int(query.get("limit"))) or LIMIT, LIMIT_MAX)
+    return [
+        filters.selected(row, query.get("select")) | _queue(ask.world.lines[int(row["ID"])], options)
+        for row in found[offset : offset + limit]
+    ]
 
 
 @method("imopenlines.config.get", scope="imopenlines")
 def get_line(ask: Ask) -> dict[str, Any] | bool:
-    """One line, or false. SHOW_OFFLINE=N leaves only the operators who are online in QUEUE."""
-    params = upper_keys(ask.params)
-    line_id = to_int(params.get("CONFIG_ID"))
+    """One line, or false. SHOW_OFFLINE=N leaves only the operators who are online in QUEUE.
+
+    Keys are upper case only. Dismissed operators are left out; QUEUE_ONLINE is about those that are shown (server
+    source ``imopenlines/lib/config.php``, ``get``).
+    """
+    line_id = to_int(ask.params.get("CONFIG_ID"))
     if line_id <= 0:
-        raise RestError("CONFIG_ID_EMPTY", "Config id is not specified")
+        raise RestError("CONFIG_ID_EMPTY", "Config ID can't be empty")
     line = ask.world.line(line_id)
     if line is None:
         return False
-    if not is_yes(params.get("WITH_QUEUE", "Y")):
-        return _row(line)
-    everybody = is_yes(params.get("SHOW_OFFLINE", "Y"))
-    shown = [user for user in line.members if everybody or _online(ask.world, user)]
-    return _row(line) | {
+    with_queue, everybody = (is_yes(_given(ask.params, key)) for key in ("WITH_QUEUE", "SHOW_OFFLINE"))
+    active = [user for user in line.members if with_queue and ask.world.users[user].active]
+    shown = [user for user in active if everybody or _online(ask.world, user)]
+    return _settings(line) | {
         "QUEUE": [str(user) for user in shown],
-        "QUEUE_FULL": {str(user): {"USER_ID": str(user), "USER_NAME": ask.world.users[user].name} for user in shown},
+        "QUEUE_FULL": array({str(user): _place(line, user) for user in shown}),
         "QUEUE_USERS_FIELDS": _user_fields(shown),
-        "QUEUE_ONLINE": "Y" if any(_online(ask.world, user) for user in line.members) else "N",
+        "QUEUE_ONLINE": _flag(any(_online(ask.world, user) for user in shown)),
     }
 
 
@@ -65,39 +69,98 @@ def path(ask: Ask) -> dict[str, str]:
     return {"SERVER_ADDRESS": "https://portal.example", "PUBLIC_PATH": "/contact_center/openlines"}
 
 
+def _given(params: dict[str, Any], key: str) -> Any:
+    return "Y" if params.get(key) is None else params[key]
+
+
+def _array(value: Any) -> dict[str, Any]:
+    if isinstance(value, list):
+        return {str(index): item for index, item in enumerate(value)}
+    return value if isinstance(value, dict) else {}
+
+
 def _online(world: World, user_id: int) -> bool:
     user = world.users[user_id]
     return user.active and user.present
 
 
+def _queue(line: Line, options: dict[str, Any]) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    if options.get("QUEUE") == "Y":
+        shown |= {"QUEUE": [str(user) for user in line.members], "QUEUE_USERS_FIELDS": _user_fields(line.members)}
+    if options.get("CONFIG_QUEUE") == "Y":
+        shown["CONFIG_QUEUE"] = [{"ENTITY_ID": str(user), "ENTITY_TYPE": "user"} for user in line.members]
+    return shown
+
+
+def _place(line: Line, user: int) -> dict[str, Any]:
+    sort = line.members.index(user)
+    place = {"ID": str(line.id * 100 + sort), "SORT": str(sort), "USER_ID": str(user), "DEPARTMENT_ID": "0"}
+    return place | _UNCHANGED
+
+
 def _user_fields(members: list[int]) -> Any:
-    fields = {
-        str(user): {"USER_NAME": "", "USER_WORK_POSITION": "", "USER_AVATAR": "", "USER_AVATAR_ID": "0"}
-        for user in members
-    }
-    return fields or []
+    return array({str(user): _UNCHANGED for user in members})
 
 
-def _row(line: Line) -> dict[str, Any]:
+_UNCHANGED = {"USER_NAME": None, "USER_WORK_POSITION": None, "USER_AVATAR": None, "USER_AVATAR_ID": "0"}
+"""What the line overrides of a member's profile: nothing."""
+
+
+def _settings(line: Line) -> dict[str, Any]:
+    """The settings that the sandbox has, and some that it has not, as the page imopenlines-config-get shows them."""
     return {
         "ID": str(line.id),
         "ACTIVE": _flag(line.active),
         "LINE_NAME": line.name,
         "CRM": _flag(line.crm),
         "CRM_CREATE": "lead",
+        "CRM_CREATE_SECOND": "0",
+        "CRM_CREATE_THIRD": "Y",
         "CRM_FORWARD": "Y",
+        "CRM_CHAT_TRACKER": "N",
         "CRM_TRANSFER_CHANGE": _flag(line.crm_transfer_change),
+        "CRM_SOURCE": "create",
         "QUEUE_TIME": str(int(line.queue_time) or 60),
         "NO_ANSWER_TIME": "60",
         "QUEUE_TYPE": line.queue_type.value,
         "CHECK_AVAILABLE": _flag(line.check_available),
-        "MAX_CHAT": str(line.max_chat),
-        "TYPE_MAX_CHAT": "answered_new",
+        "WATCH_TYPING": "Y",
         "WELCOME_BOT_ENABLE": "N",
-        "WELCOME_BOT_LEFT": "queue",
+        "WELCOME_BOT_JOIN": "always",
         "WELCOME_BOT_ID": "0",
+        "WELCOME_BOT_TIME": "0",
+        "WELCOME_BOT_LEFT": "queue",
+        "WELCOME_MESSAGE": "N",
+        "VOTE_MESSAGE": "Y",
+        "NO_ANSWER_RULE": "none",
+        "WORKTIME_ENABLE": "N",
+        "WORKTIME_FROM": "9",
+        "WORKTIME_TO": "18.30",
+        "WORKTIME_TIMEZONE": "",
+        "WORKTIME_HOLIDAYS": [""],
+        "WORKTIME_DAYOFF": [""],
+        "CLOSE_RULE": "none",
+        "FULL_CLOSE_TIME": "10",
+        "AUTO_CLOSE_RULE": "none",
+        "AUTO_CLOSE_TIME": "14400",
+        "AUTO_EXPIRE_TIME": "86400",
+        "DATE_CREATE": {},
+        "DATE_MODIFY": {},
+        "MODIFY_USER_ID": "1",
         "TEMPORARY": "N",
+        "XML_ID": None,
         "LANGUAGE_ID": "en",
+        "QUICK_ANSWERS_IBLOCK_ID": "0",
+        "SESSION_PRIORITY": "0",
+        "TYPE_MAX_CHAT": "answered_new",
+        "MAX_CHAT": str(line.max_chat),
+        "OPERATOR_DATA": "profile",
+        "DEFAULT_OPERATOR_DATA": [],
+        "KPI_FIRST_ANSWER_TIME": "0",
+        "KPI_FURTHER_ANSWER_TIME": "0",
+        "KPI_CHECK_OPERATOR_ACTIVITY": "N",
+        "CONFIRM_CLOSE": "Y",
     }
 
 

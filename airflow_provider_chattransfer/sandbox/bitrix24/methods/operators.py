@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from ..errors import RestError
-from ..model import Chat
+from ..model import Chat, CloseReason
 from ..openlines import Order, ToUser
-from ..php import to_int, upper_keys
+from ..php import upper_keys
+from .chats import accessible
 from .destination import chat_id_of, destination_of, operator_wrong
 from .registry import Ask, method
 
@@ -23,6 +24,13 @@ def answer(ask: Ask) -> bool:
 def skip(ask: Ask) -> bool:
     """Turn a chat down; the next operator is asked."""
     ask.openlines.skip(_own_chat(ask), ask.user, ask.actor)
+    return True
+
+
+@method("imopenlines.operator.spam", scope="imopenlines")
+def spam(ask: Ask) -> bool:
+    """Close a chat as spam; true even if it was closed."""
+    ask.openlines.finish(_own_chat(ask), ask.actor, reason=CloseReason.SPAM)
     return True
 
 
@@ -62,13 +70,5 @@ def _finish(ask: Ask, chat: Chat) -> bool:
 
 
 def _own_chat(ask: Ask) -> Chat:
-    """The chat of CHAT_ID, which the caller must be able to open."""
-    chat_id = to_int(upper_keys(ask.params).get("CHAT_ID"))
-    if chat_id <= 0:
-        raise RestError("CHAT_ID", "Chat ID can't be empty")
-    chat = ask.world.chats.get(chat_id)
-    if chat is None:
-        raise RestError("CHAT_TYPE", "This chat is not a dialogue of an open line")
-    if not ask.world.may_see(ask.user, chat):
-        raise RestError("ACCESS_DENIED", "You do not have access to this chat")
-    return chat
+    """The chat of CHAT_ID, in any case, which the caller must be able to open."""
+    return accessible(ask, upper_keys(ask.params).get("CHAT_ID"))

@@ -1,59 +1,158 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``im.recent.*``: the caller's own list of chats, which is never a colleague's."""
+"""The caller's own list of chats, which is never a colleague's: ``im.recent.*``, ``imopenlines.v2.Recent.list``."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from ..model import GENERAL_CHAT, Chat, Session, World, iso
-from ..php import is_yes, to_int, to_str, upper_keys
+from ..model import GENERAL_CHAT, Chat, Session, Status, World, iso
+from ..php import to_int, to_str, upper_keys
 from .dialogs import COLORS, entity_data
 from .registry import Ask, Page, method
 
 LIMIT, LIMIT_MAX = 50, 200
+GROUPS = {"NEW": (0, 9), "WORK": (10, 39), "ANSWERED": (40, 59)}
+"""The groups of open sessions by status (server source, ``StatusGroup``)."""
+
+Mine = list[tuple[Chat, Session]]
 
 
 @method("im.recent.get", scope="im")
 def get(ask: Ask) -> list[dict[str, Any]]:
-    """The whole list at once; with ONLY_OPENLINES only the chats of the lines."""
+    """The whole list at once; with ONLY_OPENLINES only the chats of the lines.
+
+    Flags are the string ``Y`` and nothing else. LAST_SYNC_DATE, or LAST_UPDATE, leaves out what has not changed since.
+    """
     params = upper_keys(ask.params)
-    if is_yes(params.get("ONLY_OPENLINES")):
-        return _lines(ask, with_undistributed=True)
-    return [*([] if is_yes(params.get("SKIP_CHAT")) else [_general()]), *_lines(ask, with_undistributed=True)]
+    only_lines = params.get("ONLY_OPENLINES") == "Y"
+    items = _lines(ask, _mine(ask)) if only_lines else _wanted(ask, params, _mine(ask))
+    since = _moment(params.get("LAST_UPDATE", params.get("LAST_SYNC_DATE")))
+    return [item for item in items if since is None or _changed(item) >= since]
 
 
 @method("im.recent.list", scope="im")
 def recent_list(ask: Ask) -> Page:
-    """The list by pages of 50 to 200. It does not read ONLY_OPENLINES."""
+    """The list by pages of 50 to 200. It does not read ONLY_OPENLINES.
+
+    OFFSET, or ``start``; or the items before LAST_MESSAGE_DATE, which is ignored if it is no date.
+    """
     params = upper_keys(ask.params)
-    chats = [] if is_yes(params.get("SKIP_CHAT")) else [_general()]
-    lines = _lines(ask, with_undistributed=not is_yes(params.get("SKIP_UNDISTRIBUTED_OPENLINES")))
-    items = [*chats, *([] if is_yes(params.get("SKIP_OPENLINES")) else lines)]
-    if before := to_str(params.get("LAST_MESSAGE_DATE")):
-        items = [item for item in items if item["date_update"] < before]
-    offset = max(0, to_int(params.get("OFFSET")))
+    mine = _mine(ask)
+    if params.get("SKIP_UNDISTRIBUTED_OPENLINES") == "Y":
+        mine = [(chat, session) for chat, session in mine if ask.user in chat.members]
+    items = _wanted(ask, params, mine)
+    before = _moment(params.get("LAST_MESSAGE_DATE"))
+    if before is not None:
+        items = [item for item in items if _changed(item) < before]
+    if params.get("UNREAD_ONLY") == "Y":
+        items = [item for item in items if item["counter"]]
+    offset = max(0, to_int(params.get("START"))) or max(0, to_int(params.get("OFFSET")))
     limit = min(max(to_int(params.get("LIMIT")), LIMIT), LIMIT_MAX)
-    more = offset + limit < len(items)
-    return Page(
-        {"items": items[offset : offset + limit], "hasMore": more, "hasMorePages": more},
-        total=-1,
-        next=offset + limit if more else None,
-    )
+    page, more = items[offset : offset + limit], offset + limit < len(items)
+    result = {"items": page, "hasMore": more, "hasMorePages": more, "messagesAutoDeleteConfigs": []}
+    return Page(result, total=-1, next=offset + len(page) if more else None)
 
 
-def _lines(ask: Ask, *, with_undistributed: bool) -> list[dict[str, Any]]:
+@method("imopenlines.v2.Recent.list", scope="imopenlines")
+def of_lines(ask: Ask) -> dict[str, Any]:
+    """The caller's dialogues by groups: NEW and WORK by session, ANSWERED by the last message, newest first.
+
+    Not documented; server source ``imopenlines/lib/V2/Recent/Recent.php``. The cursor names the group to begin with,
+    NEW by default, and in it a session or, for ANSWERED, a date to go on behind.
+    """
+    cursor = ask.params.get("cursor")
+    cursor = cursor if isinstance(cursor, dict) else {}
+    limit = min(max(0, to_int(ask.params.get("limit"))) or LIMIT, LIMIT_MAX)
+    first = to_str(cursor.get("statusGroup"))
+    groups = list(GROUPS)[list(GROUPS).index(first) if first in GROUPS else 0 :]
+    found = [pair for group in groups for pair in _grouped(ask, group)]
+    found = [pair for pair in found if _group(pair[1]) != groups[0] or _is_behind(cursor.get("sortPointer"), pair)]
+    page = found[:limit]
+    return {
+        "recentItems": [
+            {
+                "chatId": chat.id,
+                "messageId": chat.last_message,
+                "sessionId": session.id,
+                "dialogId": f"chat{chat.id}",
+            }
+            for chat, session in page
+        ],
+        "sessions": [_session(ask.world, chat, session) for chat, session in page],
+        "hasNextPage": len(page) >= limit,
+    }
+
+
+def _mine(ask: Ask) -> Mine:
+    """The caller's chats and those that wait for anybody of his lines, the last changed first."""
     mine = [
         (chat, session)
         for chat, session in ask.world.open_sessions()
-        if ask.user in chat.members or (with_undistributed and _waits_for_his_line(ask, chat, session))
+        if ask.user in chat.members or _waits_for_his_line(ask, chat, session)
     ]
-    mine.sort(key=lambda pair: (pair[0].changed_at, pair[0].id), reverse=True)
-    return [_item(ask.world, chat, session) for chat, session in mine]
+    return sorted(mine, key=lambda pair: (pair[0].changed_at, pair[0].id), reverse=True)
 
 
 def _waits_for_his_line(ask: Ask, chat: Chat, session: Session) -> bool:
     unassigned = not chat.owner and not session.operator
     return unassigned and ask.user in ask.world.lines[session.line].members
+
+
+def _wanted(ask: Ask, params: Mapping[str, Any], mine: Mine) -> list[dict[str, Any]]:
+    """Chats unless SKIP_CHAT, dialogues of the lines unless SKIP_OPENLINES. SKIP_DIALOG has nothing to skip here."""
+    chats = [] if params.get("SKIP_CHAT") == "Y" else [_general()]
+    return [*chats, *([] if params.get("SKIP_OPENLINES") == "Y" else _lines(ask, mine))]
+
+
+def _lines(ask: Ask, mine: Mine) -> list[dict[str, Any]]:
+    return [_item(ask.world, chat, session) for chat, session in mine]
+
+
+def _changed(item: Mapping[str, Any]) -> float:
+    return datetime.fromisoformat(item["date_update"]).timestamp()
+
+
+def _moment(value: Any) -> float | None:
+    try:
+        return datetime.fromisoformat(to_str(value)).timestamp()
+    except ValueError:
+        return None
+
+
+def _group(session: Session) -> str:
+    return next(group for group, (low, high) in GROUPS.items() if low <= session.status <= high)
+
+
+def _grouped(ask: Ask, group: str) -> Mine:
+    found = [(chat, session) for chat, session in _mine(ask) if _group(session) == group]
+    return found if group == "ANSWERED" else sorted(found, key=lambda pair: pair[1].id)
+
+
+def _is_behind(pointer: Any, pair: tuple[Chat, Session]) -> bool:
+    chat, session = pair
+    if pointer is None:
+        return True
+    if session.status < Status.OPERATOR:
+        return session.id > to_int(pointer)
+    before = _moment(pointer)
+    return before is None or int(chat.changed_at) < before
+
+
+def _session(world: World, chat: Chat, session: Session) -> dict[str, Any]:
+    bots = {bot.id for bot in world.bots}
+    return {
+        "id": session.id,
+        "operatorId": session.operator,
+        "operatorIsBot": session.operator in bots,
+        "chatId": chat.id,
+        "status": _group(session),
+        "queueId": session.line,
+        "pinned": session.pinned,
+        "silentMode": chat.silent,
+        "isClosed": session.closed,
+    }
 
 
 def _item(world: World, chat: Chat, session: Session) -> dict[str, Any]:

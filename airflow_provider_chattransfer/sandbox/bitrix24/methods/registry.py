@@ -65,17 +65,23 @@ class Method:
 
 
 METHODS: dict[str, Method] = {}
+"""By the names that find them: those of controllers as they are spelt, all others in lower case."""
 
 
 def method(name: str, *, scope: str | Iterable[str] = ()) -> Callable[[Handler], Handler]:
-    """Register a method under its exact name."""
+    """Register a method under its documented name."""
     scopes = frozenset([scope] if isinstance(scope, str) else scope)
 
     def register(handle: Handler) -> Handler:
-        METHODS[name] = Method(name, scopes, handle)
+        METHODS[name if is_controller(name) else name.lower()] = Method(name, scopes, handle)
         return handle
 
     return register
+
+
+def is_controller(name: str) -> bool:
+    """Whether a method is an action of a module's controller, which the server finds by its exact spelling."""
+    return ".v2." in name.lower()
 
 
 def find(name: str) -> Method | None:
@@ -84,7 +90,7 @@ def find(name: str) -> Method | None:
 
 
 def paged(rows: list[Any], start: Any) -> Page:
-    """The page of ``rows`` that begins at ``start``; -1 leaves out the count."""
+    """The page of ``rows`` that begins at ``start``; -1 leaves out ``total`` and ``next``."""
     offset = to_int(start)
     if offset < 0:
         return Page(rows[:PAGE])

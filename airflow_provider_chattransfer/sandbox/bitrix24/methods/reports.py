@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``imopenlines.v2.*``: the statistics methods announced on 31 August 2026. They only read.
+"""The lists of ``imopenlines.v2.*``, announced on 31 August 2026: sessions, operators, transfers. They only read.
 
 Documented at https://apidocs.bitrix24.com (open channels: statistics). Names are camelCase, ids are numbers, and
 every error is HTTP 400.
@@ -7,21 +7,32 @@ every error is HTTP 400.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from ..errors import RestError
-from ..model import Line, Seen, Session, Status, TransferRow, User, World, iso
-from ..php import to_int, values
+from ..model import Line, Seen, Session, Status, TransferRow, User, iso
+from .ratings import head_of
 from .registry import Ask, method
+from .report_access import check_access, is_visible, seen_by, visible_session
+from .report_filters import (
+    Bounds,
+    Condition,
+    Params,
+    Row,
+    between,
+    choice,
+    filled,
+    flag,
+    ids,
+    invalid,
+    one_of,
+    period,
+    session_ids,
+    span,
+    texts,
+    window,
+)
 
-LIMIT, LIMIT_MAX = 50, 200
-OFFSET_MAX = 10_000
-LIST_MAX = 1000
 TRANSFER_LIST_MAX = 50
-PERIOD_MAX_DAYS = 366
 UNLIMITED_CHATS = 1000
 SESSION_STATUSES = {"new", "answered", "closed", "spam", "paused"}
 OPERATOR_STATUSES = {"online", "offline", "pause"}
@@ -29,189 +40,103 @@ ORDERS = {"dateCreate", "dateClose", "waitAnswer", "waitClose"}
 VOTES = {"like", "dislike", "none", "any"}
 CLOSE_REASONS = {"operator", "auto", "spam", "client", "replyLimit"}
 
-Row = dict[str, Any]
-Condition = Callable[[Row], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """``offset`` and ``limit`` of a list."""
-
-    offset: int
-    limit: int
-
-    def cut(self, key: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """The rows in the window under ``key``, and whether there are more."""
-        end = self.offset + self.limit
-        return {key: rows[self.offset : end], "hasNextPage": len(rows) > end}
-
 
 @method("imopenlines.v2.Session.list", scope="imopenlines")
 def sessions(ask: Ask) -> dict[str, Any]:
     """The sessions that meet all filters, newest first unless asked otherwise."""
-    _check_access(ask)
-    window = _window(ask.params, always=True)
+    check_access(ask)
+    cut = window(ask.params, always=True)
     conditions = _conditions(ask.params)
-    descending = _choice(ask.params, "orderDirection", {"asc", "desc"}) != "asc"
-    _choice(ask.params, "order", ORDERS)
-    rows = []
-    for session in ask.world.sessions.values():
-        seen = _seen(ask, session)
-        if seen is None or not _visible(ask, seen.operator):
-            continue
-        row = _session_row(ask.world, session, seen)
-        if all(condition(row) for condition in conditions):
-            rows.append((session.created_at, session.id, row))
-    rows.sort(key=lambda entry: entry[:2], reverse=descending)
-    return window.cut("sessions", [row for _, _, row in rows])
+    descending = choice(ask.params, "orderDirection", {"asc", "desc"}) != "asc"
+    order = _order(ask.params)
+    rows = [
+        session_row(ask, session, seen)
+        for session in ask.world.sessions.values()
+        if (seen := seen_by(ask, session)) and is_visible(ask, seen.operator)
+    ]
+    found = [row for row in rows if all(condition(row) for condition in conditions)]
+    found.sort(key=lambda row: (row[order] is not None, row[order] or 0, row["id"]), reverse=descending)
+    return cut.of("sessions", found)
 
 
 @method("imopenlines.v2.Operator.list", scope="imopenlines")
 def operators(ask: Ask) -> dict[str, Any]:
-    """One row per user and line: presence, active sessions, free slots."""
-    _check_access(ask)
+    """One row per user and line: presence, active sessions, free slots.
+
+    A large offset is an error only together with ``status`` or ``hasFreeSlots``. That it should not be asked more
+    often than every 30 seconds is advice; nothing enforces it.
+    """
+    check_access(ask)
     params = ask.params
-    status = _choice(params, "status", OPERATOR_STATUSES)
-    free = _flag(params, "hasFreeSlots")
-    window = _window(params, always=status is not None or free is not None)
-    lines, users = _ids(params, "configId"), _ids(params, "userId")
+    status = choice(params, "status", OPERATOR_STATUSES)
+    free = flag(params, "hasFreeSlots")
+    cut = window(params, always=status is not None or free is not None)
+    lines, users = ids(params, "configId"), ids(params, "userId")
     rows = [
         _operator_row(ask, ask.world.users[user], line)
         for line in ask.world.lines.values()
         if not line.deleted and (lines is None or line.id in lines)
         for user in line.members
-        if (users is None or user in users) and _visible(ask, user)
+        if (users is None or user in users) and is_visible(ask, user)
     ]
     rows = [
         row
         for row in rows
-        if (status is None or row["status"] == status) and (free is None or (row["freeSlots"] > 0) == free)
+        if (status is None or row["status"] == status) and (free is None or (row["freeSlots"] > 0) is free)
     ]
-    return window.cut("operators", rows)
+    return cut.of("operators", rows)
 
 
 @method("imopenlines.v2.Session.Transfer.list", scope="imopenlines")
 def transfers(ask: Ask) -> dict[str, Any]:
     """The transfer log of up to 50 sessions. An unknown session has no rows and is no error."""
-    _check_access(ask)
-    wanted = _session_ids(ask.params, TRANSFER_LIST_MAX)
-    until = ask.now - ask.world.switches.reports_lag
-    rows = [
-        _transfer_row(row)
-        for session_id in wanted
-        if (session := ask.world.sessions.get(session_id)) and _visible(ask, session.operator)
-        for row in session.rows
-        if row.at <= until
-    ]
-    return {"transfers": rows}
-
-
-def _conditions(params: dict[str, Any]) -> list[Condition]:
-    """The filters of ``Session.list``, all of which a row must meet."""
-    if params.get("status") is not None and params.get("closeReason") is not None:
-        raise _invalid("closeReason cannot be combined with status")
-    created, closed = _period(params, "dateCreate"), _period(params, "dateClose")
-    if params.get("kpiFirstAnswer") is not None and None in created and None in closed:
-        raise _invalid("kpiFirstAnswer needs a period")
-    conditions = [
-        _one_of("configId", _ids(params, "configId")),
-        _one_of("operatorId", _ids(params, "operatorId")),
-        _one_of("source", _texts(params, "source")),
-        _one_of("status", _single(_choice(params, "status", SESSION_STATUSES))),
-        _one_of("closeReason", _single(_choice(params, "closeReason", CLOSE_REASONS))),
-        _one_of("kpiFirstAnswer", _single(_flag(params, "kpiFirstAnswer"))),
-        _between("dateCreate", created),
-        _between("dateClose", closed),
-        _between("waitAnswer", _span(params, "waitAnswer")),
-        _between("waitClose", _span(params, "waitClose")),
-    ]
-    vote = _choice(params, "vote", VOTES)
-    if vote is not None:
-        conditions.append(lambda row: (row["vote"] != "none") if vote == "any" else row["vote"] == vote)
-    for name, field in (("hasVoteHead", "voteHead"), ("hasCrm", "crmEntityId")):
-        wanted = _flag(params, name)
-        if wanted is not None:
-            conditions.append(_filled(field, wanted))
-    return conditions
-
-
-def _single(value: Any) -> set[Any] | None:
-    return None if value is None else {value}
-
-
-def _one_of(field: str, wanted: set[Any] | None) -> Condition:
-    return lambda row: wanted is None or row[field] in wanted
-
-
-def _filled(field: str, wanted: bool) -> Condition:
-    return lambda row: (row[field] is not None) == wanted
-
-
-def _between(field: str, bounds: tuple[float | None, float | None]) -> Condition:
-    low, high = bounds
-
-    def within(row: Row) -> bool:
-        value = row[field]
-        if low is None and high is None:
-            return True
-        if value is None:
-            return False
-        number = datetime.fromisoformat(value).timestamp() if isinstance(value, str) else value
-        return (low is None or number >= low) and (high is None or number <= high)
-
-    return within
-
-
-def _check_access(ask: Ask) -> None:
+    check_access(ask)
     switches = ask.world.switches
-    if not switches.plan_has_reports:
-        raise RestError("TARIFF_RESTRICTION", "The method is not available on the current plan")
-    if switches.reports_denied and not ask.world.users[ask.user].admin:
-        raise RestError("ACCESS_DENIED", "Access denied")
+    wanted = session_ids(ask.params, most=TRANSFER_LIST_MAX, as_number=switches.error_100_as_number)
+    known = [found[0] for session_id in wanted if (found := visible_session(ask, session_id))]
+    until = ask.now - switches.reports_lag
+    return {"transfers": [_transfer_row(row) for session in known for row in session.rows if row.at <= until]}
 
 
-def _visible(ask: Ask, operator: int) -> bool:
-    """Without rights to reports a user gets his own rows, and no error."""
-    return ask.world.users[ask.user].admin or operator == ask.user
-
-
-def _seen(ask: Ask, session: Session) -> Seen | None:
-    lag = ask.world.switches.reports_lag
-    return session.as_of(ask.now - lag) if lag else session.seen[-1]
-
-
-def _session_row(world: World, session: Session, seen: Seen) -> dict[str, Any]:
+def session_row(ask: Ask, session: Session, seen: Seen) -> Row:
+    """A session as ``Session.list`` shows it. First answers are not measured against a goal, so that
+    ``kpiFirstAnswer`` is null: the lines have none."""
+    world = ask.world
     chat = world.chats[session.chat_id]
-    status = _status(seen)
+    status = status_of(seen)
     operator = seen.operator if status != "new" or world.switches.new_session_has_operator else 0
+    known = session.answered_at and session.answered_at <= ask.now - world.switches.reports_lag
+    answered = session.answered_at if known else None
+    vote_head, comment_head = head_of(ask, session)
     return {
         "id": session.id,
         "configId": seen.line,
         "source": chat.connector,
-        "chatId": chat.id,
         "operatorId": operator or None,
         "userId": chat.customer,
         "userCode": chat.external,
+        "chatId": chat.id,
         "dateCreate": iso(session.created_at),
         "dateClose": iso(seen.closed_at) if seen.closed_at else None,
-        "dateFirstAnswer": iso(session.answered_at) if session.answered_at else None,
-        "dateOperatorAnswer": iso(session.answered_at) if session.answered_at else None,
+        "dateFirstAnswer": iso(answered) if answered else None,
+        "dateOperatorAnswer": iso(answered) if answered else None,
         "status": status,
-        "closeReason": "operator" if status == "closed" else None,
-        "vote": "none",
-        "voteHead": None,
-        "commentHead": None,
+        "closeReason": _close_reason(session, status),
+        "vote": session.vote or "none",
+        "voteHead": vote_head,
+        "commentHead": comment_head,
         "crmEntityType": "lead" if session.crm else None,
         "crmEntityId": chat.lead if session.crm else None,
         "queueTransfers": seen.queue_transfers,
-        "messageCount": seen.messages,
-        "waitAnswer": int(session.answered_at - session.created_at) if session.answered_at else None,
-        "waitClose": None,
+        "waitAnswer": int(answered - session.created_at) if answered else None,
+        "waitClose": int(seen.closed_at - session.created_at) if seen.closed_at else None,
         "kpiFirstAnswer": None,
+        "messageCount": seen.messages,
     }
 
 
-def _status(seen: Seen) -> str:
+def status_of(seen: Seen) -> str:
+    """The word for a status; a pinned session is ``paused``."""
     if seen.status >= Status.CLOSE:
         return "spam" if seen.status is Status.SPAM else "closed"
     if seen.pinned:
@@ -219,7 +144,60 @@ def _status(seen: Seen) -> str:
     return "new" if seen.status < Status.ANSWER else "answered"
 
 
-def _operator_row(ask: Ask, user: User, line: Line) -> dict[str, Any]:
+def _close_reason(session: Session, status: str) -> str | None:
+    if status == "spam":
+        return "spam"
+    return session.close_reason.value if status == "closed" else None
+
+
+def _order(params: Params) -> str:
+    """The field to sort by: without a full period of creation or close always ``dateCreate``."""
+    order = choice(params, "order", ORDERS) or "dateCreate"
+    return order if _has_period(params) else "dateCreate"
+
+
+def _has_period(params: Params) -> bool:
+    return any(None not in period(params, name) for name in ("dateCreate", "dateClose"))
+
+
+def _conditions(params: Params) -> list[Condition]:
+    """The filters of ``Session.list``, all of which a row must meet."""
+    if params.get("status") is not None and params.get("closeReason") is not None:
+        raise invalid()
+    kpi = flag(params, "kpiFirstAnswer")
+    if kpi is not None and not _has_period(params):
+        raise invalid()
+    conditions = [
+        one_of("configId", ids(params, "configId")),
+        one_of("operatorId", ids(params, "operatorId")),
+        one_of("source", texts(params, "source")),
+        one_of("status", _single(choice(params, "status", SESSION_STATUSES))),
+        one_of("closeReason", _single(choice(params, "closeReason", CLOSE_REASONS))),
+        one_of("kpiFirstAnswer", _single(kpi)),
+        *(between(name, bounds) for name, bounds in _bounds(params).items()),
+    ]
+    vote = choice(params, "vote", VOTES)
+    if vote is not None:
+        conditions.append(one_of("vote", {"like", "dislike"} if vote == "any" else {vote}))
+    for name, field in (("hasVoteHead", "voteHead"), ("hasCrm", "crmEntityId")):
+        wanted = flag(params, name)
+        if wanted is not None:
+            conditions.append(filled(field, wanted))
+    return conditions
+
+
+def _bounds(params: Params) -> dict[str, Bounds]:
+    return {
+        **{name: period(params, name) for name in ("dateCreate", "dateClose")},
+        **{name: span(params, name) for name in ("waitAnswer", "waitClose")},
+    }
+
+
+def _single(value: Any) -> set[Any] | None:
+    return None if value is None else {value}
+
+
+def _operator_row(ask: Ask, user: User, line: Line) -> Row:
     active = ask.world.load_of(user.id, line=line.id)
     most = line.max_chat or UNLIMITED_CHATS
     online = user.active and user.present
@@ -234,7 +212,7 @@ def _operator_row(ask: Ask, user: User, line: Line) -> dict[str, Any]:
     }
 
 
-def _transfer_row(row: TransferRow) -> dict[str, Any]:
+def _transfer_row(row: TransferRow) -> Row:
     return {
         "sessionId": row.session_id,
         "date": iso(row.at),
@@ -247,104 +225,3 @@ def _transfer_row(row: TransferRow) -> dict[str, Any]:
         "type": row.type,
         "initiatorId": row.initiator,
     }
-
-
-# -- parameters ------------------------------------------------------------------------------------
-
-
-def _invalid(text: str) -> RestError:
-    return RestError("INVALID_FILTER", text)
-
-
-def _number(value: Any, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).lstrip("-").isdecimal():
-        raise _invalid(f"Invalid value of {name}")
-    return to_int(value)
-
-
-def _window(params: dict[str, Any], *, always: bool) -> Window:
-    offset = _number(params.get("offset", 0), "offset")
-    limit = _number(params.get("limit", LIMIT), "limit")
-    if offset < 0 or not 1 <= limit <= LIMIT_MAX:
-        raise _invalid("Invalid value of offset or limit")
-    if always and offset > OFFSET_MAX:
-        raise RestError("OFFSET_TOO_LARGE", f"offset must not be greater than {OFFSET_MAX}")
-    return Window(offset, limit)
-
-
-def _listed(params: dict[str, Any], name: str) -> list[Any] | None:
-    """The values of a filter: the list form wins over the single one; ``None`` when neither is there."""
-    many = params.get(f"{name}List")
-    if many is None:
-        return None if params.get(name) is None else [params[name]]
-    if not isinstance(many, list | dict) or len(many) > LIST_MAX:
-        raise _invalid(f"{name}List must be an array of at most {LIST_MAX}")
-    return values(many) or None
-
-
-def _ids(params: dict[str, Any], name: str) -> set[int] | None:
-    listed = _listed(params, name)
-    return None if listed is None else {_number(value, name) for value in listed}
-
-
-def _texts(params: dict[str, Any], name: str) -> set[str] | None:
-    listed = _listed(params, name)
-    return None if listed is None else {str(value) for value in listed}
-
-
-def _choice(params: dict[str, Any], name: str, allowed: Collection[str]) -> str | None:
-    value = params.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, str) or value not in allowed:
-        raise _invalid(f"Invalid value of {name}")
-    return value
-
-
-def _flag(params: dict[str, Any], name: str) -> bool | None:
-    value = params.get(name)
-    if value is None:
-        return None
-    if value in (True, "true", "Y", "1"):
-        return True
-    if value in (False, "false", "N", "0"):
-        return False
-    raise _invalid(f"Invalid value of {name}")
-
-
-def _period(params: dict[str, Any], name: str) -> tuple[float | None, float | None]:
-    start, end = (_moment(params.get(f"{name}{part}"), name) for part in ("From", "To"))
-    if start is not None and end is not None:
-        if start > end:
-            raise _invalid(f"{name}From is later than {name}To")
-        if end - start > PERIOD_MAX_DAYS * 86400:
-            raise RestError("PERIOD_TOO_LARGE", f"The period must not be longer than {PERIOD_MAX_DAYS} days")
-    return start, end
-
-
-def _moment(value: Any, name: str) -> float | None:
-    if value is None:
-        return None
-    try:
-        return datetime.fromisoformat(str(value)).timestamp()
-    except ValueError:
-        raise _invalid(f"Invalid date in {name}") from None
-
-
-def _span(params: dict[str, Any], name: str) -> tuple[float | None, float | None]:
-    low, high = (params.get(f"{name}{part}") for part in ("From", "To"))
-    return None if low is None else _number(low, name), None if high is None else _number(high, name)
-
-
-def _session_ids(params: dict[str, Any], most: int) -> list[int]:
-    value = params.get("sessionId")
-    if value is None:
-        raise RestError("100", "Could not find value for parameter {sessionId}")
-    if not isinstance(value, list | dict):
-        raise RestError(
-            "100", "Invalid value {sessionId} to match with parameter {sessionId}. Should be value of type array."
-        )
-    unique = list(dict.fromkeys(to_int(item) for item in values(value)))
-    if len(unique) > most:
-        raise RestError("BATCH_LIMIT_EXCEEDED", f"No more than {most} sessions per call")
-    return unique

@@ -1,38 +1,60 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Users, their presence and the caller: ``user.*``, ``im.user.*``, ``timeman.status``, ``profile``, ``scope``."""
+"""Colleagues as the portal lists them: ``user.get``, ``user.search``, ``user.current``.
+
+Documented at https://apidocs.bitrix24.com (user-get, user-search, user-current, user-scope).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from .. import filters
-from ..errors import RestError
 from ..model import Kind, User, iso
-from ..php import array, to_int, to_str, upper_keys, values
+from ..php import is_empty, to_str, upper_keys
 from .registry import Ask, Page, method, paged
 
-USER_SCOPES = ("user", "user_basic", "user_brief")
+SCOPES = ("user", "user_basic", "user_brief")
+CONTACTS = {"EMAIL", "PERSONAL_MOBILE", "WORK_PHONE"}
+ONLY_IN_FULL_SCOPE = {"LAST_LOGIN"}
+FLAGS = ("ACTIVE", "IS_ONLINE")
+SEARCHED = ("NAME", "LAST_NAME", "SECOND_NAME", "WORK_POSITION", "UF_DEPARTMENT_NAME")
+DEPARTMENT = {"UF_DEPARTMENT_NAME": "Contact centre"}
+
+Row = dict[str, Any]
 
 
-@method("user.get", scope=USER_SCOPES)
+@method("user.get", scope=SCOPES)
 def get(ask: Ask) -> Page:
-    """Colleagues, 50 a page; no bots and no customers. Ids are strings."""
+    """Colleagues, 50 a page; no bots and no customers. Ids are strings.
+
+    ``sort`` names a field and ``order`` its direction; ``order`` may also be an object, as some clients send it.
+    Conditions may stand in FILTER or, as in the examples of the documentation, beside it. ADMIN_MODE is accepted and
+    changes nothing: in the sandbox everybody may see all colleagues.
+    """
     params = upper_keys(ask.params)
-    people = (user for user in ask.world.users.values() if user.kind in (Kind.EMPLOYEE, Kind.EXTRANET))
-    rows = [_row(user) for user in sorted(people, key=lambda user: user.id)]
-    found = filters.matching(rows, params.get("FILTER"))
-    found = filters.ordered(found, params.get("ORDER") or {to_str(params.get("SORT")) or "ID": "ASC"})
-    return paged(found, params.get("START"))
+    return _listed(ask, params, filters.matching(_colleagues(ask), _conditions(params)))
 
 
-@method("user.current", scope=USER_SCOPES)
-def current(ask: Ask) -> dict[str, Any]:
+@method("user.search", scope=SCOPES)
+def search(ask: Ask) -> Page:
+    """As ``user.get``, but by the beginnings of names: each word of FIND in any of them, or each field in its own."""
+    params = upper_keys(ask.params)
+    conditions = _conditions(params)
+    words = to_str(conditions.pop("FIND", "")).lower().split()
+    beginnings = {} if words else {field: to_str(conditions.pop(field, "")).lower() for field in SEARCHED}
+    rows = [row for row in _colleagues(ask) if _is_found(row | DEPARTMENT, words, beginnings)]
+    return _listed(ask, params, filters.matching(rows, conditions))
+
+
+@method("user.current", scope=SCOPES)
+def current(ask: Ask) -> Row:
     """The caller."""
-    return _row(ask.world.users[ask.user])
+    return _visible(ask, _row(ask.world.users[ask.user], now=ask.now))
 
 
 @method("profile")
-def profile(ask: Ask) -> dict[str, Any]:
+def profile(ask: Ask) -> Row:
     """The caller, in short; needs no scope."""
     user = ask.world.users[ask.user]
     return {
@@ -47,48 +69,52 @@ def profile(ask: Ask) -> dict[str, Any]:
     }
 
 
-@method("scope")
-def scope(ask: Ask) -> list[str]:
-    """What the caller's credentials open."""
-    return sorted(ask.identity.scopes)
+def _colleagues(ask: Ask) -> list[Row]:
+    people = (user for user in ask.world.users.values() if user.kind in (Kind.EMPLOYEE, Kind.EXTRANET))
+    return [_row(user, now=ask.now) for user in sorted(people, key=lambda user: user.id)]
 
 
-@method("im.user.list.get", scope="im")
-def im_users(ask: Ask) -> Any:
-    """Users by ID, with the flags that decide whether they can be given a chat."""
-    wanted = [to_int(user) for user in values(upper_keys(ask.params).get("ID"))]
-    if not wanted:
-        raise RestError("INVALID_FORMAT", "A wrong format for the ID field is passed")
-    found = {str(user): ask.world.users.get(user) for user in wanted}
-    return array({user_id: _im_user(user, ask.now) if user else None for user_id, user in found.items()})
+def _conditions(params: Mapping[str, Any]) -> Row:
+    """The conditions; a flag is cast as in the server source ``rest/lib/api/user.php``: only empty and ``N`` are no.
+
+    So ``True`` and even ``false`` are yes as text, which is what clients put into a batch.
+    """
+    conditions = upper_keys(params["FILTER"]) if isinstance(params.get("FILTER"), Mapping) else params
+    return {key: _flag(value) if key.lstrip("!=@%") in FLAGS else value for key, value in conditions.items()}
 
 
-@method("timeman.status", scope="timeman")
-def work_day(ask: Ask) -> dict[str, Any]:
-    """The working day of USER_ID, or of the caller."""
-    user = ask.world.users.get(to_int(upper_keys(ask.params).get("USER_ID")) or ask.user)
-    if user is None or user.kind is not Kind.EMPLOYEE or not user.active:
-        raise RestError("", "User not found")
-    status = "OPENED" if user.available else "PAUSED" if user.present else "CLOSED"
-    return {
-        "STATUS": status,
-        "TIME_START": iso(ask.now - 14400),
-        "TIME_FINISH": None if user.present else iso(ask.now - 60),
-        "DURATION": "00:00:00" if user.present else "03:59:00",
-        "TIME_LEAKS": "00:00:00",
-        "ACTIVE": user.present,
-        "IP_OPEN": "",
-        "IP_CLOSE": "",
-        "LAT_OPEN": 0,
-        "LON_OPEN": 0,
-        "LAT_CLOSE": 0,
-        "LON_CLOSE": 0,
-        "TZ_OFFSET": 0,
-        "TIME_FINISH_DEFAULT": iso(ask.now + 14400),
-    }
+def _flag(value: Any) -> str:
+    return "N" if is_empty(value) or value == "N" else "Y"
 
 
-def _row(user: User) -> dict[str, Any]:
+def _listed(ask: Ask, params: Mapping[str, Any], rows: list[Any]) -> Page:
+    order = params.get("ORDER")
+    if not isinstance(order, Mapping):
+        order = {to_str(params.get("SORT")) or "ID": to_str(order) or "ASC"}
+    page = paged(filters.ordered(rows, order), params.get("START"))
+    shown = [filters.selected(_visible(ask, row), params.get("SELECT")) for row in page.result]
+    return Page(shown, page.total, page.next)
+
+
+def _is_found(row: Row, words: list[str], beginnings: Row) -> bool:
+    texts = {field: row[field].lower() for field in SEARCHED}
+    begins = {part for text in texts.values() for part in (text, *text.split())}
+    return all(any(begin.startswith(word) for begin in begins) for word in words) and all(
+        texts[field].startswith(beginning) for field, beginning in beginnings.items()
+    )
+
+
+def _visible(ask: Ask, row: Row) -> Row:
+    """What the scope opens: all of ``user``, no contacts by ``user_brief``, something between by ``user_basic``."""
+    scopes = ask.identity.scopes
+    if "user" in scopes:
+        return row
+    hidden = ONLY_IN_FULL_SCOPE if "user_basic" in scopes else ONLY_IN_FULL_SCOPE | CONTACTS
+    return {field: value for field, value in row.items() if field not in hidden}
+
+
+def _row(user: User, *, now: float) -> Row:
+    online = user.active and user.present
     return {
         "ID": str(user.id),
         "XML_ID": str(user.id),
@@ -97,36 +123,19 @@ def _row(user: User) -> dict[str, Any]:
         "LAST_NAME": user.last_name,
         "SECOND_NAME": "",
         "EMAIL": user.email,
+        "LAST_LOGIN": iso(now if online else now - 3600),
+        "DATE_REGISTER": "2024-07-15T00:00:00+00:00",
+        "TIME_ZONE": "",
+        "IS_ONLINE": "Y" if online else "N",
+        "TIMESTAMP_X": {},
+        "LAST_ACTIVITY_DATE": {},
+        "PERSONAL_GENDER": "",
+        "PERSONAL_BIRTHDAY": "",
         "PERSONAL_MOBILE": user.phone,
-        "WORK_POSITION": "",
+        "PERSONAL_CITY": "",
+        "WORK_PHONE": "",
+        "WORK_POSITION": "Operator" if user.kind is Kind.EMPLOYEE else "",
+        "UF_EMPLOYMENT_DATE": "",
         "UF_DEPARTMENT": [] if user.kind is Kind.EXTRANET else [1],
         "USER_TYPE": "extranet" if user.kind is Kind.EXTRANET else "employee",
-        "IS_ONLINE": "Y" if user.active and user.present else "N",
-    }
-
-
-def _im_user(user: User, now: float) -> dict[str, Any]:
-    return {
-        "id": user.id,
-        "active": user.active,
-        "name": user.name,
-        "first_name": user.first_name,
-        "last_name": user.last_name,
-        "work_position": "",
-        "color": "#4ba5c3",
-        "avatar": "",
-        "gender": "M",
-        "birthday": False,
-        "extranet": user.kind is not Kind.EMPLOYEE and user.kind is not Kind.BOT,
-        "network": False,
-        "bot": user.kind is Kind.BOT,
-        "connector": user.kind is Kind.CONNECTOR,
-        "external_auth_id": {Kind.BOT: "bot", Kind.CONNECTOR: "imconnector"}.get(user.kind, "default"),
-        "status": "away" if user.paused else "online",
-        "idle": False,
-        "last_activity_date": iso(now if user.present else now - 3600),
-        "mobile_last_date": False,
-        "absent": False,
-        "departments": [1] if user.kind is Kind.EMPLOYEE else [],
-        "phones": {"personal_mobile": user.phone} if user.phone else False,
     }

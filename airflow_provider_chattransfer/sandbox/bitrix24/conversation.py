@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What customers and operators write to each other, and how that changes the status of a session.
+
+Follows the server source ``imopenlines/lib/session/update.php``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..people import People
+from . import names
+from .journal import Actor, Journal
+from .model import Chat, Session, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The messages of all chats."""
+
+    journal: Journal
+    people: People
+
+    def automatic(self, chat: Chat, text: str, actor: Actor) -> None:
+        """An automatic message, such as a bot's: it changes no status."""
+        self.journal.message(chat, text)
+        self.journal.record(chat, "wrote", None, None, actor)
+
+    def from_customer(self, chat: Chat, session: Session) -> None:
+        """A message of the customer. One who waits in the queue goes on waiting; a conversation becomes
+        CLIENT_AFTER_OPERATOR if the operator had answered, else CLIENT (which also follows CLIENT_AFTER_OPERATOR)."""
+        self.journal.message(chat, names.message(chat.messages))
+        if session.status >= Status.ANSWER:
+            answered = session.status >= Status.OPERATOR
+            session.status = Status.CLIENT_AFTER_OPERATOR if answered else Status.CLIENT
+        self.journal.record(chat, "wrote", None, None, Actor(by=f"customer:{chat.customer}"))
+        self.await_answer(chat, session)
+
+    def await_answer(self, chat: Chat, session: Session) -> None:
+        """Plan what the owner does about a customer who waits for his answer."""
+        owner = chat.owner
+        delay = self.people.answer_delay(owner) if owner else None
+        if delay is not None:
+            self.journal.agenda.later(delay, lambda: self._answer(chat, session, owner))
+
+    def _answer(self, chat: Chat, session: Session, owner: int) -> None:
+        """The owner's answer, unless the chat is over or somebody else's, has been answered, or he is away."""
+        waiting = chat.session == session.id and chat.owner == owner and session.status < Status.OPERATOR
+        if not waiting or self.people.is_out(owner):
+            return
+        self.journal.message(chat, names.answer(chat.messages))
+        session.status = Status.OPERATOR
+        self.journal.record(chat, "wrote", None, None, Actor.person(owner))
+        self.journal.note(chat, session)

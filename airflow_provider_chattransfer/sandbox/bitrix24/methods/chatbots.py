@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Registering the bot that transfers need: ``imbot.v2.Bot.*`` and the older ``imbot.register`` and its kin.
+
+Documented at https://apidocs.bitrix24.com (chat-bots-v2: bots; outdated: bots). A bot belongs to an application, or,
+when a webhook registers it, to ``custom`` with its CLIENT_ID or botToken behind.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .. import errors
+from ..errors import RestError
+from ..model import Bot, Kind, User, iso
+from ..php import array, is_empty, is_yes, to_int, to_str, upper_keys
+from .registry import Ask, method
+
+TOKEN_MAX = 40
+PER_APP, PER_APP_V2 = 5, 100
+TYPES = {"bot", "network", "openline", "supervisor", "personal"}
+OLD_TYPES = {"B": "bot", "O": "openline", "H": "bot", "S": "supervisor"}
+OLD_EVENTS = {
+    "EVENT_MESSAGE_ADD": "Message add",
+    "EVENT_MESSAGE_UPDATE": "",
+    "EVENT_MESSAGE_DELETE": "",
+    "EVENT_WELCOME_MESSAGE": "Welcome message",
+    "EVENT_BOT_DELETE": "Bot delete",
+}
+"""The handlers of ``imbot.register`` in the order in which they are checked; those with a name are required."""
+PAGE = 50
+
+
+@method("imbot.v2.Bot.register", scope="imbot")
+def register(ask: Ask) -> dict[str, Any]:
+    """Register a bot; a second time with the same code it changes nothing and answers the bot that there is.
+
+    Nothing says what a botToken above 40 characters is answered: BOT_REGISTER_FAILED here.
+    """
+    fields = _object(ask.params.get("fields"))
+    app_id = _app_id(ask, fields.get("botToken"))
+    code, name = to_str(fields.get("code")), to_str(_object(fields.get("properties")).get("name"))
+    kind, mode = (to_str(fields.get(key)) or default for key, default in (("type", "bot"), ("eventMode", "fetch")))
+    if not code:
+        raise RestError("BOT_CODE_REQUIRED", "Bot code is required")
+    if not name:
+        raise RestError("BOT_PROPERTIES_REQUIRED", "Bot properties are required")
+    if kind not in TYPES:
+        raise RestError("BOT_INVALID_TYPE", "Invalid bot type")
+    if mode not in ("fetch", "webhook"):
+        raise RestError("BOT_INVALID_EVENT_MODE", "Invalid event mode")
+    if mode == "webhook" and is_empty(fields.get("webhookUrl")):
+        raise RestError("BOT_WEBHOOK_URL_REQUIRED", "Webhook URL is required")
+    if mode == "webhook" and not _is_address(fields["webhookUrl"]):
+        raise RestError("BOT_INVALID_CALLBACK", "Invalid callback URL")
+    bot = _by_code(ask, code)
+    if bot is None:
+        if len(app_id) > len("custom") + TOKEN_MAX and not ask.identity.app:
+            raise RestError("BOT_REGISTER_FAILED", "Bot registration failed")
+        if len(_of_app(ask, app_id)) >= PER_APP_V2:
+            raise RestError("BOT_LIMIT_EXCEEDED", "Bot limit exceeded")
+        open_lines = kind == "openline" or _is_true(fields.get("isSupportOpenline"))
+        bot = _add(ask, Bot(_free_id(ask), app_id, code, kind, open_lines), name)
+    elif bot.app_id != app_id:
+        raise RestError("BOT_CODE_ALREADY_TAKEN", "Bot code is already taken")
+    return {"bot": _bot(bot), "users": [_user(ask, bot)]}
+
+
+@method("imbot.v2.Bot.list", scope="imbot")
+def list_bots(ask: Ask) -> dict[str, Any]:
+    """The bots of the application, or of the botToken; ``filter.type``, ``limit`` and ``offset``."""
+    kind = _object(ask.params.get("filter")).get("type")
+    mine = [bot for bot in _of_app(ask, _app_id(ask, ask.params.get("botToken"))) if kind in (None, bot.kind)]
+    offset, limit = max(0, to_int(ask.params.get("offset"))), max(0, to_int(ask.params.get("limit"))) or PAGE
+    page = mine[offset : offset + limit]
+    return {
+        "bots": [_bot(bot) for bot in page],
+        "users": [_user(ask, bot) for bot in page],
+        "hasNextPage": len(mine) > offset + limit,
+    }
+
+
+@method("imbot.v2.Bot.unregister", scope="imbot")
+def unregister(ask: Ask) -> bool:
+    """Remove a bot of one's own."""
+    app_id = _app_id(ask, ask.params.get("botToken"))
+    if is_empty(ask.params.get("botId")):
+        raise RestError("BOT_ID_REQUIRED", "Bot ID is required")
+    bot = _by_id(ask, ask.params["botId"])
+    if bot is None:
+        raise RestError("BOT_NOT_FOUND", "Bot not found")
+    if bot.app_id != app_id:
+        raise RestError("BOT_OWNERSHIP_ERROR", "Bot is registered by another application", status=403)
+    return _remove(ask, bot)
+
+
+@method("imbot.register", scope="imbot")
+def register_old(ask: Ask) -> int:
+    """Register a bot with handlers for its events; its id. The same code of the same application is the same bot."""
+    params = upper_keys(ask.params)
+    app_id = _old_app_id(ask, params)
+    _check_handlers(params)
+    code, properties = to_str(params.get("CODE")), upper_keys(params.get("PROPERTIES"))
+    name = " ".join(filter(None, (to_str(properties.get(key)) for key in ("NAME", "LAST_NAME"))))
+    if not code:
+        raise RestError("CODE_ERROR", "Bot code isn't specified")
+    if not name:
+        raise RestError("NAME_ERROR", "Bot name isn't specified")
+    bot = _by_code(ask, code)
+    if bot is None:
+        if len(_of_app(ask, app_id)) >= PER_APP:
+            text = f"Has reached the maximum number of bots for application (max: {PER_APP})"
+            raise RestError("MAX_COUNT_ERROR", text)
+        kind = OLD_TYPES.get(to_str(params.get("TYPE")), "bot")
+        open_lines = kind == "openline" or is_yes(params.get("OPENLINE"))
+        bot = _add(ask, Bot(_free_id(ask), app_id, code, kind, open_lines), name)
+    elif bot.app_id != app_id:
+        raise RestError("WRONG_REQUEST", "Bot can't be created")
+    return bot.id
+
+
+@method("imbot.unregister", scope="imbot")
+def unregister_old(ask: Ask) -> bool:
+    """Remove a bot of one's own by BOT_ID."""
+    params = upper_keys(ask.params)
+    app_id = _old_app_id(ask, params)
+    bot = _by_id(ask, params.get("BOT_ID"))
+    if bot is None:
+        raise RestError("BOT_ID_ERROR", "Bot not found")
+    if bot.app_id != app_id:
+        raise RestError("APP_ID_ERROR", "Bot was installed by another REST application")
+    return _remove(ask, bot)
+
+
+@method("imbot.bot.list", scope="imbot")
+def list_old(ask: Ask) -> Any:
+    """All bots of the portal, whoever registered them, by id."""
+    if ask.identity.session:
+        raise errors.wrong_auth_type()
+    return array(
+        {
+            str(bot.id): {
+                "ID": bot.id,
+                "NAME": ask.world.users[bot.id].name,
+                "CODE": bot.code,
+                "OPENLINE": "Y" if bot.open_lines else "N",
+            }
+            for bot in ask.world.bots
+        }
+    )
+
+
+def _app_id(ask: Ask, token: Any) -> str:
+    if ask.identity.app:
+        return ask.identity.app
+    if is_empty(token):
+        raise RestError("BOT_TOKEN_NOT_SPECIFIED", "Bot token is not specified")
+    return f"custom{to_str(token)}"
+
+
+def _old_app_id(ask: Ask, params: Mapping[str, Any]) -> str:
+    if ask.identity.session:
+        raise errors.wrong_auth_type()
+    if ask.identity.app:
+        return ask.identity.app
+    client_id = to_str(params.get("CLIENT_ID"))
+    if not client_id:
+        raise RestError("ACCESS_DENIED", "Access denied! Client ID not specified", status=403)
+    return f"custom{client_id}"
+
+
+def _check_handlers(params: Mapping[str, Any]) -> None:
+    for key, event in OLD_EVENTS.items():
+        address = params.get("EVENT_HANDLER") or params.get(key)
+        if is_empty(address) and event:
+            raise RestError(f"{key}_ERROR", f'Handler for "{event}" event isn\'t specified')
+        if not is_empty(address) and not _is_address(address):
+            raise RestError(f"{key}_ERROR", "Wrong handler URL")
+
+
+def _is_address(value: Any) -> bool:
+    return bool(re.match(r"https?://[^/\s]+", to_str(value)))
+
+
+def _is_true(value: Any) -> bool:
+    return value is True or value in ("Y", "1", "true")
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _by_code(ask: Ask, code: str) -> Bot | None:
+    return next((bot for bot in ask.world.bots if bot.code == code), None)
+
+
+def _by_id(ask: Ask, bot_id: Any) -> Bot | None:
+    return next((bot for bot in ask.world.bots if bot.id == to_int(bot_id)), None)
+
+
+def _of_app(ask: Ask, app_id: str) -> list[Bot]:
+    return [bot for bot in ask.world.bots if bot.app_id == app_id]
+
+
+def _free_id(ask: Ask) -> int:
+    return max(ask.world.users) + 1
+
+
+def _add(ask: Ask, bot: Bot, name: str) -> Bot:
+    ask.world.bots.append(bot)
+    ask.world.users[bot.id] = User(bot.id, name, kind=Kind.BOT)
+    return bot
+
+
+def _remove(ask: Ask, bot: Bot) -> bool:
+    """The bot's user stays, dismissed, since chats may still name him."""
+    ask.world.bots.remove(bot)
+    ask.world.users[bot.id].active = False
+    return True
+
+
+def _bot(bot: Bot) -> dict[str, Any]:
+    return {
+        "id": bot.id,
+        "code": bot.code,
+        "type": bot.kind,
+        "isHidden": False,
+        "isSupportOpenline": bot.open_lines,
+        "isReactionsEnabled": True,
+        "backgroundId": None,
+        "language": "en",
+        "moduleId": "rest",
+        "appId": bot.app_id,
+        "eventMode": "fetch",
+        "countMessage": 0,
+        "countCommand": 0,
+        "countChat": 0,
+        "countUser": 0,
+    }
+
+
+def _user(ask: Ask, bot: Bot) -> dict[str, Any]:
+    user = ask.world.users[bot.id]
+    return {
+        "id": user.id,
+        "active": user.active,
+        "name": user.name,
+        "firstName": user.first_name,
+        "lastName": user.last_name,
+        "workPosition": "",
+        "color": "#df532d",
+        "avatar": "",
+        "gender": "M",
+        "birthday": "",
+        "extranet": False,
+        "bot": True,
+        "connector": False,
+        "externalAuthId": "bot",
+        "status": "online",
+        "idle": False,
+        "lastActivityDate": iso(ask.now),
+        "absent": False,
+        "departments": [1],
+        "phones": False,
+        "type": "bot",
+    }

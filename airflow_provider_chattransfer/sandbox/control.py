@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control plane under ``/sandbox/``: look behind the services, start anew, let time pass, let things go wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from .floor import Floor
+
+Answer = Callable[[Floor, Request], Awaitable[Any]]
+"""Answers with a JSON value; raises ``ValueError`` for a request that cannot be understood."""
+
+
+def routes(floor: Floor) -> list[Route]:
+    """The addresses of the control plane of ``floor``."""
+    return [
+        _route(floor, "GET", "/sandbox/state", _state),
+        _route(floor, "GET", "/sandbox/ledger", _ledger),
+        _route(floor, "POST", "/sandbox/reset", _reset),
+        _route(floor, "POST", "/sandbox/clock", _clock),
+        _route(floor, "GET", "/sandbox/faults", _faults),
+        _route(floor, "POST", "/sandbox/faults", _arm),
+        _route(floor, "DELETE", "/sandbox/faults", _disarm),
+    ]
+
+
+def _route(floor: Floor, verb: str, path: str, answer: Answer) -> Route:
+    async def endpoint(request: Request) -> Response:
+        try:
+            return JSONResponse(await answer(floor, request))
+        except (ValueError, OverflowError) as problem:
+            return JSONResponse({"error": str(problem)}, status_code=400)
+
+    return Route(path, endpoint, methods=[verb])
+
+
+async def _state(floor: Floor, _: Request) -> dict[str, Any]:
+    return floor.state()
+
+
+async def _ledger(floor: Floor, request: Request) -> dict[str, Any]:
+    since = request.query_params.get("since", "0")
+    if not since.isdecimal():
+        raise ValueError(f"'since' must be the number of a change, 0 or more, got {since!r}")
+    floor.advance()
+    return {
+        "epoch": floor.epoch,
+        "changes": [change.to_json() for change in floor.ledger.changes(since=int(since))],
+    }
+
+
+async def _reset(floor: Floor, request: Request) -> dict[str, Any]:
+    floor.reset(await _json_object(request))
+    return floor.state()
+
+
+async def _clock(floor: Floor, request: Request) -> dict[str, Any]:
+    change = await _json_object(request)
+    if not change or set(change) - {"skip", "speed"}:
+        raise ValueError(f"the clock takes 'skip', 'speed' or both, got {sorted(change)}")
+    floor.clock.change(**change)
+    return floor.time()
+
+
+async def _faults(floor: Floor, _: Request) -> dict[str, Any]:
+    return {"faults": floor.faults.to_json()}
+
+
+async def _arm(floor: Floor, request: Request) -> dict[str, Any]:
+    floor.faults.arm(await _json_object(request))
+    return {"faults": floor.faults.to_json()}
+
+
+async def _disarm(floor: Floor, _: Request) -> dict[str, Any]:
+    floor.faults.clear()
+    return {"faults": floor.faults.to_json()}
+
+
+async def _json_object(request: Request) -> dict[str, Any]:
+    body = await request.body()
+    try:
+        value = json.loads(body, parse_constant=_not_json) if body.strip() else {}
+    except ValueError as problem:
+        raise ValueError(f"the body is not JSON: {problem}") from problem
+    if not isinstance(value, dict):
+        raise ValueError("the body must be a JSON object")
+    return value
+
+
+def _not_json(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Chat sessions and topics as entities, for both flavours: create, replace, patch, delete.
+
+"HTTP PUT replaces the entire entity": what the body leaves out gets the default value of its type, as .NET binds it,
+so that a session saved without its `User` loses him. What saving changes beyond the values is not documented; here
+it is nothing. Members that the sandbox works out itself or has no data for stay as they are: the messages' copies
+and dates, `Contact`, `Project`, `Sale`, `Ticket`, and of a topic all carriers but `OpeningHours`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+from typing import Any, NoReturn
+
+from . import errors
+from .ask import Ask
+from .carriers import OPENING_HOURS
+from .model import Centre, ChatSession, Customer, Status, Topic
+from .patch import Conflict, patched
+from .sessions import Sessions
+from .switches import Switches
+
+STORED = ("CustomerAlias", "CustomerHost", "CustomerName", "CustomerEmail", "CustomerPhone", "CustomerConsented",
+          "CustomerCompanyName", "AlertLevel")  # fmt: skip
+"""Members of a session that are kept and mean nothing here."""
+
+
+class Entities:
+    """What the tenant's database lets a caller do with whole entities. Nobody is refused: rights are not simulated."""
+
+    def __init__(self, centre: Centre, sessions: Sessions, switches: Switches) -> None:
+        self._centre = centre
+        self._sessions = sessions
+        self._switches = switches
+
+    def save_session(self, ask: Ask, body: Any, *, session_id: int | None = None) -> ChatSession | None:
+        """The session that ``body`` replaces, a new one for the id 0; ``None`` when there is none with the id.
+        ``session_id`` stands for the one in the body."""
+        entity = ask.entity(body, "ChatSessionEntity", like=ask.carriers.blank_session())
+        number = entity["ChatSessionId"] if session_id is None else session_id
+        topic = self._topic_in(entity)
+        session = self._centre.sessions.get(number) if number else self._sessions.create(topic, actor=ask.actor)
+        if session is not None:
+            self._sessions.save(session, self._values(session, entity, ask), actor=ask.actor)
+        return session
+
+    def patch_session(self, ask: Ask, session: ChatSession) -> None:
+        """Carry out the patch in the body; raises `Refusal`: 409 for a `test` that fails, 412 when the session has
+        changed since `If-Unmodified-Since`."""
+        self.save_session(ask, _patched(ask, ask.carriers.session(session), session.changed), session_id=session.id)
+
+    def save_topic(self, ask: Ask, body: Any, *, topic_id: int | None = None) -> Topic | None:
+        """As `save_session`, for a topic. A new one has nobody in it."""
+        blank = ask.carriers.blank_topic()
+        entity = ask.entity(body, "ChatTopicEntity", like=blank)
+        number = entity["ChatTopicId"] if topic_id is None else topic_id
+        topic = self._centre.topic(number) if number else Topic(id=self._centre.new_topic_id(), name="", roles={})
+        if topic is None:
+            return None
+        stored = {name: entity[name] for name, default in blank.items() if isinstance(default, (int, str))}
+        del stored["LastAccept"]
+        if entity["OpeningHours"] is not None:
+            stored["OpeningHours"] = ask.entity(entity["OpeningHours"], "OpeningHours", like=OPENING_HOURS)
+        saved = replace(topic, name=entity["Name"] or "", stored=stored, changed=self._sessions.now())
+        self._centre.topics[topic.id] = saved
+        return saved
+
+    def patch_topic(self, ask: Ask, topic: Topic) -> Topic | None:
+        """As `patch_session`."""
+        return self.save_topic(ask, _patched(ask, ask.carriers.topic(topic), topic.changed), topic_id=topic.id)
+
+    def delete_topic(self, topic: Topic) -> None:
+        """Nobody finds it again. The sessions that were in it stay; what becomes of them is not documented."""
+        self._centre.topics[topic.id] = replace(topic, roles={}, deleted=True)
+
+    def _values(self, session: ChatSession, entity: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
+        """The attributes of ``session`` as ``entity`` has them. An empty `SessionKey` or `WhenRequested` leaves
+        what was there: without them the session would not be one."""
+        shown = ask.carriers.session(session)
+        return {
+            "topic": self._topic_in(entity).id,
+            "customer": self._customer(session, entity["Person"]),
+            "status": _status(entity["Status"], ask),
+            "key": entity["SessionKey"] or session.key,
+            "requested": _date(entity, "WhenRequested", session.requested, ask) or session.requested,
+            "started": _date(entity, "WhenStarted", session.started, ask),
+            "ended": _date(entity, "WhenEnded", session.ended, ask),
+            "user": self._associate(entity["User"]),
+            "transfer_to": self._associate(entity["TransferTo"]),
+            "queue_position": entity["InitialQueuePos"],
+            "rank": entity["Rank"],
+            "chatbot": entity["ChatbotIsActive"],
+            "rating": entity["Rating"],
+            "stored": {**session.stored, **{name: entity[name] for name in STORED if entity[name] != shown[name]}},
+        }
+
+    def _topic_in(self, entity: Mapping[str, Any]) -> Topic:
+        topic = self._centre.topic(entity["TopicId"])
+        return topic or self._unknown("ChatTopic", entity["TopicId"])
+
+    def _associate(self, carrier: Mapping[str, Any] | None) -> int | None:
+        """The associate in a carrier; the id 0 stands for nobody."""
+        number = _id_in(carrier, "AssociateId")
+        return (
+            None if not number else number if number in self._centre.associates else self._unknown("Associate", number)
+        )
+
+    def _customer(self, session: ChatSession, carrier: Mapping[str, Any] | None) -> Customer:
+        number = _id_in(carrier, "PersonId")
+        if number in (0, session.customer.id):
+            return replace(session.customer, known=bool(number))
+        customers = (other.customer for other in self._centre.sessions.values() if other.customer.known)
+        found = next((customer for customer in customers if customer.id == number), None)
+        return found or self._unknown("Person", number)
+
+    def _unknown(self, what: str, number: object) -> NoReturn:
+        raise errors.invalid_argument(f"{what} id {number} not found", status=self._switches.error_status)
+
+
+def _patched(ask: Ask, entity: Mapping[str, Any], changed: float) -> dict[str, Any]:
+    unless = ask.call.headers.get("if-unmodified-since")
+    if unless is not None and int(changed) > _moment(unless):
+        raise errors.message(412, "The entity has changed since the given time.")
+    try:
+        return patched(entity, ask.body)
+    except Conflict as problem:
+        raise errors.message(409, str(problem)) from None
+    except ValueError as problem:
+        raise errors.message(400, "The request is invalid.", str(problem)) from None
+
+
+def _moment(text: str) -> float:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        raise errors.message(400, "The request is invalid.", f"Not a date: {text}") from None
+
+
+def _date(entity: Mapping[str, Any], name: str, present: float | None, ask: Ask) -> float | None:
+    """The date in ``entity``; the ``present`` one where it is written alike, so that no fraction is lost."""
+    if entity[name] == ask.dates.entity(present):
+        return present
+    try:
+        return ask.dates.member(entity[name])
+    except ValueError:
+        raise errors.unbound(name, "System.DateTime", status=ask.unbound_status) from None
+
+
+def _status(text: str | None, ask: Ask) -> Status:
+    """By name in any case or by number, as Json.NET reads an enum."""
+    wanted = (text or "Invalid").casefold()
+    found = next((status for status in Status if wanted in (status.name.casefold(), str(int(status)))), None)
+    if found is None:
+        raise errors.unbound("Status", "SuperOffice.Data.ChatSessionStatus", status=ask.unbound_status)
+    return found
+
+
+def _id_in(carrier: Mapping[str, Any] | None, name: str) -> Any:
+    found = {member.casefold(): value for member, value in (carrier or {}).items()}
+    return found.get(name.casefold()) or 0

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sign-in host, `/login/…`: what it says about itself, and who serves which of its addresses."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+from ..clock import Clock
+from ..wire import Call, Reply
+from . import errors, keys
+from .ask import body_of, lower
+from .identity import Identity
+from .model import Centre
+from .oauth import OAuth
+from .settings import Settings
+from .system_user import SystemUser
+
+
+class Login:
+    """SuperID, as far as applications meet it. ``api`` is where the tenant's data is."""
+
+    def __init__(
+        self, centre: Centre, settings: Settings, *, identity: Identity, clock: Clock, rng: random.Random
+    ) -> None:
+        self._oauth = OAuth(centre, settings, identity=identity, clock=clock, rng=rng)
+        self._system_user = SystemUser(centre, settings, identity=identity)
+        self._addresses: dict[tuple[str, ...], tuple[str, Callable[[Call, str], Reply]]] = {
+            (".well-known", "openid-configuration"): ("GET", lambda call, _: Reply.json(_configuration(call.origin))),
+            (".well-known", "jwks"): ("GET", lambda *_: Reply.json(keys.key_set())),
+            ("common", "oauth", "authorize"): (
+                "GET",
+                lambda call, _: self._oauth.authorize(dict(parse_qsl(call.query))),
+            ),
+            ("common", "oauth", "tokens"): ("POST", self._tokens),
+            ("api", "partnersystemuser", "authenticate"): ("POST", self._authenticate),
+        }
+
+    def answer(self, call: Call, segments: Sequence[str], *, api: str) -> Reply:
+        """Carry out ``call`` at ``segments``, what follows `login`; raises `Refusal`."""
+        address = tuple(segment.casefold() for segment in segments)
+        if address not in self._addresses:
+            raise errors.no_resource(call.path)
+        verb, handler = self._addresses[address]
+        if call.verb != verb:
+            raise errors.wrong_verb(call.verb)
+        return handler(call, api)
+
+    def _tokens(self, call: Call, api: str) -> Reply:
+        tokens = self._oauth.tokens(_form(call), call.headers, issuer=call.origin, api=api)
+        return Reply.json(tokens, headers={"cache-control": "no-store"})
+
+    def _authenticate(self, call: Call, api: str) -> Reply:
+        body = body_of(call)
+        return Reply.json(self._system_user.authenticate(lower(body) if isinstance(body, dict) else {}, api=api))
+
+
+def _configuration(issuer: str) -> dict[str, Any]:
+    """The metadata document of OpenID Connect, as SuperOffice's reference page prints it."""
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/login/common/oauth/authorize",
+        "token_endpoint": f"{issuer}/login/common/oauth/tokens",
+        "jwks_uri": f"{issuer}/login/.well-known/jwks",
+        "scopes_supported": ["openid"],
+        "response_modes_supported": ["form_post", "fragment", "query"],
+        "response_types_supported": ["code", "id_token", "code id_token", "token id_token", "token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+        "grant_types_supported": ["implicit", "authorization_code", "refresh_token"],
+    }
+
+
+def _form(call: Call) -> dict[str, str]:
+    """The parameters of the token endpoint: SuperOffice's documents put them in the query, its own code in a form."""
+    return dict([*parse_qsl(call.query), *parse_qsl(call.body.decode("utf-8", "replace"))])

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests as bytes on a socket, for what no HTTP client would do, and waiting for what becomes of them."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from airflow_provider_chattransfer.sandbox.server import SandboxServer
+
+
+def request_for(method: str, **params: Any) -> bytes:
+    """A whole request to Bitrix24, its body last."""
+    body = json.dumps({"CLIENT_ID": "chattransfer", **params}).encode()
+    head = f"POST /rest/1/secretcode/{method} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def connection(server: SandboxServer) -> socket.socket:
+    """A connection to the sandbox; closed at the end of its `with`."""
+    host, _, port = server.address.partition(":")
+    return socket.create_connection((host, int(port)), timeout=10)
+
+
+def status(connection: socket.socket) -> int:
+    """The status of the answer that comes next."""
+    return int(connection.recv(65536).split()[1])
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    """Return as soon as it is so; fail when it is not so within ten seconds."""
+    deadline = time.monotonic() + 10
+    while not what():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
