@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Talks to the process of ``superoffice_webapi.js``: a call per line, an answer per line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+class Rejected(Exception):
+    """The client rejected its promise with this name; ``status`` and ``body`` are the answer's."""
+
+    def __init__(self, error: Mapping[str, Any]) -> None:
+        super().__init__(error["name"], error.get("status"))
+        self.name = error["name"]
+        self.status = error.get("status")
+        self.body: Any = error.get("body")
+
+
+@dataclass(frozen=True, slots=True)
+class JavaScript:
+    """The running driver."""
+
+    process: subprocess.Popen[str]
+
+    def call(self, base: str, sign_in: Mapping[str, list[str]], agent: str, method: str, *arguments: Any) -> Any:
+        """What ``get<agent>Agent().<method>(*arguments)`` resolves to; raises ``Rejected``."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        call = {"base": base, "signIn": sign_in, "agent": agent, "method": method, "arguments": arguments}
+        print(json.dumps(call), file=self.process.stdin, flush=True)
+        answer = json.loads(self.process.stdout.readline())
+        if error := answer.get("error"):
+            raise Rejected(error)
+        return answer["result"]
