@@ -6,13 +6,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import requests
@@ -390,3 +391,25 @@ def connections(portal: PortalClient) -> set[Any]:
 
 def requests_of(portal: PortalClient) -> int:
     return int(portal.http.get(f"{portal.sandbox.url}/sandbox/state").json()["requests"]["bitrix24"])
+
+
+class TestChatsByState:
+    WANTED: ClassVar[dict[str, int]] = {"open": 7, "waiting": 3, "closed": 2}
+
+    @pytest.mark.parametrize("service", ["bitrix24", "superoffice"])
+    def test_are_as_many_as_the_scenario_says_and_spread_evenly(self, plane: Plane, service: str) -> None:
+        state = plane.reset(**{service: {"operators": 3, "chats": self.WANTED, "people": {"ignore": 1}}}).json()
+        chats = state[service]["chats"]
+        assert Counter(chat["state"] for chat in chats) == self.WANTED
+        assert sorted(Counter(chat["owner"] for chat in chats if chat["state"] == "open").values()) == [2, 2, 3]
+
+    @pytest.mark.parametrize("service", ["bitrix24", "superoffice"])
+    @pytest.mark.parametrize("wrong", [{"pending": 1}, {"open": -1}, {"open": "7"}, {"open": True}])
+    def test_are_refused_where_they_are_none(self, plane: Plane, service: str, wrong: dict[str, Any]) -> None:
+        reply = plane.reset(**{service: {"chats": wrong}})
+        assert reply.status_code == 400
+        assert "chats" in reply.json()["error"]
+
+    @pytest.mark.parametrize("service", ["bitrix24", "superoffice"])
+    def test_need_somebody_to_have_them(self, plane: Plane, service: str) -> None:
+        assert plane.reset(**{service: {"operators": [], "chats": {"open": 1}}}).status_code == 400

@@ -7,6 +7,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+from ..crowd import chats_in_states
 from . import names
 from .model import (
     GENERAL_CHAT,
@@ -89,8 +90,7 @@ def build(scenario: Mapping[str, Any], *, rng: random.Random, now: float) -> Wor
     _add_lines(world, scenario.get("queues", len(QUEUE_NAMES)), operators)
     _add_access(world, scenario)
     chats = scenario.get("chats", DEFAULT_CHATS)
-    described = _generated_chats(world, chats, operators) if isinstance(chats, int) else chats
-    for index, value in enumerate(described):
+    for index, value in enumerate(_described(world, chats, operators)):
         _add_chat(world, value, index=index, rng=rng, now=now)
     return world
 
@@ -217,6 +217,14 @@ def _add_built_in_bot(world: World) -> None:
     bot = next(user for user in range(2, FIRST_CUSTOMER) if user not in world.users)
     world.bots.append(Bot(id=bot, app_id="", code="marta"))
     world.users[bot] = User(bot, "Marta AI", kind=Kind.BOT)
+
+
+def _described(world: World, chats: Any, operators: list[int]) -> list[dict[str, Any]]:
+    """The chats as a list, whether the scenario lists them, counts them, or counts them by state."""
+    if isinstance(chats, Mapping):
+        members = [user for user in operators if any(user in line.members for line in world.lines.values())]
+        return chats_in_states(chats, agents=members, queues=list(world.lines))
+    return _generated_chats(world, chats, operators) if isinstance(chats, int) else chats
 
 
 def _generated_chats(world: World, count: int, operators: list[int]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..crowd import chats_in_states
 from . import invention
 from .model import (
     Associate,
@@ -166,20 +167,27 @@ class _Chats:
     ranks: Counter[int] = field(default_factory=Counter)
 
     def add(self, value: Any) -> None:
-        """The listed sessions, or that many generated ones."""
+        """The listed sessions, or that many generated ones, in all or by state."""
+        entries: Sequence[Mapping[str, Any]]
         if isinstance(value, list):
             entries = [known("chat", entry, CHAT_KEYS) for entry in value]
+        elif isinstance(value, Mapping):
+            entries = chats_in_states(value, agents=self._agents(), queues=list(self.centre.topics))
         else:
             entries = self._generated(_amount("chats", value))
         for place, entry in enumerate(entries):
             self._add(entry, place, of=len(entries))
 
-    def _generated(self, amount: int) -> list[Mapping[str, Any]]:
-        agents = [
+    def _agents(self) -> list[int]:
+        """Those who take chats of a topic."""
+        return [
             associate.id
             for associate in self.centre.chat_users()
             if any(associate.id in topic.members for topic in self.centre.topics.values())
         ]
+
+    def _generated(self, amount: int) -> list[Mapping[str, Any]]:
+        agents = self._agents()
         if amount and not (agents and self.centre.topics):
             raise ValueError("chats cannot be generated without an agent in a queue")
         return [self._entry(place, agents) for place in range(amount)]

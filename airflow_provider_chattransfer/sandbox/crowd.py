@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Chats by number and state, shared out evenly, for a scenario that does not list them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain, repeat
+from typing import Any
+
+STATES = ("open", "waiting", "closed")
+
+
+def chats_in_states(
+    amounts: Mapping[str, Any], *, agents: Sequence[int], queues: Sequence[int]
+) -> list[dict[str, Any]]:
+    """As many chats in each state as ``amounts`` says (``{"open": 200, "waiting": 20}``), as a scenario lists them.
+
+    Open and closed ones go round the ``agents``, waiting ones round the ``queues``. Raises ``ValueError``.
+    """
+    if unknown := set(amounts) - set(STATES):
+        raise ValueError(f"chats are {', '.join(STATES)}, not {sorted(map(str, unknown))}")
+    for state, amount in amounts.items():
+        if isinstance(amount, bool) or not isinstance(amount, int) or amount < 0:
+            raise ValueError(f"the number of {state} chats must be a whole number, got {amount!r}")
+    if any(amounts.values()) and not (agents and queues):
+        raise ValueError("chats cannot be generated without an agent in a queue")
+    states = chain.from_iterable(repeat(state, amounts.get(state, 0)) for state in STATES)
+    return [
+        {"state": state, "queue": queues[place % len(queues)]}
+        if state == "waiting"
+        else {"state": state, "owner": agents[place % len(agents)]}
+        for place, state in enumerate(states)
+    ]
