@@ -86,6 +86,7 @@ async def _json_object(request: Request) -> dict[str, Any]:
     body = await request.body()
     try:
         value = json.loads(body, parse_constant=_not_json) if body.strip() else {}
+        json.dumps(value, ensure_ascii=False).encode()  # half a character could be read, and never be shown again
     except ValueError as problem:
         raise ValueError(f"the body is not JSON: {problem}") from problem
     if not isinstance(value, dict):

@@ -186,6 +186,19 @@ class TestTheTokenEndpoint:
         assert authorization(portal, client_id="nobody").status_code == 404
 
     @pytest.mark.parametrize(
+        ("redirect_uri", "beginning"),
+        [
+            ("https://app.example/in?a=b", "https://app.example/in?a=b&code="),
+            ("https://app.example/€", "https://app.example/%E2%82%AC?code="),
+            ("https://app.example/\r\nX: y", "https://app.example/%0D%0AX:%20y?code="),
+        ],
+    )
+    def test_the_address_to_come_back_to_may_be_any(
+        self, portal: PortalClient, redirect_uri: str, beginning: str
+    ) -> None:
+        assert authorization(portal, redirect_uri=redirect_uri).headers["Location"].startswith(beginning)
+
+    @pytest.mark.parametrize(
         ("changed", "status", "code"),
         [
             ({"client_id": "nobody"}, 200, "wrong_client"),
@@ -324,6 +337,11 @@ class TestARenamedPortal:
         reply = old.post(path, json={"CLIENT_ID": "chattransfer"}, allow_redirects=False)
         assert (reply.status_code, reply.headers["Location"]) == (302, f"{new}/rest/{path}")
         assert old.post("no/such/method", allow_redirects=False).status_code == 302
+
+    @pytest.mark.parametrize("host", ["[::1", "a:b:c"])
+    def test_sends_a_call_to_no_proper_address_there_as_well(self, old: PortalClient, host: str) -> None:
+        reply = old.post("1/secretcode/profile", headers={"Host": host}, allow_redirects=False)
+        assert (reply.status_code, reply.headers["Location"]) == (302, "http://localhost/rest/1/secretcode/profile")
 
     def test_nothing_happens_until_the_call_is_repeated_there(self, old: PortalClient) -> None:
         path, body = f"1/secretcode/{TRANSFER}", {"CHAT_ID": 112, "USER_ID": 12, "CLIENT_ID": "chattransfer"}

@@ -63,6 +63,7 @@ class TestUsers:
             ({"@ID": [7, 8]}, ["7", "8"]),
             ({"!@ID": [1, 7, 8, 90, 91]}, ["12", "15", "16"]),
             ({">=ID": 16, "ACTIVE": True}, ["16", "91"]),
+            ({">=ID": "--16"}, ["1", "7", "8", "12", "15", "16", "90", "91"]),
             ({"LAST_NAME": "Da%"}, ["15"]),
             ({"%LAST_NAME": "st"}, ["12", "91"]),
             ({"!%LAST_NAME": "a", "ACTIVE": True}, ["8", "91"]),
@@ -196,6 +197,7 @@ class TestDialogs:
         [
             {"CHAT_ID": 0, "DIALOG_ID": "chat112"},
             {"CHAT_ID": "x", "SESSION_ID": 343},
+            {"DIALOG_ID": f"chat{'9' * 5000}"},
             {"DIALOG_ID": "112", "SESSION_ID": 343},
             {"SESSION_ID": 1, "USER_CODE": "livechat|3|1812|5012"},
         ],
@@ -405,6 +407,7 @@ class TestChatsOfTheCrm:
         [
             ({}, "CRM_CHAT_EMPTY_CRM_DATA"),
             ({"CRM_ENTITY_TYPE": "lead", "CRM_ENTITY": 999}, "CRM_CHAT_EMPTY_CRM_DATA"),
+            ({"CRM_ENTITY_TYPE": "lead", "CRM_ENTITY": "9" * 5000}, "CRM_CHAT_EMPTY_CRM_DATA"),
             ({"CRM_ENTITY_TYPE": "lead", "CRM_ENTITY": "x"}, "ERROR_ARGUMENT"),
         ],
     )
@@ -426,6 +429,7 @@ class TestSystem:
         assert "crm.activity.list" in portal.result("methods", {"full": True})
         assert portal.result("methods", {"scope": "crm"}) == ["crm.activity.list"]
         assert "profile" in portal.result("methods", {"scope": ""})
+        assert portal.result("methods", {"scope": ["crm"]}) == []
         assert not any(".v2." in name for name in portal.result("methods", {"full": True}))
 
     @pytest.mark.parametrize(

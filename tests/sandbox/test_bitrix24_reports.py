@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +21,15 @@ V2 = "imopenlines.v2."
 def around_now() -> tuple[str, str]:
     now = datetime.now(UTC)
     return (now - timedelta(days=1)).isoformat(), (now + timedelta(days=1)).isoformat()
+
+
+@contextmanager
+def computer_in(time_zone: str) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("TZ", time_zone)
+        time.tzset()
+        yield
+    time.tzset()
 
 
 class TestSessionReports:
@@ -108,6 +120,7 @@ class TestSessionReports:
         ("params", "code"),
         [
             ({"offset": -1}, "INVALID_FILTER"),
+            ({"offset": "--1"}, "INVALID_FILTER"),
             ({"limit": "many"}, "INVALID_FILTER"),
             ({"configIdList": list(range(1001))}, "INVALID_FILTER"),
             ({"operatorId": "x"}, "INVALID_FILTER"),
@@ -124,6 +137,11 @@ class TestSessionReports:
     def test_values_are_checked(self, portal: PortalClient, params: dict[str, Any], code: str) -> None:
         assert portal.error(self.METHOD, params) == (400, code)
 
+    def test_a_date_without_an_offset_is_the_portals_wherever_it_runs(self, portal: PortalClient) -> None:
+        in_an_hour = (datetime.now(UTC) + timedelta(hours=1)).replace(tzinfo=None).isoformat()
+        with computer_in("Asia/Tokyo"):
+            assert portal.result(self.METHOD, {"dateCreateFrom": in_an_hour})["sessions"] == []
+
     def test_a_thousand_values_are_allowed(self, portal: PortalClient) -> None:
         assert portal.result(self.METHOD, {"configIdList": list(range(1000)), "offset": 10_000})["sessions"] == []
 
@@ -137,6 +155,25 @@ class TestSessionReports:
         query = f"{self.METHOD}?operatorIdList[0]=7&operatorIdList[1]=8&hasCrm=1&limit=2&status=answered"
         page = portal.batch({"a": query})["result"]["a"]
         assert (len(page["sessions"]), page["hasNextPage"]) == (2, True)
+
+    @pytest.mark.parametrize(
+        ("method", "params"),
+        [
+            ("imopenlines.bot.session.message.send", {"NAME": "DEFAULT", "MESSAGE": "x", "CLIENT_ID": "chattransfer"}),
+            ("imopenlines.session.mode.silent", {"ACTIVATE": "Y"}),
+            ("imopenlines.session.join", {}),
+            ("imopenlines.session.intercept", {}),
+            ("imopenlines.message.session.start", {"MESSAGE_ID": 86006}),
+        ],
+    )
+    def test_messages_of_the_server_are_counted_at_once(
+        self, portal: PortalClient, method: str, params: dict[str, Any]
+    ) -> None:
+        portal.reset(chats=[{"id": 112, "owner": 7, "messages": 6}])
+        portal.result(method, {"CHAT_ID": 112, **params}, webhook=EIGHT)
+        count = portal.dialog(112)["message_count"]
+        assert count > 6
+        assert portal.result(self.METHOD, {"status": "answered"})["sessions"][0]["messageCount"] == count
 
     def test_the_lag_covers_the_answer_too(self, portal: PortalClient) -> None:
         chats = [{"id": 112, "state": "waiting", "offered_to": 7}]

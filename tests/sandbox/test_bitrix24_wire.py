@@ -97,8 +97,18 @@ class TestPhp:
             "e_f": "g",
         }
 
+    def test_drops_variables_nested_deeper_than_64(self) -> None:
+        assert php.parse_str(f"a{'[b]' * 64}=1&c{'[d]' * 9999}=2").keys() == {"a"}
+
+    def test_counts_on_from_numbers_only(self) -> None:
+        assert php.parse_str(f"a[{'9' * 5000}]=1&a[01]=2&a[3]=3&a[]=4")["a"]["4"] == "4"
+
 
 class TestPaths:
+    def test_a_question_mark_that_is_encoded_belongs_to_the_path(self, portal: PortalClient) -> None:
+        reply = portal.post("1/secretcode/profile%3Fx", params={"a": "b"})
+        assert reply.json()["error"] == "ERROR_METHOD_NOT_FOUND"
+
     @pytest.mark.parametrize("suffix", ["", ".json", "/", ".json/", ".JSON"])
     def test_a_method_answers_with_and_without_suffix_and_slash(self, portal: PortalClient, suffix: str) -> None:
         assert portal.post(f"1/secretcode/{DIALOG}{suffix}", json={"CHAT_ID": 112}).json()["result"]["id"] == 112
@@ -115,7 +125,15 @@ class TestPaths:
         assert [reply.json()["result"]["id"] for reply in replies] == [112] * 4
 
     @pytest.mark.parametrize(
-        "body", ['{"CHAT_ID":112', '{"CHAT_ID":112,"x":NaN}', "[" * 9999, b"\xff\xfe{\x00}\x00", "7"]
+        "body",
+        [
+            '{"CHAT_ID":112',
+            '{"CHAT_ID":112,"x":NaN}',
+            "[" * 9999,
+            b"\xff\xfe{\x00}\x00",
+            "7",
+            '{"CHAT_ID":112,"x":"\\ud800"}',
+        ],
     )
     def test_malformed_json_is_dropped_without_a_word(self, portal: PortalClient, body: Any) -> None:
         headers = {"Content-Type": "application/json"}
@@ -507,6 +525,9 @@ class TestScenario:
             {"chats": [{"id": 1, "colour": "red"}]},
             {"chats": [{"id": 1}, {"id": 1}]},
             {"queues": [{"id": 3, "members": [4711]}]},
+            {"queues": [{"id": 3}, {"id": 3}]},
+            {"webhooks": [{"user": 1, "code": "x", "scopes": "imopenlines"}]},
+            {"apps": [{"client_id": "x", "scopes": "imopenlines"}]},
             {"webhooks": [{"user": 4711, "code": "x"}]},
         ],
     )

@@ -393,6 +393,16 @@ def requests_of(portal: PortalClient) -> int:
     return int(portal.http.get(f"{portal.sandbox.url}/sandbox/state").json()["requests"]["bitrix24"])
 
 
+class TestAScenario:
+    def test_with_half_a_character_is_refused_and_changes_nothing(self, plane: Plane) -> None:
+        before = plane.state()["epoch"]
+        body = b'{"bitrix24": {"operators": [{"id": 7, "name": "\\ud83d"}], "chats": []}}'
+        reply = requests.post(f"{plane.server.url}/sandbox/reset", data=body, timeout=10)
+        assert reply.status_code == 400
+        assert "not JSON" in reply.json()["error"]
+        assert plane.state()["epoch"] == before
+
+
 class TestChatsByState:
     WANTED: ClassVar[dict[str, int]] = {"open": 7, "waiting": 3, "closed": 2}
 

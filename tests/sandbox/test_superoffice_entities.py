@@ -174,11 +174,19 @@ class TestSavingASession:
 
     @pytest.mark.parametrize(
         "wrong",
-        [{"Rank": "1"}, {"Rating": 1.5}, {"Status": "Active"}, {"WhenEnded": "soon"}, {"User": 7}, {"CustomerName": 1}],
-    )
+        [{"Rank": "1"}, {"Rating": 1.5}, {"Status": "Active"}, {"WhenEnded": "soon"}, {"User": 7}, {"CustomerName": 1},
+         {"User": {"AssociateId": [12]}}, {"TransferTo": {"AssociateId": 12.0}}, {"Person": {"PersonId": "5003"}}],
+    )  # fmt: skip
     def test_binds_only_values_of_their_type(self, desk: Desk, wrong: dict[str, Any]) -> None:
         reply = desk.send("PUT", "ChatSession/157", by=7, json={**desk.session(157), **wrong})
         assert (reply.status_code, reply.json()["Message"]) == (400, "The request is invalid.")
+        assert desk.ledger() == []
+
+    @pytest.mark.parametrize("wrong", [{"User": {"AssociateId": 77}}, {"WhenEnded": "soon"}, {"Status": "Active"}])
+    def test_leaves_nothing_of_a_new_one_that_is_refused(self, desk: Desk, wrong: dict[str, Any]) -> None:
+        before = desk.state()["chats"]
+        assert desk.send("POST", "ChatSession", by=7, json={"TopicId": 4, **wrong}).status_code == 400
+        assert desk.state()["chats"] == before
         assert desk.ledger() == []
 
     @pytest.mark.parametrize(("verb", "path"), [("PUT", "ChatSession/157"), ("POST", "ChatSession")])
@@ -317,10 +325,18 @@ class TestMessages:
         assert (entity["Status"], entity["LastMessage"]) == (status, "Hm.")
 
     def test_have_types_that_exist(self, desk: Desk) -> None:
-        for wrong in ({"Type": "Loud"}, {"SpecialType": "TransferredSession"}):
+        for wrong in ({"Type": "Loud"}, {"Type": 4}, {"SpecialType": "TransferredSession"}, {"SpecialType": 4}):
             reply = desk.send("POST", "ChatSession/157/Messages", by=7, json=wrong)
             assert reply.status_code == 400
         assert desk.ledger() == []
+
+    @pytest.mark.parametrize(
+        ("number", "name"), [(0, "None"), (3, "Block"), (5, "NewSession"), (6, "TransferedSession"),
+                             (13, "TransferRejected"), (18, "IllegalFileType")],
+    )  # fmt: skip
+    def test_have_types_by_number_too(self, desk: Desk, number: int, name: str) -> None:
+        said = desk.send("POST", "ChatSession/157/Messages", by=7, json={"Type": 3, "SpecialType": number}).json()
+        assert (said["Type"], said["SpecialType"]) == ("Special", name)
 
     def test_make_a_transcript_as_text_or_html(self, desk: Desk) -> None:
         desk.agent("AddChatMessage", {"ChatSessionId": 157, "Message": {"Type": "ToUser", "Message": "1 < 2"}})
@@ -361,6 +377,7 @@ class TestTopics:
         assert is_open()
         assert is_open(OpeningHoursEnabled=True, OpeningHours=always)
         assert not is_open(OpeningHoursEnabled=True, OpeningHours={})
+        assert not is_open(OpeningHoursEnabled=True, OpeningHours={f"{day}Enabled": True for day in days})
         lunch = {"UseLunchHours": True, "LunchStart": "00:00", "LunchStop": "24:00"}
         assert not is_open(OpeningHoursEnabled=True, OpeningHours={**always, **lunch})
         assert is_open(OpeningHoursEnabled=False, OpeningHours={})

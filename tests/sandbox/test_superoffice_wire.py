@@ -12,6 +12,7 @@ import requests
 from tests.sandbox.superoffice_client import SUPERVISOR, Desk
 
 UTC = {"SO-TimeZone": "UTC,includeTZOffset"}
+ENDLESS = "9" * 5000
 
 
 class TestBinding:
@@ -70,8 +71,10 @@ class TestBinding:
         desk.send("POST", "Agents/Chat/TransferChatSession", by=7, data={"ChatSessionId": "157", "ToAssociate": "12"})
         assert desk.held(157)[1] == "12"
 
-    def test_a_form_has_text_for_every_type(self, desk: Desk) -> None:
-        reply = desk.send("POST", "Agents/Chat/GetUserAgentList", by=7, data={"Flat": "True", "OnlyPresent": "false"})
+    @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded"])
+    def test_a_form_has_text_for_every_type(self, desk: Desk, kind: str) -> None:
+        body, headers = "Flat=True&OnlyPresent=false", {"Content-Type": kind}
+        reply = desk.send("POST", "Agents/Chat/GetUserAgentList", by=7, data=body, headers=headers)
         assert len(reply.json()) == 6
 
     @pytest.mark.parametrize(
@@ -86,10 +89,39 @@ class TestBinding:
         reply = desk.send("POST", "ChatSession/157/Reset", by=7, data=b"<x/>", headers={"Content-Type": "text/xml"})
         assert (reply.status_code, reply.json()["Status"]) == (200, "InQueue")
 
-    @pytest.mark.parametrize("number", ["1_57", "٣", "157x", "", "2147483648", "0x9d"])
+    @pytest.mark.parametrize(
+        "number", ["1_57", "٣", "157x", "", "2147483648", "0x9d", pytest.param(ENDLESS, id="endless")]
+    )
     def test_a_number_is_one_as_dotnet_reads_it(self, desk: Desk, number: str) -> None:
-        reply = desk.send("POST", f"Agents/Chat/GetChatSessionEntity?chatSessionEntityId={number}", by=7)
+        for path in ("GetChatSessionEntity?chatSessionEntityId", "DeleteChatTopicEntity?chatTopicEntityId"):
+            reply = desk.send("POST", f"Agents/Chat/{path}={number}", by=7)
+            assert (reply.status_code, reply.json()["Message"]) == (400, "The request is invalid.")
+
+    def test_a_number_without_end_is_nobodys(self, desk: Desk) -> None:
+        assert desk.transfer(157, ENDLESS, by=7)["TransferTo"] is None
+        for filter_ in (f"chatSessionId eq {ENDLESS}", f"status oneOf ({ENDLESS})", "chatSessionId eq '1_57'"):
+            reply = desk.send("GET", "ChatSession", by=7, params={"$filter": filter_})
+            assert (reply.status_code, reply.json()["ErrorType"]) == (400, "SoInvalidArgumentException")
+            assert reply.json()["ErrorMessage"].startswith("Not a number: ")
+
+    @pytest.mark.parametrize(
+        ("verb", "path", "body"),
+        [
+            ("POST", "Agents/Chat/TransferChatSession", '{"a":' * 3000 + "1" + "}" * 3000),
+            ("POST", "Agents/Chat/TransferChatSession", "[" * 100_000),
+            ("GET", f"ChatSession?$filter={'(' * 3000}chatSessionId eq 1{')' * 3000}", None),
+        ],
+        ids=["objects", "arrays", "brackets"],
+    )
+    def test_what_is_nested_without_end_is_not_read(self, desk: Desk, verb: str, path: str, body: str | None) -> None:
+        reply = desk.send(verb, path, by=7, data=body, headers={"Content-Type": "application/json"})
         assert (reply.status_code, reply.json()["Message"]) == (400, "The request is invalid.")
+
+    def test_half_a_character_is_replaced(self, desk: Desk) -> None:
+        """What a client sends that cuts a text within an emoji."""
+        body = b'{"Type":"ToUser","Message":"\\ud83d\\ude00 and \\ud83d"}'
+        desk.send("POST", "ChatSession/157/Messages", by=7, data=body, headers={"Content-Type": "application/json"})
+        assert desk.session(157)["LastMessage"] == "\N{GRINNING FACE} and \N{REPLACEMENT CHARACTER}"
 
     def test_a_name_in_an_address_is_percent_encoded(self, desk: Desk) -> None:
         desk.reset(switches={"target_name": "user_name"})
@@ -209,6 +241,13 @@ class TestTheEntity:
         assert entity["_Links"] == {"Self": f"{desk.api}/ChatSession/157/", "Archive": f"{desk.api}/ChatSession/"}
         assert entity["CustomerName"] is None
 
+    @pytest.mark.parametrize(
+        ("host", "shown"), [("online2.example", "online2.example:80"), ("[::1]", "[::1]:80"), ("a:port", "a:port")]
+    )
+    def test_links_name_the_port(self, desk: Desk, host: str, shown: str) -> None:
+        entity = desk.send("GET", "ChatSession/157", by=7, headers={"Host": host}).json()
+        assert entity["_Links"]["Self"] == f"http://{shown}/Cust12345/api/v1/ChatSession/157/"
+
     def test_dates_are_naive_unless_the_offset_is_asked_for(self, desk: Desk) -> None:
         naive = desk.session(157)["WhenStarted"]
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}", naive)
@@ -244,6 +283,24 @@ class TestTheEntity:
     def test_no_date_is_year_one(self, desk: Desk) -> None:
         assert desk.session(157)["WhenEnded"] == "0001-01-01T00:00:00"
         assert desk.send("GET", "ChatSession/157", by=7, headers=UTC).json()["WhenEnded"] == "0001-01-01T00:00:00Z"
+
+    @pytest.mark.parametrize(
+        ("zone", "expected"),
+        [
+            ("", "9999-12-31T23:59:59.9999999"),
+            ("UTC,includeTZOffset", "9999-12-31T23:59:59.9999999Z"),
+            ("AU-ACT,includeTZOffset", "9999-12-31T23:59:59.9999999+11:00"),
+            ("US-HI", "9999-12-31T23:59:59.9999999"),
+        ],
+    )
+    def test_the_latest_date_is_the_same_in_every_zone(self, desk: Desk, zone: str, expected: str) -> None:
+        headers = {"SO-TimeZone": zone}
+        for latest in ("9999-12-31T23:59:59.9999999", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-12:00"):
+            assert desk.send("PATCH", "ChatSession/157", by=7, json={"WhenEnded": latest}).status_code == 200
+            assert desk.send("GET", "ChatSession/157", by=7, headers=headers).json()["WhenEnded"] == expected
+        query = {"$filter": "chatSessionId eq 157", "$select": "whenEnded"}
+        (row,) = desk.send("GET", "ChatSession", by=7, headers=headers, params=query).json()["value"]
+        assert row["whenEnded"] == "9999-12-31T23:59:59"
 
     def test_the_time_zone_must_exist(self, desk: Desk) -> None:
         reply = desk.send("GET", "ChatSession/157", by=7, headers={"SO-TimeZone": "Middle/Earth"})

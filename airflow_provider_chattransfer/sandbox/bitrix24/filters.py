@@ -16,6 +16,7 @@ Row = Mapping[str, Any]
 Test = Callable[[Any], bool]
 
 _PREFIX = re.compile(r"[!<>=@%]*")
+_NUMBER = re.compile(r"-?\d+", re.ASCII)
 
 
 def matching(rows: Sequence[Row], conditions: Any) -> list[Row]:
@@ -86,4 +87,4 @@ def _text(value: Any) -> str:
 
 def _comparable(value: Any) -> tuple[float, str]:
     text = _text(value)
-    return (float(text), "") if text.lstrip("-").isdecimal() else (0.0, text)
+    return (float(text), "") if _NUMBER.fullmatch(text) else (0.0, text)

@@ -323,3 +323,9 @@ class World:
 def iso(at: float) -> str:
     """A moment as the API writes it."""
     return datetime.fromtimestamp(int(at), UTC).isoformat()
+
+
+def moment(text: str) -> float:
+    """The opposite of `iso`; a text without an offset is in the portal's time zone, UTC. Raises ``ValueError``."""
+    at = datetime.fromisoformat(text)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

@@ -219,6 +219,7 @@ class OpenLines:
     def write(self, chat: Chat, text: str, actor: Actor) -> None:
         """Put an automatic message into the chat."""
         self._conversation.automatic(chat, text, actor)
+        self._count_message(chat)
 
     # -- what operators do with a session -----------------------------------------------------------
 
@@ -246,20 +247,20 @@ class OpenLines:
         """Hide what operators write from the customer, or no longer; a change puts a message into the chat."""
         if chat.silent is not active:
             chat.silent = active
-            self._journal.message(chat)
+            self._announce(chat)
 
     def intercept(self, chat: Chat, user: int, actor: Actor) -> bool:
         """Let ``user`` take the chat over from its owner; false, and nothing happens, if it has none but him."""
         if chat.owner in (0, user) or not self.answer(chat, user, actor):
             return False
-        self._journal.message(chat)
+        self._announce(chat)
         return True
 
     def join(self, chat: Chat, user: int) -> None:
         """Put ``user`` into the chat beside its owner."""
         if user not in chat.members:
             chat.members.add(user)
-            self._journal.message(chat)
+            self._announce(chat)
 
     def begin(self, chat: Chat, user: int, actor: Actor) -> None:
         """Begin a session in a closed chat with ``user`` as its owner; if it is open, let him join."""
@@ -275,6 +276,7 @@ class OpenLines:
         self.finish(chat, actor)
         self.begin(chat, user, actor)
         self._journal.message(chat, text)
+        self._count_message(chat)
 
     # -- what operators do with their day -----------------------------------------------------------
 
@@ -348,6 +350,16 @@ class OpenLines:
     def holder(self, chat: Chat) -> str | None:
         """Who has the chat, as the ledger names it; ``None`` while it is closed."""
         return self._journal.holder(chat)
+
+    def _announce(self, chat: Chat) -> None:
+        """A message of the server's own, about what changes nothing else."""
+        self._journal.message(chat)
+        self._count_message(chat)
+
+    def _count_message(self, chat: Chat) -> None:
+        """Let the reports see that the chat has one more message; those of a closed session are final."""
+        if session := self.world.session_of(chat):
+            self._journal.note(chat, session)
 
     def _bots(self) -> set[int]:
         return {bot.id for bot in self.world.bots}

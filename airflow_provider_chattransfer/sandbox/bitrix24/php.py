@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
 INT_MAX = 2**63 - 1
 LONGEST_NUMBER = 4000
 """Digits beyond these do not change that a number is too large for an int."""
+NESTING = 64
+"""How deep the brackets of a variable's name may go (``max_input_nesting_level``)."""
 _INTEGER = re.compile(r"\s*([+-]?\d+)(?![\d.eE])", re.ASCII)
+_INDEX = re.compile(r"0|[1-9]\d{0,17}", re.ASCII)
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)", re.ASCII)
 
 
@@ -90,11 +93,12 @@ def parse_str(text: str) -> dict[str, Any]:
 
 
 def put(target: dict[str, Any], name: str, value: str) -> None:
-    """Put one variable of a form into ``target`` by its name, which may have brackets."""
+    """Put one variable of a form into ``target`` by its name, which may have brackets; too many, and it is dropped."""
     base, bracket, rest = name.lstrip(" ").partition("[")
-    if not base:
+    brackets = _bracketed(bracket + rest)
+    if not base or len(brackets) > NESTING:
         return
-    keys = [base.replace(".", "_").replace(" ", "_"), *_bracketed(bracket + rest)]
+    keys = [base.replace(".", "_").replace(" ", "_"), *brackets]
     for key in keys[:-1]:
         key = key or _next_index(target)
         if not isinstance(target.get(key), dict):
@@ -103,12 +107,12 @@ def put(target: dict[str, Any], name: str, value: str) -> None:
     target[keys[-1] or _next_index(target)] = value
 
 
-def _bracketed(text: str) -> Iterable[str]:
+def _bracketed(text: str) -> list[str]:
     return re.findall(r"\[([^\]]*)\]", text)
 
 
 def _next_index(target: Mapping[str, Any]) -> str:
-    return str(max((int(key) for key in target if key.isdecimal() and key.isascii()), default=-1) + 1)
+    return str(max((int(key) for key in target if _INDEX.fullmatch(key)), default=-1) + 1)
 
 
 def _lists(value: Any) -> Any:

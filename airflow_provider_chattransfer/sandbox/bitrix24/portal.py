@@ -6,7 +6,6 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from ..agenda import Agenda
 from ..clock import Clock
@@ -114,10 +113,11 @@ class Portal:
 
     def _new_address(self, call: Call) -> str | None:
         """Where a request to a portal that was renamed should have gone."""
-        asked, host = urlsplit(call.origin), self._world.switches.moved_to
-        if not host or asked.hostname == host:
+        asked, _, number = call.headers.get("host", "").lower().partition(":")
+        host = self._world.switches.moved_to
+        if not host or asked == host:
             return None
-        port = f":{asked.port}" if asked.port else ""
+        port = f":{number}" if number.isdecimal() else ""
         query = f"?{call.query}" if call.query else ""
         return f"{call.scheme}://{host}{port}{call.path}{query}"
 

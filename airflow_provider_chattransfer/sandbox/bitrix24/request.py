@@ -86,6 +86,7 @@ def _body(call: Call) -> dict[str, Any]:
 def _json(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body.decode(), parse_constant=_refuse)
+        json.dumps(value, ensure_ascii=False).encode()  # PHP takes no half of a surrogate pair
     except (ValueError, RecursionError):
         return {}
     if isinstance(value, list):

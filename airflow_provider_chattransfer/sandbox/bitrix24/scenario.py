@@ -140,6 +140,8 @@ def _add_lines(world: World, value: Any, operators: list[int]) -> None:
     for queue in lines:
         check_keys(queue, QUEUE_KEYS, "a queue")
         line_id = int(queue["id"])
+        if line_id in world.lines:
+            raise ValueError(f"queue {line_id} is there twice")
         members = [int(user) for user in queue.get("members", _default_members(line_id, operators))]
         if unknown := [user for user in members if user not in world.users]:
             raise ValueError(f"queue {line_id} has members that do not exist: {unknown}")
@@ -183,7 +185,7 @@ def _add_access(world: World, scenario: Mapping[str, Any]) -> None:
             client_id=str(app["client_id"]),
             client_secret=str(app.get("client_secret", "appsecret")),
             user=user,
-            scopes=frozenset(app.get("scopes", SCOPES)),
+            scopes=_scopes(app),
             access_token=str(app.get("access_token", "")),
             refresh_token=str(app.get("refresh_token", "refresh-1")),
         )
@@ -200,6 +202,13 @@ def _add_access(world: World, scenario: Mapping[str, Any]) -> None:
         _add_built_in_bot(world)
 
 
+def _scopes(value: Mapping[str, Any]) -> frozenset[str]:
+    scopes = value.get("scopes", SCOPES)
+    if isinstance(scopes, str):
+        raise ValueError(f"scopes must be a list, got {scopes!r}")
+    return frozenset(scopes)
+
+
 def _add_webhook(world: World, value: Mapping[str, Any]) -> None:
     user, code = int(value["user"]), str(value["code"])
     if user not in world.users:
@@ -207,7 +216,7 @@ def _add_webhook(world: World, value: Mapping[str, Any]) -> None:
     world.webhooks[user, code] = Webhook(
         user=user,
         code=code,
-        scopes=frozenset(value.get("scopes", SCOPES)),
+        scopes=_scopes(value),
         expires_at=world.started_at + float(value.get("expires_in", "inf")),
     )
 

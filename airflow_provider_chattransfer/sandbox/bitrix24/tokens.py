@@ -11,7 +11,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from . import errors
 from .model import App, World
@@ -23,6 +23,8 @@ HOST = "oauth.bitrix.info"
 MEMBER_ID = "a223c6b3710f85df22e9377d6c4f7553"
 HANDLER = "https://app.example/"
 """Where an application that gives no ``redirect_uri`` gets its code."""
+RESERVED = "%:/?#[]@!$&'()*+,;="
+"""What an address may have that is no letter, digit or ``-._~``."""
 
 _Answer = tuple[int, dict[str, Any]]
 
@@ -82,12 +84,13 @@ class Tokens:
         query = {
             "code": code,
             "state": str(params.get("state", "")),
-            "domain": urlsplit(origin).netloc,
+            "domain": origin.partition("://")[2],
             "member_id": MEMBER_ID,
             "scope": _scope(app),
             "server_domain": HOST,
         }
-        return f"{params.get('redirect_uri') or HANDLER}?{urlencode(query)}"
+        handler = quote(str(params.get("redirect_uri") or HANDLER), safe=RESERVED)
+        return f"{handler}{'&' if '?' in handler else '?'}{urlencode(query)}"
 
     def grant(self, params: Mapping[str, Any], *, origin: str, now: float) -> _Answer:
         """Answer ``/oauth/token/``: status and body. A code, and a refresh token, works once.

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from . import errors, odata
 from .columns import OPERATORS, Column, Kind, Provider, providers
 from .dates import Dates
+from .integers import int32
 from .model import Associate, AssociateType, Centre, ChatSession
 from .switches import Switches
 
@@ -36,10 +37,11 @@ class Query:
 
     def number(self, name: str, default: int) -> int:
         """The option ``name`` as a number of rows."""
-        text = self.text(name).strip()
-        if text and not (text.isascii() and text.isdigit()):
+        if not (text := self.text(name).strip()):
+            return default
+        if (rows := int32(text)) is None or rows < 0:
             raise errors.unbound(name)
-        return int(text) if text else default
+        return rows
 
 
 class Archive:
@@ -129,7 +131,9 @@ class Archive:
             return self._dates.parsed(_iso(inner) if moniker in ("D", "DT") else inner)
         if kind is Kind.BOOL:
             return inner.casefold() in ("1", "true")
-        return int(inner)
+        if (number := int32(inner)) is None:
+            raise ValueError(f"Not a number: {inner!r}")
+        return number
 
 
 def _iso(text: str) -> str:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,15 +13,15 @@ from ..wire import Call
 from . import errors
 from .carriers import Carriers
 from .dates import Dates
+from .integers import INT32, int32
 from .model import Associate
 from .sessions import Actor
 
-INT32 = range(-(2**31), 2**31)
 READABLE_BODY = ("POST", "PUT", "PATCH")
 JSON_TYPES = ("application/json", "text/json", "application/json-patch+json", "application/merge-patch+json")
 FORM_TYPE = "application/x-www-form-urlencoded"
 
-ENUMS = ("Status", "Flags")
+ENUMS = ("Status", "Flags", "Type", "SpecialType")
 """Members that may be a number as well as a name, as Json.NET reads an enum: the official client saves the flags of
 a session as it has read them, as 0."""
 
@@ -149,7 +148,7 @@ class Ask:
         return value
 
     def _int32(self, name: str, text: str) -> int:
-        if not re.fullmatch(r"\s*[+-]?[0-9]+\s*", text) or (value := int(text)) not in INT32:
+        if (value := int32(text)) is None:
             raise errors.unbound(name, status=self.unbound_status)
         return value
 
@@ -179,6 +178,13 @@ def body_of(call: Call) -> Any:
             415, f"The request entity's media type '{kind}' is not supported for this resource.", "Not a known type."
         )
     try:
-        return json.loads(call.body)
+        return _well_formed(json.loads(call.body))
     except ValueError:
         raise errors.message(400, "The request is invalid.", "The body is not JSON.") from None
+
+
+def _well_formed(value: Any) -> Any:
+    """``value`` with U+FFFD for each half of a character, which JSON can write and UTF-8 cannot."""
+    text = json.dumps(value, ensure_ascii=False)
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return value if whole == text else json.loads(whole)

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urlsplit
 
 from .dates import Dates
 from .model import (
@@ -210,9 +209,10 @@ BLANK_MESSAGE: dict[str, Any] = {
 def with_links(entity: dict[str, Any], *, base: str, resource: str, entity_id: int) -> dict[str, Any]:
     """The carrier `…WithLinks` of the REST resources. Captured links name the port, also the usual one, and end in
     a slash."""
-    address = urlsplit(base)
-    usual = "" if address.port else ":443" if address.scheme == "https" else ":80"
-    archive = f"{address.scheme}://{address.netloc}{usual}{address.path}/v1/{resource}/"
+    scheme, _, address = base.partition("://")
+    host, _, path = address.partition("/")
+    usual = "" if ":" in host.rpartition("]")[2] else ":443" if scheme == "https" else ":80"
+    archive = f"{scheme}://{host}{usual}/{path}/v1/{resource}/"
     return {**entity, "_Links": {"Self": f"{archive}{entity_id}/", "Archive": archive}}
 
 

@@ -15,6 +15,9 @@ from .sessions import Sessions
 
 Kind = TypeVar("Kind", MessageType, SpecialType)
 
+NUMBERS = {MessageType: range(4), SpecialType: (*range(4), *range(5, 19))}
+"""The numbers of the members, in their order; a special type 4 is not in use."""
+
 
 def messages(ask: Ask, session: ChatSession, *, after: int) -> list[dict[str, Any]]:
     """`ChatMessage` of those that come after the one with the id ``after``; 0 for all."""
@@ -49,8 +52,11 @@ def is_open(topic: Topic, *, at: float, ask: Ask) -> bool:
         return True
     moment = datetime.fromtimestamp(at, ask.dates.base)
     day, time = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[moment.weekday()], f"{moment:%H:%M}"
-    lunch = hours["UseLunchHours"] and hours["LunchStart"] <= time < hours["LunchStop"]
-    return bool(hours[f"{day}Enabled"] and hours[f"{day}Start"] <= time < hours[f"{day}Stop"] and not lunch)
+
+    def within(span: str) -> bool:
+        return (hours[f"{span}Start"] or "") <= time < (hours[f"{span}Stop"] or "")
+
+    return bool(hours[f"{day}Enabled"]) and within(day) and not (hours["UseLunchHours"] and within("Lunch"))
 
 
 def _line(ask: Ask, message: Message) -> str:
@@ -58,10 +64,10 @@ def _line(ask: Ask, message: Message) -> str:
 
 
 def _named(kind: type[Kind], text: str | None, name: str, ask: Ask) -> Kind:
-    """The member of an enum with this name in any case; its zero for none."""
-    members = list(kind)
-    wanted = (text or members[0].value).casefold()
-    found = next((member for member in members if member.value.casefold() == wanted), None)
+    """The member of an enum with this name in any case, or with this number; its zero for none."""
+    wanted = (text or "0").casefold()
+    numbered = zip(NUMBERS[kind], kind, strict=True)
+    found = next((member for number, member in numbered if wanted in (member.value.casefold(), str(number))), None)
     if found is None:
         raise errors.unbound(name, f"SuperOffice.Data.Chat{kind.__name__}", status=ask.unbound_status)
     return found

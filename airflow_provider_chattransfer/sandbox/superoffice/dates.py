@@ -10,6 +10,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 NULL_DATE = "0001-01-01T00:00:00"
 """What stands for "no date"."""
 
+MAX_DATE = "9999-12-31T23:59:59"
+"""The latest date of .NET, with nines for a fraction; it is the same in every zone."""
+
+LAST_DAY = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
+"""From here on a date may be beyond the latest one in some zone, and is written as that."""
+
 ZONES = {
     "UTC": "UTC", "1": "UTC", "AU-ACT": "Australia/Canberra", "36": "Australia/Canberra", "BD": "Asia/Dhaka",
     "50": "Asia/Dhaka", "CA-QC": "America/Toronto", "114": "America/Toronto", "DK": "Europe/Copenhagen",
@@ -49,6 +55,8 @@ class Dates:
         """A date in a row of an archive: whole seconds, always naive."""
         if at is None:
             return NULL_DATE
+        if at >= LAST_DAY:
+            return MAX_DATE
         return datetime.fromtimestamp(at, self.zone).replace(tzinfo=None).isoformat(timespec="seconds")
 
     def parsed(self, text: str) -> float:
@@ -63,8 +71,10 @@ class Dates:
     def _written(self, at: float | None, zone: tzinfo) -> str:
         if at is None:
             return _null_date(zone) if self.with_offset else NULL_DATE
-        moment = datetime.fromtimestamp(at, zone)
+        moment = datetime.fromtimestamp(min(at, LAST_DAY), zone)
         text = f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}4"
+        if at >= LAST_DAY:
+            text = f"{MAX_DATE}.9999999"
         return text + _offset(moment) if self.with_offset else text
 
 

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
 from . import errors
-from .ask import Ask
+from .ask import Ask, lower
 from .carriers import OPENING_HOURS
 from .model import Centre, ChatSession, Customer, Status, Topic
 from .patch import Conflict, patched
@@ -41,9 +41,13 @@ class Entities:
         entity = ask.entity(body, "ChatSessionEntity", like=ask.carriers.blank_session())
         number = entity["ChatSessionId"] if session_id is None else session_id
         topic = self._topic_in(entity)
-        session = self._centre.sessions.get(number) if number else self._sessions.create(topic, actor=ask.actor)
-        if session is not None:
-            self._sessions.save(session, self._values(session, entity, ask), actor=ask.actor)
+        session = self._centre.sessions.get(number) if number else self._sessions.draft(topic, actor=ask.actor)
+        if session is None:
+            return None
+        values = self._values(session, entity, ask)
+        if not number:
+            self._sessions.begin(session, actor=ask.actor)
+        self._sessions.save(session, values, actor=ask.actor)
         return session
 
     def patch_session(self, ask: Ask, session: ChatSession) -> None:
@@ -81,14 +85,14 @@ class Entities:
         shown = ask.carriers.session(session)
         return {
             "topic": self._topic_in(entity).id,
-            "customer": self._customer(session, entity["Person"]),
+            "customer": self._customer(session, entity["Person"], ask),
             "status": _status(entity["Status"], ask),
             "key": entity["SessionKey"] or session.key,
             "requested": _date(entity, "WhenRequested", session.requested, ask) or session.requested,
             "started": _date(entity, "WhenStarted", session.started, ask),
             "ended": _date(entity, "WhenEnded", session.ended, ask),
-            "user": self._associate(entity["User"]),
-            "transfer_to": self._associate(entity["TransferTo"]),
+            "user": self._associate(entity["User"], ask),
+            "transfer_to": self._associate(entity["TransferTo"], ask),
             "queue_position": entity["InitialQueuePos"],
             "rank": entity["Rank"],
             "chatbot": entity["ChatbotIsActive"],
@@ -100,15 +104,15 @@ class Entities:
         topic = self._centre.topic(entity["TopicId"])
         return topic or self._unknown("ChatTopic", entity["TopicId"])
 
-    def _associate(self, carrier: Mapping[str, Any] | None) -> int | None:
+    def _associate(self, carrier: Mapping[str, Any] | None, ask: Ask) -> int | None:
         """The associate in a carrier; the id 0 stands for nobody."""
-        number = _id_in(carrier, "AssociateId")
+        number = _id_in(carrier, "AssociateId", ask)
         return (
             None if not number else number if number in self._centre.associates else self._unknown("Associate", number)
         )
 
-    def _customer(self, session: ChatSession, carrier: Mapping[str, Any] | None) -> Customer:
-        number = _id_in(carrier, "PersonId")
+    def _customer(self, session: ChatSession, carrier: Mapping[str, Any] | None, ask: Ask) -> Customer:
+        number = _id_in(carrier, "PersonId", ask)
         if number in (0, session.customer.id):
             return replace(session.customer, known=bool(number))
         customers = (other.customer for other in self._centre.sessions.values() if other.customer.known)
@@ -157,6 +161,5 @@ def _status(text: str | None, ask: Ask) -> Status:
     return found
 
 
-def _id_in(carrier: Mapping[str, Any] | None, name: str) -> Any:
-    found = {member.casefold(): value for member, value in (carrier or {}).items()}
-    return found.get(name.casefold()) or 0
+def _id_in(carrier: Mapping[str, Any] | None, name: str, ask: Ask) -> int:
+    return int(ask.bound(name, lower(carrier or {}).get(name.casefold()), like=0))

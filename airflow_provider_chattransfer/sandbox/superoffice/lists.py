@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from . import errors
 from .ask import Ask
 from .carriers import USER_GROUP
+from .integers import int32
 from .model import Associate, Centre, Status
 from .routes import Handler, Route
 
@@ -70,8 +71,8 @@ class Lists:
         `removeSelf`, `topicId`, and `associate` for associate ids. Not ``flat`` puts users under their group.
         """
         wanted = _attributes(additional)
-        topic = wanted.get("topicid", "")
-        members = self._members(int(topic)) if topic.isascii() and topic.isdigit() else None
+        topic = int32(wanted.get("topicid", ""))
+        members = None if topic is None else self._members(topic)
         users = (
             associate
             for associate in self._centre.chat_users()

@@ -53,8 +53,7 @@ class OAuth:
         agent's login or user name. What is wrong comes back as `error` (RFC 6749, 4.1.2.1), unless there is nowhere
         to go back to."""
         target = query.get("redirect_uri", "")
-        address = target.isascii() and target.isprintable() and urlsplit(target).scheme
-        if not (address and same(query.get("client_id", ""), self._application.client_id)):
+        if not (_is_address(target) and same(query.get("client_id", ""), self._application.client_id)):
             raise errors.oauth(400, "invalid_request", "The client id or the redirect address is not right.")
         hint = query.get("login_hint", "")
         associate = self._centre.by_login(hint) or self._centre.by_user_name(hint)
@@ -135,6 +134,13 @@ class OAuth:
             method=query.get("code_challenge_method", "plain"),
         )
         return code
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return text.isascii() and text.isprintable() and bool(urlsplit(text).scheme)
+    except ValueError:
+        return False
 
 
 def _challenge(verifier: str, method: str) -> str:

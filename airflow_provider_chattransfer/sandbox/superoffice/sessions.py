@@ -18,6 +18,7 @@ from ..customers import Customers
 from ..ledger import Ledger
 from ..people import People, Reaction
 from . import errors, invention
+from .integers import int32
 from .model import Associate, Centre, ChatSession, Customer, Message, MessageType, SpecialType, Status, Topic
 from .switches import Switches
 
@@ -180,29 +181,38 @@ class Sessions:
         return self._agenda.now()
 
     def create(self, topic: Topic, *, actor: Actor | Visitor) -> ChatSession:
-        """Begin a session, of the customer or of somebody unknown. He waits at once, as in a topic without a form
-        before the chat; "if all agents have status Away, the customer will only see the offline form" (user guide)."""
-        at, number = self.now(), self._centre.new_session_id()
+        """Begin a session; see `draft`."""
+        session = self.draft(topic, actor=actor)
+        self.begin(session, actor=actor)
+        return session
+
+    def draft(self, topic: Topic, *, actor: Actor | Visitor) -> ChatSession:
+        """A session of the customer or of somebody unknown, which nobody sees before it has begun. He waits at once,
+        as in a topic without a form before the chat; "if all agents have status Away, the customer will only see the
+        offline form" (user guide)."""
+        number = self._centre.new_session_id()
         is_staffed = bool(topic.members & self._centre.present)
         status = Status.InQueue if is_staffed else Status.OfflineForm
         others = self._centre.sessions.values()
         waiting = [each for each in others if each.status is status and each.topic == topic.id]
-        session = ChatSession(
+        return ChatSession(
             id=number,
             topic=topic.id,
             customer=actor.customer if isinstance(actor, Visitor) else invention.stranger(number),
             status=status,
             key=invention.session_key(random.Random(number)),
-            requested=at,
+            requested=self.now(),
             queue_position=len(waiting) + 1,
         )
-        self._centre.sessions[number] = session
-        if is_staffed:
+
+    def begin(self, session: ChatSession, *, actor: Actor | Visitor) -> None:
+        """Put a draft into the database."""
+        self._centre.sessions[session.id] = session
+        if session.status is Status.InQueue:
             self._record("queued", session, actor, after=session.holder)
         else:
             self._record("turned_away", session, actor, after=None)
-        self._centre.write(session, at=at, type=MessageType.SPECIAL, special=SpecialType.NEW_SESSION)
-        return session
+        self._centre.write(session, at=self.now(), type=MessageType.SPECIAL, special=SpecialType.NEW_SESSION)
 
     def save(self, session: ChatSession, values: Mapping[str, Any], *, actor: Actor) -> None:
         """Store ``values`` (attributes by name) as they are: nobody is told, nothing else follows. No document says
@@ -324,8 +334,8 @@ class Sessions:
     def named(self, to: str) -> Associate | None:
         """The associate whom ``to`` means: an associate id in digits, or a name as the switch `target_name` says."""
         to = to.strip()
-        if to.isascii() and to.isdigit():
-            return self._centre.associates.get(int(to))
+        if (number := int32(to)) is not None:
+            return self._centre.associates.get(number)
         target = None
         if self._switches.target_name in ("name", "both"):
             target = self._centre.by_login(to)

@@ -72,7 +72,7 @@ class DataHost:
         entry = known("data_host", {"name": value} if isinstance(value, str) else value, {"name", "after"})
         if "name" not in entry:
             raise ValueError("data_host needs a name")
-        return cls(name=str(entry["name"]), since=now + float(entry.get("after", 0)))
+        return cls(name=str(entry["name"]).lower(), since=now + float(entry.get("after", 0)))
 
 
 @dataclass(frozen=True, slots=True)

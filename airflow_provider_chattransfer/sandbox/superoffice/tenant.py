@@ -99,6 +99,8 @@ class Tenant:
             return exception.of_agent(self._settings.switches.agent_errors) if agent else exception.reply
         except errors.Refusal as refusal:
             return refusal.reply
+        except RecursionError:
+            return errors.message(400, "The request is invalid.", "It is nested too deeply.").reply
 
     def expire(self, call: Call) -> bool:
         """Let the Bearer token or ticket of ``call`` expire; `Basic` carries none."""
@@ -168,7 +170,7 @@ class Tenant:
             carriers=Carriers(self._centre, dates),
             query=options(call.query),
             parts=parts,
-            lenient=switches.lenient_types or call.headers.get("content-type", "").startswith(FORM_TYPE),
+            lenient=switches.lenient_types or call.headers.get("content-type", "").casefold().startswith(FORM_TYPE),
             unbound_status=switches.binder_error_status if route.template.startswith("Agents/") else 400,
         )
         answer = route.handler(ask)
@@ -188,7 +190,7 @@ class Tenant:
 
     def _check_service(self, call: Call) -> None:
         host = call.headers.get("host", "").rpartition(":")[0] or call.headers.get("host", "")
-        if self._only_host() not in (None, host):
+        if self._only_host() not in (None, host.lower()):
             raise errors.misdirected()
         if self._settings.tenant_state not in STATES_IN_SERVICE:
             raise errors.maintenance()

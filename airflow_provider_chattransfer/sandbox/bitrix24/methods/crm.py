@@ -8,7 +8,7 @@ from typing import Any
 from .. import filters
 from ..errors import RestError
 from ..model import Chat, Session, Status, World, iso
-from ..php import is_empty, to_str, upper_keys
+from ..php import is_empty, to_int, to_str, upper_keys
 from .registry import Ask, Page, method, paged
 
 ENTITY_TYPES = ("lead", "deal", "company", "contact")
@@ -69,9 +69,9 @@ def _entity(params: dict[str, Any]) -> Entity:
         if is_empty(params.get(argument)):
             raise _argument(argument, f"Argument '{argument}' is null or empty")
     number = to_str(params["CRM_ENTITY"]).strip()
-    if not number.isdecimal() or not int(number):
+    if not number.isdecimal() or not to_int(number):
         raise _argument("CRM_ENTITY", "The value of an argument 'CRM_ENTITY' has an invalid type")
-    return to_str(params["CRM_ENTITY_TYPE"]).lower(), int(number)
+    return to_str(params["CRM_ENTITY_TYPE"]).lower(), to_int(number)
 
 
 def _argument(name: str, text: str) -> RestError:

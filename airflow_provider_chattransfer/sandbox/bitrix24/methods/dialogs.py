@@ -122,7 +122,7 @@ def _named(world: World, params: Mapping[str, Any]) -> Chat | None:
 def _chat_number(dialog_id: Any) -> int:
     """The number in ``chat112``; 0 if it is no chat's id."""
     match = re.fullmatch(r"chat(\d+)", to_str(dialog_id), re.IGNORECASE)
-    return int(match[1]) if match else 0
+    return to_int(match[1]) if match else 0
 
 
 def _by_user_code(world: World, code: str) -> Chat | None:

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
-from ..model import GENERAL_CHAT, Chat, Session, Status, World, iso
+from ..model import GENERAL_CHAT, Chat, Session, Status, World, iso, moment
 from ..php import to_int, to_str, upper_keys
 from .dialogs import COLORS, entity_data
 from .registry import Ask, Page, method
@@ -111,12 +110,12 @@ def _lines(ask: Ask, mine: Mine) -> list[dict[str, Any]]:
 
 
 def _changed(item: Mapping[str, Any]) -> float:
-    return datetime.fromisoformat(item["date_update"]).timestamp()
+    return moment(item["date_update"])
 
 
 def _moment(value: Any) -> float | None:
     try:
-        return datetime.fromisoformat(to_str(value)).timestamp()
+        return moment(to_str(value))
     except ValueError:
         return None
 

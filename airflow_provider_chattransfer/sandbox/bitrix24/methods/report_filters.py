@@ -6,18 +6,20 @@ Texts of errors as on the pages of https://apidocs.bitrix24.com (open channels: 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from ..errors import RestError
+from ..model import moment
 from ..php import to_int, values
 
 LIMIT, LIMIT_MAX = 50, 200
 OFFSET_MAX = 10_000
 LIST_MAX = 1000
 PERIOD_MAX_DAYS = 366
+_WHOLE = re.compile(r"-?\d+", re.ASCII)
 
 Row = dict[str, Any]
 Condition = Callable[[Row], bool]
@@ -142,14 +144,14 @@ def between(field: str, bounds: Bounds) -> Condition:
             return True
         if value is None:
             return False
-        number = datetime.fromisoformat(value).timestamp() if isinstance(value, str) else value
+        number = moment(value) if isinstance(value, str) else value
         return (low is None or number >= low) and (high is None or number <= high)
 
     return within
 
 
 def _number(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).lstrip("-").isdecimal():
+    if isinstance(value, bool) or not isinstance(value, int | str) or not _WHOLE.fullmatch(str(value)):
         raise invalid()
     return to_int(value)
 
@@ -171,6 +173,6 @@ def _moment(value: Any) -> float | None:
     if value is None:
         return None
     try:
-        return datetime.fromisoformat(str(value)).timestamp()
+        return moment(str(value))
     except ValueError:
         raise invalid() from None

@@ -28,8 +28,8 @@ def methods(ask: Ask) -> list[str]:
 
     Deprecated by the service. Actions of controllers are not listed, and the names are in lower case.
     """
-    asked = ask.params.get("scope")
-    if asked is not None:
+    if ask.params.get("scope") is not None:
+        asked = to_str(ask.params["scope"])
         return [name for name, each in _listed() if (asked in each.scopes if asked else not each.scopes)]
     everything = not is_empty(ask.params.get("full"))
     return [name for name, each in _listed() if everything or _available(ask, each)]
