@@ -10,7 +10,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 HOME = Path(tempfile.mkdtemp(prefix="chattransfer-tests-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)

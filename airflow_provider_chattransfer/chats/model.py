@@ -138,13 +138,28 @@ class Outcome(StrEnum):
     PLANNED = "planned"
 
 
+class Retry(StrEnum):
+    """What a retry of the task may do about a chat that failed."""
+
+    NOTHING = "nothing"
+    """It was moved, and did not stay: sending it again would move it twice."""
+    SEND = "send"
+    """It was not moved, for sure: read it, and send it."""
+    LOOK = "look"
+    """Whether it was moved is not known: only its state can tell."""
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one transfer; ``reason`` says why it was skipped or failed, with the service's code."""
+    """What became of one transfer; ``reason`` says why it was skipped or failed, with the service's code.
+
+    ``retry`` is for the run's ledger; a report does not show it.
+    """
 
     transfer: Transfer
     outcome: Outcome
     reason: str | None = None
+    retry: Retry = Retry.NOTHING
 
     def to_json(self) -> Json:
         """The entry of the report."""
@@ -166,9 +181,9 @@ class Result:
         )
         return cls(transfer=transfer, outcome=Outcome(value["outcome"]), reason=value.get("reason"))
 
-    def now(self, outcome: Outcome, reason: str | None = None) -> Self:
+    def now(self, outcome: Outcome, reason: str | None = None, retry: Retry = Retry.NOTHING) -> Self:
         """The same transfer with another outcome."""
-        return replace(self, outcome=outcome, reason=reason)
+        return replace(self, outcome=outcome, reason=reason, retry=retry)
 
 
 @dataclass(frozen=True, slots=True)

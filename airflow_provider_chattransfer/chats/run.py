@@ -13,7 +13,8 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from .model import Chat, Outcome, Reading, Result, Transfer
+from .ledger import Ledger
+from .model import Chat, Outcome, Reading, Result, Retry, Transfer
 from .settling import (
     Answer,
     Answered,
@@ -25,7 +26,13 @@ from .settling import (
     after_sending,
     before_accepting,
     before_sending,
+    needs_proof,
 )
+
+ALIKE = 100
+"""Refusals in a row with the same code after which a run stops: the next chat would be refused, too."""
+
+BEFORE = "an earlier try was stopped when it had sent it"
 
 PAUSES = (0.0, 2.0, 10.0, 30.0)
 """Seconds before each round. Bitrix24 locks a chat while it is being transferred, for 60 s at the most."""
@@ -49,6 +56,28 @@ class Move:
 @dataclass(frozen=True, slots=True)
 class Send:
     """Send these transfers; the reply is ``Sent``."""
+
+    moves: Sequence[Move]
+
+
+@dataclass(frozen=True, slots=True)
+class Intend:
+    """Put on record that these transfers are about to be sent; no reply."""
+
+    moves: Sequence[Move]
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Put on record what is known now: outcomes, and chats whose sending did nothing; no reply."""
+
+    results: Sequence[Result]
+    unmoved: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prove:
+    """Ask the service's history which of these transfers were carried out since; the reply is ``Proofs``."""
 
     moves: Sequence[Move]
 
@@ -94,19 +123,27 @@ class Sent:
     stop: Stop | None = None
 
 
-Step = Read | Send | Accept | Pause | Progress
-Reply = Mapping[str, Reading] | Sent | Answer | Stop | None
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """By chat id whether a transfer was carried out; nothing, or ``None``, where the history does not tell."""
+
+    carried_out: Mapping[str, bool | None]
+
+
+Step = Read | Intend | Send | Prove | Confirm | Accept | Pause | Progress
+Reply = Mapping[str, Reading] | Proofs | Sent | Answer | Stop | None
 Steps = Generator[Step, "Reply", list[Result]]
 
 
-def hand_over(transfers: Sequence[Transfer], *, chunk: int) -> Steps:
+def hand_over(transfers: Sequence[Transfer], *, chunk: int, ledger: Ledger | None = None) -> Steps:
     """Move every chat in ``transfers``, ``chunk`` at a time; returns a result for each, in the same order.
 
     No chat is sent that was not read in this run just before, and none is counted that was not read after.
-    What failed for a passing cause, or may have been carried out, is read again and only then repeated.
+    What failed for a passing cause, or may have been carried out, is read again and only then repeated. What
+    an earlier try settled, by ``ledger``, is not touched; what it had sent when it was stopped is read first.
     """
-    run = _Run(total=len(transfers))
-    open_transfers = list(transfers)
+    run = _Run.after(ledger, total=len(transfers))
+    open_transfers = [transfer for transfer in transfers if transfer.chat_id not in run.results]
     for pause in PAUSES:
         if not open_transfers or run.stopped:
             break
@@ -119,6 +156,8 @@ def hand_over(transfers: Sequence[Transfer], *, chunk: int) -> Steps:
                 break
         open_transfers = [transfer for transfer in open_transfers if transfer.chat_id not in run.results]
     run.give_up(open_transfers)
+    if open_transfers:
+        yield Confirm([run.results[transfer.chat_id] for transfer in open_transfers])
     return [run.results[transfer.chat_id] for transfer in transfers]
 
 
@@ -162,7 +201,19 @@ class _Run:
     first_seen: dict[str, Chat] = field(default_factory=dict)
     sent_on: dict[str, Chat] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
+    refusals: tuple[str, int] = ("", 0)
     stopped: Stop | None = None
+
+    @classmethod
+    def after(cls, ledger: Ledger | None, *, total: int) -> _Run:
+        """A run that goes on where the one in ``ledger`` was stopped."""
+        run = cls(total=total)
+        if ledger is not None:
+            run.results = {key: each for key, each in ledger.results.items() if each.retry is Retry.NOTHING}
+            run.sent_on = {chat_id: intent.chat for chat_id, intent in ledger.sent.items()}
+            run.first_seen = dict(run.sent_on)
+            run.answers = dict.fromkeys(run.sent_on, Unclear(BEFORE))
+        return run
 
     def settle(self, transfer: Transfer, settled: Settled) -> None:
         """Note the outcome; a transfer that was not told whom it takes from now says who had the chat at first."""
@@ -175,19 +226,27 @@ class _Run:
         return Counter(result.outcome for result in self.results.values())
 
     def move(self, piece: Sequence[Transfer]) -> Generator[Step, Reply, None]:
+        """Read, send and read back one piece, with its intents on record before, and what became of it after."""
         to_send = yield from self.look(piece)
-        if not to_send or self.stopped:
-            return
-        sent = yield Send(to_send)
+        unmoved: list[str] = []
+        if to_send and not self.stopped:
+            yield Intend(to_send)
+            unmoved = yield from self.send(to_send)
+        yield Confirm([self.results[each.chat_id] for each in piece if each.chat_id in self.results], unmoved)
+
+    def send(self, moves: Sequence[Move]) -> Generator[Step, Reply, list[str]]:
+        """Send ``moves`` and read them back; returns the chats of which it is certain that nothing happened."""
+        sent = yield Send(moves)
         assert isinstance(sent, Sent)
         self.stopped = sent.stop
-        for move in to_send:
+        for move in moves:
             chat_id = move.transfer.chat_id
-            self.answers[chat_id] = sent.answers.get(chat_id, NotSent("the chats before it could not be sent"))
-        yield from self.look_back([move for move in to_send if not self._was_not_sent(move)])
-
-    def _was_not_sent(self, move: Move) -> bool:
-        return isinstance(self.answers[move.transfer.chat_id], NotSent)
+            answer = sent.answers.get(chat_id, NotSent("the chats before it could not be sent"))
+            self._count_refusal(answer)
+            self.answers[chat_id] = _still_unclear(self.answers.get(chat_id), answer)
+        not_sent = [move for move in moves if isinstance(self.answers[move.transfer.chat_id], NotSent)]
+        unmoved = yield from self.look_back([move for move in moves if move not in not_sent])
+        return [*(move.transfer.chat_id for move in not_sent), *unmoved]
 
     def look(self, piece: Sequence[Transfer]) -> Generator[Step, Reply, list[Move]]:
         """Read the chats of ``piece``, settle what need not be sent, and return the rest."""
@@ -196,54 +255,100 @@ class _Run:
             self.stopped = chats
             return []
         assert isinstance(chats, Mapping)
+        unclear = [each for each in piece if isinstance(self.answers.get(each.chat_id), Unclear)]
+        yield from self._judge([Move(each, self.sent_on[each.chat_id]) for each in unclear], chats)
         to_send = []
         for transfer in piece:
             chat = chats[transfer.chat_id]
             if isinstance(chat, Chat):
                 self.first_seen.setdefault(transfer.chat_id, chat)
-            settled = self._settled_by_earlier_send(transfer, chat) or before_sending(transfer, chat)
-            if settled:
+            if transfer.chat_id in self.results:
+                continue
+            if settled := before_sending(transfer, chat):
                 self.settle(transfer, settled)
             elif isinstance(chat, Chat):
                 self.sent_on[transfer.chat_id] = chat
                 to_send.append(Move(transfer, chat))
         return to_send
 
-    def _settled_by_earlier_send(self, transfer: Transfer, chat: Reading) -> Settled | None:
-        """A transfer that may have been carried out in an earlier round is judged by what it was sent on."""
-        answer = self.answers.get(transfer.chat_id)
-        if not isinstance(answer, Unclear):
-            return None
-        return after_sending(transfer, self.sent_on[transfer.chat_id], answer, chat)
-
-    def look_back(self, sent: Sequence[Move]) -> Generator[Step, Reply, None]:
-        """Read the chats again that were sent, and settle what their state proves."""
+    def look_back(self, sent: Sequence[Move]) -> Generator[Step, Reply, list[str]]:
+        """Read the chats again that were sent, settle what their state proves, and return those left alone."""
         if not sent:
-            return
+            return []
         chats = yield Read([move.transfer.chat_id for move in sent])
         if isinstance(chats, Stop):
             self.stopped = chats
-            return
+            return []
         assert isinstance(chats, Mapping)
+        return (yield from self._judge(sent, chats))
+
+    def _judge(self, sent: Sequence[Move], chats: Mapping[str, Reading]) -> Generator[Step, Reply, list[str]]:
+        """Settle what the state of each chat says about its sending, and return those that it surely left alone.
+
+        Where the state alone does not tell, the service's history is asked. A sending without an answer may still
+        be carried out after this look, so it stays on record.
+        """
+        verdicts = {move.transfer.chat_id: self._verdict(move, chats) for move in sent}
+        doubtful = [move for move in sent if self._needs_proof(move, verdicts)]
+        if doubtful:
+            proofs = yield Prove(doubtful)
+            assert isinstance(proofs, Proofs)
+            for move in doubtful:
+                chat_id = move.transfer.chat_id
+                verdicts[chat_id] = self._verdict(move, chats, carried_out=proofs.carried_out.get(chat_id))
         for move in sent:
-            chat_id = move.transfer.chat_id
-            if settled := after_sending(move.transfer, move.chat, self.answers[chat_id], chats[chat_id]):
+            if settled := verdicts[move.transfer.chat_id]:
                 self.settle(move.transfer, settled)
+        return [
+            chat_id
+            for chat_id, settled in verdicts.items()
+            if settled is None and not isinstance(self.answers[chat_id], Unclear)
+        ]
+
+    def _verdict(self, move: Move, chats: Mapping[str, Reading], *, carried_out: bool | None = None) -> Settled | None:
+        chat_id = move.transfer.chat_id
+        return after_sending(move.transfer, move.chat, self.answers[chat_id], chats[chat_id], carried_out=carried_out)
+
+    def _needs_proof(self, move: Move, verdicts: Mapping[str, Settled | None]) -> bool:
+        chat_id = move.transfer.chat_id
+        return needs_proof(self.answers[chat_id], verdicts[chat_id])
+
+    def _count_refusal(self, answer: Answer) -> None:
+        """Stop the run when chat after chat is refused with the same code."""
+        code = answer.code if isinstance(answer, Refused) else None
+        if code is None:
+            self.refusals = ("", 0) if isinstance(answer, Answered) else self.refusals
+            return
+        count = self.refusals[1] + 1 if self.refusals[0] == code else 1
+        self.refusals = (code, count)
+        if count >= ALIKE and self.stopped is None:
+            self.stopped = Stop(f"{count} chats in a row were refused with {code}")
 
     def give_up(self, transfers: Sequence[Transfer]) -> None:
         """Account for what is still open when the run ends."""
         for transfer in transfers:
-            self.settle(transfer, Settled(Outcome.FAILED, self._why_open(self.answers.get(transfer.chat_id))))
+            self.settle(transfer, self._left_open(self.answers.get(transfer.chat_id)))
 
-    def _why_open(self, answer: Answer | None) -> str:
+    def _left_open(self, answer: Answer | None) -> Settled:
         match answer, self.stopped:
             case None | NotSent(), Stop(reason=reason):
-                return f"not sent: {reason}"
+                return Settled(Outcome.FAILED, f"not sent: {reason}", Retry.SEND)
             case Answered() | Unclear(), Stop(reason=reason):
-                return f"not known: it was sent, and could not be read back: {reason}"
+                why = f"not known: it was sent, and could not be read back: {reason}"
+                return Settled(Outcome.FAILED, why, Retry.LOOK)
             case NotSent(reason=reason) | Unclear(reason=reason) | Refused(reason=reason), _:
-                return f"not performed, tried {len(PAUSES)} times: {reason}"
-        return "not sent"
+                retry = Retry.LOOK if isinstance(answer, Unclear) else Retry.SEND
+                return Settled(Outcome.FAILED, f"not performed, tried {len(PAUSES)} times: {reason}", retry)
+        return Settled(Outcome.FAILED, "not sent", Retry.SEND)
+
+
+def _still_unclear(earlier: Answer | None, answer: Answer) -> Answer:
+    """A sending without an answer may be carried out late: one that was turned away after it does not settle that.
+
+    The first may even be why the second was turned away, since a chat is locked while it is transferred.
+    """
+    turned_away = isinstance(answer, NotSent) or (isinstance(answer, Refused) and answer.passing)
+    return earlier if isinstance(earlier, Unclear) and turned_away else answer
 
 
 def _pieces(transfers: Sequence[Transfer], size: int) -> Generator[list[Transfer], None, None]:

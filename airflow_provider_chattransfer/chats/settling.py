@@ -9,16 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .model import Chat, Outcome, Reading, Target, Transfer, Unread
+from .model import Chat, Outcome, Reading, Retry, Target, Transfer, Unread
 
 CLOSED = "closed, and nobody was seen to accept it before"
 
 
 class Settled(NamedTuple):
-    """An outcome and, where it needs one, its reason."""
+    """An outcome, its reason where it needs one, and what a retry may do about it."""
 
     outcome: Outcome
     reason: str | None = None
+    retry: Retry = Retry.NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,14 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The service said no, for this chat. ``passing`` when the cause may be gone in a moment."""
+    """The service said no, for this chat. ``passing`` when the cause may be gone in a moment.
+
+    ``code`` is the service's own; ``None`` where we refuse a chat ourselves, without a request.
+    """
 
     reason: str
     passing: bool = False
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ def before_sending(transfer: Transfer, chat: Reading) -> Settled | None:
     """The outcome of a transfer that need not, or must not, be sent; ``None`` when it is to be sent."""
     target = transfer.target
     if isinstance(chat, Unread):
-        return Settled(Outcome.FAILED, chat.reason)
+        return Settled(Outcome.FAILED, chat.reason, Retry.SEND)
     if chat.closed:
         return Settled(Outcome.SKIPPED, "closed")
     if target.is_agent and chat.owner == target.id:
@@ -71,14 +76,19 @@ def before_sending(transfer: Transfer, chat: Reading) -> Settled | None:
     return None
 
 
-def after_sending(transfer: Transfer, before: Chat, answer: Answer, after: Reading) -> Settled | None:
+def after_sending(
+    transfer: Transfer, before: Chat, answer: Answer, after: Reading, *, carried_out: bool | None = None
+) -> Settled | None:
     """The outcome of a transfer that was sent; ``None`` when it did nothing and may be sent again.
 
-    ``before`` is the state that it was sent on, ``after`` the state read since.
+    ``before`` is the state that it was sent on, ``after`` the state read since. ``carried_out`` is what the
+    service's history says, for a state that ``needs_proof``.
     """
     if isinstance(after, Unread):
         return Settled(
-            Outcome.FAILED, f"not known: after the transfer was sent the chat could not be read: {after.reason}"
+            Outcome.FAILED,
+            f"not known: after the transfer was sent the chat could not be read: {after.reason}",
+            Retry.LOOK,
         )
     if arrived := _arrived(transfer.target, before, answer, after):
         return arrived
@@ -88,7 +98,7 @@ def after_sending(transfer: Transfer, before: Chat, answer: Answer, after: Readi
         case Answered(chat=Chat(offered_to=asked)) if asked is not None and asked == transfer.target.id:
             return Settled(Outcome.FAILED, _gone_elsewhere(transfer, after, sender=before.owner))
         case Refused(reason=reason, passing=False):
-            return Settled(Outcome.FAILED, reason)
+            return Settled(Outcome.FAILED, reason, Retry.SEND)
     if after.owner is not None and after.owner != before.owner:
         return Settled(Outcome.FAILED, f"taken by agent:{after.owner}")
     if isinstance(answer, Answered):
@@ -96,10 +106,32 @@ def after_sending(transfer: Transfer, before: Chat, answer: Answer, after: Readi
             Outcome.FAILED,
             "not performed: the service answered that all is well, and did nothing; check that "
             f"{transfer.target} can be given chats, and that the connection may move this one",
+            Retry.SEND,
         )
-    if isinstance(answer, Unclear) and after.owner != before.owner:
-        return Settled(Outcome.FAILED, f"not known: {answer.reason}; nobody owns the chat now")
-    return None
+    if not isinstance(answer, Unclear):
+        return None
+    return _after_silence(transfer, before, answer, after, carried_out)
+
+
+def needs_proof(answer: Answer, settled: Settled | None) -> bool:
+    """Whether the state alone does not tell what a sending did, and the service's history should be asked."""
+    return isinstance(answer, Unclear) and settled is not None and settled.retry is Retry.LOOK
+
+
+def _after_silence(
+    transfer: Transfer, before: Chat, answer: Unclear, after: Chat, carried_out: bool | None
+) -> Settled | None:
+    """The outcome of a transfer to which no answer came, and which has not arrived."""
+    if carried_out is None and (after.trace is None or after.moved_since(before)):
+        nobody = "; nobody owns the chat now" if after.owner is None else ""
+        return Settled(Outcome.FAILED, f"not known: {answer.reason}{nobody}", Retry.LOOK)
+    if not carried_out:
+        return None
+    if after.owner is None and not after.shows_offers:
+        return Settled(Outcome.REQUESTED)
+    if transfer.target.is_agent:
+        return Settled(Outcome.FAILED, _gone_elsewhere(transfer, after, sender=before.owner))
+    return Settled(Outcome.ACCEPTED)
 
 
 def while_waiting(transfer: Transfer, chat: Reading) -> Settled | None:

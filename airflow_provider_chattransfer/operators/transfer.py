@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseOperator, conf
 
-from ..chats.model import Chat, Target, Transfer, TransferReport, as_id, ids, transfers_from_json
+from ..chats.ledger import Ledger, Unkept
+from ..chats.model import Chat, Result, Target, Transfer, TransferReport, as_id, ids, transfers_from_json
 from ..chats.planning import Strategy, plan_transfers
 from ..chats.run import hand_over, preview
 from ..chats.waiting import LONGEST_WAIT, AcceptancePoller
+from .journal import journal_of
 from .reporting import hand_in, push, report_file, waited_for
 
 if TYPE_CHECKING:
@@ -85,49 +87,84 @@ class _TransferOperator(BaseOperator):
 
         self._check_options()
         plan = self.plan()
+        ledger = self._ledger(context)
         with open_platform(self.conn_id) as platform:
-            report = self._move(platform, plan(platform))
+            report = self._move(context, platform, plan, ledger)
             self.log.info("%s", report)
             if self.wait_for_acceptance and report.waiting and not self.dry_run_only:
-                report = self._wait(context, platform, report)
-        return hand_in(context, report, max_failed_ratio=self.max_failed_ratio)
+                report = self._wait(context, platform, report, ledger)
+        return self._hand_in(context, report, ledger)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the wait in the triggerer, from the event alone."""
-        return hand_in(context, waited_for(context, event), max_failed_ratio=self.max_failed_ratio)
+        report = waited_for(context, event)
+        return self._hand_in(context, report, self._ledger(context))
 
     def on_kill(self) -> None:
         """Send nothing more; the run then accounts for what is left."""
         self._killed = True
 
-    def _move(self, platform: ChatPlatform, transfers: list[Transfer]) -> TransferReport:
+    def _ledger(self, context: Context) -> Ledger:
+        """What earlier tries of this task put on record.
+
+        A task that was cleared after it had succeeded starts anew: the number of its tries has grown by then.
+        """
+        if self.dry_run_only:
+            return Ledger(Unkept())
+        inputs = {name: getattr(self, name) for name in self.template_fields if name != "report_path"}
+        inputs["bot_leaves"] = self.bot_leaves
+        ledger = Ledger.read(journal_of(context, inputs=inputs, report_path=self.report_path))
+        if ledger.finished_by not in (None, context["ti"].max_tries):
+            ledger.start_anew()
+        return ledger
+
+    def _move(self, context: Context, platform: ChatPlatform, plan: Plan, ledger: Ledger) -> TransferReport:
         from ..platforms.base import SendOptions
         from ..platforms.driving import carry_out
 
-        started_at = datetime.now(UTC)
-        run = preview if self.dry_run_only else hand_over
-        results = carry_out(
-            run(transfers, chunk=platform.chunk),
-            platform,
-            options=SendOptions(bot_leaves=self.bot_leaves),
-            interrupted=lambda: self._killed,
-        )
-        return TransferReport(
+        if ledger.has_plan:
+            settled = len(ledger.results)
+            self.log.info("An earlier try got to %d of %d chats; going on from there", settled, len(ledger.plan))
+        else:
+            ledger.write_plan(plan(platform), now=datetime.now(UTC).timestamp())
+        report = self._report(platform, ledger)
+        if ledger.finished_by is not None:
+            return report(ledger.open_results("the run had ended"))
+        run = preview(ledger.plan, chunk=platform.chunk)
+        if not self.dry_run_only:
+            run = hand_over(ledger.plan, chunk=platform.chunk, ledger=ledger)
+        try:
+            results = carry_out(
+                run,
+                platform,
+                options=SendOptions(bot_leaves=self.bot_leaves),
+                ledger=ledger,
+                interrupted=lambda: self._killed,
+            )
+        except AirflowTaskTimeout:
+            push(context, report(ledger.open_results("the task ran out of time")))
+            raise
+        return report(results)
+
+    def _report(self, platform: ChatPlatform, ledger: Ledger) -> Callable[[Sequence[Result]], TransferReport]:
+        """The report of results; it covers all tries."""
+        return lambda results: TransferReport(
             platform=platform.name,
             conn_id=self.conn_id,
             dry_run=self.dry_run_only,
             results=tuple(results),
             report_path=self.report_path,
-            started_at=started_at,
+            started_at=datetime.fromtimestamp(ledger.planned_at or 0.0, UTC),
             finished_at=datetime.now(UTC),
         )
 
-    def _wait(self, context: Context, platform: ChatPlatform, report: TransferReport) -> TransferReport:
+    def _wait(self, context: Context, platform: ChatPlatform, report: TransferReport, ledger: Ledger) -> TransferReport:
         from ..platforms.driving import watch
         from ..platforms.errors import PlatformError
 
-        within = self.accept_within or LONGEST_WAIT
-        deadline = (datetime.now(UTC) + within).timestamp()
+        if ledger.deadline is None:
+            ledger.write_deadline((datetime.now(UTC) + (self.accept_within or LONGEST_WAIT)).timestamp())
+        deadline = ledger.deadline or 0.0
         if self.deferrable:
             from ..triggers.accept_transfer import AcceptTransferTrigger
 
@@ -141,6 +178,11 @@ class _TransferOperator(BaseOperator):
         except (AirflowTaskTimeout, PlatformError):
             push(context, poller.report)
             raise
+
+    def _hand_in(self, context: Context, report: TransferReport, ledger: Ledger) -> dict[str, Any]:
+        value = hand_in(context, report, max_failed_ratio=self.max_failed_ratio)
+        ledger.write_finished(series=context["ti"].max_tries)
+        return value
 
     def _check_options(self) -> None:
         check_wait(self.accept_within, self.poll_interval)

@@ -57,6 +57,13 @@ class ChatPlatform(ABC):
         """
 
     @abstractmethod
+    def were_carried_out(self, moves: Sequence[Move], *, since: Mapping[str, float]) -> Mapping[str, bool | None]:
+        """What the service's own history says of ``moves``, each sent at ``since`` (epoch seconds, our clock) or later.
+
+        By chat id: whether a transfer like that was carried out since; ``None`` where the history does not tell.
+        """
+
+    @abstractmethod
     def receiver_of(self, chat: Chat) -> Target:
         """The agent as whom ``accept`` accepts ``chat``."""
 
@@ -80,5 +87,5 @@ def answer_to(error: PlatformError) -> Answer:
     if isinstance(error, NotCarriedOut | WrongCredentials):
         return NotSent(str(error))
     if isinstance(error, RequestRefused):
-        return Refused(str(error))
+        return Refused(str(error), code=error.code)
     return Unclear(str(error))

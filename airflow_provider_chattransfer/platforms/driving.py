@@ -8,8 +8,24 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from ..chats.ledger import Ledger, Unkept
 from ..chats.model import Chat, Reading, Result, TransferReport
-from ..chats.run import Accept, Move, Pause, Progress, Read, Reply, Send, Sent, Steps, Stop
+from ..chats.run import (
+    Accept,
+    Confirm,
+    Intend,
+    Move,
+    Pause,
+    Progress,
+    Proofs,
+    Prove,
+    Read,
+    Reply,
+    Send,
+    Sent,
+    Steps,
+    Stop,
+)
 from ..chats.settling import Answer
 from ..chats.waiting import AcceptancePoller, Verdict
 from .base import ChatPlatform, SendOptions, answer_to
@@ -28,28 +44,36 @@ def carry_out(
     platform: ChatPlatform,
     *,
     options: SendOptions | None = None,
+    ledger: Ledger | None = None,
     interrupted: Callable[[], bool] = lambda: False,
     sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], datetime] = utc_now,
 ) -> list[Result]:
-    """Drive a run to its end and return its results.
+    """Drive a run to its end and return its results; what it puts on record goes into ``ledger``.
 
     ``interrupted`` is asked before each send: once it is true nothing more is sent, and the run accounts for
     what is left.
     """
     options = options or SendOptions()
+    ledger = ledger or Ledger(Unkept())
     reply: Reply = None
     while True:
         try:
             step = steps.send(reply)
         except StopIteration as end:
-            results: list[Result] = end.value
-            return results
+            return list(end.value)
         reply = None
         match step:
             case Read(chat_ids=chat_ids):
                 reply = _read(platform, chat_ids)
             case Send(moves=moves):
                 reply = Sent({}, Stop("the task was stopped")) if interrupted() else _send(platform, moves, options)
+            case Intend(moves=moves):
+                ledger.write_intents((move.chat for move in moves), now=now().timestamp())
+            case Confirm(results=results, unmoved=unmoved):
+                ledger.write_results(results, unmoved=unmoved)
+            case Prove(moves=moves):
+                reply = _prove(platform, moves, ledger)
             case Accept(chat=chat):
                 reply = _accept(platform, chat)
             case Pause(seconds=seconds):
@@ -106,6 +130,15 @@ def _send(platform: ChatPlatform, moves: Sequence[Move], options: SendOptions) -
     except PlatformError as error:
         answers = {move.transfer.chat_id: answer_to(error) for move in moves}
         return Sent(answers, Stop(str(error)) if isinstance(error, WrongCredentials) else None)
+
+
+def _prove(platform: ChatPlatform, moves: Sequence[Move], ledger: Ledger) -> Proofs:
+    since = {move.transfer.chat_id: ledger.sent[move.transfer.chat_id].at for move in moves}
+    try:
+        return Proofs(platform.were_carried_out(moves, since=since))
+    except PlatformError as error:
+        log.warning("The service's history cannot be asked what became of %d chats: %s", len(moves), error)
+        return Proofs({})
 
 
 def _accept(platform: ChatPlatform, chat: Chat) -> Answer:

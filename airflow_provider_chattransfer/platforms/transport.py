@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
@@ -91,6 +92,7 @@ class Transport:
         """``read_timeout`` in seconds must be longer than the service takes at most, or an answer is lost.
 
         Several identities may share one transport: so no cookie is kept, and no ``.netrc`` replaces a header.
+        ``clock_ahead`` is by how many seconds the service's clock, as its last answer told it, is ahead of ours.
         """
         self._gate = gate
         self._timeout = (CONNECT_TIMEOUT, read_timeout)
@@ -99,6 +101,7 @@ class Transport:
         self._session.auth = _signed_already
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers["User-Agent"] = user_agent()
+        self.clock_ahead = 0.0
 
     def send(self, request: Request, understand: Understand) -> Any:
         """Send ``request`` and return what ``understand`` makes of the response.
@@ -167,6 +170,8 @@ class Transport:
         finally:
             _exchanging.reset(exchanging)
         log.debug("%s: HTTP %d", request.method, answer.status_code)
+        if told := _epoch(answer.headers.get("Date")):
+            self.clock_ahead = told - time.time()
         return Response(
             status=answer.status_code,
             body=_json(answer),
@@ -239,6 +244,14 @@ def _json(answer: requests.Response) -> Any:
         return answer.json()
     except ValueError:
         return NO_JSON
+
+
+def _epoch(date: str | None) -> float | None:
+    """The header ``Date`` in seconds since the epoch."""
+    try:
+        return parsedate_to_datetime(date).timestamp() if date else None
+    except ValueError:
+        return None
 
 
 def _seconds(value: str | None) -> float | None:

@@ -385,6 +385,8 @@ class TestTheEventAloneIsEnough:
 class TaskInstance:
     """What a report is pushed to."""
 
+    max_tries = 0
+
     def __init__(self) -> None:
         self.pushed: dict[str, Any] = {}
 

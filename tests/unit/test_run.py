@@ -3,17 +3,24 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_chattransfer.chats.model import Chat, Outcome, Reading, Result, Target, Transfer, Unread
+from airflow_provider_chattransfer.chats.ledger import Ledger, Unkept
+from airflow_provider_chattransfer.chats.model import Chat, Json, Outcome, Reading, Result, Target, Transfer, Unread
 from airflow_provider_chattransfer.chats.run import (
+    ALIKE,
+    Confirm,
+    Intend,
     Move,
     Pause,
+    Proofs,
+    Prove,
     Read,
     Reply,
     Send,
@@ -28,6 +35,10 @@ from airflow_provider_chattransfer.chats.settling import Answer, Answered, NotSe
 HABITS = ["good", "pending", "does nothing", "loses the answer", "loses the request", "refuses", "busy", "not sent"]
 
 
+class Killed(Exception):
+    """The worker is gone."""
+
+
 @dataclass
 class World:
     """A service with one habit for each chat, and the truth about how often each was moved."""
@@ -35,15 +46,23 @@ class World:
     chats: dict[str, Reading]
     habits: Mapping[str, str] = field(default_factory=dict)
     stops_after_sends: int | None = None
+    blind_after_sends: int | None = None
+    late: list[Transfer] = field(default_factory=list)
     moved: Counter[str] = field(default_factory=Counter)
     sent: list[str] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     read_since_send: set[str] = field(default_factory=set)
+    ledger: Ledger = field(default_factory=lambda: Ledger(Unkept()))
+    remembers: bool = True
+    killed_at: int | None = None
 
     def drive(self, steps: Steps) -> list[Result]:
+        """Carry out ``steps``; ``Killed`` after as many as ``killed_at``, the last one done and not replied to."""
         reply: Reply = None
         while True:
+            if self.killed_at is not None and len(self.steps) >= self.killed_at:
+                raise Killed
             try:
                 step = steps.send(reply)
             except StopIteration as end:
@@ -55,10 +74,19 @@ class World:
                 case Read(chat_ids=chat_ids):
                     self.read_since_send |= set(chat_ids)
                     reply = {chat_id: self.chats[chat_id] for chat_id in chat_ids}
+                    if self.blind_after_sends is not None and len(self.sent) >= self.blind_after_sends:
+                        reply = Stop("out of reach")
                 case Send(moves=moves):
                     reply = self.send(moves)
                 case Pause(seconds=seconds):
                     self.pauses.append(seconds)
+                case Intend(moves=moves):
+                    self.ledger.write_intents([move.chat for move in moves], now=0.0)
+                case Confirm(results=settled, unmoved=unmoved):
+                    self.ledger.write_results(settled, unmoved=unmoved)
+                case Prove(moves=moves):
+                    told = {move.transfer.chat_id: self.moved[move.transfer.chat_id] > 0 for move in moves}
+                    reply = Proofs(told if self.remembers else {})
 
     def send(self, moves: Sequence[Move]) -> Sent:
         if self.stops_after_sends == 0:
@@ -70,18 +98,36 @@ class World:
     def send_one(self, move: Move) -> Answer:
         chat_id = move.transfer.chat_id
         assert chat_id in self.read_since_send, "a chat was sent that was not read before"
+        assert chat_id in self.ledger.sent, "a chat was sent without its intent on record"
         self.read_since_send.discard(chat_id)
         self.sent.append(chat_id)
         habit = self.habits.get(chat_id, "good")
         if habit == "not sent" or (habit == "busy" and self.sent.count(chat_id) < 3):
             return NotSent("limited") if habit == "not sent" else Refused("locked", passing=True)
         if habit == "refuses":
-            return Refused("no such operator")
+            return Refused("no such operator", code="NO")
         if habit == "loses the request" and self.sent.count(chat_id) < 2:
             return Unclear("timeout")
-        if habit != "does nothing":
+        if habit == "comes late":
+            self.late.append(move.transfer)
+            return Unclear("timeout") if len(self.late) == 1 else NotSent("limited")
+        if habit == "is taken by another":
+            self.give(chat_id, to="9")
+        elif habit != "does nothing":
             self.move(move.transfer, pending=habit == "pending")
         return Unclear("timeout") if habit == "loses the answer" else Answered()
+
+    def give(self, chat_id: str, *, to: str) -> None:
+        """Somebody takes a chat by hand."""
+        chat = self.chats[chat_id]
+        assert isinstance(chat, Chat)
+        self.chats[chat_id] = replace(chat, owner=to)
+
+    def arrive_late(self) -> None:
+        """What the service had taken and not carried out yet happens now."""
+        for transfer in self.late[:1]:
+            self.move(transfer, pending=False)
+        self.late.clear()
 
     def move(self, transfer: Transfer, *, pending: bool) -> None:
         self.moved[transfer.chat_id] += 1
@@ -153,7 +199,7 @@ class TestEveryChat:
 
     def test_is_read_before_and_after(self) -> None:
         _, world = one(OPEN)
-        assert world.steps == ["Read", "Send", "Read", "Progress"]
+        assert world.steps == ["Read", "Intend", "Send", "Read", "Confirm", "Progress"]
 
 
 class TestOneChat:
@@ -223,6 +269,208 @@ class TestARunThatStops:
         assert [result.outcome for result in results] == [Outcome.ACCEPTED] * 6 + [Outcome.FAILED] * 4
         assert {result.reason for result in results[6:]} == {"not sent: signed out"}
         assert len(world.sent) == 6
+
+
+class TestARunAfterRefusalsInARow:
+    def test_stops_and_says_so(self) -> None:
+        chat_ids = [str(number) for number in range(1, 2 * ALIKE + 51)]
+        world = World({each: replace(OPEN, id=each) for each in chat_ids}, dict.fromkeys(chat_ids, "refuses"))
+        results = world.drive(hand_over(to_twelve(chat_ids), chunk=50))
+        assert len(world.sent) == ALIKE
+        assert {result.reason for result in results[:ALIKE]} == {"no such operator"}
+        assert {result.reason for result in results[ALIKE:]} == {
+            f"not sent: {ALIKE} chats in a row were refused with NO"
+        }
+
+    def test_goes_on_when_they_are_not_in_a_row(self) -> None:
+        chat_ids = [str(number) for number in range(1, 2 * ALIKE + 51)]
+        habits = {each: "good" if int(each) % ALIKE == 0 else "refuses" for each in chat_ids}
+        world = World({each: replace(OPEN, id=each) for each in chat_ids}, habits)
+        world.drive(hand_over(to_twelve(chat_ids), chunk=50))
+        assert len(world.sent) == len(chat_ids)
+
+
+def to_twelve(chat_ids: Sequence[str]) -> list[Transfer]:
+    return [Transfer(chat_id=each, target=Target.parse("agent:12")) for each in chat_ids]
+
+
+class TestARunThatIsKilled:
+    @given(
+        data=st.data(),
+        number=st.integers(1, 20),
+        chunk=st.integers(1, 7),
+        kills=st.lists(st.integers(1, 30), min_size=1, max_size=4),
+        remembers=st.booleans(),
+    )
+    def test_goes_on_and_moves_nobody_twice(
+        self, data: st.DataObject, number: int, chunk: int, kills: list[int], remembers: bool
+    ) -> None:
+        chat_ids = [str(each) for each in range(1, number + 1)]
+        habits = {chat_id: data.draw(st.sampled_from(HABITS)) for chat_id in chat_ids}
+        targets = st.sampled_from(["agent:12", "queue:4", "queue"]).map(Target.parse)
+        transfers = [Transfer(chat_id=chat_id, target=data.draw(targets)) for chat_id in chat_ids]
+        journal = Lines()
+        world = World({each: replace(OPEN, id=each) for each in chat_ids}, habits, remembers=remembers)
+        Ledger.read(journal).write_plan(transfers, now=1.0)
+        for kill in [*kills, None]:
+            world.steps.clear()
+            world.killed_at = kill
+            world.ledger = Ledger.read(journal)
+            try:
+                results = world.drive(hand_over(world.ledger.plan, chunk=chunk, ledger=world.ledger))
+            except Killed:
+                customers_write(world, data)
+                people_answer(world, data)
+            else:
+                break
+
+        assert [result.transfer.chat_id for result in results] == chat_ids
+        assert all(count <= 1 for count in world.moved.values())
+        for result in results:
+            moved = world.moved[result.transfer.chat_id]
+            if result.outcome in (Outcome.ACCEPTED, Outcome.REQUESTED):
+                assert moved == 1, "a chat is reported that was not moved"
+            if result.outcome in (Outcome.UNCHANGED, Outcome.SKIPPED):
+                assert moved == 0, "an earlier try moved it: it is accepted or requested"
+
+    def test_and_had_not_sent_what_it_meant_to_sends_it_then(self) -> None:
+        result, world = resumed(OPEN, killed_at=2)
+        assert (result.outcome, world.sent) == (Outcome.ACCEPTED, ["1"])
+
+    def test_and_had_sent_it_reads_it_and_does_not_send_it_again(self) -> None:
+        result, world = resumed(OPEN, killed_at=3)
+        assert (result.outcome, world.sent) == (Outcome.ACCEPTED, ["1"])
+        assert str(result.transfer.source) == "agent:7"
+
+    def test_and_had_confirmed_it_does_not_even_read_it(self) -> None:
+        result, world = resumed(OPEN, killed_at=5)
+        assert (result.outcome, world.steps) == (Outcome.ACCEPTED, [])
+
+    def test_and_had_asked_an_older_portal_finds_the_request(self) -> None:
+        result, world = resumed(OPEN, killed_at=3, habit="pending")
+        assert (result.outcome, world.sent) == (Outcome.REQUESTED, ["1"])
+
+    def test_and_cannot_know_says_so_and_does_not_send(self) -> None:
+        result, world = resumed(OPEN, killed_at=3, habit="pending", remembers=False)
+        assert (result.outcome, world.sent) == (Outcome.FAILED, ["1"])
+        assert result.reason == ("not known: an earlier try was stopped when it had sent it; nobody owns the chat now")
+
+    def test_and_had_been_turned_away_does_not_claim_what_a_person_has_done_meanwhile(self) -> None:
+        result, world = resumed(OPEN, killed_at=5, habit="busy", meanwhile=lambda world: world.give("1", to="12"))
+        assert (result.outcome, world.sent) == (Outcome.UNCHANGED, ["1"])
+
+
+class TestARunThatEndedAndIsRetried:
+    """Its task failed, with a report, and Airflow tries it again."""
+
+    def test_sends_again_what_was_refused(self) -> None:
+        results, world = retried({"1": "refuses"})
+        assert world.sent == ["1", "1"]
+        assert results[0].outcome is Outcome.FAILED
+
+    def test_sends_what_was_not_attempted(self) -> None:
+        results, world = retried({"1": "good", "2": "good"}, stops_after_sends=1, chunk=1)
+        assert world.sent == ["1", "2"]
+        assert [result.outcome for result in results] == [Outcome.ACCEPTED, Outcome.ACCEPTED]
+
+    def test_first_reads_what_could_not_be_read_back(self) -> None:
+        results, world = retried({"1": "loses the answer"}, blind_after_sends=1)
+        assert world.sent == ["1"]
+        assert results[0].outcome is Outcome.ACCEPTED
+
+    def test_recognises_what_was_carried_out_after_the_run_had_looked(self) -> None:
+        results, world = retried({"1": "comes late"})
+        assert world.moved["1"] == 1
+        assert results[0].outcome is Outcome.ACCEPTED
+
+    def test_does_not_send_again_what_was_taken_by_somebody_else(self) -> None:
+        results, world = retried({"1": "is taken by another"})
+        assert world.sent == ["1"]
+        assert results[0].reason == "taken by agent:9"
+
+    def test_does_not_claim_what_a_person_has_done_meanwhile(self) -> None:
+        results, _ = retried({"1": "not sent"}, meanwhile=lambda world: world.give("1", to="12"))
+        assert results[0].outcome is Outcome.UNCHANGED
+
+
+def retried(
+    habits: Mapping[str, str],
+    *,
+    chunk: int = 50,
+    meanwhile: Callable[[World], None] = lambda world: None,
+    stops_after_sends: int | None = None,
+    blind_after_sends: int | None = None,
+) -> tuple[list[Result], World]:
+    """A run that comes to its end, and the one that goes on after it."""
+    journal = Lines()
+    world = World(
+        {each: replace(OPEN, id=each) for each in habits},
+        habits,
+        stops_after_sends=stops_after_sends,
+        blind_after_sends=blind_after_sends,
+    )
+    Ledger.read(journal).write_plan(to_twelve(list(habits)), now=1.0)
+    for _ in range(2):
+        world.ledger = Ledger.read(journal)
+        results = world.drive(hand_over(world.ledger.plan, chunk=chunk, ledger=world.ledger))
+        world.stops_after_sends = world.blind_after_sends = None
+        world.arrive_late()
+        meanwhile(world)
+        meanwhile = lambda world: None  # noqa: E731
+    return results, world
+
+
+def resumed(
+    chat: Chat,
+    *,
+    killed_at: int,
+    habit: str = "good",
+    remembers: bool = True,
+    meanwhile: Callable[[World], None] = lambda world: None,
+) -> tuple[Result, World]:
+    """A run of one chat that is killed after so many steps, and the one that goes on after it."""
+    journal = Lines()
+    world = World({"1": chat}, {"1": habit}, remembers=remembers, killed_at=killed_at)
+    Ledger.read(journal).write_plan(to_twelve(["1"]), now=1.0)
+    for _ in range(2):
+        world.ledger = Ledger.read(journal)
+        world.steps.clear()
+        try:
+            result = world.drive(hand_over(world.ledger.plan, chunk=50, ledger=world.ledger))[0]
+        except Killed:
+            world.killed_at = None
+            meanwhile(world)
+    return result, world
+
+
+def customers_write(world: World, data: st.DataObject) -> None:
+    """Between two tries some customers send a message."""
+    for chat_id in data.draw(st.sets(st.sampled_from(sorted(world.chats)))):
+        chat = world.chats[chat_id]
+        assert isinstance(chat, Chat)
+        world.chats[chat_id] = replace(chat, trace=(chat.trace or 0) + 1)
+
+
+def people_answer(world: World, data: st.DataObject) -> None:
+    """Between two tries some chats that nobody has are taken, by one who should or by one who happens to be there."""
+    free = sorted(each.id for each in world.chats.values() if isinstance(each, Chat) and each.owner is None)
+    for chat_id in data.draw(st.sets(st.sampled_from(free))) if free else ():
+        chat = world.chats[chat_id]
+        assert isinstance(chat, Chat)
+        world.chats[chat_id] = replace(chat, owner=data.draw(st.sampled_from(["7", "9", "12"])))
+
+
+class Lines:
+    """A journal in memory; entries are as plain as JSON makes them."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def entries(self) -> Iterator[Json]:
+        return map(json.loads, list(self.lines))
+
+    def append(self, entry: Json) -> None:
+        self.lines.append(json.dumps(entry))
 
 
 class TestPreview:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_chattransfer.chats.model import Chat, Outcome, Reading, Target, Transfer, Unread
+from airflow_provider_chattransfer.chats.model import Chat, Outcome, Reading, Retry, Target, Transfer, Unread
 from airflow_provider_chattransfer.chats.settling import (
     Answer,
     Answered,
@@ -21,6 +21,7 @@ from airflow_provider_chattransfer.chats.settling import (
     after_sending,
     before_accepting,
     before_sending,
+    needs_proof,
     while_waiting,
 )
 
@@ -79,10 +80,12 @@ class TestBeforeATransferIsSent:
 
     def test_the_reason_says_who_has_the_chat_now(self) -> None:
         settled = before_sending(transfer("agent:12", "agent:8"), OPEN)
-        assert settled == (Outcome.SKIPPED, "no longer with agent:8, now with agent:7")
+        assert settled is not None
+        assert settled[:2] == (Outcome.SKIPPED, "no longer with agent:8, now with agent:7")
 
     def test_the_reason_of_what_cannot_be_read_is_the_services(self) -> None:
-        assert before_sending(transfer(), Unread("not there")) == (Outcome.FAILED, "not there")
+        settled = before_sending(transfer(), Unread("not there"))
+        assert settled == (Outcome.FAILED, "not there", Retry.SEND)
 
 
 MOVED = replace(OPEN, owner="12", trace=11)
@@ -104,7 +107,7 @@ AFTER: list[tuple[str, Transfer, Chat, Answer, Reading, str | None]] = [
     ("is as before, after a refusal that may pass", transfer(), OPEN, LOCKED, OPEN, None),
     ("is as before, after the answer was lost", transfer(), OPEN, LOST, OPEN, None),
     ("is as before, since it was not sent", transfer(), OPEN, LIMITED, OPEN, None),
-    ("got a message only, after the answer was lost", transfer(), OPEN, LOST, TOUCHED, None),
+    ("got a message only, after the answer was lost", transfer(), OPEN, LOST, TOUCHED, "failed"),
     ("waits as before, after a yes that did nothing", transfer(), WAITING, YES, WAITING, "failed"),
     ("waits with a message more, after a yes", transfer(), WAITING, YES, replace(WAITING, trace=11), "requested"),
     ("is closed by now, after a yes", transfer(), OPEN, YES, replace(CLOSED, trace=12), "failed"),
@@ -122,6 +125,39 @@ AFTER: list[tuple[str, Transfer, Chat, Answer, Reading, str | None]] = [
 ]  # fmt: skip
 
 
+NOTHING_NEW = replace(SHOWN, trace=None)
+PROVEN: list[tuple[str, Transfer, Chat, Chat, bool | None, str | None]] = [
+    ("got a message only, and was transferred", transfer(), OPEN, TOUCHED, True, "failed"),
+    ("got a message only, and was not transferred", transfer(), OPEN, TOUCHED, False, None),
+    ("got a message only, and the history does not tell", transfer(), OPEN, TOUCHED, None, "failed"),
+    ("nobody has, and was transferred", transfer(), OPEN, PENDING, True, "requested"),
+    ("nobody has, and was not transferred", transfer(), OPEN, PENDING, False, None),
+    ("came back from its queue to the same agent", transfer("queue:3"), OPEN, TOUCHED, True, "accepted"),
+    ("has no trace and looks as before", transfer(), NOTHING_NEW, NOTHING_NEW, None, "failed"),
+    ("has no trace and was not transferred", transfer(), NOTHING_NEW, NOTHING_NEW, False, None),
+    ("has no trace and was declined", transfer(), NOTHING_NEW, NOTHING_NEW, True, "failed"),
+    ("somebody else has taken, whatever the history says", transfer(), OPEN, replace(OPEN, owner="9"), False, "failed"),
+]
+
+
+class TestAfterATransferToWhichNoAnswerCame:
+    @pytest.mark.parametrize(
+        ("_", "wish", "before", "after", "carried_out", "expected"), PROVEN, ids=[each[0] for each in PROVEN]
+    )
+    def test_a_chat_that(
+        self, _: str, wish: Transfer, before: Chat, after: Chat, carried_out: bool | None, expected: str | None
+    ) -> None:
+        assert outcome(after_sending(wish, before, LOST, after, carried_out=carried_out)) == expected
+
+    def test_history_is_asked_only_where_the_state_does_not_tell(self) -> None:
+        doubtful = after_sending(transfer(), OPEN, LOST, TOUCHED)
+        assert needs_proof(LOST, doubtful)
+        assert not needs_proof(YES, doubtful)
+        assert not needs_proof(LOST, after_sending(transfer(), OPEN, LOST, MOVED))
+        assert not needs_proof(LOST, after_sending(transfer(), OPEN, LOST, replace(OPEN, owner="9")))
+        assert not needs_proof(LOST, after_sending(transfer(), OPEN, LOST, OPEN))
+
+
 class TestAfterATransferWasSent:
     @pytest.mark.parametrize(
         ("_", "wish", "before", "answer", "after", "expected"), AFTER, ids=[each[0] for each in AFTER]
@@ -133,7 +169,11 @@ class TestAfterATransferWasSent:
 
     def test_a_chat_whose_receiver_declined_at_once_says_so(self) -> None:
         settled = after_sending(transfer(), SHOWN, Answered(RINGING), SHOWN)
-        assert settled == (Outcome.FAILED, "rejected: agent:12 did not take it, agent:7 has it still")
+        assert settled == (
+            Outcome.FAILED,
+            "rejected: agent:12 did not take it, agent:7 has it still",
+            Retry.NOTHING,
+        )
 
     def test_a_chat_that_was_not_moved_though_the_service_said_yes_says_so(self) -> None:
         settled = after_sending(transfer(), OPEN, YES, OPEN)
@@ -209,7 +249,8 @@ class TestWhileWaiting:
         ],
     )
     def test_the_reason_says_where_a_chat_has_gone(self, chat: Chat, reason: str) -> None:
-        assert while_waiting(transfer("agent:12", "agent:7"), chat) == (Outcome.FAILED, reason)
+        settled = while_waiting(transfer("agent:12", "agent:7"), chat)
+        assert settled == (Outcome.FAILED, reason, Retry.NOTHING)
 
 
 ACCEPT: list[tuple[str, Reading, str | None]] = [
@@ -231,7 +272,7 @@ class TestAccepting:
 
     @pytest.mark.parametrize("answer", [YES, NO, LOST, LIMITED])
     def test_has_worked_when_he_has_the_chat_whatever_the_service_said(self, answer: Answer) -> None:
-        assert after_accepting(transfer(), answer, MOVED) == (Outcome.ACCEPTED, None)
+        assert after_accepting(transfer(), answer, MOVED).outcome is Outcome.ACCEPTED
 
     @pytest.mark.parametrize("answer", [YES, NO, LOST, LIMITED])
     @pytest.mark.parametrize("after", [RINGING, WAITING, CLOSED, Unread("gone")])

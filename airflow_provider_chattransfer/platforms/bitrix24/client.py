@@ -113,6 +113,11 @@ class Bitrix24Client:
         for start in range(0, len(commands), BATCH_SIZE):
             yield from self.batch(commands[start : start + BATCH_SIZE], repeatable=True)
 
+    @property
+    def clock_ahead(self) -> float:
+        """By how many seconds the portal's clock is ahead of ours."""
+        return self._transport.clock_ahead
+
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()

@@ -15,6 +15,7 @@ from ..errors import Missing, PlatformError, RequestRefused, WrongCredentials
 from ..rate import RateLimit
 from .client import BATCH_SIZE, Bitrix24Client, Command
 from .dialogs import read_dialog
+from .history import TransferHistory
 from .listing import DialogFinder
 from .receivers import Receivers
 
@@ -39,6 +40,7 @@ class Bitrix24Platform(ChatPlatform):
         self.client = client
         self._finder = DialogFinder(client)
         self._receivers = Receivers(client)
+        self._history = TransferHistory(client)
 
     def check_targets(self, targets: Sequence[Target]) -> None:
         """Bitrix24 has agents and queues both."""
@@ -71,6 +73,9 @@ class Bitrix24Platform(ChatPlatform):
         answers.update(zip(commands, map(_answer, results), strict=True))
         not_let_in = next((result for result in results if isinstance(result, WrongCredentials)), None)
         return Sent(answers, Stop(str(not_let_in)) if not_let_in else None)
+
+    def were_carried_out(self, moves: Sequence[Move], *, since: Mapping[str, float]) -> Mapping[str, bool | None]:
+        return self._history.carried_out(moves, since=since)
 
     def receiver_of(self, chat: Chat) -> Target:
         return Target.agent(self.client.auth.user_id)
@@ -150,7 +155,7 @@ def _without_bot(chat: Reading, bots: frozenset[str]) -> Reading:
 
 def _answer(result: Any | PlatformError) -> Answer:
     if isinstance(result, RequestRefused):
-        return Refused(str(result), passing=(result.code or "").lower() in PASSING)
+        return Refused(str(result), passing=(result.code or "").lower() in PASSING, code=result.code)
     if isinstance(result, PlatformError):
         return answer_to(result)
     return Answered() if result is True else Unclear(f"the portal answered {type(result).__name__}, not true")

@@ -107,6 +107,17 @@ class SuperOfficeClient:
         query = {"chatSessionEntityId": chat_id, **ONLY_FIELDS}
         return self.agents("GetChatSessionEntity", query=query, repeatable=True)
 
+    def messages(self, chat_id: str) -> Any:
+        """``GetChatMessages``: everything written in the session, special messages among it."""
+        body = {"ChatSessionId": int(chat_id), "After": 0}
+        only = {"$select": "ChatMessageId,SpecialType,WhenPosted"}
+        return self.agents("GetChatMessages", body=body, query=only, repeatable=True)
+
+    @property
+    def clock_ahead(self) -> float:
+        """By how many seconds the service's clock is ahead of ours."""
+        return self._transport.clock_ahead
+
     def rows(self, path: str, *, select: str, where: str, page: int) -> Iterator[Mapping[str, Any]]:
         """The rows of an archive list, read by key: behind the last one seen, never by ``$skip``, which makes the
         service start from the first row for each page."""

@@ -13,7 +13,7 @@ from ..base import ChatPlatform, SendOptions, answer_to
 from ..errors import Missing, NotCarriedOut, NotUnderstood, PlatformError, RequestRefused, WrongCredentials
 from ..rate import RateLimit
 from .client import SuperOfficeClient
-from .sessions import ACTIVE, read_entity, read_row
+from .sessions import ACTIVE, posted_at, read_entity, read_row
 
 RATE_LIMIT = RateLimit(per_second=10.0, burst=10)
 """"No more than 10 API calls per second" (SuperOffice's checklist for custom applications)."""
@@ -23,6 +23,15 @@ READ_TIMEOUT = 60.0
 
 PAGE = 500
 """Rows of a list page; the service gives up to 1,000 by default."""
+
+ANSWERED = frozenset({"TransferedSession", "TransferRejected"})
+"""The special messages of a transfer that was answered (enum ChatMessageSpecialType; the spelling is SuperOffice's)."""
+
+PICKED_UP = frozenset({"Welcome"})
+"""The special message with which a session is picked up from its queue."""
+
+CLOCK_TOLERANCE = 2.0
+"""Seconds by which two clocks that were compared in whole seconds may differ."""
 
 Identities = Callable[[str], SuperOfficeClient]
 """Finds the client that acts as an associate, by his id; raises ``ValueError`` when there is none."""
@@ -95,6 +104,20 @@ class SuperOfficePlatform(ChatPlatform):
                     break
         return Sent(answers)
 
+    def were_carried_out(self, moves: Sequence[Move], *, since: Mapping[str, float]) -> Mapping[str, bool | None]:
+        """By the special messages that an acceptance, a rejection and a pick-up leave in the session.
+
+        A transfer or a reset to which nobody has reacted is no question: it shows in the session itself.
+        """
+        return {
+            move.transfer.chat_id: self._has_special(
+                move.transfer.chat_id,
+                ANSWERED if move.transfer.target.is_agent else PICKED_UP,
+                since=since[move.transfer.chat_id],
+            )
+            for move in moves
+        }
+
     def receiver_of(self, chat: Chat) -> Target:
         return Target.agent(chat.offered_to or self._principal())
 
@@ -153,6 +176,13 @@ class SuperOfficePlatform(ChatPlatform):
         if entity is None:
             raise RequestRefused("the service answered null: no such session, or not done", method=method)
         return Answered(read_entity(entity, method=method))
+
+    def _has_special(self, chat_id: str, kinds: frozenset[str], *, since: float) -> bool | None:
+        messages = self.client.messages(chat_id)
+        if not isinstance(messages, list):
+            return None
+        earliest = since + self.client.clock_ahead - CLOCK_TOLERANCE
+        return any(each.get("SpecialType") in kinds and posted_at(each) >= earliest for each in messages)
 
     def _acting_as(self, agent: str) -> SuperOfficeClient:
         return self._identities(agent) if self._identities else self.client

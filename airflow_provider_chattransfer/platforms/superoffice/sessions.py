@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from ...chats.model import Chat
@@ -15,6 +16,9 @@ ENDED = frozenset({"Finished", "Deleted", "Closed", "RequestPosted", "ClosedFrom
 ACTIVE = (5, 6)
 """CustomerLast and UserLast: the two statuses of a session that an agent has. A pending transfer is no status of
 its own but a ``TransferTo``."""
+
+
+NO_DATE = "0001-01-01T00:00:00"
 
 
 def read_entity(entity: Any, *, method: str) -> Chat:
@@ -46,6 +50,15 @@ def read_row(row: Mapping[str, Any], *, owner: str) -> Chat:
         queue=_id(row.get("chatTopic/chatTopicId")),
         customer=f"person {person}" if person else None,
     )
+
+
+def posted_at(message: Mapping[str, Any]) -> float:
+    """When a chat message was posted, in epoch seconds; ``WhenPosted`` is in UTC, with an offset or without.
+
+    The year 1 stands for no date.
+    """
+    moment = datetime.fromisoformat(str(message.get("WhenPosted") or NO_DATE))
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() if moment.year > 1 else 0.0
 
 
 def _associate(carrier: Any) -> str | None:

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run intended, sent and confirmed, so that a retry goes on where an earlier try was stopped.
+
+The ledger is a list of entries that only grows; a ``Journal`` keeps them, this module says what they mean. An
+intent stands in it before its chat is sent, and the outcome after its state was read back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
+
+from .model import Chat, Json, Outcome, Result, Retry, Target, Transfer
+
+PLAN_PIECE = 500
+"""Transfers in one entry of the plan: some 40 kB, below the 64 kB that Airflow's task state store takes."""
+
+
+class Journal(Protocol):
+    """Where entries are kept, in the order in which they came."""
+
+    def entries(self) -> Iterator[Json]:
+        """All entries so far."""
+
+    def append(self, entry: Json) -> None:
+        """Keep one more. When this returns, it outlives the process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A chat that is about to be sent, or was: the state that it is sent on, and when, in epoch seconds."""
+
+    chat: Chat
+    at: float
+
+
+@dataclass(slots=True)
+class Ledger:
+    """A run as its entries tell it, and the place where it goes on writing them.
+
+    ``plan`` is empty before the run has one. ``sent`` holds the chats of which it is not known, or not yet, what
+    their sending did; a chat that was seen not to have moved is in it no more.
+    """
+
+    journal: Journal
+    plan: list[Transfer] = field(default_factory=list)
+    planned_at: float | None = None
+    sent: dict[str, Intent] = field(default_factory=dict)
+    results: dict[str, Result] = field(default_factory=dict)
+    deadline: float | None = None
+    finished_by: int | None = None
+
+    @classmethod
+    def read(cls, journal: Journal) -> Self:
+        """The ledger that ``journal`` keeps, an empty one where it keeps none."""
+        ledger = cls(journal)
+        for entry in journal.entries():
+            ledger._apply(entry)
+        return ledger
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether the plan is complete; nothing is sent before."""
+        return self.planned_at is not None
+
+    def start_anew(self) -> None:
+        """Let what stands here so far count no more."""
+        self._write({"anew": True})
+
+    def write_plan(self, transfers: Sequence[Transfer], *, now: float) -> None:
+        """Note what the run is to do, before it does anything; ``now`` in epoch seconds."""
+        if self.plan:
+            self.start_anew()
+        for start in range(0, len(transfers), PLAN_PIECE):
+            self._write({"plan": [_transfer(each) for each in transfers[start : start + PLAN_PIECE]]})
+        self._write({"planned_at": now})
+
+    def write_intents(self, chats: Iterable[Chat], *, now: float) -> None:
+        """Note which chats are about to be sent, and the states that they are sent on."""
+        self._write({"sent": [_state(chat) for chat in chats], "at": now})
+
+    def write_results(self, results: Iterable[Result], *, unmoved: Iterable[str] = ()) -> None:
+        """Note outcomes, and the chats of which a read showed that their sending did nothing."""
+        settled = [_settled(result) for result in results]
+        entry: Json = {"settled": settled, "unmoved": list(unmoved)}
+        if settled or entry["unmoved"]:
+            self._write(entry)
+
+    def write_deadline(self, deadline: float) -> None:
+        """Note until when acceptance is waited for, in epoch seconds, so that a retry does not wait anew."""
+        self._write({"deadline": deadline})
+
+    def write_finished(self, *, series: int) -> None:
+        """Note that the task is done. ``series`` tells the tries between two clearings of the task apart."""
+        self._write({"finished_by": series})
+
+    def open_results(self, reason: str) -> list[Result]:
+        """An outcome for each planned chat, in order; what is open is ``failed`` for ``reason``."""
+        return [self.results.get(each.chat_id) or self._open_result(each, reason) for each in self.plan]
+
+    def _open_result(self, transfer: Transfer, reason: str) -> Result:
+        if transfer.chat_id in self.sent:
+            return Result(transfer, Outcome.FAILED, f"not known: it was sent, and not read back: {reason}", Retry.LOOK)
+        return Result(transfer, Outcome.FAILED, f"not attempted: {reason}", Retry.SEND)
+
+    def _write(self, entry: Json) -> None:
+        self.journal.append(entry)
+        self._apply(entry)
+
+    def _apply(self, entry: Mapping[str, Any]) -> None:
+        match entry:
+            case {"anew": True}:
+                self.plan, self.planned_at, self.sent, self.results = [], None, {}, {}
+                self.deadline = self.finished_by = None
+            case {"plan": transfers}:
+                self.plan.extend(map(_read_transfer, transfers))
+            case {"planned_at": at}:
+                self.planned_at = at
+            case {"sent": chats, "at": at}:
+                self.sent.update((chat.id, Intent(chat, at)) for chat in map(_read_state, chats))
+            case {"settled": settled, "unmoved": unmoved}:
+                self._settle(settled, unmoved)
+            case {"deadline": deadline}:
+                self.deadline = deadline
+            case {"finished_by": series}:
+                self.finished_by = series
+            case _:
+                raise ValueError(f"this is no entry of a run's ledger: {sorted(entry)}")
+
+    def _settle(self, settled: Sequence[Any], unmoved: Sequence[str]) -> None:
+        for chat_id in unmoved:
+            self.sent.pop(chat_id, None)
+        for entry in settled:
+            result = _read_settled(entry)
+            self.results[result.transfer.chat_id] = result
+            if result.retry is not Retry.LOOK:
+                self.sent.pop(result.transfer.chat_id, None)
+
+
+class Unkept:
+    """The journal of a run of which nothing outlives the process."""
+
+    def entries(self) -> Iterator[Json]:
+        return iter(())
+
+    def append(self, entry: Json) -> None:
+        pass
+
+
+def _transfer(transfer: Transfer) -> list[Any]:
+    source = None if transfer.source is None else str(transfer.source)
+    return [transfer.chat_id, str(transfer.target), source, transfer.offered]
+
+
+def _read_transfer(value: Sequence[Any]) -> Transfer:
+    chat_id, target, source, offered = value
+    return Transfer(
+        chat_id=chat_id,
+        target=Target.parse(target),
+        source=None if source is None else Target.parse(source),
+        offered=offered,
+    )
+
+
+def _settled(result: Result) -> list[Any]:
+    return [*_transfer(result.transfer), result.outcome.value, result.reason, result.retry.value]
+
+
+def _read_settled(value: Sequence[Any]) -> Result:
+    *transfer, outcome, reason, retry = value
+    return Result(_read_transfer(transfer), Outcome(outcome), reason, Retry(retry))
+
+
+def _state(chat: Chat) -> list[Any]:
+    return [chat.id, chat.owner, chat.offered_to, chat.shows_offers, chat.queue, chat.session, chat.trace]
+
+
+def _read_state(value: Sequence[Any]) -> Chat:
+    chat_id, owner, offered_to, shows_offers, queue, session, trace = value
+    return Chat(
+        id=chat_id,
+        owner=owner,
+        offered_to=offered_to,
+        shows_offers=shows_offers,
+        queue=queue,
+        session=session,
+        trace=trace,
+    )

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a run's ledger is kept: Airflow's task state store, or files beside the report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from ..chats.ledger import Journal, Unkept
+from ..chats.model import Json
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+def journal_of(context: Context, *, inputs: Json, report_path: str | None) -> Journal:
+    """The journal of this task's run, the same one for every try with the same ``inputs``.
+
+    With a ``report_path`` it lies beside the report; otherwise it is in the task state store, which Airflow has
+    since 3.3. Without either, nothing is kept.
+    """
+    store = context.get("task_state_store")
+    if report_path:
+        return FileJournal(report_path, name=_digest([inputs, *_identity(context)]))
+    return Unkept() if store is None else StateStoreJournal(store, name=_digest(inputs))
+
+
+class StateStoreJournal:
+    """Entries as values of the task state store, which a task's tries share; its key holds no number of a try."""
+
+    def __init__(self, store: Any, *, name: str) -> None:
+        self._store = store
+        self._name = name
+        self._length: int | None = None
+
+    def entries(self) -> Iterator[Json]:
+        for number in count(1):
+            entry = self._store.get(self._key(number))
+            if entry is None:
+                self._length = number - 1
+                return
+            yield entry
+
+    def append(self, entry: Json) -> None:
+        self._length = self._count() + 1
+        self._store.set(self._key(self._length), entry)
+
+    def _count(self) -> int:
+        if self._length is None:
+            for _ in self.entries():
+                pass
+        return self._length or 0
+
+    def _key(self, number: int) -> str:
+        return f"chats {self._name} {number:06d}"
+
+
+class FileJournal:
+    """Entries as files of one line in a folder beside the report: an object store has no appending."""
+
+    def __init__(self, report_path: str, *, name: str) -> None:
+        from airflow.sdk import ObjectStoragePath
+
+        self._folder = ObjectStoragePath(f"{report_path}.ledger") / name
+        self._length: int | None = None
+
+    def entries(self) -> Iterator[Json]:
+        """All whole entries. A last one that was cut off in the middle was never acted upon."""
+        for number in count(1):
+            file = self._file(number)
+            entry = _whole(file.read_text()) if file.exists() else None
+            if entry is None:
+                self._length = number - 1
+                return
+            yield entry
+
+    def append(self, entry: Json) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._length = self._count() + 1
+        self._file(self._length).write_text(json.dumps(entry, separators=(",", ":")) + "\n")
+
+    def _count(self) -> int:
+        if self._length is None:
+            for _ in self.entries():
+                pass
+        return self._length or 0
+
+    def _file(self, number: int) -> Any:
+        return self._folder / f"{number:06d}.jsonl"
+
+
+def _whole(text: str) -> Json | None:
+    return json.loads(text) if text.endswith("\n") else None
+
+
+def _identity(context: Context) -> list[Any]:
+    """Which task this is, whatever the try: other runs may write to the same report path."""
+    ti = context["ti"]
+    return [ti.dag_id, ti.run_id, ti.task_id, ti.map_index]
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
