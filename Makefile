@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check bench airflow clean
+.PHONY: demo test check bench chaos airflow clean
 
 demo: $(READY)  ## run both hand-overs against the sandbox and show what happened
 	$(BIN)/python -m demo
@@ -18,6 +18,9 @@ check: $(READY)  ## lint, format and types
 
 bench: $(READY)  ## measure requests, time and memory of bulk runs
 	$(BIN)/python -m tests.bench
+
+chaos: $(READY)  ## kill workers at random moments among random faults, and count who was lost or moved twice
+	$(BIN)/python -m tests.chaos
 
 airflow: $(READY)  ## start Airflow with the sandbox beside it
 	$(BIN)/python -m demo.standalone

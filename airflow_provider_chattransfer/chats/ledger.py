@@ -11,10 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
-from .model import Chat, Json, Outcome, Result, Retry, Target, Transfer
+from .model import Chat, Json, Outcome, Result, Retry, Target, Transfer, TransferReport
 
 PLAN_PIECE = 500
 """Transfers in one entry of the plan: some 40 kB, below the 64 kB that Airflow's task state store takes."""
+
+SETTLED_PIECE = 200
+"""Outcomes in one entry, with their reasons."""
 
 
 class Journal(Protocol):
@@ -40,7 +43,8 @@ class Ledger:
     """A run as its entries tell it, and the place where it goes on writing them.
 
     ``plan`` is empty before the run has one. ``sent`` holds the chats of which it is not known, or not yet, what
-    their sending did; a chat that was seen not to have moved is in it no more.
+    their sending did; a chat that was seen not to have moved is in it no more. ``stopped_for_good`` is of this try
+    alone: it ended early, for a cause that a retry would meet again.
     """
 
     journal: Journal
@@ -49,7 +53,9 @@ class Ledger:
     sent: dict[str, Intent] = field(default_factory=dict)
     results: dict[str, Result] = field(default_factory=dict)
     deadline: float | None = None
+    failed_looks: int = 0
     finished_by: int | None = None
+    stopped_for_good: bool = False
 
     @classmethod
     def read(cls, journal: Journal) -> Self:
@@ -82,10 +88,28 @@ class Ledger:
 
     def write_results(self, results: Iterable[Result], *, unmoved: Iterable[str] = ()) -> None:
         """Note outcomes, and the chats of which a read showed that their sending did nothing."""
-        settled = [_settled(result) for result in results]
-        entry: Json = {"settled": settled, "unmoved": list(unmoved)}
-        if settled or entry["unmoved"]:
-            self._write(entry)
+        settled, left = [_settled(result) for result in results], list(unmoved)
+        for start in range(0, len(settled) or min(len(left), 1), SETTLED_PIECE):
+            self._write({"settled": settled[start : start + SETTLED_PIECE], "unmoved": left})
+            left = []
+
+    def write_waited_for(self, results: Iterable[Result]) -> None:
+        """Note what a wait has settled, so that a retry need not see it again: a chat may be closed by then."""
+        self.write_results([each for each in results if self._awaits(each) and each.outcome is not Outcome.REQUESTED])
+
+    def write_failed_looks(self, number: int) -> None:
+        """Note how many looks of a wait have failed in a row."""
+        if number != self.failed_looks:
+            self._write({"failed_looks": number})
+
+    def with_retries(self, report: TransferReport) -> TransferReport:
+        """A report that was plain JSON in between, with what a retry may do about each chat that failed."""
+        failed = {key: each for key, each in self.results.items() if each.outcome is Outcome.FAILED}
+        return report.with_results(failed, finished_at=report.finished_at)
+
+    def _awaits(self, result: Result) -> bool:
+        known = self.results.get(result.transfer.chat_id)
+        return known is None or known.outcome is Outcome.REQUESTED
 
     def write_deadline(self, deadline: float) -> None:
         """Note until when acceptance is waited for, in epoch seconds, so that a retry does not wait anew."""
@@ -112,7 +136,7 @@ class Ledger:
         match entry:
             case {"anew": True}:
                 self.plan, self.planned_at, self.sent, self.results = [], None, {}, {}
-                self.deadline = self.finished_by = None
+                self.deadline, self.failed_looks, self.finished_by = None, 0, None
             case {"plan": transfers}:
                 self.plan.extend(map(_read_transfer, transfers))
             case {"planned_at": at}:
@@ -123,6 +147,8 @@ class Ledger:
                 self._settle(settled, unmoved)
             case {"deadline": deadline}:
                 self.deadline = deadline
+            case {"failed_looks": number}:
+                self.failed_looks = number
             case {"finished_by": series}:
                 self.finished_by = series
             case _:

@@ -74,7 +74,8 @@ class Chat:
     has not answered, and ``shows_offers`` whether the service would have told. ``queue`` is the open line or
     chat topic it belongs to. ``trace`` is a number that grows with every message, so also with a transfer's
     own: two equal traces mean that nothing has happened in between. ``customer`` is an opaque key that only
-    tells whether two chats are the same person's.
+    tells whether two chats are the same person's. ``in_other_hands`` tells that another run has sent it since this
+    one began.
     """
 
     id: str
@@ -86,6 +87,7 @@ class Chat:
     session: str | None = None
     trace: int | None = None
     customer: str | None = field(default=None, repr=False)
+    in_other_hands: bool = False
 
     @property
     def holder(self) -> Target | None:

@@ -34,8 +34,12 @@ ALIKE = 100
 
 BEFORE = "an earlier try was stopped when it had sent it"
 
-PAUSES = (0.0, 2.0, 10.0, 30.0)
+PAUSES = (0.0, 2.0, 10.0, 50.0, 60.0)
 """Seconds before each round. Bitrix24 locks a chat while it is being transferred, for 60 s at the most."""
+
+LONGEST_REQUEST = 60.0
+"""Seconds for which a service works on a request, documented for Bitrix24: what was sent without an answer may happen
+until then, and is not sent again before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +111,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Nothing more can be done: the credentials are wrong, or the service is out of reach."""
+    """Nothing more can be done: the credentials are wrong, or the service is out of reach.
+
+    ``for_good`` tells that a retry would be stopped by the same cause.
+    """
 
     reason: str
+    for_good: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +157,7 @@ def hand_over(transfers: Sequence[Transfer], *, chunk: int, ledger: Ledger | Non
             break
         if pause:
             yield Pause(pause)
+        run.waited += pause
         for piece in _pieces(open_transfers, chunk):
             yield from run.move(piece)
             yield Progress(done=len(run.results), total=run.total, counts=run.counts())
@@ -173,23 +182,38 @@ def preview(transfers: Sequence[Transfer], *, chunk: int) -> Steps:
     return [run.results[transfer.chat_id] for transfer in transfers]
 
 
-def take_over(transfer: Transfer) -> Steps:
-    """Accept one transfer that is under way; ``transfer.target`` is the agent who receives it."""
+def take_over(transfer: Transfer, *, ledger: Ledger | None = None) -> Steps:
+    """Accept one transfer that is under way; ``transfer.target`` is the agent who receives it.
+
+    What an earlier try settled, by ``ledger``, is not touched; what it may have accepted when it was stopped is read
+    first.
+    """
+    known = ledger.results.get(transfer.chat_id) if ledger is not None else None
+    if known is not None and known.retry is Retry.NOTHING:
+        return [known]
+    tried = ledger is not None and transfer.chat_id in ledger.sent
+    result = Result(transfer, *(yield from _accept(transfer, tried=tried)))
+    yield Confirm([result])
+    return [result]
+
+
+def _accept(transfer: Transfer, *, tried: bool) -> Generator[Step, Reply, Settled]:
     chats = yield Read([transfer.chat_id])
     if isinstance(chats, Stop):
-        return [Result(transfer, Outcome.FAILED, f"not attempted: {chats.reason}")]
+        return Settled(Outcome.FAILED, f"not attempted: {chats.reason}", Retry.LOOK if tried else Retry.SEND)
     assert isinstance(chats, Mapping)
     chat = chats[transfer.chat_id]
-    if settled := before_accepting(transfer, chat):
-        return [Result(transfer, *settled)]
+    if settled := before_accepting(transfer, chat, tried=tried):
+        return settled
     assert isinstance(chat, Chat)
+    yield Intend([Move(transfer, chat)])
     answer = yield Accept(chat)
     assert isinstance(answer, Answered | Refused | NotSent | Unclear)
     after = yield Read([transfer.chat_id])
     if isinstance(after, Stop):
-        return [Result(transfer, Outcome.FAILED, f"not known whether it was accepted: {after.reason}")]
+        return Settled(Outcome.FAILED, f"not known whether it was accepted: {after.reason}", Retry.LOOK)
     assert isinstance(after, Mapping)
-    return [Result(transfer, *after_accepting(transfer, answer, after[transfer.chat_id]))]
+    return after_accepting(transfer, answer, after[transfer.chat_id])
 
 
 @dataclass(slots=True)
@@ -203,6 +227,8 @@ class _Run:
     answers: dict[str, Answer] = field(default_factory=dict)
     refusals: tuple[str, int] = ("", 0)
     stopped: Stop | None = None
+    waited: float = 0.0
+    sent_after: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def after(cls, ledger: Ledger | None, *, total: int) -> _Run:
@@ -266,10 +292,16 @@ class _Run:
                 continue
             if settled := before_sending(transfer, chat):
                 self.settle(transfer, settled)
-            elif isinstance(chat, Chat):
+            elif isinstance(chat, Chat) and not self._may_happen_yet(transfer):
                 self.sent_on[transfer.chat_id] = chat
+                self.sent_after[transfer.chat_id] = self.waited
                 to_send.append(Move(transfer, chat))
         return to_send
+
+    def _may_happen_yet(self, transfer: Transfer) -> bool:
+        """Whether the service may still be at work on an earlier sending, which got no answer."""
+        since = self.waited - self.sent_after.get(transfer.chat_id, 0.0)
+        return isinstance(self.answers.get(transfer.chat_id), Unclear) and since < LONGEST_REQUEST
 
     def look_back(self, sent: Sequence[Move]) -> Generator[Step, Reply, list[str]]:
         """Read the chats again that were sent, settle what their state proves, and return those left alone."""

@@ -71,6 +71,8 @@ def before_sending(transfer: Transfer, chat: Reading) -> Settled | None:
         return Settled(Outcome.REQUESTED)
     if not transfer.offered and chat.owner is None and not target.is_agent and _in_queue(chat, target):
         return Settled(Outcome.UNCHANGED)
+    if chat.in_other_hands:
+        return Settled(Outcome.SKIPPED, "another run has just moved it")
     if not _still_with_source(transfer, chat):
         return Settled(Outcome.SKIPPED, f"no longer with {transfer.source}, now with {chat.holder or 'nobody'}")
     return None
@@ -121,8 +123,14 @@ def needs_proof(answer: Answer, settled: Settled | None) -> bool:
 def _after_silence(
     transfer: Transfer, before: Chat, answer: Unclear, after: Chat, carried_out: bool | None
 ) -> Settled | None:
-    """The outcome of a transfer to which no answer came, and which has not arrived."""
-    if carried_out is None and (after.trace is None or after.moved_since(before)):
+    """The outcome of a transfer to which no answer came, and which has not arrived.
+
+    A history that shows nothing is no proof where the owner has let go of the chat: it may lag.
+    """
+    unexplained = after.owner != before.owner or (
+        carried_out is None and (after.trace is None or after.moved_since(before))
+    )
+    if unexplained and not carried_out:
         nobody = "; nobody owns the chat now" if after.owner is None else ""
         return Settled(Outcome.FAILED, f"not known: {answer.reason}{nobody}", Retry.LOOK)
     if not carried_out:
@@ -152,30 +160,40 @@ def while_waiting(transfer: Transfer, chat: Reading) -> Settled | None:
     return None if chat.owner is None else Settled(Outcome.ACCEPTED)
 
 
-def before_accepting(transfer: Transfer, chat: Reading) -> Settled | None:
-    """The outcome of an acceptance that need not, or must not, be sent; ``None`` when it is to be sent."""
+def before_accepting(transfer: Transfer, chat: Reading, *, tried: bool = False) -> Settled | None:
+    """The outcome of an acceptance that need not, or must not, be sent; ``None`` when it is to be sent.
+
+    ``tried``: an earlier try was stopped when it had sent it, or was about to.
+    """
     if isinstance(chat, Unread):
-        return Settled(Outcome.FAILED, chat.reason)
+        return Settled(Outcome.FAILED, chat.reason, Retry.LOOK if tried else Retry.SEND)
     if chat.closed:
-        return Settled(Outcome.SKIPPED, "closed")
+        return Settled(Outcome.FAILED, CLOSED) if tried else Settled(Outcome.SKIPPED, "closed")
     if chat.owner == transfer.target.id:
-        return Settled(Outcome.UNCHANGED)
+        return Settled(Outcome.ACCEPTED if tried else Outcome.UNCHANGED)
     if chat.shows_offers and chat.offered_to != transfer.target.id:
-        return Settled(Outcome.SKIPPED, f"not being transferred to {transfer.target}, now with {chat.holder}")
-    if not chat.shows_offers and chat.owner is not None:
-        return Settled(Outcome.SKIPPED, f"nothing to accept: {chat.holder} has it")
-    return None
+        gone = f"not being transferred to {transfer.target}, now with {chat.holder}"
+    elif not chat.shows_offers and chat.owner is not None:
+        gone = f"nothing to accept: {chat.holder} has it"
+    else:
+        return None
+    if tried:
+        return Settled(Outcome.FAILED, f"not known whether it was accepted: {gone}")
+    return Settled(Outcome.SKIPPED, gone)
 
 
 def after_accepting(transfer: Transfer, answer: Answer, after: Reading) -> Settled:
     """The outcome of an acceptance that was sent."""
     if isinstance(after, Unread):
-        return Settled(Outcome.FAILED, f"not known whether it was accepted: {after.reason}")
+        return Settled(Outcome.FAILED, f"not known whether it was accepted: {after.reason}", Retry.LOOK)
     if after.owner == transfer.target.id:
         return Settled(Outcome.ACCEPTED)
-    if isinstance(answer, Refused | NotSent | Unclear):
-        return Settled(Outcome.FAILED, f"not accepted: {answer.reason}")
-    return Settled(Outcome.FAILED, f"not accepted: the service answered that all is well; {after.holder} has the chat")
+    if isinstance(answer, Unclear):
+        return Settled(Outcome.FAILED, f"not known whether it was accepted: {answer.reason}", Retry.LOOK)
+    if isinstance(answer, Refused | NotSent):
+        return Settled(Outcome.FAILED, f"not accepted: {answer.reason}", Retry.SEND)
+    why = f"not accepted: the service answered that all is well; {after.holder} has the chat"
+    return Settled(Outcome.FAILED, why, Retry.SEND)
 
 
 def _arrived(target: Target, before: Chat, answer: Answer, after: Chat) -> Settled | None:

@@ -13,6 +13,11 @@ from .settling import while_waiting
 LONGEST_WAIT = timedelta(days=1)
 """How long a wait lasts that was given no deadline: neither service ever ends a pending transfer by itself."""
 
+FAILED_LOOKS = 15
+"""Failed looks in a row with which a wait ends. Each has repeated its requests for a minute or two, so that a service
+that is away for ten minutes (Bitrix24's longest block) is outlasted. An answer that is not understood is not repeated:
+then this is the number of intervals."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -29,10 +34,16 @@ class AcceptancePoller:
     are watched; the others are settled already.
     """
 
-    def __init__(self, report: TransferReport, *, deadline: float) -> None:
-        """``deadline`` in seconds since the epoch, on the wall clock, so that it outlives this process."""
+    def __init__(self, report: TransferReport, *, deadline: float, failed_looks: int = 0) -> None:
+        """``deadline`` in seconds since the epoch, on the wall clock, so that it outlives this process.
+
+        ``failed_looks`` is how many have failed in a row, in a process before this one. ``settled`` will hold what
+        this process saw.
+        """
         self.report = report
         self.deadline = deadline
+        self.failed_looks = failed_looks
+        self.settled: list[Result] = []
         self._open = {result.transfer.chat_id: result for result in report.waiting}
 
     @property
@@ -42,13 +53,20 @@ class AcceptancePoller:
 
     def observe(self, chats: Mapping[str, Reading], *, now: datetime) -> Verdict:
         """Settle what ``chats`` proves. Chats that are not in it stay open."""
+        self.failed_looks = 0
         settled: dict[str, Result] = {}
         for chat_id, result in list(self._open.items()):
             if chat_id in chats and (verdict := while_waiting(result.transfer, chats[chat_id])):
                 settled[chat_id] = result.now(*verdict)
                 del self._open[chat_id]
+        self.settled.extend(settled.values())
         self.report = self.report.with_results(settled, finished_at=now)
         return self.verdict(now=now)
+
+    def look_failed(self) -> bool:
+        """Note that the chats could not be read; returns whether that is tolerable, and the wait goes on."""
+        self.failed_looks += 1
+        return self.failed_looks < FAILED_LOOKS
 
     def verdict(self, *, now: datetime) -> Verdict:
         """Whether the wait is over at ``now``, without another look."""

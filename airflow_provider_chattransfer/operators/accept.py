@@ -11,7 +11,9 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from ..chats.model import Chat, Target, Transfer, TransferReport, as_id
 from ..chats.run import take_over
+from .journal import ledger_of
 from .reporting import hand_in
+from .retrying import retry_by_cause, without_vain_retries
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -35,28 +37,41 @@ class AcceptTransferOperator(BaseOperator):
 
     def __init__(self, *, conn_id: str, chat_id: int | str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        retry_by_cause(self)
         self.conn_id = conn_id
         self.chat_id = chat_id
+        self._killed = False
 
+    @without_vain_retries
     def execute(self, context: Context) -> dict[str, Any]:
         """Accept, and return a report of one chat; raises ``ChatsNotTransferred`` when it was not accepted."""
         from ..hooks.base import open_platform
         from ..platforms.driving import carry_out
 
         chat_id = as_id(self.chat_id, of="chat_id")
-        started_at = datetime.now(UTC)
+        ledger = ledger_of(context, inputs={"conn_id": self.conn_id, "chat_id": chat_id})
         with open_platform(self.conn_id) as platform:
-            transfer = Transfer(chat_id=chat_id, target=_receiver(platform, chat_id))
-            results = carry_out(take_over(transfer), platform)
+            if not ledger.has_plan:
+                transfer = Transfer(chat_id=chat_id, target=_receiver(platform, chat_id))
+                ledger.write_plan([transfer], now=datetime.now(UTC).timestamp())
+            (transfer,) = ledger.plan
+            steps = take_over(transfer, ledger=ledger)
+            results = carry_out(steps, platform, ledger=ledger, interrupted=lambda: self._killed)
         report = TransferReport(
             platform=platform.name,
             conn_id=self.conn_id,
             results=tuple(results),
-            started_at=started_at,
+            started_at=datetime.fromtimestamp(ledger.planned_at or 0.0, UTC),
             finished_at=datetime.now(UTC),
         )
         self.log.info("%s", report)
-        return hand_in(context, report)
+        value = hand_in(context, report, stopped_for_good=ledger.stopped_for_good)
+        ledger.write_finished(series=context["ti"].max_tries)
+        return value
+
+    def on_kill(self) -> None:
+        """Accept nothing more."""
+        self._killed = True
 
 
 def _receiver(platform: ChatPlatform, chat_id: str) -> Target:

@@ -5,15 +5,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Iterator
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from ..chats.ledger import Journal, Unkept
+from ..chats.ledger import Journal, Ledger, Unkept
 from ..chats.model import Json
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+
+def ledger_of(context: Context, *, inputs: Json, report_path: str | None = None) -> Ledger:
+    """What earlier tries of this task, with the same ``inputs``, put on record.
+
+    A task that was cleared after it had succeeded starts anew: the number of its tries has grown by then.
+    """
+    ledger = Ledger.read(journal_of(context, inputs=inputs, report_path=report_path))
+    if ledger.finished_by not in (None, context["ti"].max_tries):
+        ledger.start_anew()
+    return ledger
 
 
 def journal_of(context: Context, *, inputs: Json, report_path: str | None) -> Journal:
@@ -58,17 +70,30 @@ class StateStoreJournal:
         return f"chats {self._name} {number:06d}"
 
 
+class TakenOver(RuntimeError):
+    """Another try of the same task has taken its record over, so this one does nothing more."""
+
+
 class FileJournal:
-    """Entries as files of one line in a folder beside the report: an object store has no appending."""
+    """Entries as files of one line in a folder beside the report: an object store has no appending.
+
+    It belongs to whoever read it last. A task may outlive the worker that watched over it, and is still at work when
+    Airflow starts the next try; what it would add now, that try has not read. (Of the task state store, Airflow itself
+    lets only the present try write.)
+    """
 
     def __init__(self, report_path: str, *, name: str) -> None:
         from airflow.sdk import ObjectStoragePath
 
         self._folder = ObjectStoragePath(f"{report_path}.ledger") / name
+        self._owner = self._folder / "owner"
+        self._me = secrets.token_hex(8)
         self._length: int | None = None
 
     def entries(self) -> Iterator[Json]:
         """All whole entries. A last one that was cut off in the middle was never acted upon."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._owner.write_text(self._me)
         for number in count(1):
             file = self._file(number)
             entry = _whole(file.read_text()) if file.exists() else None
@@ -78,8 +103,10 @@ class FileJournal:
             yield entry
 
     def append(self, entry: Json) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        """Raises ``TakenOver``."""
         self._length = self._count() + 1
+        if self._owner.read_text() != self._me:
+            raise TakenOver("another try of this task goes on with its chats; this one sends nothing more")
         self._file(self._length).write_text(json.dumps(entry, separators=(",", ":")) + "\n")
 
     def _count(self) -> int:

@@ -16,13 +16,15 @@ from ..chats.model import Chat, Result, Target, Transfer, TransferReport, as_id,
 from ..chats.planning import Strategy, plan_transfers
 from ..chats.run import hand_over, preview
 from ..chats.waiting import LONGEST_WAIT, AcceptancePoller
-from .journal import journal_of
+from .journal import ledger_of
 from .reporting import hand_in, push, report_file, waited_for
+from .retrying import retry_by_cause, without_vain_retries
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
     from ..platforms.base import ChatPlatform
+    from ..platforms.turns import Turn
 
 Plan = Callable[["ChatPlatform"], list[Transfer]]
 """Asks a platform which chats are to go where. Its input has been checked."""
@@ -62,6 +64,7 @@ class _TransferOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        retry_by_cause(self)
         self.conn_id = conn_id
         self.bot_leaves = bot_leaves
         self.wait_for_acceptance = wait_for_acceptance
@@ -77,6 +80,7 @@ class _TransferOperator(BaseOperator):
     def plan(self) -> Plan:
         """Check the input and return what has to be asked of the platform; raises ``ValueError``."""
 
+    @without_vain_retries
     def execute(self, context: Context) -> dict[str, Any]:
         """Move the chats and return the report as plain JSON.
 
@@ -95,28 +99,23 @@ class _TransferOperator(BaseOperator):
                 report = self._wait(context, platform, report, ledger)
         return self._hand_in(context, report, ledger)
 
+    @without_vain_retries
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the wait in the triggerer, from the event alone."""
-        report = waited_for(context, event)
-        return self._hand_in(context, report, self._ledger(context))
+        ledger = self._ledger(context)
+        report = waited_for(context, event, ledger=ledger)
+        return self._hand_in(context, report, ledger)
 
     def on_kill(self) -> None:
         """Send nothing more; the run then accounts for what is left."""
         self._killed = True
 
     def _ledger(self, context: Context) -> Ledger:
-        """What earlier tries of this task put on record.
-
-        A task that was cleared after it had succeeded starts anew: the number of its tries has grown by then.
-        """
         if self.dry_run_only:
             return Ledger(Unkept())
         inputs = {name: getattr(self, name) for name in self.template_fields if name != "report_path"}
         inputs["bot_leaves"] = self.bot_leaves
-        ledger = Ledger.read(journal_of(context, inputs=inputs, report_path=self.report_path))
-        if ledger.finished_by not in (None, context["ti"].max_tries):
-            ledger.start_anew()
-        return ledger
+        return ledger_of(context, inputs=inputs, report_path=self.report_path)
 
     def _move(self, context: Context, platform: ChatPlatform, plan: Plan, ledger: Ledger) -> TransferReport:
         from ..platforms.base import SendOptions
@@ -139,12 +138,21 @@ class _TransferOperator(BaseOperator):
                 platform,
                 options=SendOptions(bot_leaves=self.bot_leaves),
                 ledger=ledger,
+                turn=None if self.dry_run_only else self._turn(context, platform, ledger),
                 interrupted=lambda: self._killed,
             )
         except AirflowTaskTimeout:
             push(context, report(ledger.open_results("the task ran out of time")))
             raise
         return report(results)
+
+    @staticmethod
+    def _turn(context: Context, platform: ChatPlatform, ledger: Ledger) -> Turn:
+        from ..platforms.turns import Turn
+
+        ti = context["ti"]
+        run = f"{ti.dag_id} {ti.run_id} {ti.task_id} {ti.map_index}"
+        return Turn(platform.account, run=run, since=ledger.planned_at or 0.0)
 
     def _report(self, platform: ChatPlatform, ledger: Ledger) -> Callable[[Sequence[Result]], TransferReport]:
         """The report of results; it covers all tries."""
@@ -178,9 +186,13 @@ class _TransferOperator(BaseOperator):
         except (AirflowTaskTimeout, PlatformError):
             push(context, poller.report)
             raise
+        finally:
+            ledger.write_waited_for(poller.settled)
 
     def _hand_in(self, context: Context, report: TransferReport, ledger: Ledger) -> dict[str, Any]:
-        value = hand_in(context, report, max_failed_ratio=self.max_failed_ratio)
+        value = hand_in(
+            context, report, max_failed_ratio=self.max_failed_ratio, stopped_for_good=ledger.stopped_for_good
+        )
         ledger.write_finished(series=context["ti"].max_tries)
         return value
 
@@ -285,7 +297,8 @@ class ReassignChatsOperator(_TransferOperator):
             platform.check_targets(targets)
             chats = find(platform)
             loads = _loads(platform, targets) if strategy is Strategy.LEAST_LOADED and chats else None
-            return plan_transfers(chats, targets, strategy=strategy, loads=loads, sources=sources)
+            holders = sources or [chat.holder for chat in chats if chat.holder is not None]
+            return plan_transfers(chats, targets, strategy=strategy, loads=loads, sources=holders)
 
         return ask
 

@@ -30,6 +30,9 @@ class ChatPlatform(ABC):
     name: str
     """The connection type, as reports name the platform."""
 
+    account: str
+    """Where the chats are, the address of the portal or tenant; runs on the same host take turns by it."""
+
     chunk: int
     """How many chats are read, sent and read back at a time."""
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from ..chats.ledger import Ledger, Unkept
@@ -23,13 +24,15 @@ from ..chats.run import (
     Reply,
     Send,
     Sent,
+    Step,
     Steps,
     Stop,
 )
-from ..chats.settling import Answer
-from ..chats.waiting import AcceptancePoller, Verdict
+from ..chats.settling import Answer, NotSent
+from ..chats.waiting import FAILED_LOOKS, AcceptancePoller, Verdict
 from .base import ChatPlatform, SendOptions, answer_to
-from .errors import PlatformError, RequestRefused, WrongCredentials
+from .errors import PlatformError, RequestRefused, WrongCredentials, is_permanent
+from .turns import Turn, TurnNotGiven
 
 log = logging.getLogger(__name__)
 
@@ -45,49 +48,106 @@ def carry_out(
     *,
     options: SendOptions | None = None,
     ledger: Ledger | None = None,
+    turn: Turn | None = None,
     interrupted: Callable[[], bool] = lambda: False,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], datetime] = utc_now,
 ) -> list[Result]:
     """Drive a run to its end and return its results; what it puts on record goes into ``ledger``.
 
+    With a ``turn``, each piece of chats is read, sent and read back while no other run on this host does so.
     ``interrupted`` is asked before each send: once it is true nothing more is sent, and the run accounts for
     what is left.
     """
-    options = options or SendOptions()
-    ledger = ledger or Ledger(Unkept())
-    reply: Reply = None
-    while True:
-        try:
-            step = steps.send(reply)
-        except StopIteration as end:
-            return list(end.value)
-        reply = None
+    driver = _Driver(
+        platform=platform,
+        options=options or SendOptions(),
+        ledger=ledger or Ledger(Unkept()),
+        turn=turn,
+        interrupted=interrupted,
+        sleep=sleep,
+        now=now,
+    )
+    try:
+        return driver.drive(steps)
+    finally:
+        driver.give_back()
+
+
+@dataclass(frozen=True, slots=True)
+class _Driver:
+    """Does what a run asks for, step by step."""
+
+    platform: ChatPlatform
+    options: SendOptions
+    ledger: Ledger
+    turn: Turn | None
+    interrupted: Callable[[], bool]
+    sleep: Callable[[float], None]
+    now: Callable[[], datetime]
+
+    def drive(self, steps: Steps) -> list[Result]:
+        reply: Reply = None
+        while True:
+            try:
+                step = steps.send(reply)
+            except StopIteration as end:
+                return list(end.value)
+            reply = self.do(step)
+            stop = reply.stop if isinstance(reply, Sent) else reply
+            if isinstance(stop, Stop) and stop.for_good:
+                self.ledger.stopped_for_good = True
+
+    def do(self, step: Step) -> Reply:
         match step:
             case Read(chat_ids=chat_ids):
-                reply = _read(platform, chat_ids)
+                return self.read(chat_ids)
+            case Send(moves=moves) if self.interrupted():
+                return Sent({}, Stop("the task was stopped"))
             case Send(moves=moves):
-                reply = Sent({}, Stop("the task was stopped")) if interrupted() else _send(platform, moves, options)
-            case Intend(moves=moves):
-                ledger.write_intents((move.chat for move in moves), now=now().timestamp())
-            case Confirm(results=results, unmoved=unmoved):
-                ledger.write_results(results, unmoved=unmoved)
+                return _send(self.platform, moves, self.options)
             case Prove(moves=moves):
-                reply = _prove(platform, moves, ledger)
+                return _prove(self.platform, moves, self.ledger)
+            case Accept() if self.interrupted():
+                return NotSent("the task was stopped")
             case Accept(chat=chat):
-                reply = _accept(platform, chat)
+                return _accept(self.platform, chat)
+            case Intend(moves=moves):
+                self.ledger.write_intents((move.chat for move in moves), now=self.now().timestamp())
+                if self.turn is not None:
+                    self.turn.note(move.transfer.chat_id for move in moves)
+            case Confirm(results=results, unmoved=unmoved):
+                self.ledger.write_results(results, unmoved=unmoved)
             case Pause(seconds=seconds):
                 log.info("Some chats could not be moved; trying them again in %.0f s", seconds)
-                sleep(seconds)
+                self.sleep(seconds)
             case Progress():
+                self.give_back()
                 log.info("%d of %d chats done: %s", step.done, step.total, _counts(step))
+        return None
+
+    def read(self, chat_ids: Sequence[str]) -> Mapping[str, Reading] | Stop:
+        """Read when it is our turn; it is kept until the chats are sent and read back."""
+        try:
+            if self.turn is None:
+                return self.platform.read_chats(chat_ids)
+            self.turn.take()
+            chats = self.platform.read_chats(chat_ids)
+        except (PlatformError, TurnNotGiven) as error:
+            return Stop(str(error), for_good=is_permanent(error))
+        others = self.turn.sent_by_others
+        return {chat_id: _marked(chat) if chat_id in others else chat for chat_id, chat in chats.items()}
+
+    def give_back(self) -> None:
+        if self.turn is not None:
+            self.turn.give_back()
 
 
 def look(poller: AcceptancePoller, platform: ChatPlatform, *, now: Callable[[], datetime] = utc_now) -> Verdict:
     """Read the chats that are waited for once, and let ``poller`` judge.
 
-    A look that fails is logged and counts as no news; raises a ``PlatformError`` only when no later look can
-    succeed either.
+    A look that fails is logged and counts as no news; raises a ``PlatformError`` when no later look can succeed
+    either, or when too many in a row have failed.
     """
     if not poller.chat_ids:
         return poller.verdict(now=now())
@@ -96,7 +156,11 @@ def look(poller: AcceptancePoller, platform: ChatPlatform, *, now: Callable[[], 
     except (WrongCredentials, RequestRefused):
         raise
     except PlatformError as error:
-        log.warning("Could not look whether the chats are accepted, will look again: %s", error)
+        tolerable = poller.look_failed()
+        count = f"{poller.failed_looks} of {FAILED_LOOKS} times in a row"
+        log.warning("Could not look whether the chats are accepted, %s: %s", count, error)
+        if not tolerable:
+            raise
         return poller.verdict(now=now())
     verdict = poller.observe(chats, now=now())
     log.info("Waiting for acceptance: %s", verdict.report)
@@ -117,11 +181,8 @@ def watch(
     return verdict.report
 
 
-def _read(platform: ChatPlatform, chat_ids: Sequence[str]) -> Mapping[str, Reading] | Stop:
-    try:
-        return platform.read_chats(chat_ids)
-    except PlatformError as error:
-        return Stop(str(error))
+def _marked(chat: Reading) -> Reading:
+    return replace(chat, in_other_hands=True) if isinstance(chat, Chat) else chat
 
 
 def _send(platform: ChatPlatform, moves: Sequence[Move], options: SendOptions) -> Sent:
@@ -129,7 +190,7 @@ def _send(platform: ChatPlatform, moves: Sequence[Move], options: SendOptions) -
         return platform.send(moves, options)
     except PlatformError as error:
         answers = {move.transfer.chat_id: answer_to(error) for move in moves}
-        return Sent(answers, Stop(str(error)) if isinstance(error, WrongCredentials) else None)
+        return Sent(answers, Stop(str(error), for_good=True) if isinstance(error, WrongCredentials) else None)
 
 
 def _prove(platform: ChatPlatform, moves: Sequence[Move], ledger: Ledger) -> Proofs:

@@ -1,13 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong with a service, typed by cause, and what each cause means for a run.
+"""What can go wrong with a service, typed by cause, and what each cause means for a run and for a retry of its task.
 
-No message holds a secret: errors are made of a method's name, the service's code and our own words.
+No message holds a secret, or anything of a customer: errors are made of a method's name, the service's code and our
+own words. A service's text is not among them, since nobody knows what it may repeat.
 """
 
 from __future__ import annotations
 
+import re
 
-class PlatformError(RuntimeError):
+CODE = re.compile(r"[A-Za-z_][\w.`]{0,99}|\d{1,5}", re.ASCII)
+"""What an error code of a service looks like: ``OPERATOR_WRONG``, ``SoNotFoundException``, ``404``."""
+
+
+def as_code(value: object) -> str | None:
+    """The error code that a service gave; ``None`` for what is none, and may be any text."""
+    text = str(value)
+    return text if CODE.fullmatch(text) else None
+
+
+class TransferError(RuntimeError):
+    """The root of what can end a task.
+
+    ``permanent`` tells that a retry would meet the same; ``a_retry`` says in words what one does, or why not.
+    """
+
+    permanent: bool = False
+    a_retry: str = "a retry reads first, and goes on where this try stopped"
+
+
+def is_permanent(error: BaseException) -> bool:
+    """Whether a retry of the task would end with the same error: bad input, and what says so itself."""
+    return isinstance(error, ValueError) or (isinstance(error, TransferError) and error.permanent)
+
+
+class PlatformError(TransferError):
     """A service did not do what it was asked.
 
     ``method`` is the API method, ``code`` the service's own code for the trouble, where it gave one.
@@ -26,9 +53,15 @@ class PlatformError(RuntimeError):
 class WrongCredentials(PlatformError):
     """The service does not know us, or does not let us do this."""
 
+    permanent = True
+    a_retry = "a retry would be turned away as well; put the connection right, then clear the task"
+
 
 class RequestRefused(PlatformError):
     """The service understood and said no: this chat, this target, this argument."""
+
+    permanent = True
+    a_retry = "a retry would be refused as well; put right what the service's code names, then clear the task"
 
 
 class Missing(RequestRefused):
@@ -40,11 +73,25 @@ class NotCarriedOut(PlatformError):
 
 
 class Limited(NotCarriedOut):
-    """Too many requests. ``retry_after`` in seconds, where known."""
+    """Too many requests, or too much work. ``retry_after`` in seconds, where known.
 
-    def __init__(self, message: str, *, method: str, code: str | None = None, retry_after: float | None = None) -> None:
+    ``too_fast`` when fewer requests per second would have helped.
+    """
+
+    a_retry = "a retry goes on when the service's limit lets it"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        method: str,
+        code: str | None = None,
+        retry_after: float | None = None,
+        too_fast: bool = True,
+    ) -> None:
         super().__init__(message, method=method, code=code)
         self.retry_after = retry_after
+        self.too_fast = too_fast
 
 
 class Unreachable(NotCarriedOut):
@@ -57,3 +104,6 @@ class Interrupted(PlatformError):
 
 class NotUnderstood(PlatformError):
     """The answer is not one that this service gives. Whether the request was carried out is not known."""
+
+    permanent = True
+    a_retry = "no retry, since somebody has to look at it; what is known stays on record: clear the task to go on"

@@ -1,16 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rate gate: a service's limit is met ahead, not bumped into."""
+"""The rate gate: a service's limit is met ahead, not bumped into, and shared with whoever else uses it."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+log = logging.getLogger(__name__)
+
 HEADROOM = 0.95
 """How much of a limit is used. Measured with other clients: at the very edge one request in a hundred is
 refused, because the two clocks and the way there are not even."""
+
+TOGETHER = 3
+"""How many requests pass together when they are paced. Of two users of a full bucket the one who wants three places at
+once is refused before the one who wants one: so we notice, and he does not have to."""
+
+ROUNDING = 1e-6
+"""Seconds that nobody waits for."""
+
+LEAST_SHARE = 0.1
+"""How much of a limit we use at least, whoever else does."""
+
+RECOVERY = 0.5 / 600
+"""By how much our share grows per second: from half to all of it in ten minutes."""
+
+SOON = 60.0
+"""Seconds. A refusal soon after another is not what an earlier run has left in the bucket: a full one drains
+in half a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +43,38 @@ class RateLimit:
     def __post_init__(self) -> None:
         if self.per_second <= 0 or self.burst < 1:
             raise ValueError(f"requests_per_second and burst must be positive, got {self.per_second} and {self.burst}")
+
+
+class Share:
+    """How much of a limit is ours. Halved when somebody else shows, then slowly grown back to all of it.
+
+    Whoever keeps below a limit and is refused nevertheless shares it with somebody. One refusal may come from what
+    was sent before we began; a row of them, nothing let through in between, is an outage.
+    """
+
+    def __init__(self) -> None:
+        self._halved_to = 1.0
+        self._halved_at = 0.0
+        self._refused_at: float | None = None
+        self._let_through = 0
+
+    def at(self, now: float) -> float:
+        """Our share, from ``LEAST_SHARE`` to 1."""
+        return min(1.0, self._halved_to + (now - self._halved_at) * RECOVERY)
+
+    def count(self) -> None:
+        """A request was let through."""
+        self._let_through += 1
+
+    def refused(self, now: float) -> bool:
+        """A request was refused; returns whether the share is smaller for it."""
+        share = self.at(now)
+        known = share < 1 or (self._refused_at is not None and now - self._refused_at < SOON)
+        halve = known and self._let_through > 1 and share > LEAST_SHARE
+        if halve:
+            self._halved_to, self._halved_at = max(LEAST_SHARE, share / 2), now
+        self._refused_at, self._let_through = now, 0
+        return halve
 
 
 class RateGate:
@@ -39,32 +91,53 @@ class RateGate:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._interval = 1 / (limit.per_second * HEADROOM)
-        self._tolerance = self._interval * (max(1, int(limit.burst * HEADROOM)) - 1)
+        self._per_second = limit.per_second * HEADROOM
+        self._tolerance = (max(1, int(limit.burst * HEADROOM)) - 1) / self._per_second
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
         self._empty_at = 0.0
+        self._share = Share()
+        self._yielding = False
 
     def wait(self) -> None:
         """Return when the next request may be sent, and count it."""
         while (seconds := self._take()) > 0:
             self._sleep(seconds)
 
-    def close_for(self, seconds: float) -> None:
-        """Let nothing pass for ``seconds``, and after that only what drains: the bucket is full."""
+    def close_for(self, seconds: float, *, too_fast: bool = False) -> None:
+        """Let nothing pass for ``seconds``, and after that only what drains: the bucket is full.
+
+        ``too_fast`` when a request was refused for coming too soon after others, which may be somebody else's.
+        """
         with self._lock:
-            self._empty_at = max(self._empty_at, self._clock() + seconds + self._tolerance)
+            now = self._clock()
+            if too_fast and self._share.refused(now):
+                self._yielding = True
+                log.warning(
+                    "Somebody else uses the service's limit as well; going on with %.2f requests per second",
+                    self._per_second * self._share.at(now),
+                )
+            self._empty_at = max(self._empty_at, now + seconds + self._tolerance)
 
     def _take(self) -> float:
         """Seconds to wait; 0 when the request has been counted and may go."""
         with self._lock:
             now = self._clock()
+            interval = 1 / (self._per_second * self._share_at(now))
             free_at = self._empty_at - self._tolerance
-            if free_at > now:
-                return free_at - now
-            self._empty_at = max(self._empty_at, now) + self._interval
+            if free_at - now > ROUNDING:
+                return free_at - now + min((TOGETHER - 1) * interval, self._tolerance)
+            self._share.count()
+            self._empty_at = max(self._empty_at, now) + interval
             return 0.0
+
+    def _share_at(self, now: float) -> float:
+        share = self._share.at(now)
+        if self._yielding and share == 1:
+            self._yielding = False
+            log.info("Going on with %.2f requests per second again", self._per_second)
+        return share
 
 
 _gates: dict[str, tuple[RateLimit, RateGate]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import platform as python_platform
+import random
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -15,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import RetryCallState, Retrying, stop_after_attempt, wait_exponential
 
 from .. import __version__
 from .errors import Interrupted, Limited, NotUnderstood, PlatformError, Unreachable
@@ -37,11 +38,16 @@ for _name in ("urllib3.connectionpool", "urllib3.util.retry"):
 CONNECT_TIMEOUT = 5.0
 """Seconds to wait for a connection."""
 
-ATTEMPTS = 8
-"""How often a request is made that may be repeated; with the pauses between, half a minute."""
+ATTEMPTS = 12
+"""How often a request is made that may be repeated; the pauses between are one to two minutes together, so that a
+service that is away for a minute is outlasted."""
 
 LONGEST_HINT = 660.0
 """The longest ``retry_after`` that is waited for, in seconds: Bitrix24's operating limit looks back ten minutes."""
+
+FRESH = 20.0
+"""Seconds for which a chat that was read may be sent: a closed one would be opened again. So a request that is not
+repeatable is not made again after longer pauses; the next round of a run reads first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +69,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back: the status, the headers that matter and the parsed body.
+    """What came back: the status, the headers that matter and the parsed body, which may hold customers' data.
 
     ``body`` is ``NO_JSON`` where the text was none.
     """
 
     status: int
-    body: Any
+    body: Any = field(repr=False)
     retry_after: float | None = None
 
 
@@ -110,13 +116,15 @@ class Transport:
         ``repeatable``; what is left after that is raised as a ``PlatformError``.
         """
 
-        def worth_repeating(error: BaseException) -> bool:
-            if isinstance(error, Limited):
-                return (error.retry_after or 0.0) <= LONGEST_HINT
-            return isinstance(error, Unreachable) or (isinstance(error, Interrupted) and request.repeatable)
+        def worth_repeating(state: RetryCallState) -> bool:
+            error = state.outcome.exception() if state.outcome else None
+            if not isinstance(error, Limited | Unreachable):
+                return isinstance(error, Interrupted) and request.repeatable
+            hint = (error.retry_after or 0.0) if isinstance(error, Limited) else 0.0
+            return hint <= LONGEST_HINT if request.repeatable else state.idle_for + hint <= FRESH
 
         retrying = Retrying(
-            retry=retry_if_exception(worth_repeating),
+            retry=worth_repeating,
             wait=_pause,
             stop=stop_after_attempt(ATTEMPTS),
             sleep=self._sleep,
@@ -124,6 +132,10 @@ class Transport:
             reraise=True,
         )
         return retrying(self._send_once, request, understand)
+
+    def pause(self, seconds: float) -> None:
+        """Wait before the next request."""
+        self._sleep(seconds)
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -137,11 +149,29 @@ class Transport:
         except PlatformError as error:
             if isinstance(error, Limited) or response.status == 503:
                 hint = error.retry_after if isinstance(error, Limited) else response.retry_after
-                self._gate.close_for(min(hint or 1.0, LONGEST_HINT))
+                too_fast = not isinstance(error, Limited) or error.too_fast
+                self._gate.close_for(min(hint or 1.0, LONGEST_HINT), too_fast=too_fast)
             raise
 
     def _exchange(self, request: Request) -> Response:
-        """The bare exchange. What requests raises is replaced: its texts contain the URL."""
+        """The bare exchange."""
+        answer = self._ask(request)
+        if isinstance(answer, PlatformError):
+            raise answer
+        log.debug("%s: HTTP %d", request.method, answer.status_code)
+        if told := _epoch(answer.headers.get("Date")):
+            self.clock_ahead = told - time.time()
+        body = _json(answer)
+        if body is NO_JSON and answer.content and answer.headers.get("Content-Type", "").startswith("application/json"):
+            raise Interrupted(f"the answer of {_host(request)} is cut off", method=request.method)
+        return Response(
+            status=answer.status_code,
+            body=body,
+            retry_after=_seconds(answer.headers.get("Retry-After")),
+        )
+
+    def _ask(self, request: Request) -> requests.Response | PlatformError:
+        """What came back. An error of requests is replaced, and not even chained: its text contains the URL."""
         exchanging = _exchanging.set(True)
         body: dict[str, Any] = {"json": request.json} if request.json is not None else {}
         headers = dict(request.headers)
@@ -149,7 +179,7 @@ class Transport:
             body = {"data": b"null"}
             headers["Content-Type"] = "application/json"
         try:
-            answer = self._session.request(
+            return self._session.request(
                 request.verb,
                 request.url,
                 params=request.query,
@@ -159,24 +189,14 @@ class Transport:
                 **body,
             )
         except (requests.ConnectTimeout, requests.exceptions.ProxyError) as error:
-            raise Unreachable(f"no connection to {_host(request)}: {_cause(error)}", method=request.method) from None
+            return Unreachable(f"no connection to {_host(request)}: {_cause(error)}", method=request.method)
         except requests.ConnectionError as error:
             kind = Unreachable if _never_connected(error) else Interrupted
-            raise kind(f"the connection to {_host(request)} failed: {_cause(error)}", method=request.method) from None
+            return kind(f"the connection to {_host(request)} failed: {_cause(error)}", method=request.method)
         except requests.RequestException as error:
-            raise Interrupted(
-                f"no whole answer from {_host(request)}: {type(error).__name__}", method=request.method
-            ) from None
+            return Interrupted(f"no whole answer from {_host(request)}: {type(error).__name__}", method=request.method)
         finally:
             _exchanging.reset(exchanging)
-        log.debug("%s: HTTP %d", request.method, answer.status_code)
-        if told := _epoch(answer.headers.get("Date")):
-            self.clock_ahead = told - time.time()
-        return Response(
-            status=answer.status_code,
-            body=_json(answer),
-            retry_after=_seconds(answer.headers.get("Retry-After")),
-        )
 
 
 def user_agent() -> str:
@@ -199,7 +219,7 @@ def _pause(state: RetryCallState) -> float:
     hint = error.retry_after if isinstance(error, Limited) else None
     if hint is not None and state.attempt_number == 1:
         return hint
-    return (hint or 0.0) + wait_random_exponential(multiplier=0.5, min=0.5, max=20)(state)
+    return (hint or 0.0) + wait_exponential(multiplier=0.5, max=20)(state) * random.uniform(0.5, 1)  # noqa: S311
 
 
 def _tell(state: RetryCallState) -> None:

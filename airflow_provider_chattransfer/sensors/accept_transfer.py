@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -19,9 +17,12 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from ..chats.ledger import Ledger
 from ..chats.model import Outcome, Result, TransferReport, transfers_from_json
 from ..chats.waiting import AcceptancePoller
-from ..operators.reporting import hand_in, push, waited_for
+from ..operators.journal import ledger_of
+from ..operators.reporting import WaitBrokenOff, hand_in, push, waited_for
+from ..operators.retrying import retry_by_cause, without_vain_retries
 from ..operators.transfer import check_wait
 from ..platforms.errors import PlatformError
 
@@ -62,14 +63,16 @@ class AcceptTransferSensor(BaseSensorOperator):
     ) -> None:
         kwargs.setdefault("poke_interval", poll_interval)
         super().__init__(**kwargs)
+        retry_by_cause(self)
         self.conn_id = conn_id
         self.transfers = transfers
         self.accept_within = accept_within
         self.poll_interval = poll_interval
         self.deferrable = deferrable
         self._poller: AcceptancePoller | None = None
-        self._memory = ""
+        self._ledger: Ledger | None = None
 
+    @without_vain_retries
     def execute(self, context: Context) -> dict[str, Any]:
         """Wait, and return the report as plain JSON.
 
@@ -78,38 +81,54 @@ class AcceptTransferSensor(BaseSensorOperator):
         the report has been pushed under ``return_value`` by then.
         """
         check_wait(self.accept_within, self.poll_interval)
-        self._poller = self._make_poller(context)
+        ledger = self._ledger_of(context)
+        poller = self._make_poller(context, ledger)
         try:
             if self.deferrable:
                 self._execute_deferred(context)
             else:
                 super().execute(context)
-        except (AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout, PlatformError):
-            push(context, self._poller.report)
+        except (AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout, PlatformError) as ended:
+            push(context, poller.report)
+            ledger.write_failed_looks(0)
+            self._skip_instead_of(ended)
             raise
         finally:
             self._close()
-        return hand_in(context, self._poller.report)
+        return self._hand_in(context, poller.report, ledger)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
         from ..platforms.driving import look
 
-        poller = self._poller or self._make_poller(context)
+        ledger = self._ledger or self._ledger_of(context)
+        poller = self._poller or self._make_poller(context, ledger)
         verdict = look(poller, self._platform)
-        self._remember(context, poller)
+        ledger.write_waited_for(poller.settled)
+        if self.reschedule:
+            ledger.write_failed_looks(poller.failed_looks)
         return PokeReturnValue(is_done=verdict.done)
+
+    @without_vain_retries
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after the wait in the triggerer; a wait that broke off obeys ``never_fail`` as a look does."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except WaitBrokenOff as error:
+            self._skip_instead_of(error)
+            raise
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the wait in the triggerer, from the event alone."""
-        report = waited_for(context, event)
+        ledger = self._ledger_of(context)
+        report = waited_for(context, event, ledger=ledger)
         if report.waiting and self._times_out_first:
             push(context, report)
             raise AirflowSensorTimeout(
                 f"{len(report.waiting)} transfers were not accepted within the timeout of {self.timeout} s; "
                 "the report is in the XCom return_value"
             )
-        return hand_in(context, report)
+        return self._hand_in(context, report, ledger)
 
     def _execute_deferred(self, context: Context) -> None:
         from ..triggers.accept_transfer import AcceptTransferTrigger
@@ -128,6 +147,11 @@ class AcceptTransferSensor(BaseSensorOperator):
         )
         self.defer(trigger=trigger, method_name="execute_complete")
 
+    def _skip_instead_of(self, error: BaseException) -> None:
+        """Do for a look that Airflow's sensor did not make itself what it does with ``never_fail``."""
+        if self.never_fail and isinstance(error, PlatformError | WaitBrokenOff):
+            raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
+
     @property
     def _times_out_first(self) -> bool:
         return self.accept_within is None or self.accept_within.total_seconds() > self.timeout
@@ -142,12 +166,26 @@ class AcceptTransferSensor(BaseSensorOperator):
         if "_platform" in self.__dict__:
             self.__dict__.pop("_platform").close()
 
-    def _make_poller(self, context: Context) -> AcceptancePoller:
+    def _ledger_of(self, context: Context) -> Ledger:
+        """What earlier looks and tries have settled: a chat that was accepted then may be closed by now."""
+        self._ledger = ledger_of(context, inputs={"conn_id": self.conn_id, "transfers": self.transfers})
+        return self._ledger
+
+    def _make_poller(self, context: Context, ledger: Ledger) -> AcceptancePoller:
         started_at = self._started_at(context)
         within = self.accept_within or timedelta(days=36_500)
         report = self._report(started_at)
-        self._memory = _key_of(report)
-        return AcceptancePoller(self._recall(context, report), deadline=(started_at + within).timestamp())
+        self._poller = AcceptancePoller(
+            report.with_results(ledger.results, finished_at=report.finished_at),
+            deadline=(started_at + within).timestamp(),
+            failed_looks=ledger.failed_looks,
+        )
+        return self._poller
+
+    def _hand_in(self, context: Context, report: TransferReport, ledger: Ledger) -> dict[str, Any]:
+        value = hand_in(context, report)
+        ledger.write_finished(series=context["ti"].max_tries)
+        return value
 
     def _started_at(self, context: Context) -> datetime:
         """When the wait began: for a sensor that is rescheduled, in an earlier process."""
@@ -176,23 +214,3 @@ class AcceptTransferSensor(BaseSensorOperator):
             started_at=started_at,
             finished_at=started_at,
         )
-
-    def _recall(self, context: Context, report: TransferReport) -> TransferReport:
-        """What earlier looks of a rescheduled sensor settled: a chat accepted then may be closed by now."""
-        store = context.get("task_state_store") if self.reschedule else None
-        known: Any = store.get(self._memory) if store is not None else None
-        settled = [Result.from_json(entry) for entry in known or ()]
-        return report.with_results({each.transfer.chat_id: each for each in settled}, finished_at=report.finished_at)
-
-    def _remember(self, context: Context, poller: AcceptancePoller) -> None:
-        store = context.get("task_state_store") if self.reschedule else None
-        if store is not None:
-            watched = set(poller.chat_ids)
-            settled = [each for each in poller.report.results if each.transfer.chat_id not in watched]
-            store.set(self._memory, [each.to_json() for each in settled])
-
-
-def _key_of(report: TransferReport) -> str:
-    """Where the task state store keeps what was settled; another wait of the same task has another place."""
-    waiting = json.dumps([each.to_json() for each in report.waiting])
-    return f"accept_transfer {hashlib.sha256(waiting.encode()).hexdigest()[:16]}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from airflow_provider_chattransfer.testing.connections import as_environment
@@ -92,7 +93,10 @@ def run(dag: DAG, **conf: Any) -> Ran:
 
 @contextmanager
 def noted_errors() -> Iterator[dict[str, BaseException]]:
-    """The errors with which tasks end, by task id; a failure callback is not told them before Airflow 3.3."""
+    """The errors with which tasks end, by task id; a failure callback is not told them before Airflow 3.3.
+
+    Without retry policies, an error that a retry would meet again is the cause of an ``AirflowFailException``.
+    """
     from airflow.sdk.execution_time import task_runner
 
     errors: dict[str, BaseException] = {}
@@ -100,7 +104,7 @@ def noted_errors() -> Iterator[dict[str, BaseException]]:
 
     def noting(ti: Any, state: Any, context: Any, log: Any, error: BaseException | None = None) -> None:
         if error is not None:
-            errors[ti.task_id] = error
+            errors[ti.task_id] = (error.__cause__ or error) if isinstance(error, AirflowFailException) else error
         finalize(ti, state, context, log, error)
 
     with patch.object(task_runner, "finalize", noting):
@@ -139,4 +143,5 @@ def publish(dag: DAG) -> None:
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries without their pauses."""
     monkeypatch.setattr("airflow_provider_chattransfer.chats.run.PAUSES", (0.0, 0.01, 0.02, 0.03))
+    monkeypatch.setattr("airflow_provider_chattransfer.chats.run.LONGEST_REQUEST", 0.0)
     monkeypatch.setattr("airflow_provider_chattransfer.platforms.transport._pause", lambda _: 0.01)

@@ -7,6 +7,7 @@ import importlib.util
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,10 +15,11 @@ from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowTas
 from airflow.sdk import Context
 from airflow.triggers.base import TriggerEvent
 
+from airflow_provider_chattransfer.chats import waiting
 from airflow_provider_chattransfer.chats.settling import CLOSED
-from airflow_provider_chattransfer.operators.reporting import ChatsNotTransferred
+from airflow_provider_chattransfer.operators.reporting import ChatsNotTransferred, WaitBrokenOff
 from airflow_provider_chattransfer.operators.transfer import TransferChatsOperator
-from airflow_provider_chattransfer.platforms.errors import WrongCredentials
+from airflow_provider_chattransfer.platforms.errors import Interrupted, WrongCredentials
 from airflow_provider_chattransfer.platforms.transport import ATTEMPTS
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger
@@ -348,6 +350,121 @@ class TestTrouble:
         remembers = HAS_STATE_STORE or way.get("mode") != "reschedule"
         assert ran.state == "failed"
         assert outcomes(ran.results["task"]) == ["accepted" if remembers else "requested", "requested"]
+
+    @pytest.mark.usefixtures("no_pauses")
+    def test_with_too_many_looks_in_a_row_ends_it_and_the_report_is_there(
+        self, desk: Desk, way: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Before 3.3 a rescheduled sensor, which is a new process at every look, cannot count them."""
+        monkeypatch.setattr(waiting, "FAILED_LOOKS", 3)
+        transfers = desk.open([12, 15], **NEVER)
+        desk.accept(201, 12)
+        desk.break_off("html_502_before", count=100_000)
+        ran = wait(desk, transfers, timeout=30 if HAS_STATE_STORE else 1, **way)
+        counts = HAS_STATE_STORE or way.get("mode") != "reschedule"
+        assert ran.state == "failed"
+        assert isinstance(ran.errors["task"], (Interrupted, WaitBrokenOff) if counts else AirflowSensorTimeout)
+        assert outcomes(ran.results["task"]) == ["requested", "requested"]
+
+    @pytest.mark.usefixtures("no_pauses")
+    def test_that_ends_it_lets_a_retry_look_as_often_again(
+        self, desk: Desk, way: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(waiting, "FAILED_LOOKS", 3)
+        transfers = desk.open([12], **NEVER)
+        desk.accept(201, 12)
+        desk.break_off("html_502_before", count=5 * ATTEMPTS)
+        ran = wait(desk, transfers, retries=1, retry_delay=timedelta(0), **way)
+        assert (ran.state, outcomes(ran.results["task"])) == ("success", ["accepted"])
+
+    @pytest.mark.skipif(not HAS_STATE_STORE, reason="Airflow has no task state store before 3.3")
+    @pytest.mark.usefixtures("no_pauses")
+    def test_that_ends_it_lets_a_retry_keep_what_was_seen(
+        self, desk: Desk, way: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Chat 201 is closed when the retry looks."""
+        monkeypatch.setattr(waiting, "FAILED_LOOKS", 1)
+        transfers = desk.open([12, 15], **NEVER)
+        desk.accept(201, 12)
+
+        def meanwhile() -> None:
+            desk.close(201)
+            desk.accept(202, 15)
+            desk.break_off("html_502_before", count=ATTEMPTS)
+
+        ran = wait(desk, transfers, events=[meanwhile], retries=1, retry_delay=timedelta(0), **way)
+        assert (ran.state, outcomes(ran.results["task"])) == ("success", ["accepted", "accepted"])
+
+    @pytest.mark.parametrize("when", ["at the first look", "later"])
+    def test_with_the_credentials_skips_a_sensor_that_must_never_fail(
+        self, desk: Desk, way: dict[str, Any], when: str
+    ) -> None:
+        ran = self.locked_out(desk, when, never_fail=True, **way)
+        assert ran.states["task"] == "skipped"
+        assert outcomes(ran.results["task"]) == ["requested", "requested"]
+
+    @pytest.mark.parametrize("when", ["at the first look", "later"])
+    def test_with_the_credentials_is_no_timeout_so_that_soft_fail_does_not_hide_it(
+        self, desk: Desk, way: dict[str, Any], when: str
+    ) -> None:
+        ran = self.locked_out(desk, when, soft_fail=True, **way)
+        assert ran.states["task"] == "failed"
+        assert outcomes(ran.results["task"]) == ["requested", "requested"]
+
+    @staticmethod
+    def locked_out(desk: Desk, when: str, **options: Any) -> Ran:
+        transfers = desk.open([12, 15], **NEVER)
+        if when == "later":
+            return wait(desk, transfers, events=[desk.lock_out], **options)
+        desk.lock_out()
+        return wait(desk, transfers, **options)
+
+
+@pytest.mark.skipif(not HAS_STATE_STORE, reason="Airflow has no task state store before 3.3")
+class TestWhatASensorRemembers:
+    def test_of_thousands_of_chats_fits_into_the_store(self, sandbox: Sandbox) -> None:
+        """Airflow's limit for a value is 64 kB, some eight hundred chats."""
+        desk = Bitrix24Desk(sandbox)
+        chats = [{"id": 1000 + each, "owner": 12} for each in range(1500)]
+        desk.reset(chats=chats, people=NEVER)
+        store: dict[str, Any] = {}
+        report = self.looks(desk, [{"chat_id": each["id"], "to": "agent:12"} for each in chats], store)
+        assert report["counts"]["accepted"] == 1500
+        assert max(len(json.dumps(value)) for value in store.values()) < 65_535
+
+    def test_counts_no_more_once_a_sensor_that_succeeded_is_cleared(self, sandbox: Sandbox) -> None:
+        desk = Bitrix24Desk(sandbox)
+        transfers = desk.open([12], **NEVER)
+        desk.accept(201, 12)
+        store: dict[str, Any] = {}
+        assert outcomes(self.looks(desk, transfers, store)) == ["accepted"]
+        desk.take(201, 8)
+        with pytest.raises(ChatsNotTransferred):
+            self.looks(desk, transfers, store, max_tries=1)
+
+    def test_is_also_what_the_triggerer_saw_before_the_wait_broke_off(self, sandbox: Sandbox) -> None:
+        desk = Bitrix24Desk(sandbox)
+        transfers = desk.open([12, 15], **NEVER)
+        seen = desk.report(transfers)
+        seen["transfers"][0]["outcome"] = "accepted"
+        store: dict[str, Any] = {}
+        sensor = AcceptTransferSensor(task_id="task", conn_id=desk.conn_id, transfers=transfers)
+        with pytest.raises(WaitBrokenOff):
+            sensor.execute_complete(self.context(store), {"report": seen, "error": "out of reach"})
+        desk.accept(201, 12)
+        desk.close(201)
+        desk.accept(202, 15)
+        assert outcomes(self.looks(desk, transfers, store)) == ["accepted", "accepted"]
+
+    @classmethod
+    def looks(cls, desk: Desk, transfers: Any, store: dict[str, Any], *, max_tries: int = 0) -> Any:
+        sensor = AcceptTransferSensor(task_id="task", conn_id=desk.conn_id, transfers=transfers)
+        return sensor.execute(cls.context(store, max_tries=max_tries))
+
+    @staticmethod
+    def context(store: dict[str, Any], *, max_tries: int = 0) -> Any:
+        kept = SimpleNamespace(get=store.get, set=store.__setitem__)
+        return {"ti": SimpleNamespace(max_tries=max_tries, xcom_push=lambda **_: None), "task_state_store": kept}
 
 
 class TestOperatorsThatWait:

@@ -12,15 +12,17 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
+from airflow_provider_chattransfer.chats import waiting
 from airflow_provider_chattransfer.chats.model import TransferReport
 from airflow_provider_chattransfer.chats.settling import CLOSED
 from airflow_provider_chattransfer.chats.waiting import AcceptancePoller
 from airflow_provider_chattransfer.hooks.base import open_platform
-from airflow_provider_chattransfer.operators.reporting import ChatsNotTransferred
+from airflow_provider_chattransfer.operators.reporting import ChatsNotTransferred, WaitBrokenOff
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator, TransferChatOperator
 from airflow_provider_chattransfer.platforms.driving import look
+from airflow_provider_chattransfer.platforms.errors import is_permanent
 from airflow_provider_chattransfer.platforms.transport import ATTEMPTS
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger, WaitEnded
@@ -231,8 +233,29 @@ class TestTrouble:
         before = desk.requests
         event = asyncio.run(first_event(trigger_for(desk, report)))
         assert event["error"]
+        assert event["permanent"] is True
         assert outcomes(event["report"]) == ["requested", "requested"]
         assert desk.requests - before == 1
+
+    @pytest.mark.usefixtures("no_pauses")
+    def test_with_too_many_looks_in_a_row_ends_it_with_what_was_seen_before(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(waiting, "FAILED_LOOKS", 2)
+        report = desk.report(desk.open([12, 15], **NEVER))
+        desk.accept(201, 12)
+        ended: list[Any] = []
+
+        async def out_of_reach_later() -> None:
+            going = asyncio.create_task(first_event(trigger_for(desk, report)))
+            await looked(desk, times=3)
+            desk.break_off("drop_before", count=100_000)
+            ended.append(await going)
+
+        asyncio.run(out_of_reach_later())
+        assert ended[0]["error"]
+        assert ended[0]["permanent"] is False
+        assert outcomes(ended[0]["report"]) == ["accepted", "requested"]
 
     def test_with_the_credentials_later_keeps_what_was_seen(self, desk: Desk) -> None:
         report = desk.report(desk.open([12, 15], **NEVER))
@@ -252,7 +275,29 @@ class TestTrouble:
         report = desk.report(desk.open([12], **NEVER))
         event = asyncio.run(first_event(trigger_for(desk, report, conn_id="nowhere")))
         assert "there is no connection 'nowhere'" in event["error"]
+        assert event["permanent"] is True
         assert outcomes(event["report"]) == ["requested"]
+
+
+class TestAUserWhoEndsTheTask:
+    def test_leaves_the_chats_as_they_are(self, desk: Desk) -> None:
+        """Airflow cancels the trigger and then calls ``on_kill``, since 3.3."""
+        report = desk.report(desk.open([12, 15], **NEVER))
+        before = desk.sandbox.sent(desk.service)
+        trigger = trigger_for(desk, report)
+
+        async def ended() -> int:
+            going = asyncio.create_task(first_event(trigger))
+            await looked(desk, times=1)
+            going.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await going
+            requests = desk.requests
+            await trigger.on_kill()
+            return desk.requests - requests
+
+        assert asyncio.run(ended()) == 0
+        assert desk.sandbox.sent(desk.service) == before
 
 
 class TestSecrets:
@@ -360,9 +405,18 @@ class TestTheEventAloneIsEnough:
             AcceptTransferSensor(task_id="task", conn_id="nowhere", transfers=[]),
         ):
             here = context()
-            with pytest.raises(RuntimeError, match=r"broke off: imopenlines\.dialog\.get: no"):
+            words = r"broke off: imopenlines\.dialog\.get: no\. 1 transfers were not seen .* A retry goes on waiting$"
+            with pytest.raises(WaitBrokenOff, match=words) as broken:
                 task.execute_complete(here, event)
             assert here["ti"].pushed == {"return_value": event["report"]}
+            assert not broken.value.permanent
+
+    def test_when_the_wait_broke_off_for_good(self, desk: Desk) -> None:
+        event = {**settled(desk, ["requested"]), "error": "no", "permanent": True}
+        task = AcceptTransferSensor(task_id="task", conn_id="nowhere", transfers=[])
+        with pytest.raises(Exception, match="A retry would be turned away as well") as broken:
+            task.execute_complete(context(), event)
+        assert is_permanent(broken.value) or isinstance(broken.value, AirflowFailException)
 
     @pytest.mark.parametrize(
         "event",

@@ -81,7 +81,7 @@ CONNECTIONS: list[tuple[dict[str, Any], str]] = [
     ({"host": ""}, "host: empty"),
     ({"host": "portal.example.com/?x=1"}, "host: "),
     ({"host": "https://me:secretcode@portal.example.com"}, "must not contain a login"),
-    ({"login": "admin"}, "login (the webhook's user id): 'admin'"),
+    ({"login": "admin"}, "login: the webhook's user id is missing, or is not"),
     ({"password": ""}, "password: the webhook's code is missing"),
     ({"extra": {"bot_client_id": "x", "requests_per_second": "fast"}}, "requests_per_second: 'fast'"),
     ({"extra": {"bot_client_id": "x", "timeout": -1}}, "timeout: -1"),

@@ -85,7 +85,8 @@ class Store(dict[str, Any]):
 def execute(store: Store, *, max_tries: int = 0, **options: Any) -> dict[str, Any]:
     """One try of a task that keeps ``store``."""
     task = ReassignChatsOperator(task_id="task", conn_id="bitrix24_default", from_agents=[7], **options)
-    context: Any = {"ti": SimpleNamespace(max_tries=max_tries), "task_state_store": store}
+    ti = SimpleNamespace(max_tries=max_tries, dag_id="dag", run_id="run", task_id="task", map_index=-1)
+    context: Any = {"ti": ti, "task_state_store": store}
     return task.execute(context)
 
 

@@ -1,136 +1,304 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nothing secret, and nothing of a customer, leaves: planted on both sides, looked for afterwards."""
+"""Nothing secret, and nothing of a customer, leaves, also when a service puts it where nobody expects it.
+
+``tests/chaos/test_canaries.py`` searches all that tasks leave behind in ordinary good and bad weather.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import requests
 
-from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator
+from airflow_provider_chattransfer.hooks.base import open_platform
+from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
+from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator, TransferChatsOperator
+from airflow_provider_chattransfer.platforms import transport
+from airflow_provider_chattransfer.platforms.errors import PlatformError
+from airflow_provider_chattransfer.sandbox.bitrix24 import Portal
+from airflow_provider_chattransfer.sandbox.superoffice.tenant import Tenant
+from airflow_provider_chattransfer.sandbox.wire import Call, Reply
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
+from airflow_provider_chattransfer.testing.connections import as_environment
 
-from .conftest import Sandbox, a_dag, run
+from ..chaos.canaries import connections, leaks, planted, scenario
+from .conftest import Sandbox
 
-BITRIX24 = {"code": "canarycode1", "bot": "canarybot2"}
-SUPEROFFICE = {"password": "canarypassword3", "token": "8A:Cust12345.canarytoken4"}
+CUSTOMER = "Zelda Quist <zelda@customer.example>"
+"""What no text of ours may hold, wherever an answer does."""
+CHATS = {"bitrix24": ["101", "102", "103"], "superoffice": ["150", "151", "152"]}
+SERVICES = list(CHATS)
+
+Twist = Callable[[Call, Reply], Reply]
+"""What becomes of an answer on its way."""
+
+
+@dataclass(slots=True)
+class Answers:
+    """The answers of both services, twisted on their way; and which of their keys our code has looked at."""
+
+    twist: Twist = field(default_factory=lambda: _straight)
+    looked_at: set[str] = field(default_factory=set)
+
+    def pass_on(self, call: Call, reply: Reply) -> Reply:
+        """An answer as the client gets it."""
+        return self.twist(call, reply)
+
+    def watched(self, value: Any) -> Any:
+        """``value`` with objects that note which of their keys are looked at."""
+        if isinstance(value, dict):
+            return Watched(self.looked_at, {key: self.watched(item) for key, item in value.items()})
+        return [self.watched(item) for item in value] if isinstance(value, list) else value
+
+
+class Watched(dict[str, Any]):
+    """An object of an answer that notes in ``looked_at`` which of its keys are looked at."""
+
+    def __init__(self, looked_at: set[str], items: Mapping[str, Any]) -> None:
+        super().__init__(items)
+        self._looked_at = looked_at
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self._looked_at.add(key)
+        return super().get(key, default)
+
+    def __getitem__(self, key: str) -> Any:
+        self._looked_at.add(key)
+        return super().__getitem__(key)
 
 
 @pytest.fixture
-def planted(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Secrets in both connections; everything that must not be found anywhere."""
-    agents = [{"id": 5, "login": "tje0", "password": SUPEROFFICE["password"]}, *({"id": each} for each in (7, 12))]
-    sandbox.reset(
-        bitrix24={
-            "rate": None,
-            "people": {"accept_after": [0.05, 0.1]},
-            "webhooks": [{"user": 1, "code": BITRIX24["code"]}],
-            "bots": [{"client_id": BITRIX24["bot"], "id": 80}],
-        },
-        superoffice={
-            "operators": agents,
-            "queues": [{"id": 3}],
-            "chats": 10,
-            "tokens": {SUPEROFFICE["token"]: 7},
-            "people": {"accept_after": [0.05, 0.1]},
-        },
-    )
-    bitrix24 = {"conn_type": "bitrix24", "host": sandbox.url, "login": "1", "password": BITRIX24["code"]}
-    superoffice = {"conn_type": "superoffice", "host": f"{sandbox.url}/Cust12345"}
-    connections: dict[str, dict[str, Any]] = {
-        "BITRIX24_DEFAULT": {**bitrix24, "extra": {"bot_client_id": BITRIX24["bot"]}},
-        "SUPEROFFICE_DEFAULT": {
-            **superoffice,
-            "login": "tje0",
-            "password": SUPEROFFICE["password"],
-            "extra": {"agent_conn_id": "superoffice_agent_{agent}"},
-        },
-        "SUPEROFFICE_AGENT_7": {**superoffice, "extra": {"access_token": SUPEROFFICE["token"]}},
-    }
-    for name, value in connections.items():
-        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(value))
-    return [*BITRIX24.values(), *SUPEROFFICE.values(), *customers(sandbox)]
+def answers(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, no_pauses: None) -> Answers:
+    """The answers of the sandbox, in which only the canaries' secrets sign in."""
+    answers = Answers()
+    for service in (Portal, Tenant):
+        answer: Any = service.answer
+        monkeypatch.setattr(
+            service, "answer", lambda self, call, answer=answer: answers.pass_on(call, answer(self, call))
+        )
+    for name, value in as_environment(connections(sandbox.url)).items():
+        monkeypatch.setenv(name, value)
+    parse = transport._json
+    monkeypatch.setattr(transport, "_json", lambda reply: answers.watched(parse(reply)))
+    monkeypatch.setattr(transport, "ATTEMPTS", 2)
+    monkeypatch.setattr(transport.Transport, "pause", lambda *_: None)
+    monkeypatch.setattr("airflow_provider_chattransfer.platforms.rate.RateGate.close_for", lambda *_, **__: None)
+    sandbox.reset(**small())
+    return answers
 
 
-def customers(sandbox: Sandbox) -> list[str]:
-    """What the services know of some customers, by asking them."""
-    url = f"{sandbox.url}/rest/1/{BITRIX24['code']}/imopenlines.dialog.get"
-    names = [requests.post(url, json={"CHAT_ID": chat}, timeout=10).json()["result"]["name"] for chat in (101, 102)]
-    found = [name.split(" - ")[0] for name in names]
-    url = f"{sandbox.url}/Cust12345/api/v1/Agents/Chat/ChatSessionsForUser"
-    sessions = requests.post(url, auth=("tje0", SUPEROFFICE["password"]), timeout=10).json()
-    fields = ("CustomerName", "CustomerEmail", "CustomerPhone", "LastMessage", "SessionKey")
-    found += [session[field] for session in sessions[:5] for field in fields]
-    assert len(found) > 10
-    return [each for each in found if each]
+def small() -> dict[str, Any]:
+    """The canaries' scenario with few chats, as it is set up many times."""
+    services = scenario()
+    for service, chats in CHATS.items():
+        services[service]["chats"] = [{"id": int(chat), "owner": 7, "queue": 3} for chat in chats]
+    return services
 
 
-class TestNothingLeaks:
-    def test_into_a_log_an_xcom_a_trigger_or_an_error(
-        self,
-        sandbox: Sandbox,
-        planted: list[str],
-        capfd: pytest.CaptureFixture[str],
-        caplog: pytest.LogCaptureFixture,
-        monkeypatch: pytest.MonkeyPatch,
+class Store(dict[str, Any]):
+    """The task state store."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = json.loads(json.dumps(value))
+
+
+@dataclass(slots=True)
+class Told:
+    """All that tasks say: results and what they push, errors as Airflow logs them, and the rows of their record."""
+
+    texts: list[str] = field(default_factory=list)
+
+    def run(self, task: Any) -> None:
+        """One try of a task, whatever becomes of it."""
+        store = Store()
+        ti = SimpleNamespace(
+            max_tries=0, try_number=1, xcom_push=lambda **push: self.texts.append(repr(push)), task_id="task",
+            dag_id="dag", run_id="run", map_index=-1,
+        )  # fmt: skip
+        context: Any = {"ti": ti, "task_state_store": store}
+        try:
+            self.texts.append(repr(task.execute(context)))
+        except Exception as error:
+            self.texts += [repr(error), *traceback.format_exception(error)]
+        self.texts.append(repr(store))
+
+
+def everything(service: str) -> str:
+    """List, move, accept, wait: all that is said on the way."""
+    told = Told()
+    to_12 = [{"chat_id": chat, "to": "agent:12"} for chat in CHATS[service]]
+    conn_id = f"{service}_default"
+    for task in (
+        TransferChatsOperator(task_id="some", conn_id=conn_id, transfers=to_12[:2]),
+        ReassignChatsOperator(
+            task_id="all", conn_id=conn_id, from_agents=["7"], to=["agent:12", "agent:15"], strategy="least_loaded"
+        ),
+        TransferChatsOperator(task_id="back", conn_id=conn_id, transfers=[{**each, "to": "queue"} for each in to_12]),
+        AcceptTransferOperator(task_id="accept", conn_id=conn_id, chat_id=CHATS[service][0]),
+        AcceptTransferSensor(
+            task_id="wait",
+            conn_id=conn_id,
+            transfers=to_12,
+            accept_within=timedelta(milliseconds=1),
+            poll_interval=0.01,
+        ),
+    ):
+        told.run(task)
+    return "\n".join(told.texts)
+
+
+class TestACustomersTextInAnAnswer:
+    """Under any key of any answer, and in errors: it stays there."""
+
+    @pytest.mark.parametrize("service", SERVICES)
+    def test_is_not_repeated_from_any_field(
+        self, sandbox: Sandbox, answers: Answers, caplog: pytest.LogCaptureFixture, service: str
     ) -> None:
-        from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger
-
-        triggers: list[Any] = []
-        serialize = AcceptTransferTrigger.serialize
-
-        def note(trigger: AcceptTransferTrigger) -> Any:
-            triggers.append(serialize(trigger))
-            return triggers[-1]
-
-        monkeypatch.setattr(AcceptTransferTrigger, "serialize", note)
         caplog.set_level(logging.DEBUG)
-        options: dict[str, Any] = {"wait_for_acceptance": True, "deferrable": True, "poll_interval": 0.1}
-        options["accept_within"] = timedelta(seconds=2)
-        with a_dag() as dag:
-            good = [
-                ReassignChatsOperator(task_id=f"{conn_id}_good", conn_id=conn_id, from_agents=["7"], to=to, **options)
-                for conn_id, to in (
-                    ("bitrix24_default", ["agent:12", "queue:3"]),
-                    ("superoffice_default", ["agent:12"]),
-                )
-            ]
-            for hand_over in good:
-                AcceptTransferSensor(
-                    task_id=f"{hand_over.conn_id}_wait",
-                    conn_id=hand_over.conn_id,
-                    transfers=hand_over.output,
-                    accept_within=timedelta(seconds=1),
-                    poll_interval=0.1,
-                )
-        ran = run(dag)
-        assert ran.state == "success", ran.errors
-        assert triggers
-        captured = capfd.readouterr()
-        logged = "\n".join(record.getMessage() for record in caplog.records)
-        found = {"output": captured.out + captured.err, "log": logged, "xcom": json.dumps(ran.results)}
-        found["trigger"] = json.dumps([arguments for _, arguments in triggers])
-        assert "accepted" in found["xcom"]
-        assert "dialog.get" in found["log"] or "chats done" in found["log"]
-        leaks = [(place, secret) for place, text in found.items() for secret in planted if secret in text]
-        assert leaks == []
+        assert "accepted" in everything(service)
+        looked_at = set(answers.looked_at)
+        assert len(looked_at) > 10
+        twists = {key: _replacing({key}.__contains__) for key in sorted(looked_at)}
+        twists["all the others"] = _replacing(lambda key: key not in looked_at)
+        assert repeated(twists, sandbox, answers, caplog, service) == []
 
-    def test_into_the_error_of_a_task_that_fails_on_the_way(
-        self, sandbox: Sandbox, planted: list[str], monkeypatch: pytest.MonkeyPatch, no_pauses: None
+    @pytest.mark.parametrize("of", ["everything", "transfers"])
+    @pytest.mark.parametrize("service", SERVICES)
+    def test_is_not_repeated_from_an_error(
+        self, sandbox: Sandbox, answers: Answers, caplog: pytest.LogCaptureFixture, service: str, of: str
     ) -> None:
-        for kind in ("drop_before", "html_502_before"):
-            sandbox.fault(service="bitrix24", kind=kind, count=20)
-        sandbox.fault(service="superoffice", kind="drop_before", count=40)
-        with a_dag() as dag:
-            for conn_id in ("bitrix24_default", "superoffice_default"):
-                ReassignChatsOperator(task_id=conn_id, conn_id=conn_id, from_agents=["7"], to=["agent:12"])
-        ran = run(dag)
-        assert set(ran.errors) == {"bitrix24_default", "superoffice_default"}
-        for error in ran.errors.values():
-            chain = [error, error.__cause__, error.__context__]
-            text = " ".join(f"{each!r} {each}" for each in chain)
-            assert not [secret for secret in planted if secret in text]
+        caplog.set_level(logging.DEBUG)
+        twists = {name: _failing(error, only_transfers=of == "transfers") for name, error in errors(service)}
+        assert repeated(twists, sandbox, answers, caplog, service) == []
+
+    def test_is_not_repeated_from_what_should_be_a_list_of_users(
+        self, answers: Answers, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        instead = Reply.json({"result": CUSTOMER})
+        answers.twist = lambda call, reply: instead if call.path.endswith("im.user.list.get") else reply
+        told = everything("bitrix24") + caplog.text
+        assert "no list of users" in told
+        assert "Zelda" not in told
+
+
+def repeated(
+    twists: Mapping[str, Twist], sandbox: Sandbox, answers: Answers, caplog: pytest.LogCaptureFixture, service: str
+) -> list[str]:
+    """The names of those ``twists`` with which the customer's text is found in what is told or logged."""
+    found = []
+    for name, twist in twists.items():
+        answers.twist = _straight
+        sandbox.reset(**small())
+        caplog.clear()
+        answers.twist = twist
+        text = everything(service) + caplog.text
+        if "Zelda" in text or "customer.example" in text:
+            found.append(name)
+    return found
+
+
+def errors(service: str) -> Iterator[tuple[str, Reply]]:
+    """Errors of every kind and status that tell of a customer, by what they are."""
+    page = Reply(status=502, body=f"<html>{CUSTOMER}</html>".encode(), content_type="text/html")
+    headers = {"retry-after": CUSTOMER, "location": f"https://portal.example/{CUSTOMER}", "date": CUSTOMER}
+    for status in (200, 302, 404, 429, 502, 503):
+        yield f"page {status}", replace(page, status=status, headers=headers)
+    for name, body in {"text": CUSTOMER, "list": [CUSTOMER], **BODIES[service]}.items():
+        for status in STATUSES[service]:
+            yield f"{name} {status}", Reply.json(body, status=status)
+
+
+def _portals(code: str) -> dict[str, Any]:
+    return {"error": code, "error_description": CUSTOMER}
+
+
+def _of_a_batch(error: Any) -> dict[str, Any]:
+    return {"result": {"result": [], "result_error": {f"c{number}": error for number in range(50)}}}
+
+
+CODES = (
+    *("INVALID_CREDENTIALS", "ACCESS_DENIED", "OPERATOR_WRONG", "ACCESS_ERROR", "ANOTHER", "INTERNAL_SERVER_ERROR"),
+    *("QUERY_LIMIT_EXCEEDED", "OPERATION_TIME_LIMIT", CUSTOMER),
+)
+"""One of each way in which the client takes a portal's error."""
+
+BODIES: Mapping[str, Mapping[str, Any]] = {
+    "bitrix24": {
+        "result": {"result": CUSTOMER},
+        "results of a batch": {"result": {"result": {f"c{number}": CUSTOMER for number in range(50)}}},
+        "only text in a batch": _of_a_batch(CUSTOMER),
+        **{code: _portals(code) for code in CODES},
+        **{f"{code} in a batch": _of_a_batch(_portals(code)) for code in CODES},
+    },
+    "superoffice": {
+        "object": {"Error": CUSTOMER},
+        "oauth": _portals(CUSTOMER),
+        "asp.net": {"Message": CUSTOMER, "MessageDetail": CUSTOMER},
+        "rest": {"Error": True, "ErrorType": "SoSessionException", "ErrorMessage": CUSTOMER, "ErrorSource": CUSTOMER},
+        "soap": {"ExceptionType": CUSTOMER, "FriendlyText": CUSTOMER, "StackTrace": CUSTOMER},
+    },
+}
+STATUSES = {"bitrix24": (200,), "superoffice": (200, 400, 401, 404, 500)}
+
+
+class TestWhatIsPrinted:
+    """By somebody who debugs, and prints what he has got."""
+
+    @pytest.mark.parametrize("service", SERVICES)
+    def test_of_our_objects_holds_no_secret(
+        self, sandbox: Sandbox, answers: Answers, monkeypatch: pytest.MonkeyPatch, service: str, tmp_path: Any
+    ) -> None:
+        words = planted(sandbox.url)
+        with open_platform(f"{service}_default") as platform:
+            client: Any = platform.client  # type: ignore[attr-defined]
+            objects = [platform, client, *vars(client).values(), *vars(platform).values()]
+            chats = platform.read_chats(CHATS[service])
+        (tmp_path / "printed").write_text("\n".join(map(repr, [*objects, chats])))
+        assert leaks(words, within=tmp_path) == []
+
+    def test_of_an_error_does_not_lead_to_the_address_that_is_a_webhooks_secret(self, answers: Answers) -> None:
+        with open_platform("wrong_port") as platform, pytest.raises(PlatformError) as trouble:
+            platform.read_chats(["101"])
+        assert "nobody listens" in str(trouble.value)
+        assert (trouble.value.__context__, trouble.value.__cause__) == (None, None)
+
+
+def _replacing(meant: Callable[[str], bool]) -> Twist:
+    """The customer's text in place of every plain value whose key is ``meant``."""
+
+    def replaced(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {
+                key: CUSTOMER if meant(key) and not isinstance(item, Mapping | list) else replaced(item)
+                for key, item in value.items()
+            }
+        return [replaced(item) for item in value] if isinstance(value, list) else value
+
+    def twist(_: Call, reply: Reply) -> Reply:
+        is_json = reply.body.startswith((b"{", b"["))
+        return replace(reply, body=Reply.json(replaced(json.loads(reply.body))).body) if is_json else reply
+
+    return twist
+
+
+def _failing(error: Reply, *, only_transfers: bool) -> Twist:
+    """An error in place of the answers to transfers, or of all."""
+    return lambda call, reply: error if _moves(call) or not only_transfers else reply
+
+
+def _straight(_: Call, reply: Reply) -> Reply:
+    return reply
+
+
+def _moves(call: Call) -> bool:
+    """Whether a request moves a chat, in a batch as well."""
+    told = call.path.encode() + call.body
+    return b"ession.transfer" in told or b"TransferChatSession" in told or b"ResetChatSession" in told

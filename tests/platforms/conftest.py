@@ -93,7 +93,7 @@ class Stage:
     def webhook(self, *, user: int = 1, code: str = "secretcode", bot: str = "chattransfer") -> Bitrix24Client:
         """A client of the portal."""
         auth = Webhook(portal=self.url, user_id=str(user), code=code, bot_client_id=bot)
-        return Bitrix24Client(auth=auth, transport=self.transport())
+        return Bitrix24Client(auth=auth, transport=self.transport(), clock=self.now)
 
     def bitrix24(self, **webhook: Any) -> Bitrix24Platform:
         """The portal as a platform."""

@@ -77,6 +77,20 @@ class TestSigningIn:
         assert "signing in as agent 8" in (results[0].reason or "")
         assert stage.moved("superoffice") == ["151"]
 
+    def test_as_an_agent_who_is_turned_away_is_not_tried_again_for_each_of_his_chats(self, stage: Stage) -> None:
+        """So many wrong passwords in a row may lock his account."""
+
+        def identity(agent: str) -> SuperOfficeClient:
+            return stage.web_api(Basic(f"agent{agent}", "wrong" if agent == "8" else f"Secret{agent}"))
+
+        platform = SuperOfficePlatform(stage.web_api(), identities=identity)
+        chats = [*agents_chats(60, owner=8), *agents_chats(20, first=300)]
+        stage.reset(superoffice={"chats": chats})
+        results = stage.carry_out(platform, to("agent:12", *(str(chat["id"]) for chat in chats)))
+        assert outcomes(results) == ["failed"] * 60 + ["requested"] * 20
+        assert all("signing in as agent 8" in (each.reason or "") for each in results[:60])
+        assert who_asked(stage, TRANSFER).count("agent8") == 1
+
     def test_as_an_agent_without_a_connection_concerns_only_his_chats(self, stage: Stage) -> None:
         def identity(agent: str) -> SuperOfficeClient:
             if agent == "8":
@@ -322,12 +336,25 @@ class TestReading:
         assert [_owner(read[each]) for each in ("150", "151", "152")] == ["7", "8", "8"]
         assert stage.asked("superoffice") == ["ChatSessionsForUser", "GetChatSessionEntity", "GetChatSessionEntity"]
 
-    def test_a_list_that_does_not_help_is_not_asked_for_again(self, stage: Stage) -> None:
+    def test_a_list_that_never_helps_is_not_asked_for_any_more(self, stage: Stage) -> None:
         stage.reset(superoffice={"queues": [{"id": 3, "members": [7, 8], "listeners": []}], "chats": agents_chats(4)})
         platform = stage.superoffice(Basic("agent15", "Secret15"))
-        for _ in range(2):
+        for _ in range(5):
             platform.read_chats(["150", "151"])
-        assert stage.asked("superoffice") == ["ChatSessionsForUser", *["GetChatSessionEntity"] * 4]
+        assert stage.asked("superoffice").count("ChatSessionsForUser") == superoffice_platform.LISTS_IN_VAIN
+        assert stage.asked("superoffice").count("GetChatSessionEntity") == 5 * 2
+
+    def test_a_list_that_has_helped_once_is_asked_for_again_whatever_came_between(self, stage: Stage) -> None:
+        """Chats of other topics, a whole piece of them, say nothing of the next piece."""
+        topics = [{"id": 3, "members": [7], "listeners": [15]}, {"id": 4, "members": [7], "listeners": []}]
+        mine = [{**chat, "queue": 3} for chat in agents_chats(2)]
+        others = [{**chat, "queue": 4} for chat in agents_chats(2, first=160)]
+        stage.reset(superoffice={"queues": topics, "chats": [*mine, *others]})
+        platform = stage.superoffice(Basic("agent15", "Secret15"))
+        for chat_ids in (["160", "161"], ["150", "151"], *[["160", "161"]] * 4, ["150", "151"]):
+            stage.calls.clear()
+            platform.read_chats(chat_ids)
+        assert stage.asked("superoffice") == ["ChatSessionsForUser"]
 
     def test_a_chat_that_is_not_there_says_so(self, stage: Stage) -> None:
         chats = stage.superoffice().read_chats(["150", "4711"])

@@ -17,7 +17,8 @@ import pytest
 
 from airflow_provider_chattransfer.chats.model import Outcome
 from airflow_provider_chattransfer.chats.planning import Strategy
-from airflow_provider_chattransfer.chats.run import PAUSES
+from airflow_provider_chattransfer.chats.run import ALIKE, PAUSES
+from airflow_provider_chattransfer.chats.waiting import FAILED_LOOKS
 from airflow_provider_chattransfer.get_provider_info import get_provider_info
 from airflow_provider_chattransfer.hooks.base import open_platform
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
@@ -27,8 +28,18 @@ from airflow_provider_chattransfer.operators.transfer import (
     TransferChatsOperator,
 )
 from airflow_provider_chattransfer.platforms.bitrix24 import platform as bitrix24_platform
+from airflow_provider_chattransfer.platforms.errors import (
+    Interrupted,
+    Limited,
+    Missing,
+    NotUnderstood,
+    RequestRefused,
+    Unreachable,
+    WrongCredentials,
+)
 from airflow_provider_chattransfer.platforms.superoffice import platform as superoffice_platform
 from airflow_provider_chattransfer.platforms.transport import ATTEMPTS, CONNECT_TIMEOUT, LONGEST_HINT
+from airflow_provider_chattransfer.platforms.turns import LONGEST
 from airflow_provider_chattransfer.sandbox.bitrix24 import scenario as bitrix24_scenario
 from airflow_provider_chattransfer.sandbox.bitrix24.methods import METHODS
 from airflow_provider_chattransfer.sandbox.bitrix24.switches import Switches as Bitrix24Switches
@@ -139,6 +150,18 @@ class TestOperatorsPage:
     def test_and_the_readme_have_every_outcome(self, text: str) -> None:
         assert list(documented(text, "Outcome", 1)) == list(Outcome)
 
+    def test_says_of_every_error_of_a_service_whether_it_is_retried(self) -> None:
+        rows = [row for table in tables(section(page("operators.md"), "Retries"), "Error") for row in table]
+        retried = {name: row[1] != "no" for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+        kinds = (WrongCredentials, RequestRefused, Missing, NotUnderstood, Limited, Unreachable, Interrupted)
+        assert {kind.__name__: retried[kind.__name__] for kind in kinds} == {
+            kind.__name__: not kind.permanent for kind in kinds
+        }
+
+    def test_says_how_many_looks_may_fail(self) -> None:
+        told = re.findall(r"(?:when|or) (\d+)(?: looks)? in a row", page("operators.md"))
+        assert told == [str(FAILED_LOOKS)] * 2
+
 
 class TestSandboxPage:
     @pytest.mark.parametrize(
@@ -212,6 +235,39 @@ class TestTheRules:
         assert named - known_tests(ROOT / "tests" / "sandbox") == set()
 
 
+class TestTheGuarantees:
+    """Every promise and every row of the matrix names tests that exist."""
+
+    def test_each_promise_is_held_by_tests(self) -> None:
+        text = page("guarantees.md")
+        held = documented(section(text, "The tests"), "Promise", 1)
+        promised = re.findall(r"^### (\d\. .+)$", section(text, "The promises"), re.MULTILINE)
+        assert list(held) == promised
+        assert len(promised) == 8
+        assert [promise for promise, (tests,) in held.items() if "::" not in tests] == []
+
+    def test_every_test_that_is_named_exists(self) -> None:
+        folders = [folder for folder in (ROOT / "tests").iterdir() if folder.is_dir()]
+        known = {f"{folder.name}/{test}" for folder in folders for test in known_tests(folder)}
+        named = set(re.findall(r"`(\w+/test_\w+\.py::[^`]+)`", page("guarantees.md")))
+        assert named - known == set()
+        assert len(named) > 20
+
+    def test_limits_are_those_of_the_code(self) -> None:
+        told = documented(section(page("guarantees.md"), "6. Bounded"), "What", 1)
+        expected = {
+            "A request that may be repeated": f"{ATTEMPTS} times",
+            "A hint of the service that is waited for": f"{LONGEST_HINT:.0f} s",
+            "A chat that is not carried out": f"{len(PAUSES)} rounds, in {sum(PAUSES):.0f} s",
+            "Chats refused in a row with the same code": f"{ALIKE},",
+            "A wait in which no look succeeds": f"{FAILED_LOOKS} looks",
+            "The turn of another run on the same host": f"{LONGEST:.0f} s",
+        }
+        assert {what: told[what][0].startswith(words) for what, words in expected.items()} == dict.fromkeys(
+            expected, True
+        )
+
+
 def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
@@ -278,11 +334,11 @@ class TestFigures:
         text = page("how-it-works.md")
         assert bitrix24_platform.Bitrix24Platform.chunk == superoffice_platform.SuperOfficePlatform.chunk
         assert f"in pieces of {bitrix24_platform.Bitrix24Platform.chunk}." in text
-        assert "after {:.0f}, {:.0f} and {:.0f} seconds".format(*PAUSES[1:]) in text
+        assert "after {:.0f}, {:.0f}, {:.0f} and {:.0f} seconds".format(*PAUSES[1:]) in text
         assert f'"not performed, tried {len(PAUSES)} times"' in text
         assert f"longer than {LONGEST_HINT:.0f} s" in text
-        assert ATTEMPTS == 8
-        assert text.count("up to eight times") == 2
+        assert ATTEMPTS == 12
+        assert text.count("up to twelve times") == 2
         assert f"A connection must be made within {CONNECT_TIMEOUT:.0f} s" in text
 
     def test_of_the_limits(self) -> None:

@@ -12,7 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_chattransfer.platforms.rate import HEADROOM, RateGate, RateLimit, gate_for
+from airflow_provider_chattransfer.platforms.rate import (
+    HEADROOM,
+    LEAST_SHARE,
+    RECOVERY,
+    SOON,
+    TOGETHER,
+    RateGate,
+    RateLimit,
+    Share,
+    gate_for,
+)
 
 DOCUMENTED = RateLimit(per_second=2.0, burst=50)
 
@@ -41,6 +51,11 @@ def passed(gate: RateGate, time: Time, number: int) -> list[float]:
     return times
 
 
+def gaps(times: list[float]) -> list[float]:
+    """The seconds between one and the next, to a tenth of a millisecond."""
+    return [round(later - earlier, 4) for earlier, later in pairwise(times)]
+
+
 def overflows(times: list[float], limit: RateLimit) -> bool:
     """Whether a leaky bucket of exactly this limit would refuse one of the requests."""
     level, last = 0.0, times[0]
@@ -63,8 +78,7 @@ class TestTheGate:
         time = Time()
         gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
         passed(gate, time, int(50 * HEADROOM))
-        times = passed(gate, time, 20)
-        assert all(later - earlier == pytest.approx(1 / (2 * HEADROOM)) for earlier, later in pairwise(times))
+        assert set(gaps(passed(gate, time, 30))) == {0.0, round(TOGETHER / (2 * HEADROOM), 4)}
 
     def test_is_full_again_after_a_rest(self) -> None:
         time = Time()
@@ -93,6 +107,11 @@ class TestTheGate:
             times += passed(gate, time, 3)
         assert not overflows(times, limit)
 
+    def test_keeps_the_pace_also_where_nothing_may_come_together(self) -> None:
+        time = Time()
+        gate = RateGate(RateLimit(per_second=2, burst=1), clock=time, sleep=time.sleep)
+        assert set(gaps(passed(gate, time, 20))) == {round(1 / (2 * HEADROOM), 4)}
+
     def test_counts_each_request_of_several_threads_once(self) -> None:
         gate = RateGate(RateLimit(per_second=1000 / HEADROOM, burst=1))
         begin = time.monotonic()
@@ -114,21 +133,20 @@ class TestAHint:
         time = Time()
         gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
         gate.close_for(30)
-        assert passed(gate, time, 1) == [pytest.approx(1030.0)]
+        assert passed(gate, time, 1) == [pytest.approx(1030.0 + (TOGETHER - 1) / (2 * HEADROOM))]
 
     def test_leaves_the_bucket_full(self) -> None:
         time = Time()
         gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
         gate.close_for(30)
-        times = passed(gate, time, 5)
-        assert all(later - earlier == pytest.approx(1 / (2 * HEADROOM)) for earlier, later in pairwise(times))
+        assert gaps(passed(gate, time, 6)) == [0, 0, round(TOGETHER / (2 * HEADROOM), 4), 0, 0]
 
     def test_that_is_shorter_does_not_open_it_earlier(self) -> None:
         time = Time()
         gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
         gate.close_for(30)
         gate.close_for(1)
-        assert passed(gate, time, 1) == [pytest.approx(1030.0)]
+        assert passed(gate, time, 1) == [pytest.approx(1030.0 + (TOGETHER - 1) / (2 * HEADROOM))]
 
     def test_that_comes_while_somebody_waits_holds_him_back_too(self) -> None:
         time = Time()
@@ -143,6 +161,95 @@ class TestAHint:
 
         gate._sleep = sleep_and_be_told
         assert passed(gate, time, 1)[0] >= 1060
+
+
+class TestOurShare:
+    def shared(self, *, now: float = 0) -> Share:
+        """The share after somebody has shown up."""
+        share = Share()
+        for _ in range(2):
+            self.let_through(share)
+            share.refused(now)
+        return share
+
+    def let_through(self, share: Share, number: int = 5) -> None:
+        for _ in range(number):
+            share.count()
+
+    def test_is_all_of_it_at_first_and_after_one_refusal(self) -> None:
+        share = Share()
+        self.let_through(share)
+        assert not share.refused(1000)
+        assert share.at(1000) == 1
+
+    def test_is_half_after_another_soon(self) -> None:
+        assert self.shared(now=1000).at(1000) == 0.5
+
+    def test_is_all_of_it_when_the_other_refusal_is_long_ago(self) -> None:
+        share = Share()
+        for now in (1000, 1000 + SOON + 1):
+            self.let_through(share)
+            assert not share.refused(now)
+
+    def test_grows_back_slowly(self) -> None:
+        share = self.shared(now=1000)
+        assert share.at(1060) == pytest.approx(0.5 + 60 * RECOVERY)
+        assert share.at(1000 + 0.5 / RECOVERY) == pytest.approx(1)
+        assert share.at(10**6) == 1
+
+    def test_is_halved_by_each_further_refusal_from_what_it_is_then(self) -> None:
+        share = self.shared(now=1000)
+        self.let_through(share)
+        assert share.refused(1300)
+        assert share.at(1300) == pytest.approx((0.5 + 300 * RECOVERY) / 2)
+
+    def test_is_never_less_than_a_tenth(self) -> None:
+        share = self.shared()
+        for _ in range(20):
+            self.let_through(share)
+            share.refused(0)
+        assert share.at(0) == LEAST_SHARE
+
+    def test_does_not_suffer_from_an_outage(self) -> None:
+        """Nothing is let through between its refusals but the request itself that is repeated."""
+        share = Share()
+        self.let_through(share)
+        for now in range(20):
+            assert not share.refused(now)
+            share.count()
+
+    def test_is_told_once_per_change_and_when_it_is_whole_again(self, caplog: pytest.LogCaptureFixture) -> None:
+        time = Time()
+        gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
+        with caplog.at_level("INFO"):
+            for _ in range(2):
+                passed(gate, time, 5)
+                gate.close_for(1, too_fast=True)
+            passed(gate, time, 20)
+            assert [each.split(";")[-1] for each in caplog.messages] == [" going on with 0.95 requests per second"]
+            time.now += 0.5 / RECOVERY
+            passed(gate, time, 20)
+        assert caplog.messages[1:] == ["Going on with 1.90 requests per second again"]
+
+    def test_is_how_fast_the_gate_lets_through(self) -> None:
+        time = Time()
+        gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
+        for _ in range(2):
+            passed(gate, time, 5)
+            gate.close_for(1, too_fast=True)
+        begin = time.now
+        passed(gate, time, 30)
+        assert 30 / (time.now - begin) == pytest.approx(0.5 * 2 * HEADROOM, rel=0.1)
+
+    def test_is_not_touched_by_a_limit_that_fewer_requests_would_not_have_met(self) -> None:
+        time = Time()
+        gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
+        for _ in range(4):
+            passed(gate, time, 5)
+            gate.close_for(1)
+        begin = time.now
+        passed(gate, time, 30)
+        assert 30 / (time.now - begin) == pytest.approx(2 * HEADROOM, rel=0.1)
 
 
 class TestALimit:

@@ -217,7 +217,7 @@ class TestOneChat:
 
     def test_of_which_the_request_is_lost_is_sent_again(self) -> None:
         result, world = one(OPEN, habit="loses the request")
-        assert (result.outcome, world.sent, world.pauses) == (Outcome.ACCEPTED, ["1", "1"], [2.0])
+        assert (result.outcome, world.sent, world.pauses) == (Outcome.ACCEPTED, ["1", "1"], [2.0, 10.0, 50.0])
 
     def test_that_the_service_claims_to_have_moved_and_did_not_has_failed(self) -> None:
         result, world = one(OPEN, habit="does nothing")
@@ -231,7 +231,7 @@ class TestOneChat:
 
     def test_that_never_gets_through_has_failed_with_its_cause(self) -> None:
         result, world = one(OPEN, habit="not sent")
-        assert (result.outcome, result.reason) == (Outcome.FAILED, "not performed, tried 4 times: limited")
+        assert (result.outcome, result.reason) == (Outcome.FAILED, "not performed, tried 5 times: limited")
         assert world.moved["1"] == 0
 
     def test_that_is_closed_is_skipped_and_never_sent(self) -> None:

@@ -131,7 +131,7 @@ PROVEN: list[tuple[str, Transfer, Chat, Chat, bool | None, str | None]] = [
     ("got a message only, and was not transferred", transfer(), OPEN, TOUCHED, False, None),
     ("got a message only, and the history does not tell", transfer(), OPEN, TOUCHED, None, "failed"),
     ("nobody has, and was transferred", transfer(), OPEN, PENDING, True, "requested"),
-    ("nobody has, and was not transferred", transfer(), OPEN, PENDING, False, None),
+    ("nobody has, and a history that lags does not show why", transfer(), OPEN, PENDING, False, "failed"),
     ("came back from its queue to the same agent", transfer("queue:3"), OPEN, TOUCHED, True, "accepted"),
     ("has no trace and looks as before", transfer(), NOTHING_NEW, NOTHING_NEW, None, "failed"),
     ("has no trace and was not transferred", transfer(), NOTHING_NEW, NOTHING_NEW, False, None),

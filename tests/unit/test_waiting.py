@@ -22,12 +22,13 @@ from airflow_provider_chattransfer.chats.model import (
     TransferReport,
     Unread,
 )
-from airflow_provider_chattransfer.chats.waiting import AcceptancePoller
+from airflow_provider_chattransfer.chats.waiting import FAILED_LOOKS, AcceptancePoller
 from airflow_provider_chattransfer.platforms.base import ChatPlatform
 from airflow_provider_chattransfer.platforms.driving import look, watch
 from airflow_provider_chattransfer.platforms.errors import (
     Interrupted,
     Limited,
+    NotUnderstood,
     PlatformError,
     RequestRefused,
     Unreachable,
@@ -82,6 +83,12 @@ class TestThePoller:
         wait = poller("requested", "requested")
         wait.observe({"1": TAKEN}, now=after(1))
         assert wait.chat_ids == ["2"]
+
+    def test_tells_what_it_has_settled_itself(self) -> None:
+        wait = poller("accepted", "requested", "requested")
+        wait.observe({"2": TAKEN}, now=after(1))
+        wait.observe({"3": REJECTED}, now=after(2))
+        assert [(each.transfer.chat_id, each.outcome) for each in wait.settled] == [("2", "accepted"), ("3", "failed")]
 
     def test_never_looks_again_at_what_is_settled(self) -> None:
         wait = poller("requested")
@@ -196,6 +203,25 @@ class TestTheLoop:
         service, wait = Service(Interrupted("trouble", method="read")), Wait()
         assert outcomes(wait.watch(poller("requested", seconds=40), service)) == ["requested"]
         assert wait.time == after(40)
+
+    @pytest.mark.parametrize("kind", [Interrupted, Limited, Unreachable, NotUnderstood])
+    def test_ends_with_the_error_when_too_many_looks_in_a_row_have_failed(self, kind: type[PlatformError]) -> None:
+        service, wait = Service(RINGING, kind("trouble", method="read")), Wait()
+        with pytest.raises(kind):
+            wait.watch(poller("requested", seconds=10_000), service)
+        assert len(service.asked) == 1 + FAILED_LOOKS
+
+    def test_counts_failed_looks_anew_after_one_that_succeeded(self) -> None:
+        trouble = [Interrupted("trouble", method="read")] * (FAILED_LOOKS - 1)
+        service, wait = Service(*trouble, RINGING, *trouble, TAKEN), Wait()
+        assert outcomes(wait.watch(poller("requested", seconds=10_000), service)) == ["accepted"]
+
+    def test_goes_on_counting_where_another_process_left_off(self) -> None:
+        one = poller("requested")
+        one.failed_looks = FAILED_LOOKS - 1
+        other = AcceptancePoller(one.report, deadline=one.deadline, failed_looks=one.failed_looks)
+        with pytest.raises(Interrupted):
+            look(other, cast(ChatPlatform, Service(Interrupted("trouble", method="read"))), now=lambda: BEGIN)
 
     @pytest.mark.parametrize("kind", [WrongCredentials, RequestRefused])
     def test_gives_up_when_no_later_look_can_succeed(self, kind: type[PlatformError]) -> None:

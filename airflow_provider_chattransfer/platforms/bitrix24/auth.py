@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ...chats.model import as_id
-
 BATCH_REFERENCES = ("$result", "$next", "$total", "$time", "$error")
 """What ``batch`` replaces by the results of earlier commands; it cannot be escaped."""
 
@@ -14,6 +12,8 @@ BATCH_REFERENCES = ("$result", "$next", "$total", "$time", "$error")
 @dataclass(frozen=True, slots=True)
 class Webhook:
     """An incoming webhook: the rights of the user who created it.
+
+    Raises ``ValueError`` for fields that cannot be right. It shows none of them: the code may be in any.
 
     ``portal`` is the base URL, ``code`` the secret part of the webhook's address. ``bot_client_id`` is the
     CLIENT_ID or botToken with which the bot was registered: servers since 26.250 refuse a transfer by a webhook
@@ -26,7 +26,8 @@ class Webhook:
     bot_client_id: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        as_id(self.user_id, of="login (the webhook's user id)")
+        if not (self.user_id.isascii() and self.user_id.isdigit() and int(self.user_id)):
+            raise ValueError("login: the webhook's user id is missing, or is not a positive whole number")
         if not self.code or not self.code.isalnum():
             raise ValueError("password: the webhook's code is missing, or is not letters and digits only")
         if not self.bot_client_id:

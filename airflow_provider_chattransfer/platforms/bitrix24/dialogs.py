@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...chats.model import Chat, Reading, Unread
+from ..errors import NotUnderstood
 
 SESSION_FIELD = 5
 LINE_FIELD = 7
@@ -18,12 +19,14 @@ def read_dialog(dialog: Mapping[str, Any]) -> Reading:
     """The chat in the ``result`` of ``imopenlines.dialog.get``. Names and texts are dropped here."""
     data = str(dialog.get("entity_data_1") or "").split("|")
     code = str(dialog.get("entity_id") or "").split("|")
-    if dialog.get("entity_type") != "LINES" or len(data) <= SESSION_FIELD or not data[SESSION_FIELD].isdigit():
+    chat_id = _id(dialog.get("id"))
+    of_a_line = dialog.get("entity_type") == "LINES" and len(data) > SESSION_FIELD and data[SESSION_FIELD].isdigit()
+    if chat_id is None or not of_a_line:
         return Unread("not a dialogue of an open line")
     session = data[SESSION_FIELD]
     moved_to = data[LINE_FIELD] if len(data) > LINE_FIELD else "0"
     return Chat(
-        id=str(dialog.get("id")),
+        id=chat_id,
         closed=session == "0",
         owner=_id(dialog.get("owner")),
         queue=_id(moved_to) or (_id(code[1]) if len(code) > 1 else None),
@@ -34,12 +37,18 @@ def read_dialog(dialog: Mapping[str, Any]) -> Reading:
 
 
 def read_session(session: Mapping[str, Any]) -> Chat:
-    """The chat of an item of ``imopenlines.v2.Session.list``. The operator of a new session was only asked."""
+    """The chat of an item of ``imopenlines.v2.Session.list``. The operator of a new session was only asked.
+
+    Raises ``NotUnderstood`` for an item that is no session.
+    """
+    chat_id = _id(session.get("chatId"))
+    if chat_id is None:
+        raise NotUnderstood("an item of the list is no session", method="imopenlines.v2.Session.list")
     operator = _id(session.get("operatorId"))
     asked = session.get("status") == "new"
     contact = session.get("crmEntityId") if session.get("crmEntityType") == "contact" else None
     return Chat(
-        id=str(session["chatId"]),
+        id=chat_id,
         owner=None if asked else operator,
         offered_to=operator if asked else None,
         queue=_id(session.get("configId")),

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...chats.model import Target, TargetKind
 from ...chats.run import Move
-from ..errors import PlatformError
+from ..errors import NotUnderstood, PlatformError
 from .client import BATCH_SIZE, Bitrix24Client, Command
 
 RESOLUTION = 2.0
@@ -76,4 +76,7 @@ def _fits(row: Mapping[str, Any], target: Target) -> bool:
 
 
 def _at(row: Mapping[str, Any]) -> float:
-    return datetime.fromisoformat(str(row["date"])).timestamp()
+    try:
+        return datetime.fromisoformat(str(row["date"])).timestamp()
+    except (KeyError, ValueError):
+        raise NotUnderstood("a transfer has no date", method="imopenlines.v2.Session.Transfer.list") from None

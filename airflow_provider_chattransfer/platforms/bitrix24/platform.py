@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +11,9 @@ from ...chats.model import Chat, Reading, Target, TargetKind, Unread, as_id
 from ...chats.run import Move, Sent, Stop
 from ...chats.settling import Answer, Answered, Refused, Unclear
 from ..base import ChatPlatform, SendOptions, answer_to
-from ..errors import Missing, PlatformError, RequestRefused, WrongCredentials
+from ..errors import Missing, NotCarriedOut, PlatformError, RequestRefused, WrongCredentials
 from ..rate import RateLimit
+from ..transport import FRESH
 from .client import BATCH_SIZE, Bitrix24Client, Command
 from .dialogs import read_dialog
 from .history import TransferHistory
@@ -38,6 +39,7 @@ class Bitrix24Platform(ChatPlatform):
 
     def __init__(self, client: Bitrix24Client) -> None:
         self.client = client
+        self.account = client.auth.portal
         self._finder = DialogFinder(client)
         self._receivers = Receivers(client)
         self._history = TransferHistory(client)
@@ -69,10 +71,13 @@ class Bitrix24Platform(ChatPlatform):
                 answers[chat_id] = Refused(refusal)
             else:
                 commands[chat_id] = self._transfer_command(chat_id, target=target, bot_leaves=options.bot_leaves)
-        results = self.client.batch(list(commands.values()), repeatable=False) if commands else []
-        answers.update(zip(commands, map(_answer, results), strict=True))
-        not_let_in = next((result for result in results if isinstance(result, WrongCredentials)), None)
-        return Sent(answers, Stop(str(not_let_in)) if not_let_in else None)
+        for part, results in self._in_parts(commands, seen={move.transfer.chat_id: move.chat for move in moves}):
+            answers.update(zip(part, map(_answer, results), strict=True))
+            if not_let_in := next((result for result in results if isinstance(result, WrongCredentials)), None):
+                return Sent(answers, Stop(str(not_let_in), for_good=True))
+            if all(isinstance(result, NotCarriedOut) for result in results):
+                break
+        return Sent(answers)
 
     def were_carried_out(self, moves: Sequence[Move], *, since: Mapping[str, float]) -> Mapping[str, bool | None]:
         return self._history.carried_out(moves, since=since)
@@ -86,6 +91,30 @@ class Bitrix24Platform(ChatPlatform):
 
     def close(self) -> None:
         self.client.close()
+
+    def _in_parts(
+        self, commands: Mapping[str, Command], *, seen: Mapping[str, Chat]
+    ) -> Iterator[tuple[list[str], list[Any | PlatformError]]]:
+        """Send ``commands``, as many to a request as the portal can do in time; the chats of each, and its results.
+
+        What was ``seen`` too long ago is read again first, and not sent if the chat has changed.
+        """
+        rest, read_at = list(commands), self.client.clock()
+        while rest:
+            count = self.client.make_room([commands[chat_id] for chat_id in rest])
+            part, rest = rest[:count], rest[count:]
+            if self.client.clock() - read_at > FRESH:
+                chats, read_at = self.read_chats(part), self.client.clock()
+                part = [chat_id for chat_id in part if _is_still(seen[chat_id], chats[chat_id])]
+            if part:
+                yield part, self._send_part([commands[chat_id] for chat_id in part])
+
+    def _send_part(self, commands: Sequence[Command]) -> list[Any | PlatformError]:
+        """What concerns them all is the result of each: other parts have results of their own."""
+        try:
+            return self.client.batch(commands, repeatable=False)
+        except PlatformError as error:
+            return [error] * len(commands)
 
     def _transfer_command(self, chat_id: str, *, target: Target, bot_leaves: bool) -> Command:
         """``imopenlines.bot.session.transfer`` with exactly one destination.
@@ -146,6 +175,10 @@ def _reading(answer: Any | PlatformError) -> Reading:
     if isinstance(answer, PlatformError):
         raise answer
     return read_dialog(answer) if isinstance(answer, Mapping) else Unread("the portal shows nothing of it")
+
+
+def _is_still(seen: Chat, now: Reading) -> bool:
+    return isinstance(now, Chat) and not now.moved_since(seen)
 
 
 def _without_bot(chat: Reading, bots: frozenset[str]) -> Reading:

@@ -61,7 +61,8 @@ class Receivers:
 
     def _note_users(self, users: list[str], answer: Any) -> None:
         if isinstance(answer, PlatformError) or not isinstance(answer, dict | list):
-            log.warning("Cannot tell people from bots and check receivers ahead: %s", answer)
+            why = answer if isinstance(answer, PlatformError) else "the portal's answer is no list of users"
+            log.warning("Cannot tell people from bots and check receivers ahead: %s", why)
             self._can_ask = False
             return
         known = answer if isinstance(answer, dict) else {}

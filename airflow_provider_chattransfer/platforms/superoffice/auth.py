@@ -33,5 +33,9 @@ class Bearer:
 
     token: str = field(repr=False)
 
+    def __post_init__(self) -> None:
+        if not self.token.isascii() or any(not letter.isprintable() or letter.isspace() for letter in self.token):
+            raise ValueError("access_token: holds a space, a line break or a letter that no token has")
+
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"}

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..errors import Interrupted, Limited, Missing, NotUnderstood, PlatformError, RequestRefused, WrongCredentials
+from ..errors import Interrupted, Limited, Missing, NotUnderstood, RequestRefused, WrongCredentials, as_code
 from ..transport import NO_JSON, Request, Response, Transport, gateway_trouble
 from .auth import Credentials
 
@@ -22,6 +22,7 @@ class SuperOfficeClient:
 
     def __init__(self, *, base_url: str, credentials: Credentials, transport: Transport) -> None:
         """``base_url`` is the address up to and without ``/api/v1``."""
+        self.base_url = base_url
         self._base = f"{base_url}/api/v1/"
         self._credentials = credentials
         self._transport = transport
@@ -150,9 +151,9 @@ def _understand(response: Response, method: str) -> Any:
     """The body of a good answer; raises what a bad one means. A 200 may hold an error object as well."""
     status, body = response.status, response.body
     if status in (401, 403):
-        raise WrongCredentials(_message(body) or "the service does not let us in", method=method, code=str(status))
+        raise WrongCredentials("the service does not let us in", method=method, code=str(status))
     if status == 404:
-        raise Missing(_message(body) or "not found", method=method, code=str(status))
+        raise Missing("not found", method=method, code=str(status))
     if status == 421:
         raise WrongCredentials(
             "the tenant lives at another address; put it into the connection's host", method=method, code="421"
@@ -164,9 +165,9 @@ def _understand(response: Response, method: str) -> Any:
     if body is NO_JSON or status in (502, 503, 504):
         raise gateway_trouble(response, method=method)
     if status >= 500:
-        raise _server_error(body, method=method, status=status)
+        raise Interrupted("the server failed", method=method, code=_type(body) or str(status))
     if status >= 400 or _is_error(body):
-        raise RequestRefused(_message(body) or "refused", method=method, code=_type(body) or str(status))
+        raise RequestRefused("the service refused", method=method, code=_type(body) or str(status))
     if status != 200:
         raise gateway_trouble(response, method=method)
     return body
@@ -178,20 +179,6 @@ def _is_error(body: Any) -> bool:
     return bool(body.get("Error")) or "Message" in body or "ExceptionType" in body
 
 
-def _server_error(body: Any, *, method: str, status: int) -> PlatformError:
-    return Interrupted(_message(body) or "server error", method=method, code=_type(body) or str(status))
-
-
-def _message(body: Any) -> str:
-    """The first text of the shapes in which errors come: REST, the binder of ASP.NET, SOAP, OAuth."""
-    if not isinstance(body, Mapping):
-        return ""
-    names = ("ErrorMessage", "FriendlyText", "Message", "error_description")
-    return next((str(body[name])[:200] for name in names if body.get(name)), "")
-
-
 def _type(body: Any) -> str | None:
-    if not isinstance(body, Mapping):
-        return None
-    kind = body.get("ErrorType") or body.get("ExceptionType")
-    return str(kind) if kind else None
+    """The code in the shapes in which errors come: REST and SOAP. Their texts are dropped."""
+    return as_code(body.get("ErrorType") or body.get("ExceptionType")) if isinstance(body, Mapping) else None

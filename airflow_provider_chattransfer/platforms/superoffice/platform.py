@@ -13,7 +13,7 @@ from ..base import ChatPlatform, SendOptions, answer_to
 from ..errors import Missing, NotCarriedOut, NotUnderstood, PlatformError, RequestRefused, WrongCredentials
 from ..rate import RateLimit
 from .client import SuperOfficeClient
-from .sessions import ACTIVE, posted_at, read_entity, read_row
+from .sessions import ACTIVE, posted_at, read_associate, read_entity, read_row
 
 RATE_LIMIT = RateLimit(per_second=10.0, burst=10)
 """"No more than 10 API calls per second" (SuperOffice's checklist for custom applications)."""
@@ -30,8 +30,15 @@ ANSWERED = frozenset({"TransferedSession", "TransferRejected"})
 PICKED_UP = frozenset({"Welcome"})
 """The special message with which a session is picked up from its queue."""
 
+LISTS_IN_VAIN = 3
+"""When so many lists, and every one until then, had none of the chats that were asked for, the list is not asked
+any more."""
+
 CLOCK_TOLERANCE = 2.0
 """Seconds by which two clocks that were compared in whole seconds may differ."""
+
+UNKNOWN_USER = "401"
+"""The status of wrong or expired credentials. They are not tried again in a run: an account may be locked for it."""
 
 Identities = Callable[[str], SuperOfficeClient]
 """Finds the client that acts as an associate, by his id; raises ``ValueError`` when there is none."""
@@ -50,9 +57,12 @@ class SuperOfficePlatform(ChatPlatform):
     def __init__(self, client: SuperOfficeClient, *, identities: Identities | None = None) -> None:
         """``client`` reads; it also sends when no ``identities`` are given."""
         self.client = client
+        self.account = client.base_url
         self._identities = identities
         self._me: str | None = None
-        self._list_helps = True
+        self._locked_out: dict[str, str] = {}
+        self._lists = 0
+        self._list_helped = False
 
     def check_targets(self, targets: Sequence[Target]) -> None:
         for target in targets:
@@ -82,10 +92,11 @@ class SuperOfficePlatform(ChatPlatform):
     def read_chats(self, chat_ids: Sequence[str]) -> Mapping[str, Reading]:
         """All sessions of the account's topics come in one request; those that are not among them one by one."""
         chats: dict[str, Reading] = {}
-        if len(chat_ids) > 1 and self._list_helps:
+        if len(chat_ids) > 1 and (self._list_helped or self._lists < LISTS_IN_VAIN):
             listed = self._listed()
             chats = {chat_id: listed[chat_id] for chat_id in chat_ids if chat_id in listed}
-            self._list_helps = bool(chats)
+            self._lists += 1
+            self._list_helped = self._list_helped or bool(chats)
         for chat_id in chat_ids:
             if chat_id not in chats:
                 chats[chat_id] = self._read(chat_id)
@@ -99,7 +110,7 @@ class SuperOfficePlatform(ChatPlatform):
             except PlatformError as error:
                 answers[move.transfer.chat_id] = answer_to(error)
                 if isinstance(error, WrongCredentials):
-                    return Sent(answers, Stop(str(error)))
+                    return Sent(answers, Stop(str(error), for_good=True))
                 if isinstance(error, NotCarriedOut):
                     break
         return Sent(answers)
@@ -162,6 +173,8 @@ class SuperOfficePlatform(ChatPlatform):
         owner, target = move.chat.owner, move.transfer.target
         if owner is None:
             return Refused("it waits in its queue: SuperOffice lets an agent pick it up, but nobody transfer it")
+        if refusal := self._locked_out.get(owner):
+            return Refused(refusal)
         try:
             client = self._acting_as(owner)
         except ValueError as missing:
@@ -172,7 +185,10 @@ class SuperOfficePlatform(ChatPlatform):
         except WrongCredentials as error:
             if client is self.client:
                 raise
-            return Refused(f"signing in as agent {owner}: {error}")
+            refusal = f"signing in as agent {owner}: {error}"
+            if error.code == UNKNOWN_USER:
+                self._locked_out[owner] = refusal
+            return Refused(refusal)
         if entity is None:
             raise RequestRefused("the service answered null: no such session, or not done", method=method)
         return Answered(read_entity(entity, method=method))
@@ -190,5 +206,5 @@ class SuperOfficePlatform(ChatPlatform):
     def _principal(self) -> str:
         """The associate as whom the connection itself acts."""
         if self._me is None:
-            self._me = str(self.client.principal()["AssociateId"])
+            self._me = read_associate(self.client.principal(), method="User/currentPrincipal")
         return self._me

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The portal's time: how long its methods take, and how much of what they may take is left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeGuard
+
+REQUEST_SECONDS = 60.0
+"""How long the cloud works on one request, a batch included, before it cuts it off (documented limits)."""
+
+FILLED = 0.75
+"""How much of that is filled with commands, by how long they took before."""
+
+LIMIT = 480.0
+"""Seconds that the cloud lets a method work in ten minutes, for each webhook (documented limits)."""
+
+SLOW_FROM = 0.8 * LIMIT
+"""From here on what is left is spread over the time until the reset."""
+
+FULL = 0.87 * LIMIT
+"""Nothing is sent that would go past this. Self-hosted portals block at 420 s, if at all (server source,
+``rest/lib/engine/access/loadlimiter.php``)."""
+
+NOT_COUNTED = 0.1
+"""Seconds; shorter calls cost no operating time (server source, as above)."""
+
+BLOCKED_FOR = 10.0
+"""Seconds to wait at least after OPERATION_TIME_LIMIT, which comes without a hint (documented limits)."""
+
+ROUNDING = 2.0
+"""Seconds by which a reset may seem to come too early: its time is in whole seconds, and so is the portal's clock."""
+
+BATCH = "batch"
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a method has used up of its operating time; at ``reset_at``, by our clock, the oldest minute of it drops."""
+
+    seconds: float
+    reset_at: float
+
+    def wait(self, cost: float, *, now: float) -> float:
+        """Seconds to wait before a request that costs ``cost`` more of them. After a reset nothing is known."""
+        until_reset = max(0.0, self.reset_at - now)
+        if self.seconds + cost <= SLOW_FROM or (cost == 0 and self.seconds < LIMIT):
+            return 0.0
+        room = FULL - self.seconds
+        return until_reset * min(1.0, cost / room) if room > 0 else until_reset
+
+
+class OperatingTime:
+    """Decides how many commands go into one request, and when, by what the portal's answers say of its time.
+
+    Pure: the caller tells the time, of any clock, and by how many seconds the portal's is ahead of it. Whether a call
+    within a batch is counted with plain calls of its method, apart from them, or as one of ``batch``, differs between
+    portals (measured): so all three are watched.
+    Portals that tell nothing are never waited for.
+    """
+
+    def __init__(self) -> None:
+        self._took: dict[str, float] = {}
+        self._spent: dict[tuple[str, bool], Spent] = {}
+
+    def note(self, method: str, timings: Sequence[Any], *, in_batch: bool = False, ahead: float) -> None:
+        """Learn from the ``time`` objects of the calls of one method in one answer."""
+        known = [each for each in timings if isinstance(each, Mapping)]
+        durations = [each["duration"] for each in known if _is_number(each.get("duration"))]
+        if durations and method != BATCH:
+            self._learn(method, sum(durations) / len(durations))
+        if told := [spent for each in known if (spent := _spent(each, ahead=ahead))]:
+            self._spent[method, in_batch] = max(told, key=lambda spent: spent.seconds)
+
+    def note_cut_off(self, methods: Sequence[str]) -> None:
+        """These together took longer than a request may: twice that is assumed until they are measured."""
+        for method in set(methods):
+            self._learn(method, 2 * REQUEST_SECONDS / len(methods))
+        for counter, spent in self._spent.items():
+            if counter[0] in (*methods, BATCH):
+                self._spent[counter] = replace(spent, seconds=spent.seconds + REQUEST_SECONDS)
+
+    def note_blocked(self, method: str, *, now: float) -> float:
+        """The portal blocks ``method``; returns the seconds until it is let in again, as far as that is known."""
+        resets = [spent.reset_at for (name, _), spent in self._spent.items() if name == method]
+        reset_at = max([*resets, now + BLOCKED_FOR])
+        self._spent[method, True] = self._spent[method, False] = Spent(LIMIT, reset_at)
+        return reset_at - now
+
+    def fitting(self, methods: Sequence[str]) -> int:
+        """How many of these calls, at least one, the portal can do in one request."""
+        seconds = 0.0
+        for count, method in enumerate(methods):
+            seconds += self._takes(method)
+            if seconds > FILLED * REQUEST_SECONDS:
+                return max(1, count)
+        return len(methods)
+
+    def wait(self, methods: Sequence[str], *, now: float) -> float:
+        """Seconds to wait before one request with these calls."""
+        costs = {name: self._cost(name) * number for name, number in Counter(methods).items()}
+        if len(methods) > 1:
+            costs[BATCH] = sum(costs.values())
+        waits = [
+            spent.wait(cost, now=now)
+            for name, cost in costs.items()
+            for in_batch in (False, True)
+            if (spent := self._spent.get((name, in_batch)))
+        ]
+        return max(waits, default=0.0)
+
+    def _learn(self, method: str, seconds: float) -> None:
+        """Slower is believed at once, faster by and by."""
+        self._took[method] = max(seconds, (seconds + self._took.get(method, seconds)) / 2)
+
+    def _takes(self, method: str) -> float:
+        """Seconds of one call; a method not yet measured is taken to be as slow as the slowest one."""
+        return self._took.get(method, max(self._took.values(), default=0.0))
+
+    def _cost(self, method: str) -> float:
+        seconds = self._takes(method)
+        return seconds if seconds > NOT_COUNTED else 0.0
+
+
+def _spent(timing: Mapping[str, Any], *, ahead: float) -> Spent | None:
+    """The counter that a ``time`` object shows; self-hosted portals may leave it out."""
+    seconds, reset_at = timing.get("operating"), timing.get("operating_reset_at")
+    if not (_is_number(seconds) and _is_number(reset_at)):
+        return None
+    return Spent(float(seconds), float(reset_at) - ahead + ROUNDING)
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Airflow's retries by the cause of a failure. Needs Airflow 3.3; importing it before raises ``ImportError``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
+
+from .platforms.errors import Limited, TransferError, is_permanent
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+LONGEST_DELAY = 86_400.0
+"""Seconds; a hint of the service that is longer than a day is not one."""
+
+
+class ChatTransferRetryPolicy(RetryPolicy):
+    """Retry what a retry can change, when the service says so, and nothing else.
+
+    The operators and the sensor have it unless they are given another ``retry_policy``. It can only use the retries
+    that a task has (``retries``), never add to them.
+
+    * Bad input (``ValueError``), wrong credentials, a request that is refused or an answer that is not understood:
+      no retry. Neither when chats failed and no retry can change that.
+    * A limit: a retry after the service's hint.
+    * A service out of reach, a connection that broke, chats that were not moved, a task that ran out of time: a retry
+      after the task's ``retry_delay``.
+    * Anything else is not ours to judge: what the task would do without a policy.
+    """
+
+    def evaluate(
+        self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
+    ) -> RetryDecision:
+        """What Airflow does about a task that ended with ``exception``; called on the worker."""
+        if is_permanent(exception):
+            return RetryDecision.fail(_reason(exception))
+        if isinstance(exception, Limited) and exception.retry_after:
+            return RetryDecision.retry(timedelta(seconds=min(exception.retry_after, LONGEST_DELAY)), _reason(exception))
+        if isinstance(exception, TransferError | AirflowTaskTimeout):
+            return RetryDecision.retry(reason=_reason(exception))
+        return RetryDecision.default()
+
+
+def _reason(error: BaseException) -> str:
+    """Airflow shows it beside the try: fixed words, so that nothing of the error's text gets there."""
+    if isinstance(error, ValueError):
+        return f"{type(error).__name__}: a retry would be given the same input"
+    a_retry = error.a_retry if isinstance(error, TransferError) else TransferError.a_retry
+    return f"{type(error).__name__}: {a_retry}"

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The record beside the report, of which only the latest try of a task may go on writing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_chattransfer.operators.journal import FileJournal, TakenOver
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> str:
+    return str(tmp_path / "report.json")
+
+
+def opened(report: str) -> FileJournal:
+    """The journal as a try of the task begins with it."""
+    journal = FileJournal(report, name="run")
+    list(journal.entries())
+    return journal
+
+
+class TestTheRecordBesideTheReport:
+    def test_is_read_by_the_next_try(self, report: str) -> None:
+        journal = opened(report)
+        journal.append({"planned_at": 1})
+        journal.append({"deadline": 2})
+        assert list(opened(report).entries()) == [{"planned_at": 1}, {"deadline": 2}]
+
+    def test_is_not_written_by_a_try_that_another_has_taken_it_from(self, report: str) -> None:
+        orphan = opened(report)
+        orphan.append({"planned_at": 1})
+        heir = opened(report)
+        with pytest.raises(TakenOver, match="sends nothing more"):
+            orphan.append({"deadline": 2})
+        heir.append({"deadline": 3})
+        with pytest.raises(TakenOver):
+            orphan.append({"deadline": 4})
+        assert list(opened(report).entries()) == [{"planned_at": 1}, {"deadline": 3}]
+
+    def test_goes_on_in_the_place_of_an_entry_that_was_cut_off(self, report: str, tmp_path: Path) -> None:
+        opened(report).append({"planned_at": 1})
+        Path(f"{report}.ledger", "run", "000002.jsonl").write_text('{"deadl')
+        opened(report).append({"deadline": 2})
+        assert list(opened(report).entries()) == [{"planned_at": 1}, {"deadline": 2}]

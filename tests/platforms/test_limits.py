@@ -1,0 +1,368 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Limits that are kept ahead, and other users of the same account who are noticed and given way to."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import requests
+
+from airflow_provider_chattransfer.chats.model import Chat
+from airflow_provider_chattransfer.chats.run import Move
+from airflow_provider_chattransfer.chats.settling import Answered, NotSent, Unclear
+from airflow_provider_chattransfer.platforms.base import SendOptions
+from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client, Command
+from airflow_provider_chattransfer.platforms.bitrix24.platform import RATE_LIMIT as PORTAL_LIMIT
+from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
+from airflow_provider_chattransfer.platforms.errors import Limited
+from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
+from airflow_provider_chattransfer.platforms.superoffice.platform import RATE_LIMIT as TENANT_LIMIT
+from airflow_provider_chattransfer.platforms.transport import LONGEST_HINT, Transport
+from airflow_provider_chattransfer.sandbox.bitrix24 import errors as portal_errors
+from airflow_provider_chattransfer.sandbox.bitrix24.limits import OperatingTime
+from airflow_provider_chattransfer.sandbox.bitrix24.portal import Portal
+from airflow_provider_chattransfer.sandbox.superoffice.tenant import Tenant
+from airflow_provider_chattransfer.sandbox.wire import Call, Reply
+
+from .conftest import Script, Scripted, Stage, outcomes, to
+
+TRANSFER, DIALOG = "imopenlines.bot.session.transfer", "imopenlines.dialog.get"
+
+
+@dataclass
+class Refusals:
+    """What the services turned away or cut off: operating time command by command, the rest by status."""
+
+    operating: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+
+
+@pytest.fixture
+def refusals(monkeypatch: pytest.MonkeyPatch) -> Refusals:
+    """Counts what the sandbox turns away."""
+    seen = Refusals()
+    refuse = portal_errors.operation_time_limit
+
+    def operation_time_limit() -> Any:
+        seen.operating += 1
+        return refuse()
+
+    monkeypatch.setattr(portal_errors, "operation_time_limit", operation_time_limit)
+    for service in (Portal, Tenant):
+        monkeypatch.setattr(service, "answer", _counting(service.answer, seen.statuses))
+    return seen
+
+
+def _counting(answer: Callable[[Any, Call], Reply], statuses: Counter[int]) -> Callable[[Any, Call], Reply]:
+    def counted(service: Any, call: Call) -> Reply:
+        reply = answer(service, call)
+        statuses[reply.status] += 1
+        return reply
+
+    return counted
+
+
+@pytest.fixture
+def laborious(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """A sandbox whose methods let the time pass that they take."""
+    spend = OperatingTime.spend
+
+    def spend_and_pass(limit: OperatingTime, counter: tuple[str, str], seconds: float, *, now: float) -> None:
+        spend(limit, counter, seconds, now=now)
+        stage.server.floor.clock.skip(seconds)
+
+    monkeypatch.setattr(OperatingTime, "spend", spend_and_pass)
+    return stage
+
+
+def owned(number: int) -> list[dict[str, Any]]:
+    """Open dialogues of operator 7, from 1001 on."""
+    return [{"id": 1001 + place, "owner": 7} for place in range(number)]
+
+
+def untold(seconds: dict[str, float]) -> dict[str, Any]:
+    """A portal whose methods take so long, that has no limit of operating time, and tells nothing of it."""
+    return {"operating": {"limit": 10**9, "seconds": seconds}, "switches": {"operating_in_time": False}}
+
+
+def ids(number: int) -> list[str]:
+    return [str(1001 + place) for place in range(number)]
+
+
+def moves(stage: Stage, platform: Bitrix24Platform, number: int) -> list[Move]:
+    """Those chats as they are now, to be given to operator 12."""
+    chats = platform.read_chats(ids(number))
+    return [Move(each, chat) for each in to("agent:12", *ids(number)) if isinstance(chat := chats[each.chat_id], Chat)]
+
+
+class TestOperatingTime:
+    @pytest.mark.parametrize("billing", ["method", "apart", "batch"])
+    def test_is_never_used_up_however_it_is_billed(self, stage: Stage, refusals: Refusals, billing: str) -> None:
+        seconds = {DIALOG: 0.8, TRANSFER: 0.3}
+        switches = {"batch_billing": billing}
+        stage.reset(bitrix24={"chats": owned(400), "operating": {"seconds": seconds}, "switches": switches})
+        results = stage.carry_out(stage.bitrix24(), to("agent:12", *ids(400)))
+        assert outcomes(results) == ["accepted"] * 400
+        assert refusals.operating == 0
+        assert sum(stage.slept) > 0, "640 seconds of reads do not fit into 480"
+
+    def test_costs_little_more_than_the_portal_makes_it_cost(self, laborious: Stage, refusals: Refusals) -> None:
+        """Reads bind: 480 seconds of them in the first ten minutes, then 0.8 in each second, is the least time."""
+        seconds = {DIALOG: 0.9, TRANSFER: 0.12}
+        laborious.reset(bitrix24={"chats": owned(800), "operating": {"seconds": seconds}})
+        begin = laborious.now()
+        results = laborious.carry_out(laborious.bitrix24(), to("agent:12", *ids(800)))
+        assert outcomes(results) == ["accepted"] * 800
+        assert refusals.operating == 0
+        assert refusals.statuses[504] == 0
+        least = 600 + (1600 * 0.9 - 480) / 0.8
+        assert laborious.now() - begin <= 1.2 * least
+
+    def test_of_a_portal_that_does_not_tell_is_not_waited_for(self, stage: Stage, refusals: Refusals) -> None:
+        stage.reset(bitrix24={"chats": owned(400), **untold({DIALOG: 0.8})})
+        results = stage.carry_out(stage.bitrix24(), to("agent:12", *ids(400)))
+        assert outcomes(results) == ["accepted"] * 400
+        assert stage.slept == []
+
+    def test_that_is_used_up_because_the_portal_does_not_tell_is_lived_with(
+        self, laborious: Stage, refusals: Refusals
+    ) -> None:
+        operating, switches = {"seconds": {DIALOG: 0.4, TRANSFER: 6.0}}, {"operating_in_time": False}
+        laborious.reset(bitrix24={"chats": owned(90), "operating": operating, "switches": switches})
+        results = laborious.carry_out(laborious.bitrix24(), to("agent:12", *ids(90)))
+        assert outcomes(results) == ["accepted"] * 90
+        assert Counter(laborious.moved("bitrix24")) == Counter(ids(90))
+
+    def test_is_not_waited_for_longer_than_a_hint_is(
+        self, stage: Stage, script: Script, portal: Bitrix24Client
+    ) -> None:
+        far = {"operating": 470, "operating_reset_at": 4_000_000_000, "duration": 1.0}
+        script.play(Scripted.json({"result": 1, "time": far}))
+        for _ in range(2):
+            portal.call(Command("one", {}), repeatable=True)
+        assert stage.slept == [LONGEST_HINT]
+
+    def test_that_is_waited_for_does_not_let_a_chat_be_sent_that_closed_meanwhile(
+        self, stage: Stage, refusals: Refusals
+    ) -> None:
+        """A transfer would open it again."""
+        customers = {"chats": {"1002": {"close_after": 300}}}
+        operating = {"seconds": {TRANSFER: 20.0}}
+        stage.reset(bitrix24={"chats": owned(20), "operating": operating, "customers": customers})
+        platform = stage.bitrix24()
+        assert outcomes(stage.carry_out(platform, to("agent:12", *ids(20)[2:]))) == ["accepted"] * 18
+        planned = moves(stage, platform, 2)
+        sent = platform.send(planned, SendOptions())
+        assert stage.slept[-1] > 300
+        assert stage.chats("bitrix24")["1002"]["state"] == "closed"
+        assert {chat_id: type(answer) for chat_id, answer in sent.answers.items()} == {"1001": Answered}
+        assert stage.moved("bitrix24")[18:] == ["1001"]
+        assert refusals.operating == 0
+
+
+class TestARequest:
+    @pytest.mark.parametrize("seconds", [2.0, 7.0, 40.0])
+    def test_that_a_slow_portal_cuts_off_is_made_shorter(
+        self, stage: Stage, refusals: Refusals, seconds: float
+    ) -> None:
+        seconds_of = {DIALOG: seconds, TRANSFER: seconds}
+        stage.reset(bitrix24={"chats": owned(60), **untold(seconds_of)})
+        results = stage.carry_out(stage.bitrix24(), to("agent:12", *ids(60)))
+        assert outcomes(results) == ["accepted"] * 60
+        assert Counter(stage.moved("bitrix24")) == Counter(ids(60))
+        assert refusals.statuses[504] <= 4, "found once for the reads: 50, 18, 6, 2"
+
+    def test_is_as_long_as_is_allowed_on_a_fast_portal(self, stage: Stage) -> None:
+        stage.reset(bitrix24={"chats": owned(200), "operating": {"seconds": {DIALOG: 0.42, TRANSFER: 0.3}}})
+        stage.carry_out(stage.bitrix24(), to("agent:12", *ids(200)))
+        assert stage.asked().count("batch") == 3 * 4
+
+    def test_of_transfers_is_not_made_shorter_for_slow_reads_once_both_are_known(self, stage: Stage) -> None:
+        stage.reset(bitrix24={"chats": owned(150), **untold({DIALOG: 3.0, TRANSFER: 0.2})})
+        stage.carry_out(stage.bitrix24(), to("agent:12", *ids(150)))
+        lengths = [len(each) for each in _commands_sent(stage, TRANSFER)]
+        assert lengths[-2:] == [50, 50]
+
+    def test_whose_answer_is_lost_leaves_the_results_of_the_others_alone(self, stage: Stage) -> None:
+        stage.reset(bitrix24={"chats": owned(50), **untold({TRANSFER: 3.0})})
+        platform = stage.bitrix24()
+        stage.carry_out(platform, to("agent:15", *ids(2)))
+        planned = moves(stage, platform, 50)
+        stage.fault(kind="drop_after", method=TRANSFER)
+        sent = platform.send(planned, SendOptions())
+        kinds = [type(sent.answers[chat_id]) for chat_id in ids(50)]
+        assert kinds == [Unclear] * 15 + [Answered] * 35
+        assert sent.stop is None
+        assert stage.moved("bitrix24")[2:] == ids(50), "each was sent once"
+
+    def test_that_nobody_answers_ends_the_sending_of_the_rest(self, stage: Stage) -> None:
+        stage.reset(bitrix24={"chats": owned(50), **untold({TRANSFER: 3.0})})
+        platform = stage.bitrix24()
+        stage.carry_out(platform, to("agent:15", *ids(2)))
+        planned = moves(stage, platform, 50)
+        stage.fault(kind="error_503", method=TRANSFER, count=10**6)
+        sent = platform.send(planned, SendOptions())
+        assert {type(answer) for answer in sent.answers.values()} == {NotSent}
+        assert list(sent.answers) == ids(50)[:15], "what has no answer was not sent"
+
+
+def _commands_sent(stage: Stage, method: str) -> list[list[str]]:
+    """The commands with ``method`` of each batch that had any."""
+    batches = (json.loads(call.body)["cmd"].values() for call in stage.calls if call.path.endswith("/batch"))
+    return [found for batch in batches if (found := [each for each in batch if each.startswith(method)])]
+
+
+class Neighbour:
+    """Somebody else who asks steadily from the same address. He does so while the sandbox's time passes."""
+
+    def __init__(self, stage: Stage, *, url: str, auth: tuple[str, str] | None, per_second: float) -> None:
+        self.refused = self.served = 0
+        self._stage, self._url, self._interval = stage, url, 1 / per_second
+        self._session = requests.Session()
+        self._session.auth = auth
+        self._due = stage.now()
+        self.gone = False
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass, and ask whenever it is his turn."""
+        end = self._stage.now() + seconds
+        while not self.gone and self._due <= end:
+            self._skip_to(self._due)
+            answer = self._session.post(self._url, json={"CHAT_ID": 101}, timeout=10)
+            self.refused += answer.status_code in (429, 503)
+            self.served += answer.status_code == 200
+            self._due = max(self._due + self._interval, self._stage.now())
+        self._skip_to(end)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _skip_to(self, moment: float) -> None:
+        self._stage.server.floor.clock.skip(max(0.0, moment - self._stage.now()))
+
+
+@dataclass
+class Street:
+    """A service with a limit, we who keep to it, and a neighbour."""
+
+    stage: Stage
+    neighbour: Neighbour
+    ask: Callable[[], Any]
+    times: list[float] = field(default_factory=list)
+
+    def ask_for(self, seconds: float) -> None:
+        """Ask as fast as the gate allows."""
+        end = self.stage.now() + seconds
+        while self.stage.now() < end:
+            self.ask()
+            self.times.append(self.stage.now())
+
+    def rate(self, seconds: float) -> float:
+        """Our requests per second, lately."""
+        return sum(at > self.times[-1] - seconds for at in self.times) / seconds
+
+
+def _transport(stage: Stage, neighbour: Neighbour, limit: RateLimit) -> Transport:
+    gate = RateGate(limit, clock=stage.now, sleep=neighbour.sleep)
+    transport = Transport(gate=gate, read_timeout=5, sleep=neighbour.sleep)
+    stage._opened.append(transport)
+    return transport
+
+
+@pytest.fixture
+def portal_street(stage: Stage, refusals: Refusals) -> Iterator[Street]:
+    """The portal with its documented limit, of which the neighbour takes half."""
+    stage.reset(bitrix24={"rate": {"per_second": 2, "burst": 50}})
+    neighbour = Neighbour(stage, url=f"{stage.url}/rest/1/secretcode/{DIALOG}", auth=None, per_second=1)
+    client = Bitrix24Client(
+        auth=stage.webhook().auth, transport=_transport(stage, neighbour, PORTAL_LIMIT), clock=stage.now
+    )
+    yield Street(stage, neighbour, lambda: client.call(Command(DIALOG, {"CHAT_ID": 101}), repeatable=True))
+    neighbour.close()
+
+
+class TestAnotherUserOfThePortal:
+    def test_is_given_way_to_and_both_get_through(
+        self, portal_street: Street, refusals: Refusals, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with caplog.at_level(logging.INFO):
+            portal_street.ask_for(400)
+        ours, theirs = len(portal_street.times), portal_street.neighbour
+        assert refusals.statuses[503] - theirs.refused <= 16, "two to begin with, then one or two in some minutes"
+        assert theirs.refused <= 0.15 * 400, "on a slow machine the clocks of both stretch"
+        assert ours >= 0.75 * 400, "most of the half that he leaves"
+        told = [each for each in caplog.messages if "Somebody else uses" in each]
+        assert 1 <= len(told) <= 5, "once per change"
+
+    def test_who_has_gone_leaves_us_all_of_it(
+        self, portal_street: Street, refusals: Refusals, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        portal_street.ask_for(120)
+        assert portal_street.rate(60) <= 1.3
+        portal_street.neighbour.gone = True
+        refusals.statuses.clear()
+        with caplog.at_level(logging.INFO):
+            portal_street.ask_for(60)
+            portal_street.neighbour.sleep(1000)
+            portal_street.ask_for(140)
+        assert portal_street.rate(100) == pytest.approx(1.9, rel=0.03)
+        assert refusals.statuses[503] == 0
+        assert sum("requests per second again" in each for each in caplog.messages) == 1
+
+    def test_who_was_there_before_us_costs_one_refusal_and_no_speed(
+        self, portal_street: Street, refusals: Refusals
+    ) -> None:
+        """As after an earlier task: it has filled the bucket, and is gone."""
+        portal_street.neighbour.gone = True
+        for _ in range(50):
+            requests.post(f"{portal_street.stage.url}/rest/1/secretcode/{DIALOG}", json={"CHAT_ID": 101}, timeout=10)
+        refusals.statuses.clear()
+        portal_street.ask_for(60)
+        assert refusals.statuses[503] == 1
+        assert portal_street.rate(30) == pytest.approx(1.9, rel=0.05)
+
+    def test_who_never_was_there_costs_nothing(self, portal_street: Street, refusals: Refusals) -> None:
+        portal_street.neighbour.gone = True
+        portal_street.ask_for(300)
+        assert refusals.statuses[503] == 0
+        assert len(portal_street.times) >= 300 * 1.9
+
+
+class TestAnOutage:
+    def test_is_no_other_user(self, portal_street: Street) -> None:
+        portal_street.neighbour.gone = True
+        portal_street.ask_for(60)
+        portal_street.stage.fault(kind="error_503", for_seconds=15)
+        portal_street.ask_for(60)
+        assert portal_street.rate(30) == pytest.approx(1.9, rel=0.05), "at full speed at once"
+
+
+class TestAnotherUserOfTheTenant:
+    @pytest.mark.parametrize("status", [429, 503])
+    def test_is_given_way_to_and_both_get_through(self, stage: Stage, refusals: Refusals, status: int) -> None:
+        stage.reset(superoffice={"rate": 10, "switches": {"rate_status": status}})
+        url = f"{stage.url}/Cust12345/api/v1/Agents/Chat/GetChatSessionEntity?chatSessionEntityId=150"
+        neighbour = Neighbour(stage, url=url, auth=("tje0", "Tje0"), per_second=5)
+        client = stage.web_api(transport=_transport(stage, neighbour, TENANT_LIMIT))
+        street = Street(stage, neighbour, lambda: client.entity("150"))
+        street.ask_for(80)
+        neighbour.close()
+        assert refusals.statuses[status] - neighbour.refused <= 6
+        assert len(street.times) >= 0.5 * 5 * 80
+        assert neighbour.served >= 0.95 * 5 * 80
+
+
+class TestALimitThatStaysShut:
+    def test_is_told_and_not_waited_for_without_end(self, stage: Stage) -> None:
+        stage.reset(bitrix24={"rate": {"per_second": 0.0001, "burst": 1}})
+        client = stage.webhook()
+        client.call(Command(DIALOG, {"CHAT_ID": 101}), repeatable=True)
+        with pytest.raises(Limited):
+            client.call(Command(DIALOG, {"CHAT_ID": 101}), repeatable=True)
+        assert sum(stage.slept) < 300
