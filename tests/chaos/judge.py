@@ -52,9 +52,17 @@ def judge(case: Case) -> list[str]:
     """Every violation; empty when all agree."""
     found = [*_moved_twice(case), *_reopened(case)]
     if case.report is not None:
-        found += [*audit(case.report, changes=case.changes), *_lost(case, case.report), *_truth(case, case.report)]
+        found += [*_audit(case, case.report), *_lost(case, case.report), *_truth(case, case.report)]
         found += _record(case, case.report)
     return list(dict.fromkeys(found))
+
+
+def _audit(case: Case, report: Mapping[str, Any]) -> Iterator[str]:
+    """What a user's own audit finds, but for chats that their customers closed, came back to, and whom the service's
+    distribution then gave to the very one they were to go to: the state is true, and nobody moved them."""
+    came_back = {each["chat_id"] for each in case.changes if each["change"] == "reopened" and each["request"] is None}
+    theirs = {f"chat {chat_id} is accepted, and was moved 0 times" for chat_id in came_back}
+    yield from (each for each in audit(report, changes=case.changes) if each not in theirs)
 
 
 def _moved_twice(case: Case) -> Iterator[str]:

@@ -69,6 +69,11 @@ class TestTheJudge:
     def test_finds_nothing_where_all_agree(self) -> None:
         assert judged() == []
 
+    def test_lets_a_customer_come_back_to_the_one_his_chat_was_to_go_to(self) -> None:
+        came_back = [change("closed", request=None), change("reopened", request=None), MOVED[1]]
+        assert judged(changes=came_back) == []
+        assert judged(changes=[MOVED[1]]) == ["chat 1001 is accepted, and was moved 0 times"]
+
     @pytest.mark.parametrize(
         ("evidence", "violation"),
         [
