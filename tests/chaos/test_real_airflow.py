@@ -19,7 +19,10 @@ from airflow_provider_chattransfer.testing.sandbox import ChatSandbox
 
 from .cluster import Cluster, Run, is_alive, missing, parent_of, wait_for
 
-pytestmark = pytest.mark.skipif(missing() is not None, reason=f"no real Airflow here: {missing()}")
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.skipif(missing() is not None, reason=f"no real Airflow here: {missing()}"),
+]
 
 CHUNK = 50
 CHATS = 24 * CHUNK
