@@ -35,6 +35,9 @@ from .conftest import Script, Scripted, Stage, outcomes, to
 TRANSFER, DIALOG = "imopenlines.bot.session.transfer", "imopenlines.dialog.get"
 
 
+pytestmark = pytest.mark.cluster  # real time runs beside the sandbox's, so a loaded machine shifts the figures
+
+
 @dataclass
 class Refusals:
     """What the services turned away or cut off: operating time command by command, the rest by status."""
