@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -40,31 +41,50 @@ def journal_of(context: Context, *, inputs: Json, report_path: str | None) -> Jo
     return Unkept() if store is None else StateStoreJournal(store, name=_digest(inputs))
 
 
-class StateStoreJournal:
-    """Entries as values of the task state store, which a task's tries share; its key holds no number of a try."""
+class _NumberedJournal(ABC):
+    """Entries under the numbers 1, 2, 3, … up to the first that is missing."""
 
-    def __init__(self, store: Any, *, name: str) -> None:
-        self._store = store
-        self._name = name
+    def __init__(self) -> None:
         self._length: int | None = None
+
+    @abstractmethod
+    def _read(self, number: int) -> Json | None:
+        """The entry with this number; ``None`` when there is no whole one."""
+
+    @abstractmethod
+    def _write(self, number: int, entry: Json) -> None:
+        """Keep the entry with this number."""
 
     def entries(self) -> Iterator[Json]:
         for number in count(1):
-            entry = self._store.get(self._key(number))
+            entry = self._read(number)
             if entry is None:
                 self._length = number - 1
                 return
             yield entry
 
     def append(self, entry: Json) -> None:
-        self._length = self._count() + 1
-        self._store.set(self._key(self._length), entry)
-
-    def _count(self) -> int:
         if self._length is None:
             for _ in self.entries():
                 pass
-        return self._length or 0
+        self._length = (self._length or 0) + 1
+        self._write(self._length, entry)
+
+
+class StateStoreJournal(_NumberedJournal):
+    """Entries as values of the task state store, which a task's tries share; its key holds no number of a try."""
+
+    def __init__(self, store: Any, *, name: str) -> None:
+        super().__init__()
+        self._store = store
+        self._name = name
+
+    def _read(self, number: int) -> Json | None:
+        entry: Json | None = self._store.get(self._key(number))
+        return entry
+
+    def _write(self, number: int, entry: Json) -> None:
+        self._store.set(self._key(number), entry)
 
     def _key(self, number: int) -> str:
         return f"chats {self._name} {number:06d}"
@@ -74,7 +94,7 @@ class TakenOver(RuntimeError):
     """Another try of the same task has taken its record over, so this one does nothing more."""
 
 
-class FileJournal:
+class FileJournal(_NumberedJournal):
     """Entries as files of one line in a folder beside the report: an object store has no appending.
 
     It belongs to whoever read it last. A task may outlive the worker that watched over it, and is still at work when
@@ -85,35 +105,26 @@ class FileJournal:
     def __init__(self, report_path: str, *, name: str) -> None:
         from airflow.sdk import ObjectStoragePath
 
+        super().__init__()
         self._folder = ObjectStoragePath(f"{report_path}.ledger") / name
         self._owner = self._folder / "owner"
         self._me = secrets.token_hex(8)
-        self._length: int | None = None
 
     def entries(self) -> Iterator[Json]:
         """All whole entries. A last one that was cut off in the middle was never acted upon."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._owner.write_text(self._me)
-        for number in count(1):
-            file = self._file(number)
-            entry = _whole(file.read_text()) if file.exists() else None
-            if entry is None:
-                self._length = number - 1
-                return
-            yield entry
+        yield from super().entries()
 
-    def append(self, entry: Json) -> None:
+    def _read(self, number: int) -> Json | None:
+        file = self._file(number)
+        return _whole(file.read_text()) if file.exists() else None
+
+    def _write(self, number: int, entry: Json) -> None:
         """Raises ``TakenOver``."""
-        self._length = self._count() + 1
         if self._owner.read_text() != self._me:
             raise TakenOver("another try of this task goes on with its chats; this one sends nothing more")
-        self._file(self._length).write_text(json.dumps(entry, separators=(",", ":")) + "\n")
-
-    def _count(self) -> int:
-        if self._length is None:
-            for _ in self.entries():
-                pass
-        return self._length or 0
+        self._file(number).write_text(json.dumps(entry, separators=(",", ":")) + "\n")
 
     def _file(self, number: int) -> Any:
         return self._folder / f"{number:06d}.jsonl"

@@ -6,13 +6,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +38,7 @@ from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOf
 from airflow_provider_chattransfer.platforms.transport import Transport
 from airflow_provider_chattransfer.platforms.turns import Turn
 from airflow_provider_chattransfer.testing.audit import MOVES, audit
+from tests.journals import Lines
 
 from ..platforms.conftest import SUPERVISOR, Stage
 
@@ -51,19 +51,6 @@ SENDING = {
     (SUPEROFFICE, "agent:12"): "TransferChatSession",
     (SUPEROFFICE, "queue"): "ResetChatSession",
 }
-
-
-class Lines:
-    """A journal that outlives the tries of a run, kept as text, as a file or the task state store would."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def entries(self) -> Iterator[Json]:
-        return map(json.loads, list(self.lines))
-
-    def append(self, entry: Json) -> None:
-        self.lines.append(json.dumps(entry))
 
 
 @dataclass

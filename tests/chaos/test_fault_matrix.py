@@ -28,10 +28,11 @@ from airflow_provider_chattransfer.platforms.superoffice.auth import Bearer
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 from airflow_provider_chattransfer.sandbox.bitrix24 import batch
 from airflow_provider_chattransfer.testing.audit import MOVES
+from tests.journals import Lines
 
 from ..airflow.conftest import Sandbox, a_dag, run
 from ..platforms.conftest import Stage
-from .matrix import BITRIX24, SENDING, SERVICES, SUPEROFFICE, Lines, Scene, run_alone, tell_time
+from .matrix import BITRIX24, SENDING, SERVICES, SUPEROFFICE, Scene, run_alone, tell_time
 
 TARGETS = ("agent:12", "queue")
 MOVED = {"accepted", "requested"}

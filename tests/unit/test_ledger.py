@@ -3,31 +3,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_chattransfer.chats.ledger import PLAN_PIECE, Intent, Ledger
-from airflow_provider_chattransfer.chats.model import Chat, Json, Outcome, Result, Retry, Target, Transfer
+from airflow_provider_chattransfer.chats.model import Chat, Outcome, Result, Retry, Target, Transfer
+from tests.journals import Lines
 
 STATE_STORE_LIMIT = 64 * 1024
 """Bytes of one value, by Airflow's default ``[state_store] max_value_storage_bytes``."""
-
-
-class Lines:
-    """A journal in memory; entries are as plain as JSON makes them."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def entries(self) -> Iterator[Json]:
-        return map(json.loads, list(self.lines))
-
-    def append(self, entry: Json) -> None:
-        self.lines.append(json.dumps(entry))
 
 
 def transfer(chat_id: str = "1", to: str = "agent:12", source: str | None = "agent:7") -> Transfer:

@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_chattransfer.chats.ledger import Ledger, Unkept
-from airflow_provider_chattransfer.chats.model import Chat, Json, Outcome, Reading, Result, Target, Transfer, Unread
+from airflow_provider_chattransfer.chats.model import Chat, Outcome, Reading, Result, Target, Transfer, Unread
 from airflow_provider_chattransfer.chats.run import (
     ALIKE,
     Confirm,
@@ -31,6 +30,7 @@ from airflow_provider_chattransfer.chats.run import (
     preview,
 )
 from airflow_provider_chattransfer.chats.settling import Answer, Answered, NotSent, Refused, Unclear
+from tests.journals import Lines
 
 HABITS = ["good", "pending", "does nothing", "loses the answer", "loses the request", "refuses", "busy", "not sent"]
 
@@ -458,19 +458,6 @@ def people_answer(world: World, data: st.DataObject) -> None:
         chat = world.chats[chat_id]
         assert isinstance(chat, Chat)
         world.chats[chat_id] = replace(chat, owner=data.draw(st.sampled_from(["7", "9", "12"])))
-
-
-class Lines:
-    """A journal in memory; entries are as plain as JSON makes them."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def entries(self) -> Iterator[Json]:
-        return map(json.loads, list(self.lines))
-
-    def append(self, entry: Json) -> None:
-        self.lines.append(json.dumps(entry))
 
 
 class TestPreview:
