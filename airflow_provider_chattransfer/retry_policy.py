@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 
-from .platforms.errors import Limited, TransferError, is_permanent
+from .platforms.errors import TransferError, is_permanent
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -26,7 +26,7 @@ class ChatTransferRetryPolicy(RetryPolicy):
 
     * Bad input (``ValueError``), wrong credentials, a request that is refused or an answer that is not understood:
       no retry. Neither when chats failed and no retry can change that.
-    * A limit: a retry after the service's hint.
+    * A limit, also one that ended a run or a wait: a retry after the service's hint.
     * A service out of reach, a connection that broke, chats that were not moved, a task that ran out of time: a retry
       after the task's ``retry_delay``.
     * Anything else is not ours to judge: what the task would do without a policy.
@@ -38,7 +38,7 @@ class ChatTransferRetryPolicy(RetryPolicy):
         """What Airflow does about a task that ended with ``exception``; called on the worker."""
         if is_permanent(exception):
             return RetryDecision.fail(_reason(exception))
-        if isinstance(exception, Limited) and exception.retry_after:
+        if isinstance(exception, TransferError) and exception.retry_after:
             return RetryDecision.retry(timedelta(seconds=min(exception.retry_after, LONGEST_DELAY)), _reason(exception))
         if isinstance(exception, TransferError | AirflowTaskTimeout):
             return RetryDecision.retry(reason=_reason(exception))

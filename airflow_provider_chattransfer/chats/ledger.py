@@ -43,8 +43,9 @@ class Ledger:
     """A run as its entries tell it, and the place where it goes on writing them.
 
     ``plan`` is empty before the run has one. ``sent`` holds the chats of which it is not known, or not yet, what
-    their sending did; a chat that was seen not to have moved is in it no more. ``stopped_for_good`` is of this try
-    alone: it ended early, for a cause that a retry would meet again.
+    their sending did; a chat that was seen not to have moved is in it no more. What is known stands here also if the
+    journal did not take it. Two things are of this try alone: ``stopped_for_good``, that it ended early for a cause
+    that a retry would meet again; ``limited_until``, in epoch seconds, before when the service takes no request.
     """
 
     journal: Journal
@@ -56,6 +57,7 @@ class Ledger:
     failed_looks: int = 0
     finished_by: int | None = None
     stopped_for_good: bool = False
+    limited_until: float = 0.0
 
     @classmethod
     def read(cls, journal: Journal) -> Self:
@@ -78,20 +80,26 @@ class Ledger:
         """Note what the run is to do, before it does anything; ``now`` in epoch seconds."""
         if self.plan:
             self.start_anew()
-        for start in range(0, len(transfers), PLAN_PIECE):
-            self._write({"plan": [_transfer(each) for each in transfers[start : start + PLAN_PIECE]]})
-        self._write({"planned_at": now})
+        starts = range(0, len(transfers), PLAN_PIECE)
+        pieces = [{"plan": [_transfer(each) for each in transfers[start : start + PLAN_PIECE]]} for start in starts]
+        self._write(*pieces, {"planned_at": now})
 
     def write_intents(self, chats: Iterable[Chat], *, now: float) -> None:
-        """Note which chats are about to be sent, and the states that they are sent on."""
-        self._write({"sent": [_state(chat) for chat in chats], "at": now})
+        """Note which chats are about to be sent, and the states that they are sent on.
+
+        They are not, unless the journal takes it.
+        """
+        entry = {"sent": [_state(chat) for chat in chats], "at": now}
+        self.journal.append(entry)
+        self._apply(entry)
 
     def write_results(self, results: Iterable[Result], *, unmoved: Iterable[str] = ()) -> None:
         """Note outcomes, and the chats of which a read showed that their sending did nothing."""
         settled, left = [_settled(result) for result in results], list(unmoved)
-        for start in range(0, len(settled) or min(len(left), 1), SETTLED_PIECE):
-            self._write({"settled": settled[start : start + SETTLED_PIECE], "unmoved": left})
-            left = []
+        starts = range(0, len(settled) or min(len(left), 1), SETTLED_PIECE)
+        self._write(
+            *({"settled": settled[start : start + SETTLED_PIECE], "unmoved": [] if start else left} for start in starts)
+        )
 
     def write_waited_for(self, results: Iterable[Result]) -> None:
         """Note what a wait has settled, so that a retry need not see it again: a chat may be closed by then."""
@@ -128,9 +136,11 @@ class Ledger:
             return Result(transfer, Outcome.FAILED, f"not known: it was sent, and not read back: {reason}", Retry.LOOK)
         return Result(transfer, Outcome.FAILED, f"not attempted: {reason}", Retry.SEND)
 
-    def _write(self, entry: Json) -> None:
-        self.journal.append(entry)
-        self._apply(entry)
+    def _write(self, *entries: Json) -> None:
+        for entry in entries:
+            self._apply(entry)
+        for entry in entries:
+            self.journal.append(entry)
 
     def _apply(self, entry: Mapping[str, Any]) -> None:
         match entry:

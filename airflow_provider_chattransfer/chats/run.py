@@ -30,7 +30,8 @@ from .settling import (
 )
 
 ALIKE = 100
-"""Refusals in a row with the same code after which a run stops: the next chat would be refused, too."""
+"""Chats in a row that were refused with the same code, or got no answer for the same cause, after which a run stops:
+so would the next one."""
 
 BEFORE = "an earlier try was stopped when it had sent it"
 
@@ -113,11 +114,13 @@ class Progress:
 class Stop:
     """Nothing more can be done: the credentials are wrong, or the service is out of reach.
 
-    ``for_good`` tells that a retry would be stopped by the same cause.
+    ``for_good`` tells that a retry would be stopped by the same cause, ``retry_after`` that it would within so many
+    seconds.
     """
 
     reason: str
     for_good: bool = False
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +228,7 @@ class _Run:
     first_seen: dict[str, Chat] = field(default_factory=dict)
     sent_on: dict[str, Chat] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
-    refusals: tuple[str, int] = ("", 0)
+    alike: tuple[str, int] = ("", 0)
     stopped: Stop | None = None
     waited: float = 0.0
     sent_after: dict[str, float] = field(default_factory=dict)
@@ -268,10 +271,11 @@ class _Run:
         for move in moves:
             chat_id = move.transfer.chat_id
             answer = sent.answers.get(chat_id, NotSent("the chats before it could not be sent"))
-            self._count_refusal(answer)
             self.answers[chat_id] = _still_unclear(self.answers.get(chat_id), answer)
         not_sent = [move for move in moves if isinstance(self.answers[move.transfer.chat_id], NotSent)]
         unmoved = yield from self.look_back([move for move in moves if move not in not_sent])
+        for move in moves:
+            self._count_alike(move.transfer.chat_id)
         return [*(move.transfer.chat_id for move in not_sent), *unmoved]
 
     def look(self, piece: Sequence[Transfer]) -> Generator[Step, Reply, list[Move]]:
@@ -345,16 +349,23 @@ class _Run:
         chat_id = move.transfer.chat_id
         return needs_proof(self.answers[chat_id], verdicts[chat_id])
 
-    def _count_refusal(self, answer: Answer) -> None:
-        """Stop the run when chat after chat is refused with the same code."""
-        code = answer.code if isinstance(answer, Refused) else None
-        if code is None:
-            self.refusals = ("", 0) if isinstance(answer, Answered) else self.refusals
-            return
-        count = self.refusals[1] + 1 if self.refusals[0] == code else 1
-        self.refusals = (code, count)
+    def _count_alike(self, chat_id: str) -> None:
+        """Stop the run when chat after chat fails with the same cause; one that has moved needs no answer."""
+        result = self.results.get(chat_id)
+        match self.answers[chat_id]:
+            case Refused(code=str(code)):
+                cause = f"were refused with {code}"
+            case Unclear(reason=reason) if result is None or result.outcome is Outcome.FAILED:
+                cause = f"got no answer: {reason}"
+            case Answered() | Unclear():
+                self.alike = ("", 0)
+                return
+            case _:
+                return
+        count = self.alike[1] + 1 if self.alike[0] == cause else 1
+        self.alike = (cause, count)
         if count >= ALIKE and self.stopped is None:
-            self.stopped = Stop(f"{count} chats in a row were refused with {code}")
+            self.stopped = Stop(f"{count} chats in a row {cause}")
 
     def give_up(self, transfers: Sequence[Transfer]) -> None:
         """Account for what is still open when the run ends."""
@@ -365,12 +376,17 @@ class _Run:
         match answer, self.stopped:
             case None | NotSent(), Stop(reason=reason):
                 return Settled(Outcome.FAILED, f"not sent: {reason}", Retry.SEND)
-            case Answered() | Unclear(), Stop(reason=reason):
+            case Answered(), Stop(reason=reason):
                 why = f"not known: it was sent, and could not be read back: {reason}"
                 return Settled(Outcome.FAILED, why, Retry.LOOK)
-            case NotSent(reason=reason) | Unclear(reason=reason) | Refused(reason=reason), _:
-                retry = Retry.LOOK if isinstance(answer, Unclear) else Retry.SEND
-                return Settled(Outcome.FAILED, f"not performed, tried {len(PAUSES)} times: {reason}", retry)
+            case Unclear(reason=no_answer), Stop(reason=reason):
+                why = f"not known: it was sent, and no answer came: {no_answer}; then the run ended: {reason}"
+                return Settled(Outcome.FAILED, why, Retry.LOOK)
+            case Unclear(reason=reason), None:
+                why = f"not known: it was sent, nothing has changed yet, and it may still be carried out: {reason}"
+                return Settled(Outcome.FAILED, why, Retry.LOOK)
+            case NotSent(reason=reason) | Refused(reason=reason), _:
+                return Settled(Outcome.FAILED, f"not performed: {reason}", Retry.SEND)
         return Settled(Outcome.FAILED, "not sent", Retry.SEND)
 
 

@@ -43,9 +43,13 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """The service has not carried out the request, for sure: it may be sent again."""
+    """The service has not carried out the request, for sure: it may be sent again.
+
+    ``retry_after``: in how many seconds, where the service told.
+    """
 
     reason: str
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

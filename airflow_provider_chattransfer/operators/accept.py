@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from ..chats.model import Chat, Target, Transfer, TransferReport, as_id
+from ..chats.model import Chat, Result, Target, Transfer, TransferReport, as_id
 from ..chats.run import take_over
 from .journal import ledger_of
-from .reporting import hand_in
+from .reporting import hand_in, pushed_if_not_written
 from .retrying import retry_by_cause, without_vain_retries
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from ..chats.ledger import Ledger
     from ..platforms.base import ChatPlatform
 
 
@@ -44,34 +45,41 @@ class AcceptTransferOperator(BaseOperator):
 
     @without_vain_retries
     def execute(self, context: Context) -> dict[str, Any]:
-        """Accept, and return a report of one chat; raises ``ChatsNotTransferred`` when it was not accepted."""
+        """Accept, and return a report of one chat; raises ``ChatsNotTransferred`` when it was not accepted, and
+        ``NotWritten`` when its record cannot be kept."""
         from ..hooks.base import open_platform
         from ..platforms.driving import carry_out
 
         chat_id = as_id(self.chat_id, of="chat_id")
         ledger = ledger_of(context, inputs={"conn_id": self.conn_id, "chat_id": chat_id})
         with open_platform(self.conn_id) as platform:
-            if not ledger.has_plan:
-                transfer = Transfer(chat_id=chat_id, target=_receiver(platform, chat_id))
-                ledger.write_plan([transfer], now=datetime.now(UTC).timestamp())
-            (transfer,) = ledger.plan
-            steps = take_over(transfer, ledger=ledger)
-            results = carry_out(steps, platform, ledger=ledger, interrupted=lambda: self._killed)
-        report = TransferReport(
+
+            def known() -> TransferReport:
+                return self._report(platform, ledger, ledger.open_results("the record could not be written"))
+
+            with pushed_if_not_written(context, known):
+                if not ledger.has_plan:
+                    transfer = Transfer(chat_id=chat_id, target=_receiver(platform, chat_id))
+                    ledger.write_plan([transfer], now=datetime.now(UTC).timestamp())
+                (transfer,) = ledger.plan
+                steps = take_over(transfer, ledger=ledger)
+                results = carry_out(steps, platform, ledger=ledger, interrupted=lambda: self._killed)
+            report = self._report(platform, ledger, results)
+        self.log.info("%s", report)
+        return hand_in(context, report, ledger=ledger)
+
+    def on_kill(self) -> None:
+        """Accept nothing more."""
+        self._killed = True
+
+    def _report(self, platform: ChatPlatform, ledger: Ledger, results: Sequence[Result]) -> TransferReport:
+        return TransferReport(
             platform=platform.name,
             conn_id=self.conn_id,
             results=tuple(results),
             started_at=datetime.fromtimestamp(ledger.planned_at or 0.0, UTC),
             finished_at=datetime.now(UTC),
         )
-        self.log.info("%s", report)
-        value = hand_in(context, report, stopped_for_good=ledger.stopped_for_good)
-        ledger.write_finished(series=context["ti"].max_tries)
-        return value
-
-    def on_kill(self) -> None:
-        """Accept nothing more."""
-        self._killed = True
 
 
 def _receiver(platform: ChatPlatform, chat_id: str) -> Target:

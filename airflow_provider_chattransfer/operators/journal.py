@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..chats.ledger import Journal, Ledger, Unkept
 from ..chats.model import Json
+from ..platforms.errors import TransferError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -41,6 +42,18 @@ def journal_of(context: Context, *, inputs: Json, report_path: str | None) -> Jo
     return Unkept() if store is None else StateStoreJournal(store, name=_digest(inputs))
 
 
+class NotWritten(TransferError):
+    """What has to outlive the task could not be written; nothing was sent after that. The report has been pushed."""
+
+    a_retry = "a retry goes on from what is on record: it reads what is open there, and sends what was surely not moved"
+
+    def __init__(self, what: str, cause: BaseException) -> None:
+        super().__init__(
+            f"{what} could not be written ({type(cause).__name__}), so nothing more was sent. Every chat is accounted "
+            f"for in the report, in the XCom return_value. {self.a_retry[0].upper()}{self.a_retry[1:]}"
+        )
+
+
 class _NumberedJournal(ABC):
     """Entries under the numbers 1, 2, 3, … up to the first that is missing."""
 
@@ -67,8 +80,14 @@ class _NumberedJournal(ABC):
         if self._length is None:
             for _ in self.entries():
                 pass
-        self._length = (self._length or 0) + 1
-        self._write(self._length, entry)
+        number = (self._length or 0) + 1
+        try:
+            self._write(number, entry)
+        except TakenOver:
+            raise
+        except Exception as cause:
+            raise NotWritten("the record of this run", cause) from cause
+        self._length = number
 
 
 class StateStoreJournal(_NumberedJournal):

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..chats.model import Outcome, Result, Retry, TransferReport
 from ..platforms.errors import TransferError
+from .journal import NotWritten
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -30,65 +33,83 @@ LOOKS_NO_MORE = "a retry would be turned away as well; put the cause right, then
 class ChatsNotTransferred(TransferError):
     """More chats failed than the task may leave behind. The report has been pushed as ``return_value``."""
 
-    def __init__(self, summary: str, *, a_retry: str, permanent: bool) -> None:
+    def __init__(self, summary: str, *, a_retry: str, permanent: bool, retry_after: float | None = None) -> None:
         """``permanent``: all that failed was moved and did not stay, or a retry would be stopped by the same cause."""
         super().__init__(
             f"{summary}. Every chat is accounted for in the report, in the XCom return_value. {_sentence(a_retry)}"
         )
         self.a_retry = a_retry
         self.permanent = permanent
+        self.retry_after = retry_after
 
 
 class WaitBrokenOff(TransferError):
     """The service could not be asked any more whether chats are accepted. The report has been pushed."""
 
-    def __init__(self, cause: str, *, open_chats: int, permanent: bool) -> None:
+    def __init__(self, cause: str, *, open_chats: int, permanent: bool, retry_after: float | None = None) -> None:
         """``open_chats`` is how many transfers nobody was seen to accept."""
         self.a_retry = LOOKS_NO_MORE if permanent else LOOKS_AGAIN
         self.permanent = permanent
+        self.retry_after = retry_after
         left = f"{open_chats} transfers were not seen to be accepted"
         super().__init__(f"the wait for acceptance broke off: {cause}. {left}. {_sentence(self.a_retry)}")
 
 
 def hand_in(
-    context: Context, report: TransferReport, *, max_failed_ratio: float = 1.0, stopped_for_good: bool = False
+    context: Context, report: TransferReport, *, ledger: Ledger, max_failed_ratio: float = 1.0
 ) -> dict[str, Any]:
-    """Write the report to its path, and return it as the task's result.
+    """Write the report to its path, note in ``ledger`` that the task is done, and return the report as its result.
 
-    Raises ``ChatsNotTransferred`` when a greater share than ``max_failed_ratio`` failed, or all of them; the
-    report has been pushed under ``return_value`` by then. ``stopped_for_good`` tells that the run ended before its
-    end for a cause that a retry would meet again.
+    Raises ``ChatsNotTransferred`` when a greater share than ``max_failed_ratio`` failed, or all of them, and
+    ``NotWritten``; the report has been pushed under ``return_value`` by then.
     """
     value = report.to_json()
-    if report.report_path:
-        report_file(report.report_path).write_text(json.dumps(value, indent=1))
-    failed = report.counts[Outcome.FAILED]
-    if failed and (report.failed_ratio > max_failed_ratio or failed == len(report.results)):
-        push(context, report)
-        raise _not_transferred(report, stopped_for_good=stopped_for_good)
+    with pushed_if_not_written(context, lambda: report):
+        _write(report)
+        failed = report.counts[Outcome.FAILED]
+        if failed and (report.failed_ratio > max_failed_ratio or failed == len(report.results)):
+            push(context, report)
+            raise _not_transferred(report, ledger)
+        ledger.write_finished(series=context["ti"].max_tries)
     return value
 
 
 def waited_for(context: Context, event: Any, *, ledger: Ledger) -> TransferReport:
     """The report of a wait in the triggerer, from its event alone; what was settled goes into ``ledger``.
 
-    Raises ``WaitBrokenOff`` when the wait could not go on, the report pushed by then, and ``ValueError`` for what is
-    no event of the trigger.
+    Raises ``WaitBrokenOff`` when the wait could not go on and ``NotWritten``, the report pushed by then, and
+    ``ValueError`` for what is no event of the trigger.
     """
     from ..triggers.accept_transfer import WaitEnded
 
     ended = WaitEnded.from_event(event)
     log.info("%s", ended.report)
-    ledger.write_waited_for(ended.report.results)
+    with pushed_if_not_written(context, lambda: ended.report):
+        ledger.write_waited_for(ended.report.results)
     if ended.error:
         push(context, ended.report)
-        raise WaitBrokenOff(ended.error, open_chats=len(ended.report.waiting), permanent=ended.permanent)
+        raise WaitBrokenOff(
+            ended.error,
+            open_chats=len(ended.report.waiting),
+            permanent=ended.permanent,
+            retry_after=ended.retry_after,
+        )
     return ledger.with_retries(ended.report)
 
 
 def push(context: Context, report: TransferReport) -> None:
     """Push the report where the result of a task is found, for a task that is about to fail."""
     context["ti"].xcom_push(key="return_value", value=report.to_json())
+
+
+@contextmanager
+def pushed_if_not_written(context: Context, report: Callable[[], TransferReport]) -> Iterator[None]:
+    """Push what is known when the record, or the report's file, cannot be written: no later try may come to tell."""
+    try:
+        yield
+    except NotWritten:
+        push(context, report())
+        raise
 
 
 def report_file(path: str) -> Any:
@@ -100,14 +121,26 @@ def report_file(path: str) -> Any:
     return file
 
 
-def _not_transferred(report: TransferReport, *, stopped_for_good: bool) -> ChatsNotTransferred:
+def _write(report: TransferReport) -> None:
+    if report.report_path:
+        try:
+            report_file(report.report_path).write_text(json.dumps(report.to_json(), indent=1))
+        except Exception as cause:
+            raise NotWritten("the report", cause) from cause
+
+
+def _not_transferred(report: TransferReport, ledger: Ledger) -> ChatsNotTransferred:
     failed = [result for result in report.results if result.outcome is Outcome.FAILED]
     unsettled = [result for result in failed if result.retry is not Retry.NOTHING]
-    a_retry = SENDS_NOTHING if not unsettled else STOPS_AGAIN if stopped_for_good else _goes_on(unsettled)
+    limited_for = max(0.0, ledger.limited_until - datetime.now(UTC).timestamp())
+    a_retry = _goes_on(unsettled, limited_for=limited_for)
+    if not unsettled or ledger.stopped_for_good:
+        a_retry = STOPS_AGAIN if unsettled else SENDS_NOTHING
     return ChatsNotTransferred(
         f"{len(failed)} of {len(report.results)} chats were not moved. {_named(failed)}",
         a_retry=a_retry,
-        permanent=stopped_for_good or not unsettled,
+        permanent=ledger.stopped_for_good or not unsettled,
+        retry_after=limited_for or None,
     )
 
 
@@ -116,8 +149,9 @@ def _named(failed: Sequence[Result]) -> str:
     return named + (f"; and {len(failed) - NAMED} more" if len(failed) > NAMED else "")
 
 
-def _goes_on(unsettled: Sequence[Result]) -> str:
-    return f"a retry reads {len(unsettled)} of them again, and sends those that were surely not moved"
+def _goes_on(unsettled: Sequence[Result], *, limited_for: float) -> str:
+    limit = f"; the service takes requests again in {limited_for:.0f} s" if limited_for else ""
+    return f"a retry reads {len(unsettled)} of them again, and sends those that were surely not moved{limit}"
 
 
 def _sentence(words: str) -> str:

@@ -17,7 +17,7 @@ from ..chats.planning import Strategy, plan_transfers
 from ..chats.run import hand_over, preview
 from ..chats.waiting import LONGEST_WAIT, AcceptancePoller
 from .journal import ledger_of
-from .reporting import hand_in, push, report_file, waited_for
+from .reporting import hand_in, push, pushed_if_not_written, report_file, waited_for
 from .retrying import retry_by_cause, without_vain_retries
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ class _TransferOperator(BaseOperator):
         """Move the chats and return the report as plain JSON.
 
         Raises ``ValueError`` for bad input before anything is sent, ``ChatsNotTransferred`` when too many chats
-        failed, and a ``PlatformError`` when the service cannot even be asked which chats there are.
+        failed, ``NotWritten`` when its record cannot be kept, and a ``PlatformError`` when the service cannot even be
+        asked which chats there are.
         """
         from ..hooks.base import open_platform
 
@@ -93,18 +94,20 @@ class _TransferOperator(BaseOperator):
         plan = self.plan()
         ledger = self._ledger(context)
         with open_platform(self.conn_id) as platform:
-            report = self._move(context, platform, plan, ledger)
-            self.log.info("%s", report)
-            if self.wait_for_acceptance and report.waiting and not self.dry_run_only:
-                report = self._wait(context, platform, report, ledger)
-        return self._hand_in(context, report, ledger)
+            known = self._report(platform, ledger)
+            with pushed_if_not_written(context, lambda: known(ledger.open_results("the record could not be written"))):
+                report = self._move(context, platform, plan, ledger)
+                self.log.info("%s", report)
+                if self.wait_for_acceptance and report.waiting and not self.dry_run_only:
+                    report = self._wait(context, platform, report, ledger)
+        return hand_in(context, report, ledger=ledger, max_failed_ratio=self.max_failed_ratio)
 
     @without_vain_retries
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the wait in the triggerer, from the event alone."""
         ledger = self._ledger(context)
         report = waited_for(context, event, ledger=ledger)
-        return self._hand_in(context, report, ledger)
+        return hand_in(context, report, ledger=ledger, max_failed_ratio=self.max_failed_ratio)
 
     def on_kill(self) -> None:
         """Send nothing more; the run then accounts for what is left."""
@@ -188,13 +191,6 @@ class _TransferOperator(BaseOperator):
             raise
         finally:
             ledger.write_waited_for(poller.settled)
-
-    def _hand_in(self, context: Context, report: TransferReport, ledger: Ledger) -> dict[str, Any]:
-        value = hand_in(
-            context, report, max_failed_ratio=self.max_failed_ratio, stopped_for_good=ledger.stopped_for_good
-        )
-        ledger.write_finished(series=context["ti"].max_tries)
-        return value
 
     def _check_options(self) -> None:
         check_wait(self.accept_within, self.poll_interval)

@@ -88,7 +88,7 @@ class ChatPlatform(ABC):
 def answer_to(error: PlatformError) -> Answer:
     """What an error says about the request that met it."""
     if isinstance(error, NotCarriedOut | WrongCredentials):
-        return NotSent(str(error))
+        return NotSent(str(error), retry_after=error.retry_after)
     if isinstance(error, RequestRefused):
         return Refused(str(error), code=error.code)
     return Unclear(str(error))

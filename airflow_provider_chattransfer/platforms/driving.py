@@ -32,6 +32,7 @@ from ..chats.settling import Answer, NotSent
 from ..chats.waiting import FAILED_LOOKS, AcceptancePoller, Verdict
 from .base import ChatPlatform, SendOptions, answer_to
 from .errors import PlatformError, RequestRefused, WrongCredentials, is_permanent
+from .transport import LONGEST_HINT
 from .turns import Turn, TurnNotGiven
 
 log = logging.getLogger(__name__)
@@ -94,9 +95,7 @@ class _Driver:
             except StopIteration as end:
                 return list(end.value)
             reply = self.do(step)
-            stop = reply.stop if isinstance(reply, Sent) else reply
-            if isinstance(stop, Stop) and stop.for_good:
-                self.ledger.stopped_for_good = True
+            self.note(reply)
 
     def do(self, step: Step) -> Reply:
         match step:
@@ -105,7 +104,7 @@ class _Driver:
             case Send(moves=moves) if self.interrupted():
                 return Sent({}, Stop("the task was stopped"))
             case Send(moves=moves):
-                return _send(self.platform, moves, self.options)
+                return _stopping(_send(self.platform, moves, self.options))
             case Prove(moves=moves):
                 return _prove(self.platform, moves, self.ledger)
             case Accept() if self.interrupted():
@@ -134,33 +133,46 @@ class _Driver:
             self.turn.take()
             chats = self.platform.read_chats(chat_ids)
         except (PlatformError, TurnNotGiven) as error:
-            return Stop(str(error), for_good=is_permanent(error))
+            hint = error.retry_after if isinstance(error, PlatformError) else None
+            return Stop(str(error), for_good=is_permanent(error), retry_after=hint)
         others = self.turn.sent_by_others
         return {chat_id: _marked(chat) if chat_id in others else chat for chat_id, chat in chats.items()}
+
+    def note(self, reply: Reply) -> None:
+        """Keep what decides about a retry of the task."""
+        stop = reply.stop if isinstance(reply, Sent) else reply
+        if isinstance(stop, Stop) and stop.for_good:
+            self.ledger.stopped_for_good = True
+        if hint := _hint(reply):
+            self.ledger.limited_until = max(self.ledger.limited_until, self.now().timestamp() + hint)
 
     def give_back(self) -> None:
         if self.turn is not None:
             self.turn.give_back()
 
 
-def look(poller: AcceptancePoller, platform: ChatPlatform, *, now: Callable[[], datetime] = utc_now) -> Verdict:
+def look(
+    poller: AcceptancePoller,
+    platform: ChatPlatform,
+    *,
+    silent_fail: bool = False,
+    now: Callable[[], datetime] = utc_now,
+) -> Verdict:
     """Read the chats that are waited for once, and let ``poller`` judge.
 
     A look that fails is logged and counts as no news; raises a ``PlatformError`` when no later look can succeed
-    either, or when too many in a row have failed.
+    either, or when too many in a row have failed, unless ``silent_fail``.
     """
     if not poller.chat_ids:
         return poller.verdict(now=now())
     try:
         chats = platform.read_chats(poller.chat_ids)
-    except (WrongCredentials, RequestRefused):
-        raise
     except PlatformError as error:
-        tolerable = poller.look_failed()
+        tolerable = not isinstance(error, WrongCredentials | RequestRefused) and poller.look_failed()
+        if not (tolerable or silent_fail):
+            raise
         count = f"{poller.failed_looks} of {FAILED_LOOKS} times in a row"
         log.warning("Could not look whether the chats are accepted, %s: %s", count, error)
-        if not tolerable:
-            raise
         return poller.verdict(now=now())
     verdict = poller.observe(chats, now=now())
     log.info("Waiting for acceptance: %s", verdict.report)
@@ -191,6 +203,21 @@ def _send(platform: ChatPlatform, moves: Sequence[Move], options: SendOptions) -
     except PlatformError as error:
         answers = {move.transfer.chat_id: answer_to(error) for move in moves}
         return Sent(answers, Stop(str(error), for_good=True) if isinstance(error, WrongCredentials) else None)
+
+
+def _stopping(sent: Sent) -> Sent:
+    """A limit that lasts longer than is ever waited for ends the run; Airflow's retry comes when it is over."""
+    hint = _hint(sent)
+    if sent.stop is not None or hint <= LONGEST_HINT:
+        return sent
+    return Sent(sent.answers, Stop(f"the service takes no more requests for {hint:.0f} s", retry_after=hint))
+
+
+def _hint(reply: Reply) -> float:
+    """In how many seconds the service will take requests again; 0 where it did not tell."""
+    if isinstance(reply, Sent):
+        return max(map(_hint, reply.answers.values()), default=0.0)
+    return (reply.retry_after or 0.0) if isinstance(reply, NotSent | Stop) else 0.0
 
 
 def _prove(platform: ChatPlatform, moves: Sequence[Move], ledger: Ledger) -> Proofs:

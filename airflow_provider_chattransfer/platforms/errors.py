@@ -23,9 +23,11 @@ class TransferError(RuntimeError):
     """The root of what can end a task.
 
     ``permanent`` tells that a retry would meet the same; ``a_retry`` says in words what one does, or why not.
+    ``retry_after``: in how many seconds the service will take requests again, where it told.
     """
 
     permanent: bool = False
+    retry_after: float | None = None
     a_retry: str = "a retry reads first, and goes on where this try stopped"
 
 

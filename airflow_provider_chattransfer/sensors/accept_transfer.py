@@ -21,7 +21,7 @@ from ..chats.ledger import Ledger
 from ..chats.model import Outcome, Result, TransferReport, transfers_from_json
 from ..chats.waiting import AcceptancePoller
 from ..operators.journal import ledger_of
-from ..operators.reporting import WaitBrokenOff, hand_in, push, waited_for
+from ..operators.reporting import WaitBrokenOff, hand_in, push, pushed_if_not_written, waited_for
 from ..operators.retrying import retry_by_cause, without_vain_retries
 from ..operators.transfer import check_wait
 from ..platforms.errors import PlatformError
@@ -84,10 +84,11 @@ class AcceptTransferSensor(BaseSensorOperator):
         ledger = self._ledger_of(context)
         poller = self._make_poller(context, ledger)
         try:
-            if self.deferrable:
-                self._execute_deferred(context)
-            else:
-                super().execute(context)
+            with pushed_if_not_written(context, lambda: poller.report):
+                if self.deferrable:
+                    self._execute_deferred(context)
+                else:
+                    super().execute(context)
         except (AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout, PlatformError) as ended:
             push(context, poller.report)
             ledger.write_failed_looks(0)
@@ -95,7 +96,7 @@ class AcceptTransferSensor(BaseSensorOperator):
             raise
         finally:
             self._close()
-        return self._hand_in(context, poller.report, ledger)
+        return hand_in(context, poller.report, ledger=ledger)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
@@ -103,7 +104,7 @@ class AcceptTransferSensor(BaseSensorOperator):
 
         ledger = self._ledger or self._ledger_of(context)
         poller = self._poller or self._make_poller(context, ledger)
-        verdict = look(poller, self._platform)
+        verdict = look(poller, self._platform, silent_fail=self.silent_fail)
         ledger.write_waited_for(poller.settled)
         if self.reschedule:
             ledger.write_failed_looks(poller.failed_looks)
@@ -128,7 +129,7 @@ class AcceptTransferSensor(BaseSensorOperator):
                 f"{len(report.waiting)} transfers were not accepted within the timeout of {self.timeout} s; "
                 "the report is in the XCom return_value"
             )
-        return self._hand_in(context, report, ledger)
+        return hand_in(context, report, ledger=ledger)
 
     def _execute_deferred(self, context: Context) -> None:
         from ..triggers.accept_transfer import AcceptTransferTrigger
@@ -144,6 +145,7 @@ class AcceptTransferSensor(BaseSensorOperator):
             report=self._poller.report.to_json(),
             deadline=deadline,
             poll_interval=self.poll_interval,
+            silent_fail=self.silent_fail,
         )
         self.defer(trigger=trigger, method_name="execute_complete")
 
@@ -181,11 +183,6 @@ class AcceptTransferSensor(BaseSensorOperator):
             failed_looks=ledger.failed_looks,
         )
         return self._poller
-
-    def _hand_in(self, context: Context, report: TransferReport, ledger: Ledger) -> dict[str, Any]:
-        value = hand_in(context, report)
-        ledger.write_finished(series=context["ti"].max_tries)
-        return value
 
     def _started_at(self, context: Context) -> datetime:
         """When the wait began: for a sensor that is rescheduled, in an earlier process."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -18,16 +19,23 @@ from ..chats.waiting import AcceptancePoller
 class WaitEnded:
     """What a trigger's event says: the report as it stands, and what broke the wait off, if anything did.
 
-    ``permanent`` tells that a retry of the task would meet the same error.
+    ``permanent`` tells that a retry of the task would meet the same error, ``retry_after`` that it would within so many
+    seconds.
     """
 
     report: TransferReport
     error: str | None = None
     permanent: bool = False
+    retry_after: float | None = None
 
     def to_event(self) -> dict[str, Any]:
         """The payload of the event."""
-        return {"report": self.report.to_json(), "error": self.error, "permanent": self.permanent}
+        return {
+            "report": self.report.to_json(),
+            "error": self.error,
+            "permanent": self.permanent,
+            "retry_after": self.retry_after,
+        }
 
     @classmethod
     def from_event(cls, event: Any) -> Self:
@@ -38,6 +46,7 @@ class WaitEnded:
             report=TransferReport.from_json(event["report"]),
             error=event.get("error"),
             permanent=event.get("permanent", False),
+            retry_after=event.get("retry_after"),
         )
 
 
@@ -50,14 +59,24 @@ class AcceptTransferTrigger(BaseTrigger):
     :param deadline: seconds since the epoch, so that it outlives a restart of the triggerer.
     :param poll_interval: seconds between two looks; each look is one request for up to fifty chats on Bitrix24,
         and usually one for all on SuperOffice.
+    :param silent_fail: as a sensor has it: go on looking whatever a look fails with, until the deadline.
     """
 
-    def __init__(self, *, conn_id: str, report: dict[str, Any], deadline: float, poll_interval: float = 15.0) -> None:
+    def __init__(
+        self,
+        *,
+        conn_id: str,
+        report: dict[str, Any],
+        deadline: float,
+        poll_interval: float = 15.0,
+        silent_fail: bool = False,
+    ) -> None:
         super().__init__()
         self.conn_id = conn_id
         self.report = report
         self.deadline = deadline
         self.poll_interval = poll_interval
+        self.silent_fail = silent_fail
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The class and its arguments, as Airflow stores them."""
@@ -68,6 +87,7 @@ class AcceptTransferTrigger(BaseTrigger):
                 "report": self.report,
                 "deadline": self.deadline,
                 "poll_interval": self.poll_interval,
+                "silent_fail": self.silent_fail,
             },
         )
 
@@ -88,12 +108,14 @@ class AcceptTransferTrigger(BaseTrigger):
         try:
             platform = await open_platform_async(self.conn_id)
             try:
-                while not (verdict := await asyncio.to_thread(look, poller, platform)).done:
+                once = partial(look, poller, platform, silent_fail=self.silent_fail)
+                while not (verdict := await asyncio.to_thread(once)).done:
                     await asyncio.sleep(poller.seconds_to_next_look(now=utc_now(), interval=self.poll_interval))
             finally:
                 await asyncio.to_thread(platform.close)
         except (PlatformError, ValueError) as error:
-            return WaitEnded(poller.report, error=str(error), permanent=is_permanent(error))
+            hint = error.retry_after if isinstance(error, PlatformError) else None
+            return WaitEnded(poller.report, error=str(error), permanent=is_permanent(error), retry_after=hint)
         except Exception as error:
             self.log.exception("The wait for acceptance broke off")
             return WaitEnded(poller.report, error=type(error).__name__)

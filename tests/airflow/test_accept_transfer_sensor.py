@@ -404,6 +404,16 @@ class TestTrouble:
         assert outcomes(ran.results["task"]) == ["requested", "requested"]
 
     @pytest.mark.parametrize("when", ["at the first look", "later"])
+    def test_with_the_credentials_does_not_end_a_sensor_that_fails_silently(
+        self, desk: Desk, way: dict[str, Any], when: str
+    ) -> None:
+        """Its time does."""
+        within = timedelta(seconds=0.6)
+        ran = self.locked_out(desk, when, silent_fail=True, accept_within=within, timeout=20, **way)
+        assert ran.states["task"] == "success"
+        assert outcomes(ran.results["task"]) == ["requested", "requested"]
+
+    @pytest.mark.parametrize("when", ["at the first look", "later"])
     def test_with_the_credentials_is_no_timeout_so_that_soft_fail_does_not_hide_it(
         self, desk: Desk, way: dict[str, Any], when: str
     ) -> None:

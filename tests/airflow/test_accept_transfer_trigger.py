@@ -143,10 +143,18 @@ class TestTheWait:
 class TestStartedAgain:
     def test_is_the_same_trigger_after_the_database(self) -> None:
         report = {"platform": "bitrix24", "transfers": []}
-        trigger = AcceptTransferTrigger(conn_id="mine", report=report, deadline=1234.5, poll_interval=3.0)
+        trigger = AcceptTransferTrigger(
+            conn_id="mine", report=report, deadline=1234.5, poll_interval=3.0, silent_fail=True
+        )
         path, arguments = trigger.serialize()
         assert path == "airflow_provider_chattransfer.triggers.accept_transfer.AcceptTransferTrigger"
-        assert arguments == {"conn_id": "mine", "report": report, "deadline": 1234.5, "poll_interval": 3.0}
+        assert arguments == {
+            "conn_id": "mine",
+            "report": report,
+            "deadline": 1234.5,
+            "poll_interval": 3.0,
+            "silent_fail": True,
+        }
         assert rebuilt(trigger).serialize() == trigger.serialize()
 
     def test_goes_on_to_the_same_end(self, desk: Desk) -> None:

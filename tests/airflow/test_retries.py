@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,9 +12,13 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
+from airflow_provider_chattransfer.operators.journal import NotWritten, TakenOver
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator, TransferChatsOperator
+from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 
 from .conftest import Ran, Sandbox, a_dag, run
+from .under_way import SOON, SuperOfficeDesk
 
 pytest.importorskip("airflow.sdk.definitions.retry_policy", reason="the task state store is there since Airflow 3.3")
 
@@ -114,3 +119,125 @@ class TestATaskThatHadSucceeded:
         store = Store()
         execute(store, to=["agent:12"])
         assert execute(store, to=["agent:15"])["transfers"] == []
+
+
+class FullStore(Store):
+    """A store that takes only so many entries."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+
+    def set(self, key: str, value: Any) -> None:
+        if len(self) >= self.room:
+            raise ConnectionError("a word of the store that is not ours to repeat")
+        super().set(key, value)
+
+
+class TestARecordThatCannotBeWritten:
+    """Nothing is sent without it. What is known is told, since there may be no retry."""
+
+    PLANNED, INTENDED, FIRST_DONE, INTENDED_AGAIN, ALL_DONE = range(2, 7)
+
+    @pytest.mark.parametrize(
+        ("room", "sent", "told"),
+        [
+            (0, 0, {"not attempted": 70}),
+            (PLANNED, 0, {"not attempted": 70}),
+            (INTENDED, 50, {"accepted": 50, "not attempted": 20}),
+            (FIRST_DONE, 50, {"accepted": 50, "not attempted": 20}),
+            (INTENDED_AGAIN, 70, {"accepted": 70}),
+            (ALL_DONE, 70, {"accepted": 70}),
+        ],
+    )
+    def test_stops_the_task_which_tells_of_every_chat(
+        self, sandbox: Sandbox, room: int, sent: int, told: dict[str, int]
+    ) -> None:
+        sandbox.reset(bitrix24={"chats": chats(70)})
+        store = FullStore(room)
+        pushed = self.fails(store, ReassignChatsOperator, from_agents=[7], to=["agent:12"])
+        assert len(sandbox.sent("bitrix24")) == sent
+        assert self.words(pushed) == told
+        assert sandbox.audit(pushed) == []
+
+        store.room = 10**6
+        again = self.execute(store, ReassignChatsOperator, from_agents=[7], to=["agent:12"])
+        assert again["counts"]["accepted"] == 70
+        assert sorted(sandbox.sent("bitrix24")) == [str(1000 + each) for each in range(70)]
+
+    def test_of_a_wait_keeps_what_was_seen(self, sandbox: Sandbox) -> None:
+        desk = SuperOfficeDesk(sandbox)
+        transfers = desk.open([12, 15], **SOON)
+        pushed = self.fails(
+            FullStore(0), AcceptTransferSensor, conn_id=desk.conn_id, transfers=transfers, poll_interval=0.05
+        )
+        assert pushed["counts"]["accepted"] > 0
+
+    def test_of_an_acceptance_says_what_was_read_back(self, sandbox: Sandbox) -> None:
+        desk = SuperOfficeDesk(sandbox)
+        desk.open([12], ignore=1.0)
+        pushed = self.fails(FullStore(self.INTENDED), AcceptTransferOperator, conn_id=desk.conn_id, chat_id=201)
+        assert self.words(pushed) == {"accepted": 1}
+
+    def test_beside_the_report_does_not_hide_the_outcome_of_a_run_that_is_done(
+        self, sandbox: Sandbox, tmp_path: Path
+    ) -> None:
+        sandbox.reset(bitrix24={"chats": chats(3)})
+        (tmp_path / "report.json").mkdir()
+        options = {"from_agents": [7], "to": ["agent:12"], "report_path": str(tmp_path / "report.json")}
+        assert self.words(self.fails(Store(), ReassignChatsOperator, **options)) == {"accepted": 3}
+
+    def test_since_another_try_has_it_pushes_nothing_over_its_report(self, sandbox: Sandbox, tmp_path: Path) -> None:
+        sandbox.reset(bitrix24={"chats": chats(3)})
+        task, pushed = self.task(ReassignChatsOperator, from_agents=[7], to=["agent:12"])
+        task.report_path = str(tmp_path / "report.json")
+        plan = task.plan()
+
+        def planned_while_another_try_begins() -> Any:
+            def ask(platform: Any) -> Any:
+                (owner,) = tmp_path.glob("report.json.ledger/*/owner")
+                owner.write_text("another")
+                return plan(platform)
+
+            return ask
+
+        task.plan = planned_while_another_try_begins
+        with pytest.raises(TakenOver):
+            task.execute(self.context(Store(), pushed))
+        assert pushed == []
+        assert sandbox.sent("bitrix24") == []
+
+    def fails(self, store: Store, operator: Any, **options: Any) -> dict[str, Any]:
+        """The report that a try has pushed before it failed."""
+        task, pushed = self.task(operator, **options)
+        with pytest.raises(NotWritten) as error:
+            task.execute(self.context(store, pushed))
+        assert "could not be written" in str(error.value)
+        assert "A retry goes on from what is on record" in str(error.value)
+        assert "not ours to repeat" not in str(error.value)
+        assert not error.value.permanent
+        return pushed[-1]
+
+    def execute(self, store: Store, operator: Any, **options: Any) -> dict[str, Any]:
+        task, pushed = self.task(operator, **options)
+        report: dict[str, Any] = task.execute(self.context(store, pushed))
+        return report
+
+    @staticmethod
+    def task(operator: Any, **options: Any) -> tuple[Any, list[dict[str, Any]]]:
+        return operator(task_id="task", **{"conn_id": "bitrix24_default", **options}), []
+
+    @staticmethod
+    def context(store: Store, pushed: list[dict[str, Any]]) -> Any:
+        def push(key: str, value: dict[str, Any]) -> None:
+            assert key == "return_value"
+            pushed.append(value)
+
+        ti = SimpleNamespace(max_tries=0, dag_id="dag", run_id="run", task_id="task", map_index=-1, xcom_push=push)
+        return {"ti": ti, "task_state_store": store}
+
+    @staticmethod
+    def words(report: dict[str, Any]) -> dict[str, int]:
+        """The outcomes, and for those that failed how their reasons begin."""
+        told = [(each["reason"] or "").partition(":")[0] or each["outcome"] for each in report["transfers"]]
+        return dict(Counter(told))

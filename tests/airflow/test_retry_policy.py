@@ -90,10 +90,21 @@ class TestThePolicy:
         assert self.decide(error).action.value == "default"
 
     @pytest.mark.parametrize(
+        "limited",
+        [
+            lambda hint: error(Limited, retry_after=hint),
+            lambda hint: ChatsNotTransferred("limited", a_retry="yes", permanent=False, retry_after=hint),
+            lambda hint: WaitBrokenOff("limited", open_chats=1, permanent=False, retry_after=hint),
+        ],
+        ids=["alone", "of a run", "of a wait"],
+    )
+    @pytest.mark.parametrize(
         ("hint", "delay"), [(700.0, 700), (0.5, 0.5), (0.0, None), (1e12, 86_400), (float("inf"), 86_400)]
     )
-    def test_comes_back_after_the_services_hint(self, hint: float, delay: float | None) -> None:
-        decision = self.decide(error(Limited, retry_after=hint))
+    def test_comes_back_after_the_services_hint(
+        self, limited: Callable[[float], TransferError], hint: float, delay: float | None
+    ) -> None:
+        decision = self.decide(limited(hint))
         assert decision.action.value == "retry"
         assert decision.retry_delay == (None if delay is None else timedelta(seconds=delay))
 
@@ -332,6 +343,46 @@ class TestATask:
         monkeypatch.setattr(Bitrix24Platform, "find_agents_chats", limited_once)
         ran = do(ReassignChatsOperator, from_agents=[SENDER], to=["agent:12"], retry_delay=timedelta(hours=1))
         assert (ran.state, tries) == ("success", [1, 2])
+
+    @pytest.mark.usefixtures("no_pauses")
+    @pytest.mark.parametrize(("hint", "told"), [(700.0, pytest.approx(700, abs=60)), (0.001, None), (None, None)])
+    def test_whose_run_met_a_limit_tells_how_long_it_lasts(
+        self, sandbox: Sandbox, do: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, hint: float | None, told: Any
+    ) -> None:
+        from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
+
+        def limited(self: Any, moves: Any, options: Any) -> Any:
+            raise error(Limited, retry_after=hint)
+
+        monkeypatch.setattr(Bitrix24Platform, "send", limited)
+        ran = do(ReassignChatsOperator, from_agents=[SENDER], to=["agent:12"], retries=0)
+        failed: Any = ran.errors["task"]
+        assert isinstance(failed, ChatsNotTransferred)
+        assert (failed.retry_after, failed.permanent) == (told, False)
+        assert ("the service takes requests again in" in str(failed)) == (told is not None)
+
+    @pytest.mark.usefixtures("no_pauses")
+    def test_whose_wait_met_a_limit_tells_how_long_it_lasts(
+        self, sandbox: Sandbox, do: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
+
+        desk = SuperOfficeDesk(sandbox)
+        transfers = desk.open([12], **NEVER)
+        read, looks = SuperOfficePlatform.read_chats, []
+
+        def limited(self: Any, chat_ids: Any) -> Any:
+            looks.append(1)
+            if len(looks) > 1:
+                raise error(Limited, retry_after=700.0)
+            return read(self, chat_ids)
+
+        monkeypatch.setattr(SuperOfficePlatform, "read_chats", limited)
+        monkeypatch.setattr("airflow_provider_chattransfer.chats.waiting.FAILED_LOOKS", 2)
+        ran = do(AcceptTransferSensor, conn_id=desk.conn_id, transfers=transfers, deferrable=True, retries=0)
+        failed: Any = ran.errors["task"]
+        assert isinstance(failed, WaitBrokenOff)
+        assert failed.retry_after == 700.0
 
 
 def after_the_first_send(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Any]) -> None:

@@ -7,10 +7,11 @@ import json
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import quote
 
 import requests
+from sqlalchemy import Connection, MetaData, select
 
 Json = dict[str, Any]
 
@@ -91,24 +92,27 @@ def _agent(superoffice: Json, agent: int) -> Json:
     return {**superoffice, "login": f"agent{agent}", "password": SECRETS["agent"]}
 
 
-def planted(url: str) -> frozenset[str]:
-    """All that must be found nowhere: the secrets, and what the services, asked for it, tell of people."""
-    known = {word for answer in _told(url) for word in _private(answer) if len(word) >= SHORTEST}
+def planted(url: str, *, chats: int | None = None) -> frozenset[str]:
+    """All that must be found nowhere: the secrets, and what the services, asked for it, tell of people.
+
+    ``chats``: of so many chats of each service at the most.
+    """
+    known = {word for answer in _told(url, chats) for word in _private(answer) if len(word) >= SHORTEST}
     return frozenset({*SECRETS.values(), *known, *(word.split(" - ")[0] for word in known if " - " in word)})
 
 
-def _told(url: str) -> Iterator[Any]:
+def _told(url: str, number: int | None) -> Iterator[Any]:
     chats = requests.get(f"{url}/sandbox/state", timeout=10).json()
     rest = f"{url}/rest/1/{SECRETS['webhook']}"
     yield requests.post(f"{rest}/user.get", json={}, timeout=10).json()
-    for chat in chats["bitrix24"]["chats"]:
+    for chat in chats["bitrix24"]["chats"][:number]:
         yield requests.post(f"{rest}/imopenlines.dialog.get", json={"CHAT_ID": chat["id"]}, timeout=10).json()
         history = {"CHAT_ID": chat["id"], "SESSION_ID": chat["session"]}
         yield requests.post(f"{rest}/imopenlines.session.history.get", json=history, timeout=10).json()
     chat_agent = f"{url}/Cust12345/api/v1/Agents/Chat"
     supervisor = ("tje0", SECRETS["supervisor"])
     yield requests.post(f"{chat_agent}/ChatSessionsForUser", auth=supervisor, timeout=10).json()
-    for chat in chats["superoffice"]["chats"]:
+    for chat in chats["superoffice"]["chats"][:number]:
         said = {"ChatSessionId": int(chat["id"]), "After": 0}
         yield requests.post(f"{chat_agent}/GetChatMessages", json=said, auth=supervisor, timeout=10).json()
 
@@ -123,6 +127,14 @@ def _private(value: Any, key: str = "") -> Iterator[str]:
             yield from _private(item, key)
     elif isinstance(value, str) and key in PRIVATE and not value.isdigit():
         yield value.strip()
+
+
+def write_rows(connection: Connection, file: TextIO) -> None:
+    """Every row of every table of a database, as text."""
+    metadata = MetaData()
+    metadata.reflect(bind=connection)
+    for table in metadata.sorted_tables:
+        file.writelines(f"{table.name}: {tuple(row)!r}\n" for row in connection.execute(select(table)))
 
 
 def leaks(words: frozenset[str], *, within: Path) -> list[str]:

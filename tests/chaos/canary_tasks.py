@@ -42,7 +42,7 @@ from airflow_provider_chattransfer.testing.sandbox import ChatSandbox
 from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger, WaitEnded
 
 from ..airflow.conftest import Ran, a_dag, run
-from .canaries import scenario
+from .canaries import scenario, write_rows
 
 SERVICES = ("bitrix24", "superoffice")
 CHATS = {"bitrix24": (101, 102, 103), "superoffice": (150, 151, 152)}
@@ -326,13 +326,9 @@ def write(file: Path, *lines: str) -> None:
 def dump_database(file: Path) -> None:
     """Every row of every table, as text."""
     from airflow.utils.session import create_session
-    from sqlalchemy import MetaData, select
 
-    with create_session() as session:
-        metadata = MetaData()
-        metadata.reflect(bind=session.connection())
-        for table in metadata.sorted_tables:
-            write(file, *(f"{table.name}: {tuple(row)!r}" for row in session.execute(select(table))))
+    with create_session() as session, file.open("w") as out:
+        write_rows(session.connection(), out)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
+from sqlalchemy import create_engine
 
 from . import keeper, postgres
+from .canaries import write_rows
 
 ROOT = Path(__file__).parents[2]
 DAGS = Path(__file__).parent / "dags"
@@ -27,11 +29,14 @@ COMPONENTS = ("api-server", "dag-processor", "scheduler", "triggerer")
 SERVE_LOGS = ("scheduler", "triggerer")
 """Components that serve logs on a fixed port, which is not theirs to take."""
 
+LEFT = "left"
+"""The folder of a cluster for its logs and reports."""
+
 LOST_AFTER = 6
 """Seconds without a sign of life after which Airflow gives up a task, a triggerer or a scheduler."""
 
-PATIENCE = 90.0
-"""Seconds for anything to happen: several times what it takes on two busy cores."""
+PATIENCE = 180.0
+"""Seconds for anything to happen: many times what it takes on two busy cores."""
 
 Found = TypeVar("Found")
 
@@ -59,7 +64,8 @@ def wait_for(what: str, look: Callable[[], Found | None]) -> Found:
 class Cluster:
     """A running Airflow with the DAGs of ``dags/``, for as long as the block lasts.
 
-    ``settings`` are more environment variables, such as Airflow's connections. Nothing of it outlives this process.
+    ``settings`` are more environment variables, such as Airflow's connections. All logs, at DEBUG, and the reports lie
+    below ``left``. Nothing of it outlives this process.
     """
 
     def __init__(self, settings: Mapping[str, str]) -> None:
@@ -69,6 +75,8 @@ class Cluster:
     def __enter__(self) -> Cluster:
         self.home = Path(tempfile.mkdtemp(prefix="chattransfer-cluster-"))
         self.home.chmod(0o711)
+        self.left = self.home / LEFT
+        self.left.mkdir()
         self._keeper = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "tests.chaos.keeper", str(self.home)],
             cwd=ROOT,
@@ -115,10 +123,18 @@ class Cluster:
         """What the component has said."""
         return self._log(component).read_text()
 
+    def leave_rows(self) -> None:
+        """Add every row of every table to a file below ``left``."""
+        engine = create_engine(self._database)
+        with engine.connect() as connection, (self.left / "rows.txt").open("a") as file:
+            write_rows(connection, file)
+        engine.dispose()
+
     def _start_all(self) -> None:
         port = _free_port()
         self._url = f"http://127.0.0.1:{port}"
-        self._environment = _environment(self.home, port, postgres.start(self.home / "postgres"), self._settings)
+        self._database = postgres.start(self.home / "postgres")
+        self._environment = _environment(self.home, port, self._database, self._settings)
         if self._airflow("db", "migrate").wait():
             raise RuntimeError(f"Airflow could not make its database:\n{self.log('db')}")
         for component in COMPONENTS:
@@ -131,7 +147,7 @@ class Cluster:
     def _reply(self, verb: str, path: str, **options: Any) -> tuple[requests.Response] | None:
         """A reply, in a tuple since a refusal is false; ``None`` while nobody listens."""
         try:
-            return (self._session.request(verb, f"{self._url}/api/v2/{path}", timeout=30, **options),)
+            return (self._session.request(verb, f"{self._url}/api/v2/{path}", timeout=PATIENCE, **options),)
         except requests.ConnectionError:
             return None
 
@@ -139,7 +155,7 @@ class Cluster:
         if self._components["api-server"].poll() is not None:
             raise RuntimeError(f"the API server did not start:\n{self.log('api-server')}")
         try:
-            reply = requests.get(f"{self._url}/auth/token", timeout=10)
+            reply = requests.get(f"{self._url}/auth/token", timeout=PATIENCE)
         except requests.ConnectionError:
             return None
         return str(reply.json()["access_token"])
@@ -160,7 +176,7 @@ class Cluster:
             )
 
     def _log(self, component: str) -> Path:
-        return self.home / f"{component}.log"
+        return self.left / f"{component}.log"
 
 
 @dataclass(frozen=True)
@@ -231,6 +247,8 @@ def _environment(home: Path, port: int, database: str, settings: Mapping[str, st
         "api__port": port,
         "api__secret_key": secrets.token_hex(),
         "api_auth__jwt_secret": secrets.token_hex(),
+        "logging__base_log_folder": home / LEFT / "tasks",
+        "logging__logging_level": "DEBUG",
         "scheduler__job_heartbeat_sec": 1,
         "scheduler__scheduler_heartbeat_sec": 1,
         "scheduler__scheduler_health_check_threshold": LOST_AFTER,
@@ -246,6 +264,7 @@ def _environment(home: Path, port: int, database: str, settings: Mapping[str, st
         **{f"AIRFLOW__{name.upper()}": str(value) for name, value in options.items()},
         **settings,
         "AIRFLOW_HOME": str(home),
+        "REPORTS": str(home / LEFT),
         keeper.HOME: str(home),
         "SPT_NOENV": "1",
         "PYTHONPATH": str(ROOT),

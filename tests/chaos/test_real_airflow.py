@@ -17,7 +17,8 @@ from airflow_provider_chattransfer.testing.audit import MOVES
 from airflow_provider_chattransfer.testing.connections import as_environment
 from airflow_provider_chattransfer.testing.sandbox import ChatSandbox
 
-from .cluster import Cluster, Run, is_alive, missing, parent_of, wait_for
+from .canaries import connections, leaks, planted, scenario
+from .cluster import PATIENCE, Cluster, Run, is_alive, missing, parent_of, wait_for
 
 pytestmark = [
     pytest.mark.cluster,
@@ -25,8 +26,10 @@ pytestmark = [
 ]
 
 CHUNK = 50
-CHATS = 24 * CHUNK
-"""So many that the first try is not done, at its pace, when Airflow starts the second."""
+CHUNKS = 24
+CHATS = CHUNKS * CHUNK
+PACE = PATIENCE / (CHUNKS - 4)
+"""Seconds for each chunk, so that the first try is not done when Airflow starts the next, however long that takes."""
 
 TRANSFER = {"service": "bitrix24", "method": "imopenlines.bot.session.transfer"}
 
@@ -36,7 +39,7 @@ IN_THE_STORE, BESIDE_THE_REPORT = "bitrix24", "bitrix24_with_a_report"
 
 @pytest.fixture(scope="module")
 def cluster(sandbox_server: SandboxServer) -> Iterator[Cluster]:
-    with Cluster(as_environment(ChatSandbox(url=sandbox_server.url).connections())) as cluster:
+    with Cluster(as_environment(connections(sandbox_server.url))) as cluster:
         yield cluster
 
 
@@ -54,6 +57,11 @@ def what_airflow_said(cluster: Cluster) -> Iterator[None]:
         print(f"--- {component}\n{cluster.log(component)[length:][-20_000:]}")
 
 
+def reset(sandbox: ChatSandbox, **services: dict[str, Any]) -> None:
+    """Start anew, with canaries for secrets."""
+    sandbox.reset(**{name: {**planting, **services.get(name, {})} for name, planting in scenario().items()})
+
+
 def moves(sandbox: ChatSandbox) -> Counter[str]:
     """How often a request has moved each chat."""
     return Counter(each["chat_id"] for each in sandbox.ledger() if each["request"] and each["change"] in MOVES)
@@ -61,18 +69,18 @@ def moves(sandbox: ChatSandbox) -> Counter[str]:
 
 def start(cluster: Cluster, sandbox: ChatSandbox, dag_id: str) -> Run:
     """A run under way, of which two chunks are done; each further one takes seconds."""
-    sandbox.reset(bitrix24={"chats": [{"id": 1000 + each, "owner": 7, "queue": 3} for each in range(CHATS)]})
+    reset(sandbox, bitrix24={"chats": [{"id": 1000 + each, "owner": 7, "queue": 3} for each in range(CHATS)]})
     sandbox.fault(kind="delay_after", count=2, seconds=0, **TRANSFER)
-    sandbox.fault(kind="delay_after", count=CHATS, seconds=2, **TRANSFER)
+    sandbox.fault(kind="delay_after", count=CHATS, seconds=PACE, **TRANSFER)
     run = cluster.trigger(dag_id)
     wait_for("the third chunk", lambda: moves(sandbox).total() > 2 * CHUNK)
     return run
 
 
-def wait_for_second_try(sandbox: ChatSandbox, run: Run) -> None:
-    """Return when Airflow has started the next try by itself, and there is still something to do for it."""
-    wait_for("the second try", lambda: run.task["try_number"] == 2 and run.task["state"] == "running")
-    assert 2 * CHUNK < moves(sandbox).total() < CHATS, "the first try was done before the second began"
+def wait_for_next_try(sandbox: ChatSandbox, run: Run, *, after: int) -> None:
+    """Return when Airflow has started another try than number ``after``, and there is still something to do for it."""
+    wait_for("the next try", lambda: run.task["try_number"] > after and run.task["state"] == "running")
+    assert 2 * CHUNK < moves(sandbox).total() < CHATS, "the first try was done before the next began"
 
 
 def finish(sandbox: ChatSandbox, run: Run) -> None:
@@ -114,30 +122,30 @@ class TestInTheRun:
         self, cluster: Cluster, sandbox: ChatSandbox, kill: Callable[[int], None], dag_id: str
     ) -> None:
         run = start(cluster, sandbox, dag_id)
-        process = run.task["pid"]
-        kill(process)
-        wait_for_second_try(sandbox, run)
+        task = run.task
+        kill(task["pid"])
+        wait_for_next_try(sandbox, run, after=task["try_number"])
         finish(sandbox, run)
-        wait_for("the end of the first try", lambda: not is_alive(process))
+        wait_for("the end of the first try", lambda: not is_alive(task["pid"]))
 
     @pytest.mark.parametrize("dag_id", [IN_THE_STORE, BESIDE_THE_REPORT])
     def test_another_scheduler_starts_the_task_again_while_it_is_at_work(
         self, cluster: Cluster, sandbox: ChatSandbox, dag_id: str
     ) -> None:
         run = start(cluster, sandbox, dag_id)
-        process = run.task["pid"]
+        task = run.task
         cluster.kill("scheduler")
         cluster.start("scheduler")
-        wait_for_second_try(sandbox, run)
+        wait_for_next_try(sandbox, run, after=task["try_number"])
         finish(sandbox, run)
-        wait_for("the end of the first try", lambda: not is_alive(process))
+        wait_for("the end of the first try", lambda: not is_alive(task["pid"]))
 
     def test_a_restart_of_the_api_server_loses_nothing(self, cluster: Cluster, sandbox: ChatSandbox) -> None:
         """Whether Airflow gives the task up meanwhile depends on how long the restart takes."""
         run = start(cluster, sandbox, IN_THE_STORE)
         cluster.kill("api-server")
         cluster.start("api-server")
-        wait_for("two more chunks", lambda: moves(sandbox).total() > 5 * CHUNK)
+        wait_for("two more chunks", lambda: moves(sandbox).total() > 4 * CHUNK)
         finish(sandbox, run)
 
 
@@ -145,7 +153,7 @@ class TestInTheWait:
     def test_another_triggerer_goes_on_waiting(self, cluster: Cluster, sandbox: ChatSandbox) -> None:
         chats = [{"id": 1000 + each, "owner": 7} for each in range(20)]
         when = {"12": {"accept_after": 1000}, "15": {"accept_after": 2000}}
-        sandbox.reset(superoffice={"chats": chats, "people": {"agents": when}})
+        reset(sandbox, superoffice={"chats": chats, "people": {"agents": when}})
         run = cluster.trigger("superoffice")
         first = self.triggerer_that_looks(run, sandbox)
 
@@ -179,3 +187,44 @@ class TestInTheWait:
     def requests(sandbox: ChatSandbox) -> int:
         count: int = sandbox.state()["requests"]["superoffice"]
         return count
+
+
+class TestNothingLeaks:
+    """Into logs at DEBUG, rows and reports: of a worker that is killed, of a wait, and of all other tests here."""
+
+    def test_of_secrets_and_customers(self, cluster: Cluster, sandbox: ChatSandbox) -> None:
+        run = start(cluster, sandbox, BESIDE_THE_REPORT)
+        words = planted(sandbox.url, chats=20)
+        task = run.task
+        kill_task(task["pid"])
+        wait_for_next_try(sandbox, run, after=task["try_number"])
+        cluster.leave_rows()
+        finish(sandbox, run)
+
+        chats = [{"id": 1000 + each, "owner": 7} for each in range(20)]
+        reset(sandbox, superoffice={"chats": chats, "people": {"accept_after": 1000}})
+        words |= planted(sandbox.url)
+        run = cluster.trigger("superoffice")
+        wait_for("a wait", lambda: run.task["state"] == "deferred")
+        cluster.leave_rows()
+        sandbox.skip(1000)
+        assert run.wait_until("success", "failed")["state"] == "success"
+        cluster.leave_rows()
+
+        self.check_that_all_is_there(cluster, words)
+        assert leaks(words, within=cluster.left) == []
+
+    @staticmethod
+    def check_that_all_is_there(cluster: Cluster, words: frozenset[str]) -> None:
+        assert {"canaryWebhook1", "canaryPassword5"} <= words
+        assert len([word for word in words if word.endswith("@customer.example")]) > 20
+        files = [file for file in cluster.left.rglob("*") if file.is_file()]
+        tasks = "".join(file.read_text() for file in files if "hand_over" in str(file.relative_to(cluster.left)))
+        for told in ("batch: HTTP 200", "Agents/Chat/TransferChatSession: HTTP 200", '"level":"debug"'):
+            assert told in tasks
+        rows = (cluster.left / "rows.txt").read_text()
+        for table in ("xcom", "task_instance", "rendered_task_instance_fields", "trigger", "log"):
+            assert f"\n{table}: " in rows
+        assert any("superoffice_default" in row for row in rows.splitlines() if row.startswith("trigger: "))
+        assert {"scheduler.log", "triggerer.log", "api-server.log"} <= {file.name for file in files}
+        assert any(file.suffix == ".jsonl" for file in files)

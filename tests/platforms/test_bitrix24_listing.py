@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_chattransfer.chats.model import Chat
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client, Command
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
-from airflow_provider_chattransfer.platforms.errors import RequestRefused, WrongCredentials
+from airflow_provider_chattransfer.platforms.errors import NotUnderstood, RequestRefused, WrongCredentials
 
 from .conftest import Script, Scripted, Stage
 
@@ -188,3 +188,47 @@ class TestNoWay:
         with pytest.raises(WrongCredentials, match="INVALID_CREDENTIALS"):
             stage.bitrix24(code="wrongcode").find_agents_chats(["7"])
         assert stage.asked() == ["batch"]
+
+
+class TestAnAnswerThatIsNoneOfThePortals:
+    """It is told as such, with its method, and stands for no chats at all."""
+
+    @pytest.mark.parametrize(
+        ("result", "method"),
+        [
+            ({"sessions": None}, SESSIONS),
+            ({"sessions": ["x"]}, SESSIONS),
+            ([], SESSIONS),
+            ({"sessions": [{"id": 1}]}, SESSIONS),
+        ],
+    )
+    def test_is_no_list_of_sessions(self, script: Script, portal: Bitrix24Client, result: Any, method: str) -> None:
+        script.play(Scripted.json({"result": result}))
+        with pytest.raises(NotUnderstood) as error:
+            Bitrix24Platform(portal).find_waiting_chats("3")
+        assert error.value.method == method
+
+    @pytest.mark.parametrize(
+        "rows",
+        [
+            None,
+            ["x"],
+            [{"ID": "5"}],
+            [{"ID": "x", "ASSOCIATED_ENTITY_ID": "7"}] * 50,
+            [{"ASSOCIATED_ENTITY_ID": "7"}] * 50,
+            [{"ID": "0", "ASSOCIATED_ENTITY_ID": "7"}] * 50,
+        ],
+    )
+    def test_is_no_list_of_activities(self, script: Script, portal: Bitrix24Client, rows: Any) -> None:
+        no_reports = Scripted.json({"error": "TARIFF_RESTRICTION"}, status=400)
+        script.play(no_reports, Scripted.json({"result": rows}))
+        with pytest.raises(NotUnderstood) as error:
+            Bitrix24Platform(portal).find_waiting_chats("3")
+        assert error.value.method == ACTIVITIES
+
+    def test_that_shows_the_same_rows_again_is_not_read_for_ever(self, script: Script, portal: Bitrix24Client) -> None:
+        no_reports = Scripted.json({"error": "TARIFF_RESTRICTION"}, status=400)
+        rows = [{"ID": str(each), "ASSOCIATED_ENTITY_ID": "7"} for each in range(1, 51)]
+        script.play(no_reports, Scripted.json({"result": rows}))
+        with pytest.raises(NotUnderstood, match="does not go on"):
+            Bitrix24Platform(portal).find_waiting_chats("3")

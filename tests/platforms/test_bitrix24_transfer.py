@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl
@@ -26,8 +27,9 @@ from airflow_provider_chattransfer.platforms.errors import (
     RequestRefused,
     WrongCredentials,
 )
+from airflow_provider_chattransfer.testing.audit import audit
 
-from .conftest import Script, Scripted, Stage, outcomes, to
+from .conftest import Script, Scripted, Stage, outcomes, report, to
 
 TRANSFER = "imopenlines.bot.session.transfer"
 DIALOG = "imopenlines.dialog.get"
@@ -347,6 +349,25 @@ class TestAPortal:
         platform = stage.bitrix24()
         waited = _wait(stage, platform, stage.carry_out(platform, to("agent:12", "101")))
         assert outcomes(waited.results) == ["requested"]
+
+    @pytest.mark.parametrize("habit", ["accept", "ignore", "reject"])
+    @pytest.mark.parametrize("mode", ["auto", "pending"])
+    @pytest.mark.parametrize("lag", [0, 30, 10**6])
+    def test_whose_log_lags_moves_a_chat_once_when_the_answer_is_lost(
+        self, stage: Stage, mode: str, habit: str, lag: int
+    ) -> None:
+        """That the log has no row of the transfer is not taken for a no, whoever has the chat by then."""
+        habits = {habit: 1.0} if habit != "accept" else {}
+        people = {"accept_after": [3, 30], "agents": {"12": habits}}
+        switches = {"accept_mode": mode, "reports_lag": lag}
+        stage.reset(bitrix24={"chats": owned(10), "people": people, "switches": switches})
+        stage.fault(kind="drop_after", method=TRANSFER)
+        chat_ids = [str(each["id"]) for each in owned(10)]
+        platform = stage.bitrix24()
+        results = stage.carry_out(platform, to("agent:12", *chat_ids, source="agent:7"))
+        assert Counter(stage.moved("bitrix24")) == Counter(chat_ids)
+        assert audit(report(platform, results), changes=stage.ledger("bitrix24")) == []
+        assert {(each.reason or "not known").partition(":")[0] for each in results} <= {"not known", "not accepted"}
 
     def test_that_knows_no_client_id_takes_transfers(self, stage: Stage) -> None:
         stage.reset(bitrix24={"switches": {"client_id_required": False}})

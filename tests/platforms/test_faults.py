@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_chattransfer.chats.ledger import Ledger, Unkept
 from airflow_provider_chattransfer.chats.model import Transfer
-from airflow_provider_chattransfer.chats.run import PAUSES
+from airflow_provider_chattransfer.chats.run import PAUSES, hand_over
 from airflow_provider_chattransfer.platforms.base import ChatPlatform
+from airflow_provider_chattransfer.platforms.driving import carry_out
+from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
+from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 from airflow_provider_chattransfer.testing.audit import audit
 
-from .conftest import Stage, outcomes, report, to
+from .conftest import Script, Scripted, Stage, outcomes, report, to
 
 TRANSFERS = {"bitrix24": "imopenlines.bot.session.transfer", "superoffice": "TransferChatSession"}
 READS = {"bitrix24": "imopenlines.dialog.get", "superoffice": "ChatSessionsForUser"}
@@ -63,7 +67,7 @@ class TestATransferThatMeetsTrouble:
         stage.fault(kind="html_502_before", service=service, method=TRANSFERS[service], count=10**6)
         assert check(stage, platform, to("agent:12", *chat_ids)) == ["failed"] * len(chat_ids)
         assert stage.moved(service) == []
-        assert [stage.slept.count(seconds) for seconds in PAUSES[1:]] == [1] * 4
+        assert [stage.slept.count(seconds) for seconds in PAUSES[1:4]] == [1] * 3
 
     def test_that_waits_for_its_receiver_is_not_sent_twice_on_bitrix24(self, stage: Stage) -> None:
         """Nothing shows that a pending transfer is under way, except that something has changed."""
@@ -117,3 +121,44 @@ class TestALimit:
         platform, chat_ids = platform_of(stage, "superoffice", rate=5, switches={"rate_status": status})
         assert set(check(stage, platform, to("agent:12", *chat_ids))) <= {"accepted", "requested"}
         assert Counter(stage.moved("superoffice")) == Counter(chat_ids)
+
+
+class TestALimitThatLasts:
+    """Longer than is ever waited for."""
+
+    HOUR = 3600
+
+    def test_ends_the_run_when_it_meets_a_sending_and_tells_how_long_it_lasts(
+        self, stage: Stage, script: Script, tenant: SuperOfficeClient
+    ) -> None:
+        script.play(self.sessions("150", "151"), self.limit())
+        results, lasts = self.carry_out(stage, tenant)
+        assert {each.reason for each in results} == {"not sent: the service takes no more requests for 3600 s"}
+        assert len(script.heard) == 2, "one list, one transfer"
+        assert lasts == pytest.approx(self.HOUR, abs=60)
+        assert stage.slept == []
+
+    def test_ends_the_run_when_it_meets_a_read_and_tells_how_long_it_lasts(
+        self, stage: Stage, script: Script, tenant: SuperOfficeClient
+    ) -> None:
+        script.play(self.limit())
+        results, lasts = self.carry_out(stage, tenant)
+        assert outcomes(results) == ["failed", "failed"]
+        assert len(script.heard) == 1
+        assert lasts == pytest.approx(self.HOUR, abs=60)
+
+    def carry_out(self, stage: Stage, tenant: SuperOfficeClient) -> tuple[Any, float]:
+        ledger, now = Ledger(Unkept()), stage.server.floor.clock.utc
+        begin = now().timestamp()
+        steps = hand_over(to("agent:12", "150", "151"), chunk=50, ledger=ledger)
+        results = carry_out(steps, SuperOfficePlatform(tenant), ledger=ledger, sleep=stage.sleep, now=now)
+        return results, ledger.limited_until - begin
+
+    @classmethod
+    def limit(cls) -> Scripted:
+        return Scripted(429, b"{}", {"Retry-After": str(cls.HOUR)})
+
+    @staticmethod
+    def sessions(*chat_ids: str) -> Scripted:
+        owned = {"TopicId": 3, "User": {"AssociateId": 7}, "TransferTo": None, "Status": "CustomerLast"}
+        return Scripted.json([{"ChatSessionId": int(chat_id), **owned} for chat_id in chat_ids])

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from airflow_provider_chattransfer.platforms.errors import Limited
 from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
 from airflow_provider_chattransfer.platforms.superoffice.platform import RATE_LIMIT as TENANT_LIMIT
 from airflow_provider_chattransfer.platforms.transport import LONGEST_HINT, Transport
+from airflow_provider_chattransfer.sandbox import clock
 from airflow_provider_chattransfer.sandbox.bitrix24 import errors as portal_errors
 from airflow_provider_chattransfer.sandbox.bitrix24.limits import OperatingTime
 from airflow_provider_chattransfer.sandbox.bitrix24.portal import Portal
@@ -35,7 +38,11 @@ from .conftest import Script, Scripted, Stage, outcomes, to
 TRANSFER, DIALOG = "imopenlines.bot.session.transfer", "imopenlines.dialog.get"
 
 
-pytestmark = pytest.mark.cluster  # real time runs beside the sandbox's, so a loaded machine shifts the figures
+@pytest.fixture(autouse=True)
+def only_time_that_is_let_pass(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sandbox's clock stands still but for its skips: what a busy machine takes shifts no figure."""
+    moment = time.monotonic()
+    monkeypatch.setattr(clock, "time", SimpleNamespace(monotonic=lambda: moment, time=time.time))
 
 
 @dataclass
@@ -298,9 +305,9 @@ class TestAnotherUserOfThePortal:
         with caplog.at_level(logging.INFO):
             portal_street.ask_for(400)
         ours, theirs = len(portal_street.times), portal_street.neighbour
-        assert refusals.statuses[503] - theirs.refused <= 16, "two to begin with, then one or two in some minutes"
-        assert theirs.refused <= 0.15 * 400, "on a slow machine the clocks of both stretch"
-        assert ours >= 0.6 * 400, "most of the half that he leaves"
+        assert refusals.statuses[503] - theirs.refused <= 4, "two to begin with, then one in some minutes"
+        assert theirs.refused <= 2
+        assert ours >= 0.9 * 400, "most of the half that he leaves"
         told = [each for each in caplog.messages if "Somebody else uses" in each]
         assert 1 <= len(told) <= 5, "once per change"
 
@@ -308,14 +315,14 @@ class TestAnotherUserOfThePortal:
         self, portal_street: Street, refusals: Refusals, caplog: pytest.LogCaptureFixture
     ) -> None:
         portal_street.ask_for(120)
-        assert portal_street.rate(60) <= 1.5
+        assert portal_street.rate(60) <= 1
         portal_street.neighbour.gone = True
         refusals.statuses.clear()
         with caplog.at_level(logging.INFO):
             portal_street.ask_for(60)
             portal_street.neighbour.sleep(1000)
             portal_street.ask_for(140)
-        assert portal_street.rate(100) == pytest.approx(1.9, rel=0.1)
+        assert portal_street.rate(100) == pytest.approx(1.9, rel=0.05)
         assert refusals.statuses[503] == 0
         assert sum("requests per second again" in each for each in caplog.messages) == 1
 
@@ -357,9 +364,9 @@ class TestAnotherUserOfTheTenant:
         street = Street(stage, neighbour, lambda: client.entity("150"))
         street.ask_for(80)
         neighbour.close()
-        assert refusals.statuses[status] - neighbour.refused <= 16
-        assert len(street.times) >= 0.3 * 5 * 80, "less on a slow machine, whose own time runs beside the sandbox's"
-        assert neighbour.served >= 0.85 * 5 * 80
+        assert refusals.statuses[status] - neighbour.refused <= 4
+        assert len(street.times) >= 0.5 * 5 * 80, "half of his half at first, then it grows"
+        assert neighbour.served >= 0.98 * 5 * 80
 
 
 class TestALimitThatStaysShut:

@@ -336,13 +336,24 @@ class TestReading:
         assert [_owner(read[each]) for each in ("150", "151", "152")] == ["7", "8", "8"]
         assert stage.asked("superoffice") == ["ChatSessionsForUser", "GetChatSessionEntity", "GetChatSessionEntity"]
 
-    def test_a_list_that_never_helps_is_not_asked_for_any_more(self, stage: Stage) -> None:
+    def test_a_list_that_never_helps_is_asked_for_only_now_and_then(self, stage: Stage) -> None:
         stage.reset(superoffice={"queues": [{"id": 3, "members": [7, 8], "listeners": []}], "chats": agents_chats(4)})
         platform = stage.superoffice(Basic("agent15", "Secret15"))
-        for _ in range(5):
+        for _ in range(30):
             platform.read_chats(["150", "151"])
-        assert stage.asked("superoffice").count("ChatSessionsForUser") == superoffice_platform.LISTS_IN_VAIN
-        assert stage.asked("superoffice").count("GetChatSessionEntity") == 5 * 2
+        assert stage.asked("superoffice").count("ChatSessionsForUser") == superoffice_platform.LISTS_IN_VAIN + 2
+        assert stage.asked("superoffice").count("GetChatSessionEntity") == 30 * 2
+
+    def test_a_list_is_not_given_up_for_chats_that_it_does_not_show(self, stage: Stage) -> None:
+        """Such as closed ones: the next chats may be among those that it shows."""
+        stage.reset(superoffice={"chats": agents_chats(2)})
+        platform = stage.superoffice()
+        for _ in range(superoffice_platform.READS_WITHOUT_A_LIST):
+            platform.read_chats(["4711", "4712"])
+        for _ in range(2):
+            stage.calls.clear()
+            platform.read_chats(["150", "151"])
+            assert stage.asked("superoffice") == ["ChatSessionsForUser"]
 
     def test_a_list_that_has_helped_once_is_asked_for_again_whatever_came_between(self, stage: Stage) -> None:
         """Chats of other topics, a whole piece of them, say nothing of the next piece."""

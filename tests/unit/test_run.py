@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_chattransfer.chats.ledger import Ledger, Unkept
-from airflow_provider_chattransfer.chats.model import Chat, Outcome, Reading, Result, Target, Transfer, Unread
+from airflow_provider_chattransfer.chats.model import Chat, Outcome, Reading, Result, Retry, Target, Transfer, Unread
 from airflow_provider_chattransfer.chats.run import (
     ALIKE,
     Confirm,
@@ -32,7 +32,10 @@ from airflow_provider_chattransfer.chats.run import (
 from airflow_provider_chattransfer.chats.settling import Answer, Answered, NotSent, Refused, Unclear
 from tests.journals import Lines
 
-HABITS = ["good", "pending", "does nothing", "loses the answer", "loses the request", "refuses", "busy", "not sent"]
+HABITS = [
+    *("good", "pending", "does nothing", "loses the answer", "loses the request", "never answers"),
+    *("refuses", "busy", "not sent"),
+]
 
 
 class Killed(Exception):
@@ -106,7 +109,7 @@ class World:
             return NotSent("limited") if habit == "not sent" else Refused("locked", passing=True)
         if habit == "refuses":
             return Refused("no such operator", code="NO")
-        if habit == "loses the request" and self.sent.count(chat_id) < 2:
+        if habit == "never answers" or (habit == "loses the request" and self.sent.count(chat_id) < 2):
             return Unclear("timeout")
         if habit == "comes late":
             self.late.append(move.transfer)
@@ -231,8 +234,15 @@ class TestOneChat:
 
     def test_that_never_gets_through_has_failed_with_its_cause(self) -> None:
         result, world = one(OPEN, habit="not sent")
-        assert (result.outcome, result.reason) == (Outcome.FAILED, "not performed, tried 5 times: limited")
+        assert (result.outcome, result.reason) == (Outcome.FAILED, "not performed: limited")
         assert world.moved["1"] == 0
+
+    def test_to_which_no_sending_ever_gets_an_answer_is_not_known(self) -> None:
+        """The last one may still be carried out."""
+        result, world = one(OPEN, habit="never answers")
+        assert result.outcome is Outcome.FAILED
+        assert (result.reason or "").startswith("not known: it was sent, nothing has changed yet")
+        assert (result.retry, world.moved["1"]) == (Retry.LOOK, 0)
 
     def test_that_is_closed_is_skipped_and_never_sent(self) -> None:
         result, world = one(replace(OPEN, closed=True, owner=None))
@@ -271,7 +281,7 @@ class TestARunThatStops:
         assert len(world.sent) == 6
 
 
-class TestARunAfterRefusalsInARow:
+class TestARunWhoseChatsFailAlikeInARow:
     def test_stops_and_says_so(self) -> None:
         chat_ids = [str(number) for number in range(1, 2 * ALIKE + 51)]
         world = World({each: replace(OPEN, id=each) for each in chat_ids}, dict.fromkeys(chat_ids, "refuses"))
@@ -281,6 +291,24 @@ class TestARunAfterRefusalsInARow:
         assert {result.reason for result in results[ALIKE:]} == {
             f"not sent: {ALIKE} chats in a row were refused with NO"
         }
+
+    def test_stops_when_nobody_answers(self) -> None:
+        chat_ids = [str(number) for number in range(1, 2 * ALIKE + 51)]
+        world = World({each: replace(OPEN, id=each) for each in chat_ids}, dict.fromkeys(chat_ids, "never answers"))
+        results = world.drive(hand_over(to_twelve(chat_ids), chunk=50))
+        assert len(world.sent) == ALIKE
+        why = f"{ALIKE} chats in a row got no answer: timeout"
+        assert {result.reason for result in results[:ALIKE]} == {
+            f"not known: it was sent, and no answer came: timeout; then the run ended: {why}"
+        }
+        assert {result.retry for result in results[:ALIKE]} == {Retry.LOOK}
+        assert {result.reason for result in results[ALIKE:]} == {f"not sent: {why}"}
+
+    def test_goes_on_when_their_state_is_answer_enough(self) -> None:
+        chat_ids = [str(number) for number in range(1, 2 * ALIKE + 51)]
+        world = World({each: replace(OPEN, id=each) for each in chat_ids}, dict.fromkeys(chat_ids, "loses the answer"))
+        results = world.drive(hand_over(to_twelve(chat_ids), chunk=50))
+        assert {result.outcome for result in results} == {Outcome.ACCEPTED}
 
     def test_goes_on_when_they_are_not_in_a_row(self) -> None:
         chat_ids = [str(number) for number in range(1, 2 * ALIKE + 51)]

@@ -26,8 +26,10 @@ class TransferHistory:
         """Whether the log shows the transfer of each of ``moves``; ``None`` where it does not tell.
 
         No row is no proof: the log may lag, and what the account may not see is missing without an error. Only a
-        session whose other rows are shown, and that was to go to an agent, is said not to have been transferred:
-        were it, the agent would own it.
+        session whose other rows are shown, and that was to go to an agent, is said not to have been transferred. A run
+        believes that only while the chat's owner is the same (``settling.after_sending``): a transfer takes the chat
+        from him at once, whether the portal makes the agent the owner or asks him first. And it asks again before it
+        sends again, a minute later.
         """
         rows = self._rows([move.chat.session for move in moves if move.chat.session])
         earliest = {chat_id: at + self._client.clock_ahead - RESOLUTION for chat_id, at in since.items()}

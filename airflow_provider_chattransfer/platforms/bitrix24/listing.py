@@ -15,15 +15,18 @@ Where none of them serves, chats are named by their ids.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ...chats.model import Chat
-from ..errors import PlatformError, RequestRefused
+from ..errors import NotUnderstood, PlatformError, RequestRefused
 from .client import BATCH_SIZE, Bitrix24Client, Command
 from .dialogs import read_dialog, read_session
 
 log = logging.getLogger(__name__)
+
+SESSIONS, OPERATORS = "imopenlines.v2.Session.list", "imopenlines.v2.Operator.list"
+ACTIVITIES, LINES, RECENT = "crm.activity.list", "imopenlines.config.list.get", "im.recent.get"
 
 PAGE = 200
 """The largest page of ``imopenlines.v2.Session.list``."""
@@ -80,7 +83,7 @@ class DialogFinder:
         raise RequestRefused(
             f"cannot list {what}: {refusal}. Give the webhook's user access to Open Channels reports or the crm "
             "scope, or name the chats with chat_ids",
-            method="imopenlines.v2.Session.list",
+            method=SESSIONS,
         )
 
     def _sessions_of_agents(self, agents: Sequence[str]) -> Iterable[Chat]:
@@ -99,26 +102,26 @@ class DialogFinder:
         """All pages of several filters, the next page of each in one batch."""
         pages = [{**each, "limit": PAGE, "offset": 0, "orderDirection": "asc"} for each in filters]
         while pages:
-            commands = [Command("imopenlines.v2.Session.list", page) for page in pages]
+            commands = [Command(SESSIONS, page) for page in pages]
             further = []
             for page, answer in zip(pages, self._client.batches(commands), strict=True):
                 result = _value(answer)
-                yield from (read_session(session) for session in result["sessions"])
+                yield from (read_session(session) for session in _rows(result, "sessions", of=SESSIONS))
                 if result.get("hasNextPage"):
                     further.append({**page, "offset": page["offset"] + PAGE})
             pages = further
 
     def _mistrust_silence(self, agents: Sequence[str]) -> None:
         """An agent without a chat may be one whom we may not see: ask who is idle, as far as the portal tells."""
-        command = Command("imopenlines.v2.Operator.list", {"userIdList": list(agents), "limit": PAGE})
-        operators = self._client.call(command, repeatable=True)["operators"]
-        busy = {str(each["userId"]) for each in operators if each.get("activeSessions")}
-        idle = {str(each["userId"]) for each in operators} - busy
+        command = Command(OPERATORS, {"userIdList": list(agents), "limit": PAGE})
+        operators = _rows(self._client.call(command, repeatable=True), "operators", of=OPERATORS)
+        busy = {str(each.get("userId")) for each in operators if each.get("activeSessions")}
+        idle = {str(each.get("userId")) for each in operators} - busy
         if hidden := [agent for agent in agents if agent not in idle]:
             raise RequestRefused(
                 f"the portal lists no chat of agents {', '.join(hidden)}, and does not show them as idle: the "
                 "webhook's user may not see the reports of their lines",
-                method="imopenlines.v2.Session.list",
+                method=SESSIONS,
                 code="ACCESS_DENIED",
             )
 
@@ -134,13 +137,14 @@ class DialogFinder:
         for answer in self._client.batches(
             [Command("imopenlines.dialog.get", {"SESSION_ID": session}) for session in sessions]
         ):
-            chat = None if isinstance(answer, RequestRefused) else read_dialog(_value(answer))
+            dialog = None if isinstance(answer, RequestRefused) else _value(answer)
+            chat = read_dialog(dialog) if isinstance(dialog, Mapping) else None
             if isinstance(chat, Chat) and not chat.closed:
                 yield chat
 
     def _responsible_follows(self) -> bool:
-        command = Command("imopenlines.config.list.get", {"PARAMS": {"select": ["ID", "CRM", "CRM_TRANSFER_CHANGE"]}})
-        lines = self._client.call(command, repeatable=True)
+        command = Command(LINES, {"PARAMS": {"select": ["ID", "CRM", "CRM_TRANSFER_CHANGE"]}})
+        lines = _rows(self._client.call(command, repeatable=True), of=LINES)
         return all(line.get("CRM_TRANSFER_CHANGE") == "Y" for line in lines)
 
     def _activity_sessions(self, narrower: dict[str, Any]) -> Iterable[str]:
@@ -148,7 +152,7 @@ class DialogFinder:
         last = 0
         while True:
             command = Command(
-                "crm.activity.list",
+                ACTIVITIES,
                 {
                     "filter": {
                         "PROVIDER_ID": "IMOPENLINES_SESSION",
@@ -161,17 +165,19 @@ class DialogFinder:
                     "start": -1,
                 },
             )
-            rows = self._client.call(command, repeatable=True)
-            yield from (str(row["ASSOCIATED_ENTITY_ID"]) for row in rows)
+            rows = _rows(self._client.call(command, repeatable=True), of=ACTIVITIES)
+            yield from (str(_number(row, "ASSOCIATED_ENTITY_ID", of=ACTIVITIES)) for row in rows)
             if len(rows) < BATCH_SIZE:
                 return
-            last = int(rows[-1]["ID"])
+            before, last = last, _number(rows[-1], "ID", of=ACTIVITIES)
+            if last <= before:
+                raise NotUnderstood("the list does not go on behind its last row", method=ACTIVITIES)
 
     def _own_recent(self) -> Iterable[Chat]:
-        command = Command("im.recent.get", {"ONLY_OPENLINES": "Y"})
-        for item in self._client.call(command, repeatable=True):
+        command = Command(RECENT, {"ONLY_OPENLINES": "Y"})
+        for item in _rows(self._client.call(command, repeatable=True), of=RECENT):
             details = item.get("chat")
-            if details:
+            if isinstance(details, Mapping):
                 chat = read_dialog({"entity_type": "LINES", **details})
                 if isinstance(chat, Chat) and not chat.closed:
                     yield chat
@@ -181,6 +187,22 @@ def _value(answer: Any | PlatformError) -> Any:
     if isinstance(answer, PlatformError):
         raise answer
     return answer
+
+
+def _rows(answer: Any, key: str | None = None, *, of: str) -> Sequence[Mapping[str, Any]]:
+    """The rows of a list that ``of`` answers, under ``key`` where it has one; raises ``NotUnderstood`` for none."""
+    rows = (answer.get(key) if isinstance(answer, Mapping) else None) if key is not None else answer
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        raise NotUnderstood("the answer is no list of rows", method=of)
+    return rows
+
+
+def _number(row: Mapping[str, Any], name: str, *, of: str) -> int:
+    """A row's number; raises ``NotUnderstood`` where it has none."""
+    text = str(row.get(name))
+    if not (text.isascii() and text.isdigit()):
+        raise NotUnderstood(f"a row has no {name}", method=of)
+    return int(text)
 
 
 def _by_id(chats: Iterable[Chat]) -> list[Chat]:

@@ -30,9 +30,9 @@ ANSWERED = frozenset({"TransferedSession", "TransferRejected"})
 PICKED_UP = frozenset({"Welcome"})
 """The special message with which a session is picked up from its queue."""
 
-LISTS_IN_VAIN = 3
-"""When so many lists, and every one until then, had none of the chats that were asked for, the list is not asked
-any more."""
+LISTS_IN_VAIN, READS_WITHOUT_A_LIST = 3, 10
+"""When so many lists, and every one until then, had none of the chats that were asked for, only every tenth read asks
+for the list: the next chats may be of other topics."""
 
 CLOCK_TOLERANCE = 2.0
 """Seconds by which two clocks that were compared in whole seconds may differ."""
@@ -61,7 +61,7 @@ class SuperOfficePlatform(ChatPlatform):
         self._identities = identities
         self._me: str | None = None
         self._locked_out: dict[str, str] = {}
-        self._lists = 0
+        self._reads = 0
         self._list_helped = False
 
     def check_targets(self, targets: Sequence[Target]) -> None:
@@ -92,10 +92,10 @@ class SuperOfficePlatform(ChatPlatform):
     def read_chats(self, chat_ids: Sequence[str]) -> Mapping[str, Reading]:
         """All sessions of the account's topics come in one request; those that are not among them one by one."""
         chats: dict[str, Reading] = {}
-        if len(chat_ids) > 1 and (self._list_helped or self._lists < LISTS_IN_VAIN):
-            listed = self._listed()
+        if len(chat_ids) > 1:
+            listed = self._listed() if self._list_may_help() else {}
             chats = {chat_id: listed[chat_id] for chat_id in chat_ids if chat_id in listed}
-            self._lists += 1
+            self._reads += 1
             self._list_helped = self._list_helped or bool(chats)
         for chat_id in chat_ids:
             if chat_id not in chats:
@@ -159,6 +159,9 @@ class SuperOfficePlatform(ChatPlatform):
             raise NotUnderstood("the answer is no list of sessions", method=method)
         chats = [read_entity(entity, method=method) for entity in entities]
         return {chat.id: chat for chat in chats}
+
+    def _list_may_help(self) -> bool:
+        return self._list_helped or self._reads < LISTS_IN_VAIN or self._reads % READS_WITHOUT_A_LIST == 0
 
     def _read(self, chat_id: str) -> Reading:
         try:
