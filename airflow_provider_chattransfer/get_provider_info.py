@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from .connection_forms import FORMS
+
 PACKAGE = "airflow_provider_chattransfer"
 INTEGRATIONS = ("Bitrix24 Open Lines", "SuperOffice chat")
 
 
 def get_provider_info() -> dict[str, Any]:
-    """The provider, in the form of Airflow's ``provider_info.schema.json``. Imports nothing."""
+    """The provider, in the form of Airflow's ``provider_info.schema.json``."""
     return {
         "package-name": "airflow-provider-chattransfer",
         "name": "Chat transfer",
@@ -53,60 +55,11 @@ def _modules_of_both(*modules: str) -> list[dict[str, Any]]:
 def _connection_types() -> list[dict[str, Any]]:
     return [
         {
-            "connection-type": "bitrix24",
-            "hook-class-name": f"{PACKAGE}.hooks.bitrix24.Bitrix24Hook",
-            "hook-name": "Bitrix24",
-            "ui-field-behaviour": {
-                "hidden-fields": ["schema", "port"],
-                "relabeling": {"host": "Portal", "login": "Webhook user id", "password": "Webhook code"},
-                "placeholders": {"host": "example.bitrix24.com", "login": "1"},
-            },
-            "conn-fields": {
-                "bot_client_id": _secret("Bot client id", "CLIENT_ID or botToken with which the bot was registered"),
-                **_limits(),
-            },
-        },
-        {
-            "connection-type": "superoffice",
-            "hook-class-name": f"{PACKAGE}.hooks.superoffice.SuperOfficeHook",
-            "hook-name": "SuperOffice",
-            "ui-field-behaviour": {
-                "hidden-fields": ["schema", "port"],
-                "relabeling": {"host": "WebAPI address", "login": "User", "password": "Password"},
-                "placeholders": {"host": "crm.example.com/SuperOffice"},
-            },
-            "conn-fields": {
-                "access_token": _secret("Access token", "Instead of user and password"),
-                "agent_conn_id": {
-                    "label": "Connections of the agents",
-                    "description": "Pattern of the connections that act as an agent: superoffice_agent_{agent}",
-                    "schema": {"type": ["string", "null"]},
-                },
-                **_limits(),
-            },
-        },
+            "connection-type": form.connection_type,
+            "hook-class-name": f"{PACKAGE}.hooks.{form.connection_type}.{form.name}Hook",
+            "hook-name": form.name,
+            "ui-field-behaviour": form.ui_field_behaviour(),
+            "conn-fields": form.conn_fields(),
+        }
+        for form in FORMS.values()
     ]
-
-
-def _secret(label: str, description: str) -> dict[str, Any]:
-    return {"label": label, "description": description, "schema": {"type": ["string", "null"], "format": "password"}}
-
-
-def _limits() -> dict[str, Any]:
-    return {
-        "requests_per_second": {
-            "label": "Requests per second",
-            "description": "Default: the service's limit",
-            "schema": {"type": ["number", "null"]},
-        },
-        "burst": {
-            "label": "Burst",
-            "description": "Requests that may be made at once; default: the service's limit",
-            "schema": {"type": ["integer", "null"], "minimum": 1},
-        },
-        "timeout": {
-            "label": "Timeout",
-            "description": "Seconds to wait for an answer",
-            "schema": {"type": ["number", "null"]},
-        },
-    }

@@ -33,9 +33,18 @@ os.environ.update(
 
 from airflow_provider_chattransfer.sandbox.server import SandboxServer  # noqa: E402
 
+from .redis_server import RedisServer, running_redis  # noqa: E402
+
 
 @pytest.fixture(scope="session")
 def sandbox_server() -> Iterator[SandboxServer]:
     """One sandbox for the whole session; use ``sandbox`` to have it fresh."""
     with SandboxServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One Redis server for the whole session."""
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
         yield server

@@ -75,7 +75,7 @@ class Chat:
     chat topic it belongs to. ``trace`` is a number that grows with every message, so also with a transfer's
     own: two equal traces mean that nothing has happened in between. ``customer`` is an opaque key that only
     tells whether two chats are the same person's. ``in_other_hands`` tells that another run has sent it since this
-    one began.
+    one began. ``stuck`` says why nobody as whom we can act may send it on, and who could.
     """
 
     id: str
@@ -88,6 +88,7 @@ class Chat:
     trace: int | None = None
     customer: str | None = field(default=None, repr=False)
     in_other_hands: bool = False
+    stuck: str | None = None
 
     @property
     def holder(self) -> Target | None:

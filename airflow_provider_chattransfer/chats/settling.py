@@ -79,6 +79,8 @@ def before_sending(transfer: Transfer, chat: Reading) -> Settled | None:
         return Settled(Outcome.SKIPPED, "another run has just moved it")
     if not _still_with_source(transfer, chat):
         return Settled(Outcome.SKIPPED, f"no longer with {transfer.source}, now with {chat.holder or 'nobody'}")
+    if chat.stuck:
+        return Settled(Outcome.FAILED, f"not sent: {chat.stuck}", Retry.SEND)
     return None
 
 

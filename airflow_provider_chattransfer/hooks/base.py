@@ -5,19 +5,35 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
+from ..connection_forms import FORMS
 from ..get_provider_info import hook_class_names
+from ..platforms.errors import TransferError
+from .masking import hide, hide_secrets_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from ..platforms.base import ChatPlatform
+    from ..platforms.credentials import CredentialKeeper, Obtain
+    from ..platforms.examination import Examination
     from ..platforms.rate import RateLimit
+    from ..platforms.transport import Transport
+
+T = TypeVar("T")
+
+TEST_SECONDS = 8.0
+"""Seconds that the button Test waits at most."""
+
+IMPATIENT = 5.0
+"""Seconds to wait for an answer while a connection is tested."""
 
 
 class ChatPlatformHook(BaseHook):
@@ -32,34 +48,67 @@ class ChatPlatformHook(BaseHook):
         super().__init__()
         self.conn_id = conn_id or self.default_conn_name
 
-    def get_conn(self) -> ChatPlatform:
+    def get_conn(self, *, patient: bool = True) -> ChatPlatform:
         """The platform that the connection describes. No request is made.
 
-        Raises ``ValueError`` for a connection that is missing or wrong, naming it and the field.
+        One that is not ``patient`` makes each request once, and waits for it for seconds only. Raises ``ValueError``
+        for a connection that is missing or wrong, naming it and the field.
         """
         connection = connection_called(self.conn_id)
-        return self.open(connection, connection.extra_dejson)
+        return self.open(connection, connection.extra_dejson, patient=patient)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Whether the connection works, and some sentences about it, for the button Test; below ten seconds.
+
+        They say who we are to the service, what is missing for what, and how the clocks differ. Raises nothing.
+        """
+        try:
+            examination = within(TEST_SECONDS, self._examine)
+        except (ValueError, TransferError) as problem:
+            return False, str(problem)
+        except TimeoutError:
+            return False, f"No answer of the service within {TEST_SECONDS:.0f} seconds."
+        except Exception as error:
+            return False, f"The connection could not be tested: {type(error).__name__}"
+        return examination.is_good, str(examination)
+
+    def _examine(self) -> Examination:
+        connection = connection_called(self.conn_id)
+        with self.platform(connection, connection.extra_dejson, patient=False) as platform:
+            return platform.examine()
 
     @classmethod
-    def open(cls, connection: Connection, extra: Mapping[str, Any]) -> ChatPlatform:
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """The form's own fields, for Airflow 3.1; newer ones read them from the provider's information."""
+        return FORMS[cls.conn_type].form_widgets()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """What Airflow's own fields are called in that form, for Airflow 3.1."""
+        return FORMS[cls.conn_type].form_behaviour()
+
+    @classmethod
+    def open(cls, connection: Connection, extra: Mapping[str, Any], *, patient: bool = True) -> ChatPlatform:
         """The platform of ``connection`` with its parsed ``extra``; raises ``ValueError`` as ``get_conn`` does."""
         try:
-            return cls.platform(connection, extra)
+            return cls.platform(connection, extra, patient=patient)
         except ValueError as problem:
             raise ValueError(f"connection {connection.conn_id!r}: {problem}") from None
 
     @classmethod
     @abstractmethod
-    def platform(cls, connection: Connection, extra: Mapping[str, Any]) -> ChatPlatform:
+    def platform(cls, connection: Connection, extra: Mapping[str, Any], *, patient: bool) -> ChatPlatform:
         """Build the platform; raises ``ValueError`` that names the wrong field."""
 
 
 def connection_called(conn_id: str) -> Connection:
-    """The connection with this id; raises ``ValueError`` when there is none."""
+    """The connection with this id, its secrets masked in logs; raises ``ValueError`` when there is none."""
     try:
-        return ChatPlatformHook.get_connection(conn_id)
+        connection = ChatPlatformHook.get_connection(conn_id)
     except AirflowNotFoundException:
         raise _no_connection(conn_id) from None
+    hide_secrets_of(connection, connection.extra_dejson)
+    return connection
 
 
 def open_platform(conn_id: str) -> ChatPlatform:
@@ -80,7 +129,12 @@ async def open_platform_async(conn_id: str) -> ChatPlatform:
     except AirflowNotFoundException:
         raise _no_connection(conn_id) from None
     extra = await get_async_extra_dejson(connection)
-    return await asyncio.to_thread(lambda: hook_for(connection).open(connection, extra))
+
+    def opened() -> ChatPlatform:
+        hide_secrets_of(connection, extra)
+        return hook_for(connection).open(connection, extra)
+
+    return await asyncio.to_thread(opened)
 
 
 def hook_for(connection: Connection) -> type[ChatPlatformHook]:
@@ -96,6 +150,40 @@ def hook_for(connection: Connection) -> type[ChatPlatformHook]:
     return hook
 
 
+def transport_to(
+    account: str, extra: Mapping[str, Any], *, limit: RateLimit, timeout: float, patient: bool = True
+) -> Transport:
+    """The transport of an account, as the connection wants it; ``limit`` and ``timeout`` (seconds) are its service's.
+
+    Raises ``ValueError`` for fields that cannot be right.
+    """
+    from ..platforms.rate import gate_for
+    from ..platforms.transport import Transport
+
+    return Transport(
+        gate=gate_for(account, rate_limit(extra, limit)),
+        read_timeout=read_timeout(extra, timeout) if patient else IMPATIENT,
+        attempts=None if patient else 1,
+        ca_bundle=ca_bundle(extra),
+    )
+
+
+def within(seconds: float, do: Callable[[], T]) -> T:
+    """What ``do`` returns or raises; ``TimeoutError`` when it takes longer than ``seconds``, and is left alone then."""
+    from concurrent.futures import Future
+
+    future: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(do())
+        except BaseException as error:
+            future.set_exception(error)
+
+    Thread(target=work, daemon=True).start()
+    return future.result(timeout=seconds)
+
+
 def rate_limit(extra: Mapping[str, Any], default: RateLimit) -> RateLimit:
     """The limit that a connection sets with ``requests_per_second`` and ``burst``."""
     from ..platforms.rate import RateLimit
@@ -109,6 +197,30 @@ def rate_limit(extra: Mapping[str, Any], default: RateLimit) -> RateLimit:
 def read_timeout(extra: Mapping[str, Any], default: float) -> float:
     """Seconds to wait for an answer, from ``timeout``."""
     return _number(extra, "timeout", default)
+
+
+def ca_bundle(extra: Mapping[str, Any]) -> str | None:
+    """The file with the certificates to trust, from ``ca_bundle``; raises ``ValueError`` when there is none."""
+    path = str(extra.get("ca_bundle") or "")
+    if path and not Path(path).is_file():
+        raise ValueError(f"ca_bundle: {path!r} is no file on this machine")
+    return path or None
+
+
+def credential_keeper(
+    extra: Mapping[str, Any], *, account: str, seed: str, obtain: Obtain, single_use: bool
+) -> CredentialKeeper:
+    """The keeper of an account's credential, with the store that the connection chooses by ``token_store``.
+
+    ``account`` names service, tenant and application; ``seed`` is the secret from the connection with which the first
+    credential is asked for: with another one, what was kept for the last one does not count. ``single_use`` tells that
+    the service replaces it each time. Raises ``ValueError``.
+    """
+    from ..platforms.credentials import CredentialKeeper
+    from .credential_stores import store_for
+
+    store = store_for(extra, account=account, seed=seed)
+    return CredentialKeeper(store=store, obtain=obtain, single_use=single_use, hide=hide)
 
 
 def _number(extra: Mapping[str, Any], name: str, default: float) -> float:

@@ -3,28 +3,54 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from .base import ChatPlatformHook, connection_called, rate_limit, read_timeout
+from .base import ChatPlatformHook, connection_called, credential_keeper, transport_to
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
+    from ..platforms.credentials import CredentialKeeper, Obtain
     from ..platforms.superoffice.auth import Credentials
     from ..platforms.superoffice.client import SuperOfficeClient
     from ..platforms.superoffice.platform import SuperOfficePlatform
+    from ..platforms.superoffice.tenant import Address
     from ..platforms.transport import Transport
+
+DOMAIN = "superoffice.com"
+SIGN_IN = ("online.superoffice.com", "qaonline.superoffice.com", "sod.superoffice.com")
+"""Where SuperOffice online signs in: production, stage, development. Tenants' data is at numbered hosts beside them."""
+
+WAYS: Mapping[str, tuple[str, ...]] = {
+    "login": ("password",),
+    "ticket": (),
+    "access_token": (),
+    "refresh_token": ("client_id", "client_secret"),
+    "system_user_token": ("private_key", "client_secret"),
+}
+"""The fields that tell a way of signing in, and what else each needs."""
+
+ONLINE_ONLY = ("refresh_token", "system_user_token")
+LENT = ("tenant", "client_id", "client_secret")
+STORE = ("token_store", "token_store_at")
+"""What an agent's connection takes from the task's where it has none of its own."""
 
 
 class SuperOfficeHook(ChatPlatformHook):
-    """A SuperOffice WebAPI, signed in to with a user's password or with an access token.
+    """A SuperOffice WebAPI, on-site or online, signed in to in the way whose fields are filled in.
 
-    Host: the address up to and without ``/api/v1``; login and password, or extra ``access_token``. With extra
-    ``agent_conn_id``, a pattern such as ``superoffice_agent_{agent}``, each chat is sent on by the connection of
-    the agent who owns it, and accepted by that of the agent who receives it: the service allows nobody else.
-    Optional: ``requests_per_second``, ``burst``, ``timeout`` (seconds).
+    On-site: host is the address up to and without ``/api/v1``; login and password, or ``ticket``. Online: host is
+    where one signs in, such as ``online.superoffice.com``; ``tenant``, and one of ``refresh_token`` (with
+    ``client_id``, ``client_secret``), ``system_user_token`` (with ``private_key``, ``client_secret``), ``access_token``
+    and ``ticket`` (with ``client_secret``). With ``agent_conn_id``, a pattern such as ``superoffice_agent_{agent}``,
+    each chat is sent on by the connection of the agent who owns it, and accepted by that of the agent who receives it:
+    the service allows nobody else. Optional: ``requests_per_second``, ``burst``, ``timeout`` (seconds),
+    ``ca_bundle``, ``token_store``, ``token_store_at``.
     """
 
     conn_type = "superoffice"
@@ -32,57 +58,222 @@ class SuperOfficeHook(ChatPlatformHook):
     hook_name = "SuperOffice"
 
     @classmethod
-    def platform(cls, connection: Connection, extra: Mapping[str, Any]) -> SuperOfficePlatform:
-        from ..platforms.rate import gate_for
-        from ..platforms.superoffice.client import SuperOfficeClient
+    def platform(cls, connection: Connection, extra: Mapping[str, Any], *, patient: bool = True) -> SuperOfficePlatform:
         from ..platforms.superoffice.platform import RATE_LIMIT, READ_TIMEOUT, SuperOfficePlatform
-        from ..platforms.transport import Transport
 
-        address = _address(connection)
-        transport = Transport(
-            gate=gate_for(address, rate_limit(extra, RATE_LIMIT)), read_timeout=read_timeout(extra, READ_TIMEOUT)
-        )
-        client = SuperOfficeClient(base_url=address, credentials=_credentials(connection, extra), transport=transport)
+        account = _Account.of(connection, extra)
+        account.check()
+        transport = transport_to(account.name, extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, patient=patient)
+        desk = _Desk(account, address=account.address(transport), transport=transport)
         pattern = extra.get("agent_conn_id")
-        return SuperOfficePlatform(
-            client, identities=_identities(str(pattern), address=address, transport=transport) if pattern else None
+        return SuperOfficePlatform(desk.client(), identities=_identities(str(pattern), desk) if pattern else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """Where a connection signs in, and as whom: its fields by name. ``host`` is a base URL, of the WebAPI or, with a
+    ``tenant``, of the sign-in."""
+
+    host: str
+    tenant: str | None
+    fields: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def of(cls, connection: Connection, extra: Mapping[str, Any]) -> _Account:
+        """Raises ``ValueError`` for an address or a tenant that cannot be one."""
+        from ..platforms.address import base_url
+
+        host = base_url(connection.host, port=connection.port, schema=connection.schema)
+        tenant = _tenant(str(extra.get("tenant") or "").strip())
+        name = urlsplit(host).hostname or ""
+        if tenant:
+            _check_sign_in(host)
+        elif name in SIGN_IN:
+            raise ValueError(f"tenant: missing; {name} serves many, say whose chats they are: Cust12345")
+        return cls(host, tenant, {**extra, "login": connection.login, "password": connection.password})
+
+    @property
+    def name(self) -> str:
+        """What everybody who shares it has in common."""
+        return f"{self.host}/{self.tenant}" if self.tenant else self.host
+
+    @property
+    def is_online(self) -> bool:
+        return bool(self.tenant) or f".{urlsplit(self.host).hostname}".endswith(f".{DOMAIN}")
+
+    @property
+    def way(self) -> str:
+        """The field that tells how it signs in; raises ``ValueError`` unless it is exactly one."""
+        ways = [name for name in WAYS if self.text(name)]
+        if len(ways) > 1:
+            raise ValueError(f"{' and '.join(ways)}: both are there; empty all but one way of signing in")
+        if not ways:
+            raise ValueError(
+                "login and password, ticket, access_token, refresh_token or system_user_token: missing; one way of "
+                "signing in is needed"
+            )
+        return ways[0]
+
+    def text(self, name: str) -> str:
+        """What is in a field; empty where nothing is."""
+        return str(self.fields.get(name) or "")
+
+    def check(self) -> None:
+        """Raise ``ValueError`` for fields that are missing, or that contradict each other."""
+        way = self.way
+        needed = WAYS[way] + (("client_secret",) if way == "ticket" and self.is_online else ())
+        if absent := [name for name in needed if not self.text(name)]:
+            raise ValueError(f"{' and '.join(absent)}: missing; {way} needs {' and '.join(needed)}")
+        for name, owner in (("password", "login"), ("private_key", "system_user_token")):
+            if self.text(name) and way != owner:
+                raise ValueError(f"{name}: belongs to {owner}, but {way} is there; empty one of them")
+        if way == "login" and self.is_online:
+            raise ValueError("login: SuperOffice online takes no password; fill in refresh_token in its place")
+        if way in ONLINE_ONLY and not self.tenant:
+            raise ValueError(f"tenant: missing; {way} is for SuperOffice online, where it tells whose chats they are")
+
+    def address(self, transport: Transport) -> Address:
+        """Where its WebAPI is."""
+        from ..platforms.superoffice.tenant import Site, Tenant
+
+        return Tenant(host=self.host, name=self.tenant, transport=transport) if self.tenant else Site(self.host)
+
+    def credentials(self, transport: Transport) -> Credentials:
+        """How it signs in; raises ``ValueError`` for what cannot be right."""
+        from ..platforms.superoffice.auth import Basic, Bearer, SoTicket
+
+        match self.way:
+            case "login":
+                return Basic(self.text("login"), self.text("password"))
+            case "ticket":
+                return SoTicket(self.text("ticket"), self.text("client_secret") or None)
+            case "access_token":
+                return Bearer(self.text("access_token"))
+            case "refresh_token":
+                return self._of_agent(transport)
+        return self._of_system_user(transport)
+
+    def _of_agent(self, transport: Transport) -> Credentials:
+        from ..platforms.superoffice.auth import Bearer, Renewed
+        from ..platforms.superoffice.oauth import RefreshToken
+
+        seed = self.text("refresh_token")
+        grant = RefreshToken(
+            host=self.host,
+            client_id=self.text("client_id"),
+            client_secret=self.text("client_secret"),
+            refresh_token=seed,
+            transport=transport,
         )
+        account = f"superoffice {self.name} {self.text('client_id')}"
+        keeper = self._keeper(account, seed=seed, obtain=grant.obtain)
+        return Renewed(keeper, shown_as=Bearer)
+
+    def _of_system_user(self, transport: Transport) -> Credentials:
+        from ..platforms.superoffice.auth import Renewed, SoTicket
+        from ..platforms.superoffice.private_key import read_private_key
+        from ..platforms.superoffice.system_user import SystemUser
+
+        seed, secret = self.text("system_user_token"), self.text("client_secret")
+        user = SystemUser(
+            host=self.host,
+            tenant=str(self.tenant),
+            client_secret=secret,
+            token=seed,
+            key=read_private_key(self.text("private_key")),
+            transport=transport,
+        )
+        keeper = self._keeper(f"superoffice {self.name} system user", seed=seed, obtain=user.obtain)
+        return Renewed(keeper, shown_as=lambda ticket: SoTicket(ticket, secret), of_system_user=True)
+
+    def _keeper(self, account: str, *, seed: str, obtain: Obtain) -> CredentialKeeper:
+        """SuperOffice's refresh token, and the token of a system user, stay good."""
+        return credential_keeper(self.fields, account=account, seed=seed, obtain=obtain, single_use=False)
 
 
-def _identities(pattern: str, *, address: str, transport: Transport) -> Callable[[str], SuperOfficeClient]:
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """What the clients of one platform share: where the chats are, and one transport with one gate."""
+
+    account: _Account
+    address: Address
+    transport: Transport
+
+    def client(self, account: _Account | None = None) -> SuperOfficeClient:
+        """A client that acts as ``account``."""
+        from ..platforms.superoffice.client import SuperOfficeClient
+
+        credentials = (account or self.account).credentials(self.transport)
+        return SuperOfficeClient(address=self.address, credentials=credentials, transport=self.transport)
+
+    def identity(self, connection: Connection) -> SuperOfficeClient:
+        """A client that acts as the agent of ``connection``; raises ``ValueError`` for one that contradicts ours."""
+        ours, extra = self.account, connection.extra_dejson
+        for name in LENT:
+            own, given = ours.text(name), str(extra.get(name) or "")
+            if given and (own or name == "tenant") and given.casefold() != own.casefold():
+                raise ValueError(f"{name}: is not that of the task's connection; empty it, then that is taken")
+        lent = {name: ours.text(name) for name in (*LENT, *STORE) if not extra.get(name)}
+        theirs = _Account(
+            ours.host,
+            ours.tenant,
+            {**extra, **lent, "login": connection.login, "password": connection.password},
+        )
+        if connection.host and (host := _Account.of(connection, theirs.fields).host) != ours.host:
+            raise ValueError(f"host: {host} is not {ours.host}, where the chats are")
+        theirs.check()
+        if theirs.way == "system_user_token":
+            raise ValueError("system_user_token: a system user has no chats; let the agent sign in")
+        return self.client(theirs)
+
+
+def _identities(pattern: str, desk: _Desk) -> Callable[[str], SuperOfficeClient]:
     """Clients that act as agents, each made from its own connection when it is first needed."""
     if "{agent}" not in pattern:
         raise ValueError(f"agent_conn_id: {pattern!r} does not contain {{agent}}, so all agents would be one")
 
     @cache
-    def identity(agent: str) -> SuperOfficeClient:
-        from ..platforms.superoffice.client import SuperOfficeClient
-
+    def found(agent: str) -> SuperOfficeClient | str:
         conn_id = pattern.replace("{agent}", agent)
-        connection = connection_called(conn_id)
-        theirs = _address(connection) if connection.host else address
-        if theirs != address:
-            raise ValueError(f"connection {conn_id!r}: host: {theirs} is not {address}, where the chats are")
-        credentials = _credentials(connection, connection.extra_dejson)
-        return SuperOfficeClient(base_url=address, credentials=credentials, transport=transport)
+        try:
+            connection = connection_called(conn_id)
+        except ValueError:
+            return (
+                f"there is no connection {conn_id!r}; create it under Admin, Connections, or let agent {agent} do it "
+                "himself"
+            )
+        try:
+            return desk.identity(connection)
+        except ValueError as problem:
+            return f"connection {conn_id!r}: {problem}"
+
+    def identity(agent: str) -> SuperOfficeClient:
+        client = found(agent)
+        if isinstance(client, str):
+            raise ValueError(client)
+        return client
 
     return identity
 
 
-def _address(connection: Connection) -> str:
-    from ..platforms.address import base_url
+def _tenant(name: str) -> str | None:
+    """``Cust12345`` as SuperOffice writes it; raises ``ValueError`` for what cannot be one."""
+    if not name:
+        return None
+    if not re.fullmatch(r"cust\d{1,9}", name, re.ASCII | re.IGNORECASE):
+        raise ValueError(
+            f"tenant: {name!r} is not of the form Cust12345, which stands in the address when one is signed in"
+        )
+    return name.capitalize()
 
-    return base_url(connection.host, port=connection.port, schema=connection.schema)
 
+def _check_sign_in(host: str) -> None:
+    from ..platforms.address import is_loopback
 
-def _credentials(connection: Connection, extra: Mapping[str, Any]) -> Credentials:
-    from ..platforms.superoffice.auth import Basic, Bearer
-
-    token = extra.get("access_token")
-    if token and connection.login:
-        raise ValueError("login and access_token: both are there; give one way of signing in")
-    if token:
-        return Bearer(str(token))
-    if connection.login and connection.password:
-        return Basic(connection.login, connection.password)
-    raise ValueError("login and password, or access_token: missing; one way of signing in is needed")
+    parts = urlsplit(host)
+    name = parts.hostname or ""
+    if parts.path or not (name in SIGN_IN or is_loopback(name)):
+        raise ValueError(
+            f"host: with a tenant it must be one of {', '.join(SIGN_IN)}, and nothing behind it; where the tenant's "
+            "data is is found from there. On-site, empty tenant"
+        )

@@ -27,7 +27,7 @@ class AcceptTransferOperator(BaseOperator):
 
     SuperOffice: as the agent to whom it is being transferred (``ChatSession/{id}/AcceptTransfer``), by the
     connection that ``agent_conn_id`` names for him, else as the connection's own user. Bitrix24: as the
-    webhook's user (``imopenlines.operator.answer``).
+    connection's user (``imopenlines.operator.answer``).
 
     :param conn_id: a connection of type ``bitrix24`` or ``superoffice`` (templated).
     :param chat_id: the chat's number (templated).
@@ -59,6 +59,7 @@ class AcceptTransferOperator(BaseOperator):
 
             with pushed_if_not_written(context, known):
                 if not ledger.has_plan:
+                    platform.check_may_send()
                     transfer = Transfer(chat_id=chat_id, target=_receiver(platform, chat_id))
                     ledger.write_plan([transfer], now=datetime.now(UTC).timestamp())
                 (transfer,) = ledger.plan

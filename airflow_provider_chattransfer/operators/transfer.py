@@ -128,10 +128,13 @@ class _TransferOperator(BaseOperator):
             settled = len(ledger.results)
             self.log.info("An earlier try got to %d of %d chats; going on from there", settled, len(ledger.plan))
         else:
+            if not self.dry_run_only:
+                platform.check_may_send()
             ledger.write_plan(plan(platform), now=datetime.now(UTC).timestamp())
         report = self._report(platform, ledger)
         if ledger.finished_by is not None:
             return report(ledger.open_results("the run had ended"))
+        self._tell_who_is_stuck(platform, ledger)
         run = preview(ledger.plan, chunk=platform.chunk)
         if not self.dry_run_only:
             run = hand_over(ledger.plan, chunk=platform.chunk, ledger=ledger)
@@ -148,6 +151,13 @@ class _TransferOperator(BaseOperator):
             push(context, report(ledger.open_results("the task ran out of time")))
             raise
         return report(results)
+
+    def _tell_who_is_stuck(self, platform: ChatPlatform, ledger: Ledger) -> None:
+        """Say before anything is sent whose chats cannot be moved; the report says it of each of them."""
+        counts = Counter(transfer.source for transfer in ledger.plan)
+        for source, count in counts.items():
+            if source is not None and source.is_agent and (why := platform.why_stuck(Chat(id="", owner=source.id))):
+                self.log.warning("%d chats of %s cannot be moved: %s", count, source, why)
 
     @staticmethod
     def _turn(context: Context, platform: ChatPlatform, ledger: Ledger) -> Turn:

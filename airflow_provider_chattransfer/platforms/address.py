@@ -7,13 +7,16 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
+USUAL_PORTS = {"https": 443, "http": 80}
+
 
 def base_url(host: str | None, *, port: int | None = None, schema: str | None = None, of: str = "host") -> str:
     """``https://example.bitrix24.com`` and the like, without a slash at the end.
 
-    ``host`` may carry a scheme, a port and a path; without a scheme it is https. Raises ``ValueError``, naming
-    ``of``, for what is not an address, and for plain http to a host that is not loopback: credentials travel
-    in every request. The message leaves out what follows the host: a webhook's whole address is its secret.
+    ``host`` may carry a scheme, a port and a path; without a scheme it is https, and the usual port is left out.
+    Raises ``ValueError``, naming ``of``, for what is not an address, and for plain http to a host that is not
+    loopback: credentials travel in every request. The message leaves out what follows the host: a webhook's whole
+    address is its secret.
     """
     text = (host or "").strip()
     if not text.strip("/"):
@@ -29,7 +32,8 @@ def base_url(host: str | None, *, port: int | None = None, schema: str | None = 
         given_port = parts.port
     except ValueError as problem:
         raise ValueError(f"{of}: {_shown(text)} is not an address: {problem}") from None
-    if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment:
+    known = parts.scheme in ("https", "http") and re.fullmatch(r"[\w.:-]+", parts.hostname or "")
+    if not known or not parts.hostname or parts.query or parts.fragment:
         raise ValueError(f"{of}: {_shown(text)} is not the address of a service")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError(
@@ -38,7 +42,8 @@ def base_url(host: str | None, *, port: int | None = None, schema: str | None = 
         )
     name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     number = given_port or port
-    return f"{parts.scheme}://{name}{f':{number}' if number else ''}{parts.path.rstrip('/')}"
+    own = f":{number}" if number and number != USUAL_PORTS[parts.scheme] else ""
+    return f"{parts.scheme}://{name}{own}{parts.path.rstrip('/')}"
 
 
 def _shown(address: str) -> str:

@@ -12,6 +12,7 @@ from ..chats.model import Chat, Reading, Target
 from ..chats.run import Move, Sent
 from ..chats.settling import Answer, NotSent, Refused, Unclear
 from .errors import NotCarriedOut, PlatformError, RequestRefused, WrongCredentials
+from .examination import Examination
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,14 @@ class ChatPlatform(ABC):
         """The state of each of ``chat_ids`` now, in as few requests as the service allows."""
 
     @abstractmethod
+    def check_may_send(self) -> None:
+        """Raise ``ValueError`` when this account can move or accept no chat at all. No request is made."""
+
+    def why_stuck(self, chat: Chat) -> str | None:
+        """Why this account cannot send ``chat`` on, and who could; ``None`` when it can. No request is made."""
+        return None
+
+    @abstractmethod
     def send(self, moves: Sequence[Move], options: SendOptions) -> Sent:
         """Ask for ``moves``, each once, and return what the service said to each by chat id.
 
@@ -73,6 +82,13 @@ class ChatPlatform(ABC):
     @abstractmethod
     def accept(self, chat: Chat) -> Answer:
         """Accept the transfer of ``chat`` as its receiver, and return what the service said."""
+
+    @abstractmethod
+    def examine(self) -> Examination:
+        """Who we are to the service, and what it lets us do; for the button Test of a connection.
+
+        Changes nothing there. Raises a ``PlatformError`` when it does not let us in.
+        """
 
     @abstractmethod
     def close(self) -> None:

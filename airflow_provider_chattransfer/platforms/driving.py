@@ -128,15 +128,20 @@ class _Driver:
     def read(self, chat_ids: Sequence[str]) -> Mapping[str, Reading] | Stop:
         """Read when it is our turn; it is kept until the chats are sent and read back."""
         try:
-            if self.turn is None:
-                return self.platform.read_chats(chat_ids)
-            self.turn.take()
+            if self.turn is not None:
+                self.turn.take()
             chats = self.platform.read_chats(chat_ids)
         except (PlatformError, TurnNotGiven) as error:
             hint = error.retry_after if isinstance(error, PlatformError) else None
             return Stop(str(error), for_good=is_permanent(error), retry_after=hint)
-        others = self.turn.sent_by_others
-        return {chat_id: _marked(chat) if chat_id in others else chat for chat_id, chat in chats.items()}
+        return {chat_id: self._marked(chat) for chat_id, chat in chats.items()}
+
+    def _marked(self, chat: Reading) -> Reading:
+        """A chat with what the service does not show of it, and we know."""
+        if not isinstance(chat, Chat):
+            return chat
+        others = self.turn.sent_by_others if self.turn is not None else frozenset()
+        return replace(chat, in_other_hands=chat.id in others, stuck=self.platform.why_stuck(chat))
 
     def note(self, reply: Reply) -> None:
         """Keep what decides about a retry of the task."""
@@ -191,10 +196,6 @@ def watch(
     while not (verdict := look(poller, platform, now=now)).done:
         sleep(poller.seconds_to_next_look(now=now(), interval=interval))
     return verdict.report
-
-
-def _marked(chat: Reading) -> Reading:
-    return replace(chat, in_other_hands=True) if isinstance(chat, Chat) else chat
 
 
 def _send(platform: ChatPlatform, moves: Sequence[Move], options: SendOptions) -> Sent:

@@ -59,6 +59,10 @@ class WrongCredentials(PlatformError):
     a_retry = "a retry would be turned away as well; put the connection right, then clear the task"
 
 
+class Expired(WrongCredentials):
+    """A token or ticket has run out, or was ended: nothing was carried out, and a new one may help."""
+
+
 class RequestRefused(PlatformError):
     """The service understood and said no: this chat, this target, this argument."""
 
@@ -98,6 +102,15 @@ class Limited(NotCarriedOut):
 
 class Unreachable(NotCarriedOut):
     """No connection could be made."""
+
+
+class StoreFailed(NotCarriedOut):
+    """The token store cannot be used; nothing was asked of the service."""
+
+    a_retry = "a retry goes on when the token store can be used again"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, method="token store")
 
 
 class Interrupted(PlatformError):

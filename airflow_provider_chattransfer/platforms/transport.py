@@ -61,8 +61,9 @@ class Request:
     url: str = field(repr=False)
     verb: str = "POST"
     json: Any = field(default=None, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
     sends_json: bool = False
-    query: Mapping[str, str] | None = None
+    query: Mapping[str, str] | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     repeatable: bool = False
 
@@ -71,15 +72,29 @@ class Request:
 class Response:
     """What came back: the status, the headers that matter and the parsed body, which may hold customers' data.
 
-    ``body`` is ``NO_JSON`` where the text was none.
+    ``body`` is ``NO_JSON`` where the text was none; ``location`` is where a redirect points, and may hold secrets.
     """
 
     status: int
     body: Any = field(repr=False)
     retry_after: float | None = None
+    location: str | None = field(default=None, repr=False)
 
 
 NO_JSON = object()
+
+NO_AUTHORITIES = (
+    "there are no certificates to trust in the file that ca_bundle of the connection names, or REQUESTS_CA_BUNDLE in "
+    "Airflow's environment"
+)
+
+NEVER_CONNECTED = (
+    "NewConnectionError",
+    "NameResolutionError",
+    "CERTIFICATE_VERIFY_FAILED",
+    "NO_CERTIFICATE_OR_CRL_FOUND",
+)
+"""What the text of an error holds when no connection was made."""
 
 Understand = Callable[[Response], Any]
 """Turns a response into a value, or raises the ``PlatformError`` that it means."""
@@ -93,15 +108,22 @@ class Transport:
         *,
         gate: RateGate,
         read_timeout: float,
+        attempts: int | None = None,
+        ca_bundle: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """``read_timeout`` in seconds must be longer than the service takes at most, or an answer is lost.
+
+        ``attempts`` is how often a request is made at most. ``ca_bundle`` is a file of certificates to trust in place
+        of the usual ones, as PEM; it is given with each request, since a session's own loses against the environment.
 
         Several identities may share one transport: so no cookie is kept, and no ``.netrc`` replaces a header.
         ``clock_ahead`` is by how many seconds the service's clock, as its last answer told it, is ahead of ours.
         """
         self._gate = gate
         self._timeout = (CONNECT_TIMEOUT, read_timeout)
+        self._attempts = attempts
+        self._ca_bundle = ca_bundle
         self._sleep = sleep
         self._session = requests.Session()
         self._session.auth = _signed_already
@@ -126,7 +148,7 @@ class Transport:
         retrying = Retrying(
             retry=worth_repeating,
             wait=_pause,
-            stop=stop_after_attempt(ATTEMPTS),
+            stop=stop_after_attempt(self._attempts or ATTEMPTS),
             sleep=self._sleep,
             before_sleep=_tell,
             reraise=True,
@@ -168,12 +190,13 @@ class Transport:
             status=answer.status_code,
             body=body,
             retry_after=_seconds(answer.headers.get("Retry-After")),
+            location=answer.headers.get("Location"),
         )
 
     def _ask(self, request: Request) -> requests.Response | PlatformError:
         """What came back. An error of requests is replaced, and not even chained: its text contains the URL."""
         exchanging = _exchanging.set(True)
-        body: dict[str, Any] = {"json": request.json} if request.json is not None else {}
+        body: dict[str, Any] = {"json": request.json} if request.json is not None else {"data": request.form}
         headers = dict(request.headers)
         if request.sends_json and request.json is None:
             body = {"data": b"null"}
@@ -186,6 +209,8 @@ class Transport:
                 headers={"Accept": "application/json", **headers},
                 timeout=self._timeout,
                 allow_redirects=False,
+                verify=self._ca_bundle,
+                proxies=_no_proxy(request.url),
                 **body,
             )
         except (requests.ConnectTimeout, requests.exceptions.ProxyError) as error:
@@ -193,8 +218,10 @@ class Transport:
         except requests.ConnectionError as error:
             kind = Unreachable if _never_connected(error) else Interrupted
             return kind(f"the connection to {_host(request)} failed: {_cause(error)}", method=request.method)
-        except requests.RequestException as error:
+        except (requests.RequestException, ValueError) as error:  # the latter for a Location that is no address
             return Interrupted(f"no whole answer from {_host(request)}: {type(error).__name__}", method=request.method)
+        except OSError:
+            return Unreachable(f"no connection to {_host(request)}: {NO_AUTHORITIES}", method=request.method)
         finally:
             _exchanging.reset(exchanging)
 
@@ -233,7 +260,16 @@ def _never_connected(error: requests.ConnectionError) -> bool:
     TLS may also fail in the middle of an answer; only a certificate is checked before anything is sent.
     """
     text = repr(error)
-    return any(mark in text for mark in ("NewConnectionError", "NameResolutionError", "CERTIFICATE_VERIFY_FAILED"))
+    return any(mark in text for mark in NEVER_CONNECTED)
+
+
+def _no_proxy(url: str) -> dict[str, str] | None:
+    """Plain http is for this machine alone, so it goes through no proxy; for the rest, requests asks the environment.
+
+    ``requests`` itself sends what is for this machine to a proxy as well, unless ``NO_PROXY`` says otherwise.
+    """
+    parts = urlsplit(url)
+    return {"no_proxy": parts.hostname or ""} if parts.scheme == "http" else None
 
 
 def _signed_already(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -248,7 +284,10 @@ def _cause(error: requests.RequestException) -> str:
         "NameResolutionError": "there is no such host",
         "RemoteDisconnected": "closed without an answer",
         "ConnectionResetError": "reset",
-        "CERTIFICATE_VERIFY_FAILED": "its certificate cannot be verified",
+        "CERTIFICATE_VERIFY_FAILED": "its certificate cannot be verified; if an authority of your own has signed it, "
+        "let ca_bundle of the connection name the file with that authority's certificate",
+        "NO_CERTIFICATE_OR_CRL_FOUND": NO_AUTHORITIES,
+        "ProxyError": "the proxy does not let us through; see HTTPS_PROXY and NO_PROXY in Airflow's environment",
         "ReadTimeoutError": "no answer in time",
     }
     text = repr(error)

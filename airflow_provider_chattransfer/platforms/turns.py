@@ -8,16 +8,14 @@ second would take it from the one whom the first has asked.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import IO
+
+from .host_lock import host_file, lock, open_own
 
 LONGEST = 2400.0
 """Seconds that a run waits for its turn: longer than any piece takes, even if it waits for a limit's hint when it is
@@ -25,8 +23,6 @@ read, when it is sent and when it is read back."""
 
 REMEMBERED = 86_400.0
 """Seconds for which it is known what was sent; no run lasts longer."""
-
-PAUSE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +66,8 @@ class Turn:
     ) -> None:
         """``account`` is where the chats are, the address of the portal or tenant. ``run`` names the run, the same
         in all its tries; ``since`` is when it began, in epoch seconds."""
-        name = hashlib.sha256(account.encode()).hexdigest()[:16]
-        self._path = Path(tempfile.gettempdir(), f"chattransfer-{os.getuid()}-{name}.turn")
-        self._door = self._path.with_suffix(".door")
+        self._path = host_file(account, ".turn")
+        self._door = host_file(account, ".door")
         self._run = hashlib.sha256(run.encode()).hexdigest()[:16]
         self._since = since
         self._clock = clock
@@ -89,9 +84,9 @@ class Turn:
         if self._file is not None:
             return
         deadline = self._clock() + LONGEST
-        with _open(self._door) as door:
+        with open_own(self._door) as door:
             self._lock(door, deadline)
-            file = _open(self._path)
+            file = open_own(self._path)
             try:
                 self._lock(file, deadline)
             except BaseException:
@@ -113,10 +108,8 @@ class Turn:
             self._file = None
 
     def _lock(self, file: IO[str], deadline: float) -> None:
-        while not _locked(file):
-            if self._clock() >= deadline:
-                raise TurnNotGiven(f"another run on this host has kept the account's chats busy for {LONGEST:.0f} s")
-            self._sleep(PAUSE)
+        if not lock(file, deadline=deadline, clock=self._clock, sleep=self._sleep):
+            raise TurnNotGiven(f"another run on this host has kept the account's chats busy for {LONGEST:.0f} s")
 
     def _read(self, file: IO[str]) -> None:
         """Learn what others have sent, and forget what is too old to matter."""
@@ -130,16 +123,3 @@ class Turn:
             file.flush()
         others = (each.chats for each in fresh if each.run != self._run and each.at >= self._since)
         self.sent_by_others = frozenset(chat_id for chats in others for chat_id in chats)
-
-
-def _open(path: Path) -> IO[str]:
-    """The file, for this user alone; a link that somebody else has put there is not followed."""
-    return open(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_APPEND, 0o600), "a+")
-
-
-def _locked(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

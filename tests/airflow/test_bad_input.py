@@ -85,7 +85,7 @@ CONNECTIONS: list[tuple[dict[str, Any], str]] = [
     ({"password": ""}, "password: the webhook's code is missing"),
     ({"extra": {"bot_client_id": "x", "requests_per_second": "fast"}}, "requests_per_second: 'fast'"),
     ({"extra": {"bot_client_id": "x", "timeout": -1}}, "timeout: -1"),
-    ({"conn_type": "superoffice", "login": None, "password": None}, "login and password, or access_token: missing"),
+    ({"conn_type": "superoffice", "login": None, "password": None}, "login and password, ticket, access_token"),
     ({"conn_type": "superoffice", "extra": {"access_token": "8A:x"}}, "login and access_token: both are there"),
     ({"conn_type": "superoffice", "extra": {"agent_conn_id": "agent"}}, "agent_conn_id: 'agent'"),
 ]

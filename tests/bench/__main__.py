@@ -28,6 +28,7 @@ from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
+from airflow_provider_chattransfer.platforms.superoffice.tenant import Site
 from airflow_provider_chattransfer.platforms.transport import Transport
 
 PORT = 8025
@@ -78,7 +79,7 @@ def bitrix24() -> Bitrix24Platform:
 def superoffice() -> SuperOfficePlatform:
     def acting_as(user: str, password: str) -> SuperOfficeClient:
         address = f"{URL}/Cust12345"
-        return SuperOfficeClient(base_url=address, credentials=Basic(user, password), transport=transport())
+        return SuperOfficeClient(address=Site(address), credentials=Basic(user, password), transport=transport())
 
     owner = acting_as("agent7", "Secret7")
     return SuperOfficePlatform(acting_as("tje0", "Tje0"), identities=lambda _: owner)

@@ -283,7 +283,7 @@ def witnessed(folder: Path) -> Iterator[None]:
         (AcceptTransferTrigger, "serialize", "triggers.txt"),
         (WaitEnded, "to_event", "events.txt"),
         (Transport, "_exchange", "objects.txt"),
-        (Bitrix24Client, "_request", "objects.txt"),
+        (Bitrix24Client, "_admitted", "objects.txt"),
         *((kind, name, "objects.txt") for kind in (Bitrix24Platform, SuperOfficePlatform) for name in PLATFORM_CALLS),
     ]
     with ExitStack() as stack:

@@ -35,6 +35,7 @@ from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
+from airflow_provider_chattransfer.platforms.superoffice.tenant import Site
 from airflow_provider_chattransfer.platforms.transport import Transport
 from airflow_provider_chattransfer.platforms.turns import Turn
 from airflow_provider_chattransfer.testing.audit import MOVES, audit
@@ -199,7 +200,7 @@ def superoffice(url: str, line: Transport) -> SuperOfficePlatform:
     """The tenant as its supervisor reads it; each chat is sent as its owner."""
 
     def client(credentials: Basic) -> SuperOfficeClient:
-        return SuperOfficeClient(base_url=f"{url}/Cust12345", credentials=credentials, transport=line)
+        return SuperOfficeClient(address=Site(f"{url}/Cust12345"), credentials=credentials, transport=line)
 
     return SuperOfficePlatform(
         client(SUPERVISOR), identities=lambda agent: client(Basic(f"agent{agent}", f"Secret{agent}"))

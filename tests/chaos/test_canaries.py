@@ -110,7 +110,7 @@ class TestTheSearch:
         from airflow_provider_chattransfer.platforms.superoffice.auth import Basic
 
         for login in ("a", "ab", "abc"):
-            (tmp_path / login).write_text(str(Basic(login, "canaryPassword3").headers()))
+            (tmp_path / login).write_text(str(Basic(login, "canaryPassword3").show().headers))
         found = leaks(frozenset({"canaryPassword3"}), within=tmp_path)
         assert found == [f"{login}: canaryPassword3" for login in ("a", "ab", "abc")]
 

@@ -26,6 +26,7 @@ from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Credentials
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
+from airflow_provider_chattransfer.platforms.superoffice.tenant import Site
 from airflow_provider_chattransfer.platforms.transport import Transport
 from airflow_provider_chattransfer.sandbox.floor import Floor
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
@@ -104,7 +105,7 @@ class Stage:
     ) -> SuperOfficeClient:
         """A client of the tenant, as the supervisor unless told otherwise."""
         return SuperOfficeClient(
-            base_url=f"{self.url}/Cust12345", credentials=credentials, transport=transport or self.transport()
+            address=Site(f"{self.url}/Cust12345"), credentials=credentials, transport=transport or self.transport()
         )
 
     def superoffice(self, credentials: Credentials = SUPERVISOR) -> SuperOfficePlatform:
@@ -259,4 +260,4 @@ def portal(script: Script, stage: Stage) -> Bitrix24Client:
 @pytest.fixture
 def tenant(script: Script, stage: Stage) -> SuperOfficeClient:
     """A client of a tenant that answers as it is told."""
-    return SuperOfficeClient(base_url=script.url, credentials=SUPERVISOR, transport=stage.transport())
+    return SuperOfficeClient(address=Site(script.url), credentials=SUPERVISOR, transport=stage.transport())

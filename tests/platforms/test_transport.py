@@ -30,6 +30,7 @@ from airflow_provider_chattransfer.platforms.errors import (
 )
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Bearer
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
+from airflow_provider_chattransfer.platforms.superoffice.tenant import Site
 from airflow_provider_chattransfer.platforms.transport import ATTEMPTS, FRESH, LONGEST_HINT, Request, Transport
 from airflow_provider_chattransfer.sandbox.faults import FaultKind
 
@@ -143,7 +144,7 @@ class TestATransfer:
 class TestTrouble:
     def test_of_a_port_where_nobody_listens_is_unreachable(self, stage: Stage) -> None:
         client = SuperOfficeClient(
-            base_url=f"http://127.0.0.1:{_free_port()}", credentials=Bearer("8A:x"), transport=stage.transport()
+            address=Site(f"http://127.0.0.1:{_free_port()}"), credentials=Bearer("8A:x"), transport=stage.transport()
         )
         with pytest.raises(Unreachable, match="nobody listens"):
             client.agents("TransferChatSession", body={})
@@ -203,7 +204,7 @@ class TestIdentities:
     ) -> None:
         (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
         monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-        client = SuperOfficeClient(base_url=script.url, credentials=Bearer("8A:x"), transport=stage.transport())
+        client = SuperOfficeClient(address=Site(script.url), credentials=Bearer("8A:x"), transport=stage.transport())
         script.play(Scripted.json({"ChatSessionId": 1}))
         client.entity("1")
         assert script.heard[0].headers["Authorization"] == "Bearer 8A:x"

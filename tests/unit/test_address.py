@@ -29,6 +29,10 @@ class TestAnAddress:
     def test_takes_port_and_scheme_from_the_connections_own_fields(self) -> None:
         assert base_url("127.0.0.1", port=8024, schema="http") == "http://127.0.0.1:8024"
 
+    @pytest.mark.parametrize(("host", "port"), [("example.com/crm", 443), ("example.com:443/crm", None)])
+    def test_is_the_same_with_the_usual_port(self, host: str, port: int | None) -> None:
+        assert base_url(host, port=port) == "https://example.com/crm"
+
     def test_prefers_what_stands_in_the_host(self) -> None:
         assert base_url("https://example.com:1", port=2, schema="http") == "https://example.com:1"
 
@@ -47,6 +51,8 @@ class TestAnAddress:
             "example.com:abc",
             "example.com:99999",
             "https://[::1",
+            "my portal.example.com",
+            "example.com;x",
         ],
     )
     def test_that_is_none_is_an_error_that_names_the_field_and_the_value(self, host: str) -> None:

@@ -7,7 +7,6 @@ import ast
 import inspect
 import json
 import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -19,7 +18,7 @@ from airflow_provider_chattransfer.chats.model import Outcome
 from airflow_provider_chattransfer.chats.planning import Strategy
 from airflow_provider_chattransfer.chats.run import ALIKE, PAUSES
 from airflow_provider_chattransfer.chats.waiting import FAILED_LOOKS
-from airflow_provider_chattransfer.get_provider_info import get_provider_info
+from airflow_provider_chattransfer.connection_forms import FORMS
 from airflow_provider_chattransfer.hooks.base import open_platform
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
 from airflow_provider_chattransfer.operators.transfer import (
@@ -51,6 +50,9 @@ from airflow_provider_chattransfer.sandbox.superoffice.settings import Applicati
 from airflow_provider_chattransfer.sandbox.superoffice.switches import Switches as SuperOfficeSwitches
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger
+
+from .. import documented_connections
+from ..ways_of_signing_in import WAYS
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -272,59 +274,85 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-def connections() -> dict[str, str]:
-    """The values of all connections on the page as the environment holds them, by an id."""
-    text = page("connections.md")
-    found = {}
-    for number, block in enumerate(blocks(text, "json")):
-        found[f"json_{number}"] = block
-    for number, block in enumerate(blocks(text, "uri")):
-        found[f"uri_{number}"] = block.strip()
-    for number, block in enumerate(blocks(text, "shell")):
-        _, assignment = shlex.split(block)
-        name, _, value = assignment.partition("=")
-        assert name in ("AIRFLOW_CONN_BITRIX24_DEFAULT", "AIRFLOW_CONN_SUPEROFFICE_DEFAULT")
-        found[f"environment_{number}"] = value
-    return found
+def strings() -> str:
+    """All texts in the package, each as it is told; what an f-string puts in is left out."""
+    trees = (ast.parse(file.read_text()) for file in (ROOT / "airflow_provider_chattransfer").rglob("*.py"))
+    texts = (each.value for tree in trees for each in ast.walk(tree) if isinstance(each, ast.Constant))
+    return "\n".join(text for text in texts if isinstance(text, str))
+
+
+WAYS_SHOWN = list(documented_connections.examples())
+SHOWN = pytest.mark.parametrize("way", WAYS_SHOWN)
 
 
 class TestConnectionsPage:
-    def test_has_each_form_for_both_services(self) -> None:
-        assert sorted(connections()) == [
-            "environment_0",
-            "environment_1",
-            "json_0",
-            "json_1",
-            "json_2",
-            "uri_0",
-            "uri_1",
-        ]
+    def test_shows_every_way_of_signing_in(self) -> None:
+        assert [way.name for way in WAYS] == WAYS_SHOWN
 
-    @pytest.mark.parametrize("form", connections())
-    def test_examples_open_a_platform(self, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        value = connections()[form]
-        if form == "json_2":  # that of an agent, whose host is that of the task's connection
-            value = json.dumps({"host": "crm.example.com/SuperOffice", **json.loads(value)})
-        monkeypatch.setenv("AIRFLOW_CONN_FROM_THE_PAGE", value)
-        with open_platform("from_the_page") as platform:
-            assert platform.name == ("bitrix24" if "bitrix24" in value else "superoffice")
-
-    def test_json_and_uri_say_the_same(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @SHOWN
+    def test_says_the_same_as_json_as_uri_and_in_the_environment(
+        self, monkeypatch: pytest.MonkeyPatch, way: str
+    ) -> None:
         from airflow.sdk import Connection
 
-        for number in (0, 1):
-            monkeypatch.setenv("AIRFLOW_CONN_AS_JSON", connections()[f"json_{number}"])
-            monkeypatch.setenv("AIRFLOW_CONN_AS_URI", connections()[f"uri_{number}"])
-            as_json, as_uri = Connection.get("as_json"), Connection.get("as_uri")
-            for field in ("conn_type", "host", "port", "login", "password", "extra_dejson"):
-                assert getattr(as_json, field) == getattr(as_uri, field), field
+        told = []
+        for form, value in documented_connections.examples()[way].items():
+            monkeypatch.setenv(f"AIRFLOW_CONN_AS_{form.upper()}", value)
+            connection = Connection.get(f"as_{form}")
+            names = ("conn_type", "host", "port", "login", "password", "extra_dejson")
+            told.append({name: getattr(connection, name) or None for name in names})
+        assert told[0] == told[1] == told[2]
 
-    @pytest.mark.parametrize(("heading", "kind"), [("Bitrix24", "bitrix24"), ("SuperOffice", "superoffice")])
-    def test_has_every_field_of_the_form(self, heading: str, kind: str) -> None:
-        told = set(documented(section(page("connections.md"), heading), "Field", 1))
-        form = next(each for each in get_provider_info()["connection-types"] if each["connection-type"] == kind)
-        labels = {f"{label} (`{field}`)" for field, label in form["ui-field-behaviour"]["relabeling"].items()}
-        assert told == labels | {f"`{field}` (extra)" for field in form["conn-fields"]}
+    @SHOWN
+    def test_has_an_example_that_opens_a_platform(self, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+        connection = json.loads(documented_connections.examples()[way]["json"])
+        connection["extra"] = documented_connections.with_a_key(connection.get("extra", {}))
+        monkeypatch.setenv("AIRFLOW_CONN_FROM_THE_PAGE", json.dumps(connection))
+        with open_platform("from_the_page") as platform:
+            assert platform.name == connection["conn_type"]
+
+    @SHOWN
+    def test_tells_of_every_field_in_an_example_where_it_is_from(self, way: str) -> None:
+        (text,) = (part for part in re.split(r"^### ", page("connections.md"), flags=re.M) if f"-{way}.png" in part)
+        told = documented(text, "Field", 1)
+        optional = {"oauth_host"}
+        assert {key for (key,) in told.values()} - optional == set(documented_connections.fields(way))
+
+    @pytest.mark.parametrize("kind", FORMS)
+    def test_has_every_field_of_the_form_by_its_label(self, kind: str) -> None:
+        rows = [row for table in tables(page("connections.md"), "Field") for row in table]
+        labels = {code(key): label for label, key, *_ in rows}
+        own = {field.key: field.label for _, field in FORMS[kind].fields()}
+        told_elsewhere = {"token_store", "token_store_at", "agent_conn_id"}
+        assert {key: labels.get(key) for key in own.keys() - told_elsewhere} == {
+            key: label for key, label in own.items() if key not in told_elsewhere
+        }
+        assert all(f"`{key}`" in page("connections.md") for key in told_elsewhere)
+        shown = {(label, code(key)) for label, key, *_ in rows}
+        assert {(field.label, field.key) for field in FORMS[kind].standard if field.key != "port"} <= shown
+        ours = {(field.label, field.key) for form in FORMS.values() for _, field in form.fields()}
+        assert shown <= ours | {(field.label, field.key) for form in FORMS.values() for field in form.standard}
+
+    def test_has_every_choice_of_a_token_store(self) -> None:
+        told = documented(page("connections.md"), "`token_store`", 1)
+        (choices,) = {field.choices for _, field in FORMS["bitrix24"].fields() if field.key == "token_store"}
+        assert [code(name.removesuffix(" (default)")) for name in told] == list(choices)
+
+    def test_tells_errors_that_the_code_has(self) -> None:
+        known = strings()
+        told = [code(row[0]) for table in tables(page("connections.md"), "It says") for row in table]
+        assert [text for text in told if text not in known] == []
+        assert len(told) > 20
+
+    def test_has_a_test_in_each_cell_of_its_table(self) -> None:
+        rows = [row for table in tables(section(page("connections.md"), "Held by tests"), "Way") for row in table]
+        folders = [folder for folder in (ROOT / "tests").iterdir() if folder.is_dir()]
+        known = {f"../tests/{folder.name}/{test}" for folder in folders for test in known_tests(folder)}
+        cells = {(row[0], number): cell for row in rows for number, cell in enumerate(row[1:])}
+        named = {place: re.fullmatch(r"\[[^]]+\]\((\S+) \"(\S+)\"\)", cell.strip()) for place, cell in cells.items()}
+        assert {place for place, test in named.items() if not test or f"{test[1]}::{test[2]}" not in known} == set()
+        assert [code(row[0].strip()) for row in rows] == WAYS_SHOWN
+        assert {len(row) for row in rows} == {9}
 
 
 class TestFigures:
@@ -347,10 +375,10 @@ class TestFigures:
             limit = platform.RATE_LIMIT
             assert f"| {name} | {limit.per_second:.0f} requests per second, {limit.burst} at once |" in text
             assert f"{platform.READ_TIMEOUT:.0f} s on {name}" in text
-            told = documented(section(page("connections.md"), name), "Field", 1)
-            assert f"efault {limit.per_second:.0f}," in told["`requests_per_second` (extra)"][0]
-            assert f"default {limit.burst}" in told["`burst` (extra)"][0]
-            assert f"default {platform.READ_TIMEOUT:.0f}" in told["`timeout` (extra)"][0]
+            told = documented(section(page("connections.md"), "Both types"), "Field", 2)
+            assert f"{limit.per_second:.0f} for {name}" in told["Requests per second"][0]
+            assert f"{limit.burst} for {name}" in told["Burst"][0]
+            assert re.search(rf"\b{platform.READ_TIMEOUT:.0f} for {name}", told["Timeout"][0])
 
 
 def anchors(markdown: str) -> set[str]:

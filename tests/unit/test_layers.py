@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "chats": {"chats"},
     "platforms": {"chats", "platforms", "__version__"},
     "retry_policy": {"platforms"},
-    "hooks": {"chats", "platforms", "hooks", "get_provider_info"},
+    "hooks": {"chats", "platforms", "hooks", "get_provider_info", "connection_forms"},
     "triggers": {"chats", "platforms", "hooks", "triggers"},
     "operators": {"chats", "platforms", "hooks", "triggers", "operators", "retry_policy"},
     "sensors": {"chats", "platforms", "hooks", "triggers", "operators", "sensors"},

@@ -83,6 +83,15 @@ class TestBeforeATransferIsSent:
         assert settled is not None
         assert settled[:2] == (Outcome.SKIPPED, "no longer with agent:8, now with agent:7")
 
+    def test_the_reason_of_what_nobody_can_send_on_says_why(self) -> None:
+        settled = before_sending(transfer(), replace(OPEN, stuck="there is no connection for agent 7"))
+        assert settled == (Outcome.FAILED, "not sent: there is no connection for agent 7", Retry.SEND)
+
+    def test_what_nobody_can_send_on_but_need_not_be_sent_is_no_failure(self) -> None:
+        settled = before_sending(transfer(), replace(OPEN, owner="12", stuck="nobody can"))
+        assert settled is not None
+        assert settled.outcome is Outcome.UNCHANGED
+
     def test_the_reason_of_what_cannot_be_read_is_the_services(self) -> None:
         settled = before_sending(transfer(), Unread("not there"))
         assert settled == (Outcome.FAILED, "not there", Retry.SEND)

@@ -6,14 +6,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from ..errors import (
-    Interrupted,
+    Expired,
     Limited,
-    Missing,
     NotCarriedOut,
     NotUnderstood,
     PlatformError,
@@ -21,39 +20,18 @@ from ..errors import (
     WrongCredentials,
     as_code,
 )
-from ..transport import LONGEST_HINT, NO_JSON, Request, Response, Transport, gateway_trouble
-from .auth import Webhook
+from ..transport import FRESH, LONGEST_HINT, NO_JSON, Request, Response, Transport, Understand, gateway_trouble
+from .auth import Admission, SignIn
+from .codes import error_for
+from .moving import Redirected, Whereabouts
 from .operating import BATCH, OperatingTime
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 BATCH_SIZE = 50
 """Commands in one batch (documented for ``batch``)."""
-
-WRONG_CREDENTIALS = frozenset(
-    {
-        "access_denied",
-        "application_not_found",
-        "authorization_error",
-        "bot_id_error",
-        "error_oauth",
-        "expired_token",
-        "insufficient_scope",
-        "invalid_credentials",
-        "invalid_request",
-        "invalid_token",
-        "method_confirm_denied",
-        "method_confirm_waiting",
-        "no_auth_found",
-        "overload_limit",
-        "portal_deleted",
-        "user_access_error",
-        "wrong_auth_type",
-    }
-)
-"""Codes that concern the account and not one chat: documented system errors, and those of the transfer
-(ACCESS_DENIED: no CLIENT_ID; BOT_ID_ERROR: no bot for it). Statuses differ between documents and servers, so
-the code decides."""
 
 TOO_FAST, TOO_LONG = "query_limit_exceeded", "operation_time_limit"
 """The two limits: the request was turned away before it was carried out."""
@@ -64,8 +42,7 @@ TOO_FAST_PAUSE = 1.0
 CUT_OFF = 504
 """What the cloud's gateway answers when a request takes longer than 60 s."""
 
-SERVER_TROUBLE = frozenset({"internal_server_error", "error_unexpected_answer"})
-MISSING = frozenset({"access_error", "error_method_not_found"})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +54,36 @@ class Command:
 
 
 class Bitrix24Client:
-    """Calls methods, one or fifty at a time."""
+    """Calls methods, one or fifty at a time.
 
-    def __init__(self, *, auth: Webhook, transport: Transport, clock: Callable[[], float] = time.monotonic) -> None:
+    A token that has run out is renewed, and a portal that was renamed is followed, on the way: the same request is
+    then made once more, also one that is not repeatable, since the first was turned away before it was carried out.
+    """
+
+    def __init__(self, *, auth: SignIn, transport: Transport, clock: Callable[[], float] = time.monotonic) -> None:
         self.auth = auth
         self.clock = clock
         self._transport = transport
+        self._whereabouts = Whereabouts(auth.portal)
         self._time = OperatingTime()
+        self._user_id: str | None = None
+
+    @property
+    def address(self) -> str:
+        """The base URL at which the portal is, which may be another one than the connection says.
+
+        Raises a ``PlatformError`` when we cannot sign in.
+        """
+        return self._admitted().portal
+
+    def user_id(self) -> str:
+        """The user as whom this account acts; the portal is asked where signing in did not tell.
+
+        Raises a ``PlatformError``.
+        """
+        if self._user_id is None:
+            self._user_id = self._admitted().user_id or self._asked_for_user_id()
+        return self._user_id
 
     def call(self, command: Command, *, repeatable: bool) -> Any:
         """Call one method and return its ``result``. Raises a ``PlatformError``.
@@ -93,6 +93,12 @@ class Bitrix24Client:
         if repeatable:
             self.make_room([command])
         return self._call(command, repeatable=repeatable)
+
+    def _asked_for_user_id(self) -> str:
+        profile = self.call(Command("profile", {}), repeatable=True)
+        if not isinstance(profile, Mapping) or not profile.get("ID"):
+            raise NotUnderstood("the portal does not tell who we are", method="profile")
+        return str(profile["ID"])
 
     def make_room(self, commands: Sequence[Command]) -> int:
         """Wait until the operating time of their methods leaves room for ``commands``, or the first of them.
@@ -110,30 +116,19 @@ class Bitrix24Client:
     def batch(self, commands: Sequence[Command], *, repeatable: bool) -> list[Any | PlatformError]:
         """Call up to fifty methods in one request; a result or an error for each, in the same order.
 
-        Raises a ``PlatformError`` for what concerns the whole batch. When it is ``repeatable``, a limit that
-        struck a single command is waited out for all; and there are no results at all if it took the portal too
-        long: fewer commands may do.
+        Raises a ``PlatformError`` for what concerns the whole batch. When it is ``repeatable``, a limit or a spent
+        token that struck a single command is seen to for all; and there are no results at all if it took the portal
+        too long: fewer commands may do. When it is not, only the commands that a spent token struck are sent again.
         """
         if len(commands) > BATCH_SIZE:
             raise ValueError(f"a batch holds {BATCH_SIZE} commands, not {len(commands)}")
-        if len(commands) == 1:
-            return [self._alone(commands[0], repeatable=repeatable)]
-        keys = {f"c{number}": command for number, command in enumerate(commands)}
-        params = {"halt": 0, "cmd": {key: _encode(command) for key, command in keys.items()}}
-
-        def understand(response: Response) -> list[Any | PlatformError]:
-            if response.status == CUT_OFF:
-                self._time.note_cut_off([command.method for command in commands])
-                if repeatable:
-                    return []
-            results = self._batch_results(self._envelope(response, BATCH), keys)
-            limited = next((result for result in results if isinstance(result, Limited)), None)
-            if limited and repeatable:
-                raise limited
-            return results
-
-        request = self._request(Command(BATCH, params), repeatable=repeatable)
-        results: list[Any | PlatformError] = self._transport.send(request, understand)
+        began, admission = self.clock(), self._admitted()
+        results = self._batch(commands, repeatable=repeatable)
+        turned_away = [number for number, result in enumerate(results) if isinstance(result, Expired)]
+        if turned_away:
+            left = [commands[number] for number in turned_away]
+            for number, result in zip(turned_away, self._once_more(left, admission, since=began), strict=True):
+                results[number] = result
         return results
 
     def batches(self, commands: Sequence[Command]) -> Iterator[Any | PlatformError]:
@@ -153,6 +148,26 @@ class Bitrix24Client:
         """Close the connections."""
         self._transport.close()
 
+    def _batch(self, commands: Sequence[Command], *, repeatable: bool) -> list[Any | PlatformError]:
+        if len(commands) == 1:
+            return [self._alone(commands[0], repeatable=repeatable)]
+        keys = {f"c{number}": command for number, command in enumerate(commands)}
+        params = {"halt": 0, "cmd": {key: _encode(command) for key, command in keys.items()}}
+
+        def understand(response: Response) -> list[Any | PlatformError]:
+            if response.status == CUT_OFF:
+                self._time.note_cut_off([command.method for command in commands])
+                if repeatable:
+                    return []
+            results = self._batch_results(self._envelope(response, BATCH), keys)
+            struck = next((result for result in results if isinstance(result, Limited | Expired)), None)
+            if struck and repeatable:
+                raise struck
+            return results
+
+        results: list[Any | PlatformError] = self._send(Command(BATCH, params), understand, repeatable=repeatable)
+        return results
+
     def _alone(self, command: Command, *, repeatable: bool) -> Any | PlatformError:
         """One command without its batch, whose result is the same: what a batch returns is not raised."""
         try:
@@ -160,28 +175,70 @@ class Bitrix24Client:
         except (RequestRefused, WrongCredentials) as refused:
             return refused
 
-    def _call(self, command: Command, *, repeatable: bool) -> Any:
-        request = self._request(command, repeatable=repeatable)
-        return self._transport.send(request, lambda response: self._envelope(response, command.method)["result"])
+    def _once_more(
+        self, commands: Sequence[Command], spent: Admission, *, since: float
+    ) -> Sequence[Any | PlatformError]:
+        """The results of those commands of a batch that met a token which had just run out."""
+        try:
+            self._renew(spent)
+            self._check_freshness(since, method=BATCH)
+            results = self._batch(commands, repeatable=False)
+        except PlatformError as error:
+            return [error] * len(commands)
+        return [_still(result) if isinstance(result, Expired) else result for result in results]
 
-    def _request(self, command: Command, *, repeatable: bool) -> Request:
-        return Request(
-            method=command.method, url=self.auth.url(command.method), json=dict(command.params), repeatable=repeatable
+    def _call(self, command: Command, *, repeatable: bool) -> Any:
+        return self._send(
+            command, lambda response: self._envelope(response, command.method)["result"], repeatable=repeatable
         )
+
+    def _send(self, command: Command, understand: Understand, *, repeatable: bool) -> Any:
+        """Send one request, signed in; once more where the portal is elsewhere now, or with a new token."""
+        began, renewed = self.clock(), False
+        while True:
+            admission = self._admitted()
+            request = Request(
+                method=command.method,
+                url=admission.url(command.method),
+                json=dict(command.params),
+                headers=admission.headers,
+                repeatable=repeatable,
+            )
+            try:
+                return self._transport.send(request, understand)
+            except Redirected as answer:
+                self._whereabouts.follow(request.url, answer)
+            except Expired as error:
+                if renewed:
+                    raise _still(error) from None
+                self._renew(admission)
+                renewed = True
+            if not repeatable:
+                self._check_freshness(began, method=command.method)
+
+    def _check_freshness(self, since: float, *, method: str) -> None:
+        """Raise ``NotCarriedOut`` when chats that were read at ``since`` must be read again before they are sent."""
+        if self.clock() - since > FRESH:
+            raise NotCarriedOut("signing in anew took long; what was to be sent must be read again", method=method)
+
+    def _admitted(self) -> Admission:
+        admission = _ahead_of_it(self.auth.present)
+        return replace(admission, portal=self._whereabouts.of(admission.portal))
+
+    def _renew(self, spent: Admission) -> None:
+        _ahead_of_it(lambda: self.auth.renew(spent))
 
     def _envelope(self, response: Response, method: str) -> dict[str, Any]:
         """The body of a good answer; raises what a bad one means."""
         body = response.body
-        if response.status in (301, 302, 307, 308):
-            raise WrongCredentials(
-                "the portal has moved; put its new address into the connection's host", method=method
-            )
+        if response.status in REDIRECTS:
+            raise Redirected(response.location, method=method)
         if not isinstance(body, dict) or body is NO_JSON:
-            raise gateway_trouble(response, method=method)
-        if "error" in body:
+            raise _no_portal(response, method=method)
+        if "error" in body and not (response.status == 404 and as_code(body["error"]) is None):
             raise self._error(body, method=method)
         if response.status != 200 or "result" not in body:
-            raise gateway_trouble(response, method=method)
+            raise _no_portal(response, method=method)
         self._time.note(method, [body.get("time")], ahead=self._portal_ahead())
         return body
 
@@ -220,24 +277,34 @@ class Bitrix24Client:
             blocked_for = self._time.note_blocked(method, now=self.clock())
             text = "the method has used up its operating time"
             return Limited(text, method=method, code=code, retry_after=blocked_for, too_fast=False)
-        if known in WRONG_CREDENTIALS:
-            return WrongCredentials(
-                f"the portal does not let this account do that {_advice(known)}".strip(), method=method, code=code
-            )
-        if known in SERVER_TROUBLE:
-            return Interrupted("the portal's server failed", method=method, code=code)
-        if known in MISSING:
-            return Missing("not there, or this account may not see it", method=method, code=code)
-        return RequestRefused("the portal refused", method=method, code=code)
+        return error_for(code, method=method, way=self.auth.way)
 
 
-def _advice(code: str) -> str:
-    return {
-        "invalid_credentials": "(check login and password of the connection: the webhook's user id and code)",
-        "access_denied": "(check bot_client_id of the connection, and the rights of the webhook's user)",
-        "bot_id_error": "(no bot is registered for the connection's bot_client_id)",
-        "insufficient_scope": "(give the webhook the scope that this method needs)",
-    }.get(code, "")
+def _ahead_of_it(sign_in: Callable[[], T]) -> T:
+    """Sign in for a request that has not been sent yet: whatever goes wrong, it was not carried out."""
+    try:
+        return sign_in()
+    except (WrongCredentials, NotCarriedOut):
+        raise
+    except PlatformError as error:
+        raise NotCarriedOut(f"no token is to be had: {error.args[0]}", method=error.method, code=error.code) from None
+
+
+def _still(error: PlatformError) -> WrongCredentials:
+    return WrongCredentials(
+        "the portal does not take the token that it has just given out; authorise the application anew, and put the "
+        "new token into oauth_refresh_token of the connection",
+        method=error.method,
+        code=error.code,
+    )
+
+
+def _no_portal(response: Response, *, method: str) -> PlatformError:
+    trouble = gateway_trouble(response, method=method)
+    if isinstance(trouble, NotUnderstood):
+        text = "with an answer that no Bitrix24 portal gives: check host of the connection"
+        return NotUnderstood(f"HTTP {response.status} {text}", method=method)
+    return trouble
 
 
 def _php_map(value: Any) -> Mapping[str, Any]:

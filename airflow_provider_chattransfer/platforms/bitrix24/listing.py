@@ -2,12 +2,12 @@
 """Finding open dialogues on a portal. No single method does it everywhere, so there are three ways.
 
 1. ``imopenlines.v2.Session.list``: complete, also dialogues that only ring at somebody. Needs a plan with Open
-   Channels reports, a portal of September 2026 or later, and a webhook user who may see the reports of the
+   Channels reports, a portal of September 2026 or later, and a user who may see the reports of the
    lines; lines that he may not see are missing without an error.
 2. ``crm.activity.list``, then ``imopenlines.dialog.get``: misses lines without CRM, sessions that got no
    activity, dialogues that ring at somebody who has not accepted, and, for a line, those that came to it from
    another one.
-3. ``im.recent.get``: the webhook user's own list; nobody else's.
+3. ``im.recent.get``: the own list of the user as whom we act; nobody else's.
 
 Where none of them serves, chats are named by their ids.
 """
@@ -54,7 +54,7 @@ class DialogFinder:
             lambda: self._sessions_of_agents(agents),
             lambda: self._activities({"RESPONSIBLE_ID": list(agents)}),
         ]
-        if wanted == {self._client.auth.user_id}:
+        if len(wanted) == 1 and wanted == {self._client.user_id()}:
             ways.append(self._own_recent)
         found = self._first_open(ways, what=f"the open chats of agents {', '.join(agents)}")
         return _by_id(chat for chat in found if chat.owner in wanted or chat.offered_to in wanted)
@@ -81,8 +81,8 @@ class DialogFinder:
                 log.warning("One way of listing chats is not open to this account: %s", error)
                 refusal = error
         raise RequestRefused(
-            f"cannot list {what}: {refusal}. Give the webhook's user access to Open Channels reports or the crm "
-            "scope, or name the chats with chat_ids",
+            f"cannot list {what}: {refusal}. Give the user as whom the connection acts access to Open Channels "
+            "reports, or the connection the crm scope, or name the chats with chat_ids",
             method=SESSIONS,
         )
 
@@ -120,7 +120,7 @@ class DialogFinder:
         if hidden := [agent for agent in agents if agent not in idle]:
             raise RequestRefused(
                 f"the portal lists no chat of agents {', '.join(hidden)}, and does not show them as idle: the "
-                "webhook's user may not see the reports of their lines",
+                "user as whom the connection acts may not see the reports of their lines",
                 method=SESSIONS,
                 code="ACCESS_DENIED",
             )

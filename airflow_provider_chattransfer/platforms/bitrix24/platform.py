@@ -12,10 +12,13 @@ from ...chats.run import Move, Sent, Stop
 from ...chats.settling import Answer, Answered, Refused, Unclear
 from ..base import ChatPlatform, SendOptions, answer_to
 from ..errors import Missing, NotCarriedOut, PlatformError, RequestRefused, WrongCredentials
+from ..examination import Examination
 from ..rate import RateLimit
 from ..transport import FRESH
 from .client import BATCH_SIZE, Bitrix24Client, Command
+from .codes import TRANSFER
 from .dialogs import read_dialog
+from .examining import examine
 from .history import TransferHistory
 from .listing import DialogFinder
 from .receivers import Receivers
@@ -46,6 +49,9 @@ class Bitrix24Platform(ChatPlatform):
 
     def check_targets(self, targets: Sequence[Target]) -> None:
         """Bitrix24 has agents and queues both."""
+
+    def check_may_send(self) -> None:
+        """Every account may try; what it lacks the portal says."""
 
     def find_agents_chats(self, agents: Sequence[str]) -> list[Chat]:
         return self._finder.of_agents(agents)
@@ -83,11 +89,14 @@ class Bitrix24Platform(ChatPlatform):
         return self._history.carried_out(moves, since=since)
 
     def receiver_of(self, chat: Chat) -> Target:
-        return Target.agent(self.client.auth.user_id)
+        return Target.agent(self.client.user_id())
 
     def accept(self, chat: Chat) -> Answer:
         command = Command("imopenlines.operator.answer", {"CHAT_ID": int(chat.id)})
         return _answer(self.client.batch([command], repeatable=False)[0])
+
+    def examine(self) -> Examination:
+        return examine(self.client)
 
     def close(self) -> None:
         self.client.close()
@@ -120,18 +129,16 @@ class Bitrix24Platform(ChatPlatform):
         """``imopenlines.bot.session.transfer`` with exactly one destination.
 
         Names in upper case and ``LEAVE`` as a string, since the server takes no other spelling; CLIENT_ID,
-        since it refuses a webhook without.
+        since it refuses a webhook without, and looks an application's bot up by its token.
         """
-        destination = "USER_ID" if target.is_agent else "QUEUE_ID"
-        return Command(
-            "imopenlines.bot.session.transfer",
-            {
-                "CHAT_ID": int(chat_id),
-                destination: int(target.id or 0),
-                "LEAVE": "Y" if bot_leaves else "N",
-                "CLIENT_ID": self.client.auth.bot_client_id,
-            },
-        )
+        params: dict[str, int | str] = {
+            "CHAT_ID": int(chat_id),
+            "USER_ID" if target.is_agent else "QUEUE_ID": int(target.id or 0),
+            "LEAVE": "Y" if bot_leaves else "N",
+        }
+        if self.client.auth.bot_client_id is not None:
+            params["CLIENT_ID"] = self.client.auth.bot_client_id
+        return Command(TRANSFER, params)
 
 
 def destination(*, user_id: object = None, queue_id: object = None, transfer_id: object = None) -> Target:

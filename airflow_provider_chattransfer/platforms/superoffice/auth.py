@@ -1,41 +1,115 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signing in to a SuperOffice WebAPI: the header that says who is asking."""
+"""Ways of signing in to a SuperOffice WebAPI: the headers that say who is asking."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from base64 import b64encode
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
-
-class Credentials(Protocol):
-    """A way of signing in."""
-
-    def headers(self) -> dict[str, str]:
-        """The headers of a request; they hold secrets."""
+from ..credentials import Credential, CredentialKeeper
 
 
 @dataclass(frozen=True, slots=True)
-class Basic:
-    """User name and password, on-site only (documented schemes: Basic, SoTicket, Bearer)."""
+class Shown:
+    """What a request shows. ``credential`` is what the headers were made of, where another can be had for it."""
+
+    headers: Mapping[str, str] = field(repr=False)
+    credential: Credential | None = None
+
+
+class Credentials(ABC):
+    """A way of signing in (documented schemes: Basic, SoTicket, Bearer)."""
+
+    remedy: str
+    """What to look at, and where, when the service does not take them."""
+
+    of_system_user: bool = False
+    """Whether they are the application's own, and nobody's who has chats."""
+
+    @abstractmethod
+    def show(self) -> Shown:
+        """What to show with the next request; raises a ``PlatformError`` where it cannot be had."""
+
+    def renew(self, spent: Credential) -> None:
+        """Get another credential for ``spent``; raises ``WrongCredentials`` when the service gives out none."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Basic(Credentials):
+    """User name and password, on-site only."""
 
     user: str
     password: str = field(repr=False)
 
-    def headers(self) -> dict[str, str]:
+    remedy = "check login and password, and in SuperOffice Admin that the user may sign in"
+
+    def show(self) -> Shown:
         login = b64encode(f"{self.user}:{self.password}".encode()).decode()
-        return {"Authorization": f"Basic {login}"}
+        return Shown({"Authorization": f"Basic {login}"})
 
 
-@dataclass(frozen=True, slots=True)
-class Bearer:
+@dataclass(frozen=True)
+class Bearer(Credentials):
     """An access token of SuperOffice online, of the form ``8A:Cust12345.…``."""
 
     token: str = field(repr=False)
 
-    def __post_init__(self) -> None:
-        if not self.token.isascii() or any(not letter.isprintable() or letter.isspace() for letter in self.token):
-            raise ValueError("access_token: holds a space, a line break or a letter that no token has")
+    remedy = (
+        "the access_token has run out, as each does within the hour, or was never one; refresh_token with client_id "
+        "and client_secret renews itself"
+    )
 
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token}"}
+    def __post_init__(self) -> None:
+        check_token("access_token", self.token)
+
+    def show(self) -> Shown:
+        return Shown({"Authorization": f"Bearer {self.token}"})
+
+
+@dataclass(frozen=True)
+class SoTicket(Credentials):
+    """A ticket, ``7T:…``; online it goes with the secret of the application that it was given to."""
+
+    ticket: str = field(repr=False)
+    client_secret: str | None = field(default=None, repr=False)
+
+    remedy = (
+        "the ticket has run out, as each does six hours after its last use, or client_secret is not that of the "
+        "application it was given to"
+    )
+
+    def __post_init__(self) -> None:
+        check_token("ticket", self.ticket)
+        check_token("client_secret", self.client_secret or "")
+
+    def show(self) -> Shown:
+        application = {"SO-AppToken": self.client_secret} if self.client_secret else {}
+        return Shown({"Authorization": f"SOTicket {self.ticket}", **application})
+
+
+class Renewed(Credentials):
+    """A token or ticket that a keeper gets, and renews when it has run out."""
+
+    def __init__(
+        self, keeper: CredentialKeeper, *, shown_as: Callable[[str], Credentials], of_system_user: bool = False
+    ) -> None:
+        self._keeper = keeper
+        self._shown_as = shown_as
+        self.of_system_user = of_system_user
+        self.remedy = "one that was obtained just now is not taken either; check that tenant and user are active"
+
+    def show(self) -> Shown:
+        credential = self._keeper.present()
+        return Shown(self._shown_as(credential.secret).show().headers, credential)
+
+    def renew(self, spent: Credential) -> None:
+        self._keeper.renew(spent)
+
+
+def check_token(name: str, token: str) -> None:
+    """Raise ``ValueError`` that names the field for what cannot be sent in a header."""
+    if not token.isascii() or any(not letter.isprintable() or letter.isspace() for letter in token):
+        raise ValueError(f"{name}: holds a space, a line break or a letter that none has")

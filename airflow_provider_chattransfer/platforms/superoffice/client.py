@@ -3,12 +3,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from ..errors import Interrupted, Limited, Missing, NotUnderstood, RequestRefused, WrongCredentials, as_code
-from ..transport import NO_JSON, Request, Response, Transport, gateway_trouble
-from .auth import Credentials
+from ..errors import (
+    Expired,
+    Interrupted,
+    Limited,
+    Missing,
+    NotCarriedOut,
+    NotUnderstood,
+    RequestRefused,
+    WrongCredentials,
+    as_code,
+)
+from ..transport import FRESH, NO_JSON, Request, Response, Transport, gateway_trouble
+from .auth import Credentials, Shown
+from .tenant import Address, Misdirected
+
+log = logging.getLogger(__name__)
 
 ENTITY_FIELDS = "ChatSessionId,TopicId,User,TransferTo,Status"
 """What is asked of a chat session, and no more: the rest is the customer's name, address and words, and the
@@ -17,15 +33,28 @@ session's key. Fields that are not selected come back as null, so the ones that 
 ONLY_FIELDS = {"$select": ENTITY_FIELDS}
 
 
+CHECK_HOST = "check that host is the address of a WebAPI, up to and without /api/v1"
+
+JUST_OBTAINED = 60.0
+"""Seconds for which a token cannot have run out. An old one that has may be answered with 403 instead of 401
+(SuperOffice's best practices), which else is about rights: no renewal helps, and none is tried for each chat."""
+
+
 class SuperOfficeClient:
     """Calls the WebAPI as one user."""
 
-    def __init__(self, *, base_url: str, credentials: Credentials, transport: Transport) -> None:
-        """``base_url`` is the address up to and without ``/api/v1``."""
-        self.base_url = base_url
-        self._base = f"{base_url}/api/v1/"
-        self._credentials = credentials
+    def __init__(
+        self,
+        *,
+        address: Address,
+        credentials: Credentials,
+        transport: Transport,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.address = address
+        self.credentials = credentials
         self._transport = transport
+        self._clock = clock
 
     def agents(
         self,
@@ -36,30 +65,30 @@ class SuperOfficeClient:
         repeatable: bool = False,
     ) -> Any:
         """``POST Agents/Chat/<method>``. ``None`` where the service answers ``null``: nothing there, or not done."""
-        request = Request(
-            method=f"Agents/Chat/{method}",
-            url=f"{self._base}Agents/Chat/{method}",
-            json=dict(body) if body is not None else None,
-            sends_json=True,
-            query=query,
-            headers=self._headers(),
-            repeatable=repeatable,
+        return self._send(
+            Request(
+                method=f"Agents/Chat/{method}",
+                url=f"Agents/Chat/{method}",
+                json=dict(body) if body is not None else None,
+                sends_json=True,
+                query=query,
+                repeatable=repeatable,
+            )
         )
-        return self._transport.send(request, lambda response: _understand(response, request.method))
 
     def rest(
         self, verb: str, path: str, *, query: Mapping[str, str] | None = None, repeatable: bool | None = None
     ) -> Any:
         """A REST resource; a GET may be repeated unless said otherwise."""
-        request = Request(
-            method=f"{verb} {path}",
-            url=f"{self._base}{path}",
-            verb=verb,
-            query=query,
-            headers=self._headers(),
-            repeatable=verb == "GET" if repeatable is None else repeatable,
+        return self._send(
+            Request(
+                method=f"{verb} {path}",
+                url=path,
+                verb=verb,
+                query=query,
+                repeatable=verb == "GET" if repeatable is None else repeatable,
+            )
         )
-        return self._transport.send(request, lambda response: _understand(response, request.method))
 
     def transfer(self, chat_id: str, *, to: str) -> Any:
         """``TransferChatSession``: ask the associate with the id ``to``; the session as it is then.
@@ -93,8 +122,24 @@ class SuperOfficeClient:
         return self.agents("ChatSessionsForUser", query=ONLY_FIELDS, repeatable=True)
 
     def principal(self) -> Any:
-        """``User/currentPrincipal``: who this user is."""
-        return self.rest("GET", "User/currentPrincipal")
+        """``User/currentPrincipal``: who this user is. Every WebAPI has it."""
+        try:
+            return self.rest("GET", "User/currentPrincipal")
+        except Missing as error:
+            raise NotUnderstood(f"no SuperOffice WebAPI; {CHECK_HOST}", method=error.method, code=error.code) from None
+
+    def topics(self) -> Any:
+        """``ChatTopicsForUser``: the topics in which this user has a role."""
+        return self.agents("ChatTopicsForUser", query={"$select": "ChatTopicId"}, repeatable=True)
+
+    def chat_users(self) -> Any:
+        """The list ``chatuser``: everybody with a chat licence, by associate id."""
+        return self.rest("GET", "MDOList/chatuser", query={"flat": "true", "additional": "associate=True"})
+
+    def newest(self) -> Any:
+        """The archive list ``ChatSession``, its newest row only."""
+        query = {"$select": "chatSessionId", "$orderBy": "chatSessionId desc", "$top": "1"}
+        return self.rest("GET", "ChatSession", query=query)
 
     def presence(self) -> Any:
         """``Presence/GetAll``: which agents are present, and how many chats each has.
@@ -143,21 +188,72 @@ class SuperOfficeClient:
         """Close the connections."""
         self._transport.close()
 
-    def _headers(self) -> dict[str, str]:
-        return {**self._credentials.headers(), "SO-TimeZone": "UTC,includeTZOffset"}
+    def _send(self, request: Request) -> Any:
+        """Send ``request``, its ``url`` being what follows ``/api/v1/``. It is sent once more when it was not carried
+        out because a credential had run out, or because the tenant had moved."""
+        began = self._clock()
+        renewed = moved = False
+        while True:
+            base, shown = self.address.base(), self.credentials.show()
+            if not request.repeatable and self._clock() - began > FRESH:
+                raise NotCarriedOut(
+                    "not sent: signing in took so long that it must be read again", method=request.method
+                )
+            try:
+                return self._send_to(base, request, shown)
+            except Expired as error:
+                if renewed or shown.credential is None:
+                    raise self._unknown(error.code, method=request.method) from None
+                log.info("%s; renewing it", error)
+                self.credentials.renew(shown.credential)
+                renewed = True
+            except Misdirected as error:
+                if moved:
+                    raise
+                log.info("%s; asking where it is", error)
+                self.address.leave(base)
+                moved = True
+
+    def _send_to(self, base: str, request: Request, shown: Shown) -> Any:
+        whole = replace(
+            request,
+            url=f"{base}/api/v1/{request.url}",
+            headers={**shown.headers, "SO-TimeZone": "UTC,includeTZOffset"},
+        )
+
+        def understand(response: Response) -> Any:
+            if response.status in (401, 403):
+                raise self._turned_away(response.status, shown, method=request.method)
+            return _understand(response, request.method)
+
+        return self._transport.send(whole, understand)
+
+    def _turned_away(self, status: int, shown: Shown, *, method: str) -> WrongCredentials:
+        code, renewable = str(status), shown.credential
+        if renewable and (status == 401 or self._clock() - renewable.obtained_at > JUST_OBTAINED):
+            return Expired("the token or ticket has run out", method=method, code=code)
+        if status == 401:
+            return self._unknown(code, method=method)
+        else_ = "" if renewable else f", or {self.credentials.remedy}"
+        return WrongCredentials(
+            f"the user may not do this: give him the right in SuperOffice Admin{else_}", method=method, code=code
+        )
+
+    def _unknown(self, code: str | None, *, method: str) -> WrongCredentials:
+        why = f"the service does not let us in: {self.credentials.remedy}"
+        return WrongCredentials(why, method=method, code=code)
 
 
 def _understand(response: Response, method: str) -> Any:
     """The body of a good answer; raises what a bad one means. A 200 may hold an error object as well."""
     status, body = response.status, response.body
-    if status in (401, 403):
-        raise WrongCredentials("the service does not let us in", method=method, code=str(status))
     if status == 404:
-        raise Missing("not found", method=method, code=str(status))
+        what = f"not found; {CHECK_HOST}" if body is NO_JSON else "not found"
+        raise Missing(what, method=method, code=str(status))
+    if status == 200 and body is NO_JSON:
+        raise NotUnderstood(f"this is no answer of a SuperOffice WebAPI; {CHECK_HOST}", method=method, code="200")
     if status == 421:
-        raise WrongCredentials(
-            "the tenant lives at another address; put it into the connection's host", method=method, code="421"
-        )
+        raise Misdirected("the tenant is not at this address", method=method, code="421")
     if status == 429:
         raise Limited("too many requests", method=method, code="429", retry_after=response.retry_after)
     if status == 204:

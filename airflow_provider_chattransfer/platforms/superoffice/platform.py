@@ -11,9 +11,12 @@ from ...chats.run import Move, Sent, Stop
 from ...chats.settling import Answer, Answered, Refused
 from ..base import ChatPlatform, SendOptions, answer_to
 from ..errors import Missing, NotCarriedOut, NotUnderstood, PlatformError, RequestRefused, WrongCredentials
+from ..examination import Examination
 from ..rate import RateLimit
 from .client import SuperOfficeClient
+from .examining import examine
 from .sessions import ACTIVE, posted_at, read_associate, read_entity, read_row
+from .tenant import OutOfService
 
 RATE_LIMIT = RateLimit(per_second=10.0, burst=10)
 """"No more than 10 API calls per second" (SuperOffice's checklist for custom applications)."""
@@ -37,11 +40,18 @@ for the list: the next chats may be of other topics."""
 CLOCK_TOLERANCE = 2.0
 """Seconds by which two clocks that were compared in whole seconds may differ."""
 
-UNKNOWN_USER = "401"
-"""The status of wrong or expired credentials. They are not tried again in a run: an account may be locked for it."""
+NO_RIGHT = "403"
+"""The status of what a user may not do, to this chat perhaps. Other credentials that are not taken are not tried again
+in a run: an account may be locked for it."""
+
+OWNS_NOTHING = (
+    "a system user has no chats, and SuperOffice lets only a chat's owner send it on and only its receiver accept it; "
+    "put a pattern of the agents' connections into agent_conn_id, such as superoffice_agent_{agent}"
+)
 
 Identities = Callable[[str], SuperOfficeClient]
-"""Finds the client that acts as an associate, by his id; raises ``ValueError`` when there is none."""
+"""Finds the client that acts as an associate, by his id; raises ``ValueError`` when there is none. No request is made,
+and it is asked for each chat."""
 
 
 class SuperOfficePlatform(ChatPlatform):
@@ -57,7 +67,7 @@ class SuperOfficePlatform(ChatPlatform):
     def __init__(self, client: SuperOfficeClient, *, identities: Identities | None = None) -> None:
         """``client`` reads; it also sends when no ``identities`` are given."""
         self.client = client
-        self.account = client.base_url
+        self.account = client.address.account
         self._identities = identities
         self._me: str | None = None
         self._locked_out: dict[str, str] = {}
@@ -71,6 +81,23 @@ class SuperOfficePlatform(ChatPlatform):
                     f"to: {target} is not possible on SuperOffice, which has no transfer to a queue; "
                     "write 'agent:12', or 'queue' to put a chat back into its own"
                 )
+
+    def check_may_send(self) -> None:
+        """Every account may try, but for a system user without the agents' connections."""
+        if self._owns_nothing:
+            raise ValueError(OWNS_NOTHING)
+
+    def why_stuck(self, chat: Chat) -> str | None:
+        """An open chat can be sent on by its owner's identity only."""
+        if chat.closed or chat.owner is None:
+            return None
+        if self._owns_nothing:
+            return OWNS_NOTHING
+        try:
+            self._acting_as(chat.owner)
+        except ValueError as missing:
+            return str(missing)
+        return None
 
     def find_agents_chats(self, agents: Sequence[str]) -> list[Chat]:
         """The sessions that ``agents`` own. A row of the list does not show whether one is pending elsewhere; that
@@ -140,8 +167,15 @@ class SuperOfficePlatform(ChatPlatform):
             return Refused(str(missing))
         return Answered(read_entity(client.accept(chat.id), method="AcceptTransfer"))
 
+    def examine(self) -> Examination:
+        return examine(self.client, identities=self._identities)
+
     def close(self) -> None:
         self.client.close()
+
+    @property
+    def _owns_nothing(self) -> bool:
+        return self._identities is None and self.client.credentials.of_system_user
 
     def _chats_of(self, agent: str) -> list[Chat]:
         rows = self.client.rows(
@@ -186,10 +220,10 @@ class SuperOfficePlatform(ChatPlatform):
         try:
             entity = client.transfer(move.chat.id, to=str(target.id)) if target.is_agent else client.reset(move.chat.id)
         except WrongCredentials as error:
-            if client is self.client:
+            if client is self.client or isinstance(error, OutOfService):
                 raise
             refusal = f"signing in as agent {owner}: {error}"
-            if error.code == UNKNOWN_USER:
+            if error.code != NO_RIGHT:
                 self._locked_out[owner] = refusal
             return Refused(refusal)
         if entity is None:

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an administrator does at a machine of Airflow: test a connection, and register the bot that transfers need.
+
+    python -m airflow_provider_chattransfer test-connection CONN_ID
+    python -m airflow_provider_chattransfer register-bot CONN_ID
+
+Connections are found as Airflow's services find them: in the environment, a secrets backend, or the database. The exit
+code is 0 when all is well, and 1 when it is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .platforms.bitrix24.platform import Bitrix24Platform
+
+PROGRAM = "python -m airflow_provider_chattransfer"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what ``arguments`` say, print what came of it, and return the exit code."""
+    asked = _parser().parse_args(arguments)
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")  # as Airflow's own commands, to find all connections
+    from .platforms.errors import TransferError
+
+    command: Callable[[argparse.Namespace], tuple[bool, str]] = asked.command
+    try:
+        good, told = command(asked)
+    except (ValueError, TransferError) as problem:
+        good, told = False, str(problem)
+    print(told, file=sys.stdout if good else sys.stderr)
+    return 0 if good else 1
+
+
+def test_connection(asked: argparse.Namespace) -> tuple[bool, str]:
+    """What the button Test says of a connection; also where ``[core] test_connection`` switches that off."""
+    from .hooks.base import connection_called, hook_for
+
+    return hook_for(connection_called(asked.conn_id))(asked.conn_id).test_connection()
+
+
+def register_bot(asked: argparse.Namespace) -> tuple[bool, str]:
+    """Register the bot, or find the one that is there; raises ``ValueError`` or a ``PlatformError``."""
+    from .platforms.bitrix24.bots import register_bot
+
+    with _portal(asked.conn_id) as platform:
+        bot = register_bot(platform.client, code=asked.code, name=asked.name)
+    return True, f"Bot {bot.id} with the code {bot.code!r} {'is registered' if bot.is_new else 'was there already'}."
+
+
+def _portal(conn_id: str) -> Bitrix24Platform:
+    from .hooks.base import connection_called, hook_for
+    from .hooks.bitrix24 import Bitrix24Hook
+
+    connection = connection_called(conn_id)
+    if hook_for(connection) is not Bitrix24Hook:
+        raise ValueError(f"conn_id: connection {conn_id!r} is not of type 'bitrix24'; only Bitrix24 transfers by a bot")
+    return Bitrix24Hook.platform(connection, connection.extra_dejson)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=PROGRAM, description="Administer connections to Bitrix24 and SuperOffice.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    test = commands.add_parser("test-connection", help="say whether a connection works, and what it is let do")
+    test.set_defaults(command=test_connection)
+
+    bot = commands.add_parser("register-bot", help="register the bot that transfers on Bitrix24 need, once")
+    bot.add_argument("--code", default="chattransfer", help="the bot's code, which names it for good (%(default)s)")
+    bot.add_argument("--name", default="Chat transfer", help="the bot's name, as operators see it (%(default)s)")
+    bot.set_defaults(command=register_bot)
+
+    for command in (test, bot):
+        command.add_argument("conn_id", metavar="CONN_ID", help="the connection's id")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bot that transfers need: found, and registered where there is none (``imbot.v2.Bot.*``, scope ``imbot``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import NotUnderstood, RequestRefused
+from .auth import SignIn
+from .client import Bitrix24Client, Command
+
+SCOPE = "imbot"
+REGISTER = "imbot.v2.Bot.register"
+
+TOKEN_MAX = 40
+"""Characters of a botToken at most."""
+
+ADVICE: Mapping[str, str] = {
+    "bot_code_already_taken": "another application, or a webhook with another bot_client_id, has a bot of this code: "
+    "choose another code",
+    "bot_limit_exceeded": "there are as many bots already as the portal lets one application have: unregister one",
+    "bot_register_failed": "the portal does not say why: try another code, or a shorter bot_client_id",
+}
+"""What the documented codes of the method call for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """A bot, which is a user of the portal; ``is_new`` tells that it was registered just now."""
+
+    id: str
+    code: str
+    is_new: bool
+
+    def __str__(self) -> str:
+        """A sentence for an administrator."""
+        if self.is_new:
+            return f"The bot {self.code} is registered now; it is user {self.id}."
+        return f"The bot {self.code} was there already, and is as it was; it is user {self.id}."
+
+
+def list_bots(auth: SignIn) -> Command:
+    """The command that lists the bots of an account."""
+    return Command("imbot.v2.Bot.list", {"limit": 50, **_token(auth)})
+
+
+def register_bot(client: Bitrix24Client, *, code: str, name: str) -> Bot:
+    """Register the bot without which no chat is transferred; where one of this code is there, nothing changes.
+
+    A webhook registers it with its ``bot_client_id`` as botToken; an application's bot is known by its token. It is of
+    the type for open lines, and nothing is sent to it: its events could be fetched, and are not. Raises ``ValueError``
+    for what the portal would not take, and a ``PlatformError``.
+    """
+    for field, value in (("code", code), ("name", name)):
+        if not value.strip():
+            raise ValueError(f"{field}: empty; a bot needs one")
+    if len(client.auth.bot_client_id or "") > TOKEN_MAX:
+        raise ValueError(f"bot_client_id: longer than the {TOKEN_MAX} characters that {REGISTER} takes; shorten it")
+    known = client.call(list_bots(client.auth), repeatable=True)
+    fields = {
+        "code": code,
+        "type": "openline",
+        "eventMode": "fetch",
+        "isSupportOpenline": True,
+        "properties": {"name": name},
+        **_token(client.auth),
+    }
+    try:
+        answer = client.call(Command(REGISTER, {"fields": fields}), repeatable=True)
+    except RequestRefused as refused:
+        raise _advised(refused) from None
+    bot = answer.get("bot") if isinstance(answer, Mapping) else None
+    if not isinstance(bot, Mapping) or not bot.get("id"):
+        raise NotUnderstood("the answer names no bot", method=REGISTER)
+    return Bot(id=str(bot["id"]), code=str(bot.get("code") or code), is_new=str(bot["id"]) not in _ids(known))
+
+
+def _token(auth: SignIn) -> Mapping[str, str]:
+    return {} if auth.bot_client_id is None else {"botToken": auth.bot_client_id}
+
+
+def _ids(listed: Any) -> set[str]:
+    bots = listed.get("bots", []) if isinstance(listed, Mapping) else []
+    return {str(bot.get("id")) for bot in bots if isinstance(bot, Mapping)}
+
+
+def _advised(refused: RequestRefused) -> RequestRefused:
+    text = ADVICE.get((refused.code or "").lower())
+    return RequestRefused(text, method=refused.method, code=refused.code) if text else refused

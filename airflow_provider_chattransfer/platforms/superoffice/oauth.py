@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Acting as an agent of SuperOffice online: an access token for a refresh token that he once agreed to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..credentials import Credential
+from ..errors import NotUnderstood, WrongCredentials, as_code
+from ..transport import Request, Response, Transport, gateway_trouble
+from .auth import check_token
+
+METHOD = "login/common/oauth/tokens"
+
+REMEDIES = {
+    "invalid_client": (
+        "client_id and client_secret are not taken; compare them with the application's in SuperOffice's Developer "
+        "Portal"
+    ),
+    "invalid_grant": (
+        "refresh_token is not taken: it is another application's, the tenant's administrator has revoked the "
+        "application's consent, or the user is disabled; look at both in Admin, then let the "
+        "user sign in anew"
+    ),
+    "unauthorized_client": (
+        "the application may not use refresh tokens; that is set where it is registered, in SuperOffice's Developer "
+        "Portal"
+    ),
+}
+"""What to do, by the error codes of RFC 6749, 5.2."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """A refresh token, and the application that it was given to. It is used again and again: "no new refresh_token"
+    comes back (SuperOffice's page on refreshing; its code sends the parameters as a form, not in the address)."""
+
+    host: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    transport: Transport = field(repr=False)
+    clock: Callable[[], float] = field(default=time.time, repr=False)
+
+    def obtain(self, renewal: str | None) -> Credential:
+        """A new access token (``Obtain``). Should a new refresh token come along, it replaces the last one."""
+        asked_at = self.clock()
+        request = Request(
+            method=METHOD,
+            url=f"{self.host}/{METHOD}",
+            form={
+                "grant_type": "refresh_token",
+                "client_id": self.client_id,
+                "client_secret": self.client_secret,
+                "refresh_token": renewal or self.refresh_token,
+            },
+            repeatable=True,
+        )
+        answer = self.transport.send(request, _understand)
+        return Credential(
+            secret=answer["access_token"],
+            obtained_at=asked_at,
+            expires_at=asked_at + float(answer["expires_in"]),
+            renewal=answer.get("refresh_token") or renewal,
+        )
+
+
+def _understand(response: Response) -> Mapping[str, Any]:
+    body: Mapping[str, Any] = response.body if isinstance(response.body, Mapping) else {}
+    if response.status == 429 or response.status >= 500 or not body:
+        raise gateway_trouble(response, method=METHOD)
+    if response.status != 200:
+        code = as_code(body.get("error")) or str(response.status)
+        why = REMEDIES.get(code, "the service gives out no access token; check client_id, client_secret, refresh_token")
+        raise WrongCredentials(why, method=METHOD, code=code)
+    try:
+        check_token("access_token", str(body["access_token"] or " "))
+        float(body["expires_in"])
+    except (KeyError, TypeError, ValueError):
+        raise NotUnderstood("the answer holds no access token", method=METHOD) from None
+    return body

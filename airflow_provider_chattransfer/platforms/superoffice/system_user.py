@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Acting as the application itself: a ticket for a signed system token. It sees every chat, and owns none.
+
+The facts are those of SuperOffice's pages on the system user and on validating its tokens, and of its own samples.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from ..credentials import Credential
+from ..errors import NotUnderstood, WrongCredentials
+from ..transport import Request, Response, Transport, gateway_trouble
+from .auth import check_token
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+METHOD = "Login/api/PartnerSystemUser/Authenticate"
+KEYS = "login/.well-known/jwks"
+
+ISSUER = "SuperOffice AS"
+CLAIM = "http://schemes.superoffice.net/identity/"
+
+USED_FOR = 5 * 3600.0
+"""Seconds after which a ticket is replaced. It lives for six hours after its last use, and is to be asked for
+"not more than about once per hour"."""
+
+LEEWAY = 60.0
+"""Seconds by which two clocks may differ; a token lives for some minutes."""
+
+REMEDIES = {
+    "Revoked": "the tenant's administrator has revoked his consent to the application; he can give it again in Admin",
+    "Expired": "the tenant's consent to the application has expired; its administrator can give it again in Admin",
+    "Denied": (
+        "system_user_token, client_secret and tenant do not belong together, or the tenant's administrator has not "
+        "approved the application; compare them with the application's in SuperOffice's Developer Portal"
+    ),
+    "NeedsReapproval": (
+        "the application has changed since the tenant's administrator approved it; he can approve it again in Admin"
+    ),
+    "InvalidRedirectUrl": "the application's redirect address is not registered; see SuperOffice's Developer Portal",
+    "InvalidTimestamp": "the time in the signed token is not taken",
+    "InvalidSignature": (
+        "private_key is not the key of this application; take the one whose public half is registered in "
+        "SuperOffice's Developer Portal"
+    ),
+}
+"""What to do, by the service's ``AuthorizeErrorCode``."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemUser:
+    """What an application needs to act as itself in a tenant. ``host`` is the base URL of the sign-in."""
+
+    host: str
+    tenant: str
+    client_secret: str = field(repr=False)
+    token: str = field(repr=False)
+    key: RSAPrivateKey = field(repr=False)
+    transport: Transport = field(repr=False)
+    clock: Callable[[], float] = field(default=time.time, repr=False)
+
+    def obtain(self, renewal: str | None) -> Credential:
+        """A new ticket (``Obtain``); nothing but the signed token is needed for it."""
+        asked_at = self.clock()
+        request = Request(
+            method=METHOD,
+            url=f"{self.host}/{METHOD}",
+            json={
+                "SignedSystemToken": self._signed(asked_at),
+                "ApplicationToken": self.client_secret,
+                "ContextIdentifier": self.tenant,
+                "ReturnTokenType": "JWT",
+            },
+            repeatable=True,
+        )
+        claims = self._validated(self.transport.send(request, self._understand))
+        return Credential(
+            secret=str(claims[CLAIM + "ticket"]),
+            obtained_at=asked_at,
+            expires_at=asked_at + USED_FOR,
+        )
+
+    def _signed(self, now: float) -> str:
+        """The token and the time in whole minutes of UTC, and their signature."""
+        data = f"{self.token}.{datetime.fromtimestamp(now, UTC):%Y%m%d%H%M}"
+        return f"{data}.{b64encode(self.key.sign(data.encode(), PKCS1v15(), SHA256())).decode()}"
+
+    def _understand(self, response: Response) -> str:
+        """The JSON web token; a refusal comes with status 200 as well, and ``IsSuccessful`` false."""
+        body = response.body
+        if not isinstance(body, Mapping) or response.status == 429 or response.status >= 500:
+            raise gateway_trouble(response, method=METHOD)
+        if response.status == 200 and body.get("IsSuccessful") is True and isinstance(body.get("Token"), str):
+            return str(body["Token"])
+        words = re.findall(r"\w+", str(body.get("ErrorMessage")))
+        code = next((word for word in words if word in REMEDIES), None)
+        why = REMEDIES.get(code or "", "the service gives out no ticket; check system_user_token and client_secret")
+        if code == "InvalidTimestamp":
+            why += self._clocks()
+        raise WrongCredentials(why, method=METHOD, code=code or str(response.status))
+
+    def _validated(self, token: str) -> Mapping[str, Any]:
+        """The claims of ``token``, if the service has signed it just now and for this tenant."""
+        try:
+            key = jwt.PyJWK.from_dict(self._key_called(str(jwt.get_unverified_header(token).get("kid"))))
+            claims = jwt.decode(
+                token,
+                key.key,
+                algorithms=["RS256"],
+                issuer=ISSUER,
+                leeway=LEEWAY,
+                options={"verify_aud": False, "require": ["exp", "iss", "aud"]},
+            )
+        except (jwt.ExpiredSignatureError, jwt.ImmatureSignatureError):
+            raise WrongCredentials(
+                "the service's token is not of this time" + self._clocks(), method=METHOD, code="InvalidTime"
+            ) from None
+        except (jwt.PyJWTError, ValueError) as error:
+            raise NotUnderstood(f"the token is not one of SuperOffice: {type(error).__name__}", method=METHOD) from None
+        self._check(claims)
+        return claims
+
+    def _check(self, claims: Mapping[str, Any]) -> None:
+        """For whom the token is: the audience is the tenant's serial number."""
+        if claims["aud"] != f"spn:{claims.get(CLAIM + 'serial')}":
+            raise NotUnderstood("the token is for another audience", method=METHOD)
+        if str(claims.get(CLAIM + "ctx")).casefold() != self.tenant.casefold():
+            raise NotUnderstood("the token is for another tenant", method=METHOD)
+        try:
+            check_token("ticket", str(claims.get(CLAIM + "ticket") or " "))
+        except ValueError:
+            raise NotUnderstood("the token holds no ticket", method=METHOD) from None
+
+    def _key_called(self, kid: str) -> dict[str, Any]:
+        request = Request(method=KEYS, url=f"{self.host}/{KEYS}", verb="GET", repeatable=True)
+        for key in self.transport.send(request, _key_set):
+            if isinstance(key, dict) and key.get("kid") == kid and key.get("kty") == "RSA":
+                return key
+        raise NotUnderstood("the token is signed with a key that SuperOffice does not publish", method=METHOD)
+
+    def _clocks(self) -> str:
+        ahead = self.transport.clock_ahead
+        return (
+            f": the service's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's; set "
+            "this machine's clock, by NTP at best"
+        )
+
+
+def _key_set(response: Response) -> list[Any]:
+    keys = response.body.get("keys") if isinstance(response.body, Mapping) else None
+    if response.status != 200 or not isinstance(keys, list):
+        raise gateway_trouble(response, method=KEYS)
+    return keys

@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an administrator asks without the UI: whether a connection works, and for the bot that transfers need."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_chattransfer.__main__ import main
+from airflow_provider_chattransfer.hooks.base import ChatPlatformHook, connection_called, hook_for
+
+from ..ways_of_signing_in import WAYS, Way
+from .conftest import Sandbox
+
+TEN_SECONDS = 10.0
+Connect = Callable[..., None]
+
+
+@pytest.fixture
+def connect(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Connect:
+    """Makes the connection ``mine``."""
+
+    def connect(connection: dict[str, Any]) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps(connection))
+
+    return connect
+
+
+def webhook(url: str, **fields: Any) -> dict[str, Any]:
+    """A connection to the sandbox's portal."""
+    extra = {"bot_client_id": "chattransfer", "requests_per_second": 1000, "burst": 1000}
+    return {"conn_type": "bitrix24", "host": url, "login": "1", "password": "secretcode", "extra": extra, **fields}
+
+
+class TestTestConnection:
+    @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+    def test_says_what_a_connection_is_let_do(
+        self, sandbox: Sandbox, connect: Connect, capsys: pytest.CaptureFixture[str], way: Way
+    ) -> None:
+        sandbox.reset(**{service: dict(settings) for service, settings in way.settings.items()})
+        connect(way.connection(sandbox.url))
+        assert main(["test-connection", "mine"]) == 0
+        told = capsys.readouterr().out
+        assert told.splitlines()[-1].startswith("Signed in to ")
+        assert [secret for secret in way.secrets() if secret in told] == []
+
+    def test_fails_with_what_is_wrong(
+        self, sandbox: Sandbox, connect: Connect, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        connect(webhook(sandbox.url, password="anothercode"))
+        assert main(["test-connection", "mine"]) == 1
+        captured = capsys.readouterr()
+        assert "INVALID_CREDENTIALS" in captured.err
+        assert "anothercode" not in captured.err + captured.out
+
+    @pytest.mark.parametrize("command", ["test-connection", "register-bot"])
+    def test_of_a_mistyped_id_says_so(self, sandbox: Sandbox, capsys: pytest.CaptureFixture[str], command: str) -> None:
+        assert main([command, "bitrix24_defolt"]) == 1
+        assert "there is no connection 'bitrix24_defolt'" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("command", ["test-connection", "register-bot"])
+    def test_of_another_type_says_so(self, connect: Connect, capsys: pytest.CaptureFixture[str], command: str) -> None:
+        connect({"conn_type": "http", "host": "https://hush:hush@example.com", "password": "hush"})
+        assert main([command, "mine"]) == 1
+        told = capsys.readouterr().err
+        assert "is of type 'http'; chats can be moved on bitrix24 and superoffice" in told
+        assert "hush" not in told
+
+    def test_is_a_command(self, sandbox: Sandbox) -> None:
+        done = command("test-connection", "bitrix24_default")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("Signed in to 127.0.0.1")
+
+    def test_finds_a_connection_that_was_saved_in_the_form(self, sandbox: Sandbox) -> None:
+        from airflow.configuration import conf
+        from airflow.models.connection import Connection
+        from airflow.utils.session import create_session
+
+        saved = Connection(
+            conn_id="saved", uri=None, **{**webhook(sandbox.url), "extra": {"bot_client_id": "chattransfer"}}
+        )
+        with create_session() as session:
+            session.add(saved)
+        try:
+            done = command("test-connection", "saved", AIRFLOW__CORE__FERNET_KEY=conf.get("core", "fernet_key"))
+            assert "Signed in to 127.0.0.1" in done.stdout, done
+        finally:
+            with create_session() as session:
+                session.query(Connection).filter_by(conn_id="saved").delete()
+
+    @pytest.mark.parametrize("arguments", [[], ["test-connection"], ["explode", "mine"]])
+    def test_explains_itself(self, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+        with pytest.raises(SystemExit) as exit_code:
+            main(arguments)
+        assert exit_code.value.code == 2
+        assert "usage: python -m airflow_provider_chattransfer" in capsys.readouterr().err
+
+
+class TestRegisterBot:
+    def test_registers_it_once(self, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+        sandbox.reset(bitrix24={"bots": []})
+        arguments = ["register-bot", "bitrix24_default", "--name", "Shift change"]
+        assert main(arguments) == 0
+        first = capsys.readouterr().out
+        assert "with the code 'chattransfer' is registered." in first
+        assert main(arguments) == 0
+        assert capsys.readouterr().out == first.replace("is registered", "was there already")
+
+    def test_says_what_the_portal_refuses(
+        self, sandbox: Sandbox, connect: Connect, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        sandbox.reset(bitrix24={"webhooks": [{"user": 1, "code": "secretcode", "scopes": ["imopenlines"]}]})
+        assert main(["register-bot", "bitrix24_default"]) == 1
+        assert "imbot" in capsys.readouterr().err
+
+    def test_is_not_for_superoffice(self, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["register-bot", "superoffice_default"]) == 1
+        assert "not of type 'bitrix24'" in capsys.readouterr().err
+
+
+@contextmanager
+def listening(serve: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A server that treats each connection by ``serve``; its address."""
+    over = threading.Event()
+
+    def accept() -> None:
+        while not over.is_set():
+            with suppress(OSError):
+                one, _ = listener.accept()
+                threading.Thread(target=serve, args=(one,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            over.set()
+
+
+def silent(one: socket.socket) -> None:
+    """Never answers."""
+    with one, suppress(OSError):
+        while one.recv(65536):
+            pass
+        time.sleep(60)
+
+
+def dripping(one: socket.socket) -> None:
+    """Answers a byte at a time."""
+    with one, suppress(OSError):
+        one.recv(65536)
+        one.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n")
+        for _ in range(1000):
+            one.sendall(b" ")
+            time.sleep(0.5)
+
+
+def chattering(one: socket.socket) -> None:
+    """Never comes to the end of its headers."""
+    with one, suppress(OSError):
+        one.recv(65536)
+        one.sendall(b"HTTP/1.1 200 OK\r\n")
+        for number in range(99):
+            one.sendall(f"X-{number}: 1\r\n".encode())
+            time.sleep(0.5)
+
+
+CONNECTIONS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "bitrix24": webhook,
+    "oauth": lambda url: {
+        "conn_type": "bitrix24",
+        "host": "https://portal.invalid",
+        "extra": {
+            "oauth_client_id": "app",
+            "oauth_client_secret": "hushhush",
+            "oauth_refresh_token": f"hushhush{time.time_ns()}",
+            "oauth_host": url,
+        },
+    },
+    "superoffice": lambda url: {"conn_type": "superoffice", "host": url, "login": "x", "password": "hushhush"},
+}
+
+
+class TestTheButton:
+    """Answers below ten seconds, whatever the service does; never raises, and tells no secret."""
+
+    @pytest.mark.parametrize("kind", CONNECTIONS)
+    @pytest.mark.parametrize("serve", [silent, dripping, chattering])
+    def test_does_not_wait_for_a_server_that_does_not_answer(
+        self, connect: Connect, serve: Callable[[socket.socket], None], kind: str
+    ) -> None:
+        with listening(serve) as url:
+            connect(CONNECTIONS[kind](url))
+            good, told = pressed()
+        assert not good
+        assert "answer" in told
+        assert "hush" not in told
+
+    def test_does_not_wait_for_a_name_that_is_not_found(
+        self, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def slow(*_: object, **__: object) -> None:
+            time.sleep(30)
+
+        connect(webhook("https://portal.invalid"))
+        monkeypatch.setattr(socket, "getaddrinfo", slow)
+        good, told = pressed()
+        assert (good, told) == (False, "No answer of the service within 8 seconds.")
+
+    @pytest.mark.parametrize("error", [RuntimeError("hushhush"), KeyError("hushhush"), OSError("hushhush")])
+    def test_raises_nothing(
+        self, sandbox: Sandbox, connect: Connect, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
+        def broken(*_: object, **__: object) -> None:
+            raise error
+
+        connect(webhook(sandbox.url))
+        hook = hook_for(connection_called("mine"))
+        monkeypatch.setattr(hook, "platform", broken)
+        good, told = hook("mine").test_connection()
+        assert (good, told) == (False, f"The connection could not be tested: {type(error).__name__}")
+
+    def test_names_no_connection_but_the_field(self, sandbox: Sandbox, connect: Connect) -> None:
+        connect(webhook(sandbox.url, login=""))
+        good, told = pressed()
+        assert not good
+        assert told.startswith("login: "), "Airflow tests under an id of its own, which means nothing to anybody"
+
+    def test_works_on_a_worker_as_airflow_3_3_lets_it(
+        self, sandbox: Sandbox, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        supervisor: Any = pytest.importorskip("airflow.sdk.execution_time.connection_test_supervisor")
+        answers: list[tuple[Any, ...]] = []
+        saved = webhook(sandbox.url)
+        given = SimpleNamespace(
+            conn_id="given", schema_=None, port=None, **{**saved, "extra": json.dumps(saved["extra"])}
+        )
+        tests = SimpleNamespace(
+            get_connection=lambda _: given, update_state=lambda _, state, told: answers.append((state.value, told))
+        )
+        monkeypatch.setattr(supervisor, "Client", lambda **_: SimpleNamespace(connection_tests=tests))
+        supervisor.supervise_connection_test(
+            connection_test_id="1", connection_id="given", timeout=10, token="", server="http://127.0.0.1"
+        )
+        ((state, told),) = answers
+        assert (state, told.partition(" ")[0]) == ("success", "Signed"), told
+
+
+def pressed() -> tuple[bool, str]:
+    """What the button says, in time."""
+    began = time.monotonic()
+    hook: ChatPlatformHook = hook_for(connection_called("mine"))("mine")
+    result = hook.test_connection()
+    assert time.monotonic() - began < TEN_SECONDS
+    return result
+
+
+def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a shell would."""
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "airflow_provider_chattransfer", *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )

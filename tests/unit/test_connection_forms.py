@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The forms of connections: what Airflow 3.1 is given equals what newer ones are given, and both are what they want."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib import resources
+from typing import Any
+
+import jsonschema
+import pytest
+from airflow._shared.secrets_masker import should_hide_value_for_key
+
+from airflow_provider_chattransfer.connection_forms import FORMS, ConnectionForm, Kind
+from airflow_provider_chattransfer.hooks.base import ChatPlatformHook
+from airflow_provider_chattransfer.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_chattransfer.hooks.superoffice import SuperOfficeHook
+
+from ..ways_of_signing_in import OWN_SECRETS, STANDARD, WAYS, Way
+
+HOOKS: tuple[type[ChatPlatformHook], ...] = (Bitrix24Hook, SuperOfficeHook)
+BOTH = pytest.mark.parametrize("hook", HOOKS)
+FORM = pytest.mark.parametrize("form", FORMS.values(), ids=str)
+
+
+def schema(name: str) -> Any:
+    return json.loads(resources.files("airflow").joinpath(name).read_text())
+
+
+@pytest.fixture
+def shown_by_airflow_3_1(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The form's fields as Airflow 3.1 shows them: made of a hook's widgets, wtforms mocked as its API server does."""
+    from unittest.mock import MagicMock
+
+    from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+    from airflow.providers_manager import ConnectionFormWidgetInfo
+
+    wtforms, validators = MagicMock(), MagicMock()
+    wtforms.StringField = HookMetaService.MockStringField
+    wtforms.IntegerField = HookMetaService.MockIntegerField
+    wtforms.PasswordField = HookMetaService.MockPasswordField
+    validators.Optional, validators.any_of = HookMetaService.MockOptional, HookMetaService.MockEnum
+    monkeypatch.setitem(sys.modules, "wtforms", wtforms)
+    monkeypatch.setitem(sys.modules, "wtforms.validators", validators)
+
+    def shown(hook: type[ChatPlatformHook]) -> Any:
+        widgets = {
+            f"extra__{hook.conn_type}__{key}": ConnectionFormWidgetInfo(
+                hook_class_name="", package_name="", field=field, field_name=key, is_sensitive=False
+            )
+            for key, field in hook.get_connection_form_widgets().items()
+        }
+        return HookMetaService._convert_extra_fields(widgets)[hook.conn_type]
+
+    return shown
+
+
+class TestTheFormOfAirflow31:
+    """The two class methods of a hook."""
+
+    @BOTH
+    def test_has_the_fields_of_the_providers_information(
+        self, shown_by_airflow_3_1: Any, hook: type[ChatPlatformHook]
+    ) -> None:
+        expected = {
+            key: {
+                "title": field["label"],
+                "description": field["description"],
+                "type": ["string" if "number" in field["schema"]["type"] else field["schema"]["type"][0], "null"],
+                "format": field["schema"].get("format"),
+                "enum": field["schema"].get("enum"),
+            }
+            for key, field in FORMS[hook.conn_type].conn_fields().items()
+        }
+        found = {
+            key: {
+                "title": field["schema"]["title"],
+                "description": field["description"],
+                **{name: field["schema"].get(name) for name in ("type", "format", "enum")},
+            }
+            for key, field in shown_by_airflow_3_1(hook).items()
+        }
+        assert found == expected
+        assert list(found) == list(expected)
+
+    @BOTH
+    def test_is_valid_by_airflows_schema(self, hook: type[ChatPlatformHook]) -> None:
+        jsonschema.validate(hook.get_ui_field_behaviour(), schema("customized_form_field_behaviours.schema.json"))
+
+    @BOTH
+    def test_calls_airflows_own_fields_the_same(self, hook: type[ChatPlatformHook]) -> None:
+        told = hook.get_ui_field_behaviour()
+        assert {key.replace("_", "-"): value for key, value in told.items()} == FORMS[
+            hook.conn_type
+        ].ui_field_behaviour()
+
+
+class TestAForm:
+    @FORM
+    def test_has_each_field_once_with_a_label_and_help(self, form: ConnectionForm) -> None:
+        fields = [field for _, field in form.fields()]
+        assert len({field.key for field in fields}) == len({field.label for field in fields}) == len(fields)
+        assert [field.key for field in fields if not field.label or not field.help.endswith(".")] == []
+
+    @FORM
+    def test_has_choices_where_and_only_where_one_is_made(self, form: ConnectionForm) -> None:
+        assert all(bool(field.choices) == (field.kind is Kind.CHOICE) for _, field in form.fields())
+
+    @FORM
+    def test_demands_no_field_since_each_way_of_signing_in_leaves_some_empty(self, form: ConnectionForm) -> None:
+        assert all("null" in field["schema"]["type"] for field in form.conn_fields().values())
+
+    @FORM
+    def test_has_no_default_since_airflow_would_show_stars_for_some(self, form: ConnectionForm) -> None:
+        assert all("default" not in field["schema"] for field in form.conn_fields().values())
+
+    @pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.name))
+    def test_has_the_fields_of_every_way_of_signing_in(self, way: Way) -> None:
+        form = FORMS[way.conn_type]
+        known = {*STANDARD, *(field.key for _, field in form.fields())}
+        assert set(way.fields("http://127.0.0.1:1")) <= known
+        assert {each.key for each in form.standard} == set(STANDARD)
+
+
+class TestASecret:
+    """Airflow hides what sounds like one, by the name of its field."""
+
+    def test_is_known_to_airflow_by_its_name_but_for_those_that_the_page_tells(self) -> None:
+        secrets = {field.key for form in FORMS.values() for _, field in form.fields() if field.kind is Kind.SECRET}
+        assert {key for key in secrets if not should_hide_value_for_key(key)} == set(OWN_SECRETS)
+
+    def test_nothing_else_sounds_like_one_but_the_choice_of_a_token_store(self) -> None:
+        plain = {field.key for form in FORMS.values() for _, field in form.fields() if field.kind is not Kind.SECRET}
+        assert {key for key in plain if should_hide_value_for_key(key)} == {"token_store"}
+
+
+class TestTheTable:
+    def test_imports_nothing_heavy(self) -> None:
+        code = (
+            "import sys; from airflow_provider_chattransfer.get_provider_info import get_provider_info as info; info();"
+            "print(sorted({name.partition('.')[0] for name in sys.modules} & {'airflow', 'requests', 'wtforms'}))"
+        )
+        told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+        assert told.stdout.strip() == "[]"
