@@ -269,6 +269,7 @@ def no_pauses() -> Iterator[None]:
     with (
         patch(f"{PACKAGE}.chats.run.PAUSES", (0.0, 0.01)),
         patch(f"{PACKAGE}.platforms.transport.ATTEMPTS", 3),
+        patch(f"{PACKAGE}.retry_policy.LONGEST_DELAY", 0.1),
         patch(f"{PACKAGE}.platforms.transport._pause", lambda _: 0.01),
         patch.object(RateGate, "close_for", lambda *_, **__: None),
         patch.object(Transport, "pause", lambda *_: None),
