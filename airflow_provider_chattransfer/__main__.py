@@ -50,7 +50,7 @@ def register_bot(asked: argparse.Namespace) -> tuple[bool, str]:
 
     with _portal(asked.conn_id) as platform:
         bot = register_bot(platform.client, code=asked.code, name=asked.name)
-    return True, f"Bot {bot.id} with the code {bot.code!r} {'is registered' if bot.is_new else 'was there already'}."
+    return True, str(bot)
 
 
 def _portal(conn_id: str) -> Bitrix24Platform:

@@ -157,7 +157,7 @@ class _TransferOperator(BaseOperator):
         counts = Counter(transfer.source for transfer in ledger.plan)
         for source, count in counts.items():
             if source is not None and source.is_agent and (why := platform.why_stuck(Chat(id="", owner=source.id))):
-                self.log.warning("%d chats of %s cannot be moved: %s", count, source, why)
+                self.log.warning("None of the %d chats of %s can be sent: %s", count, source, why)
 
     @staticmethod
     def _turn(context: Context, platform: ChatPlatform, ledger: Ledger) -> Turn:

@@ -113,9 +113,9 @@ class TestRegisterBot:
         arguments = ["register-bot", "bitrix24_default", "--name", "Shift change"]
         assert main(arguments) == 0
         first = capsys.readouterr().out
-        assert "with the code 'chattransfer' is registered." in first
+        assert "The bot chattransfer is registered now" in first
         assert main(arguments) == 0
-        assert capsys.readouterr().out == first.replace("is registered", "was there already")
+        assert capsys.readouterr().out == first.replace("is registered now", "was there already, and is as it was")
 
     def test_says_what_the_portal_refuses(
         self, sandbox: Sandbox, connect: Connect, capsys: pytest.CaptureFixture[str]

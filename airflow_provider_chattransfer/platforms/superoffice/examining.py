@@ -81,10 +81,10 @@ def _by_agents(client: SuperOfficeClient, identities: Callable[[str], SuperOffic
     yield Right("transfer", missing=nobody, needed=True)
     yield Right("accept", missing=nobody)
     if without and nobody is None:
-        some = list(without.items())[:NAMED]
-        more = f", and so for {len(without) - NAMED} more" if len(without) > NAMED else ""
-        named = " or ".join(agent for agent, _ in some)
-        yield Right(f"act as agent {named}", missing="; ".join(why for _, why in some) + more)
+        named = ", ".join(list(without)[:NAMED])
+        more = f" and {len(without) - NAMED} others" if len(without) > NAMED else ""
+        likewise = "; and so for each of them" if len(without) > 1 else ""
+        yield Right(f"act as agent {named}{more}", missing=f"{next(iter(without.values()))}{likewise}")
 
 
 def _why_not(identities: Callable[[str], SuperOfficeClient], agent: str) -> str | None:
