@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
-from ..connection_forms import FORMS
 from ..get_provider_info import hook_class_names
 from ..platforms.errors import TransferError
 from .masking import hide, hide_secrets_of
@@ -76,16 +75,6 @@ class ChatPlatformHook(BaseHook):
         connection = connection_called(self.conn_id)
         with self.platform(connection, connection.extra_dejson, patient=False) as platform:
             return platform.examine()
-
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """The form's own fields, for Airflow 3.1; newer ones read them from the provider's information."""
-        return FORMS[cls.conn_type].form_widgets()
-
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """What Airflow's own fields are called in that form, for Airflow 3.1."""
-        return FORMS[cls.conn_type].form_behaviour()
 
     @classmethod
     def open(cls, connection: Connection, extra: Mapping[str, Any], *, patient: bool = True) -> ChatPlatform:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..connection_forms import BITRIX24
 from .base import ChatPlatformHook, credential_keeper, transport_to
 
 if TYPE_CHECKING:
@@ -60,6 +61,16 @@ class Bitrix24Hook(ChatPlatformHook):
         with self.get_conn() as platform:
             (result,) = carry_out(hand_over([transfer], chunk=1), platform, options=SendOptions(bot_leaves=leave))
         return result.to_json()
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """The form's own fields, for Airflow 3.1, which looks for this in the class itself and not in its bases."""
+        return BITRIX24.form_widgets()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """What Airflow's own fields are called in that form, for Airflow 3.1."""
+        return BITRIX24.form_behaviour()
 
     @classmethod
     def platform(cls, connection: Connection, extra: Mapping[str, Any], *, patient: bool = True) -> Bitrix24Platform:

@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from ..connection_forms import SUPEROFFICE
 from .base import ChatPlatformHook, connection_called, credential_keeper, transport_to
 
 if TYPE_CHECKING:
@@ -56,6 +57,16 @@ class SuperOfficeHook(ChatPlatformHook):
     conn_type = "superoffice"
     default_conn_name = "superoffice_default"
     hook_name = "SuperOffice"
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """The form's own fields, for Airflow 3.1, which looks for this in the class itself and not in its bases."""
+        return SUPEROFFICE.form_widgets()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """What Airflow's own fields are called in that form, for Airflow 3.1."""
+        return SUPEROFFICE.form_behaviour()
 
     @classmethod
     def platform(cls, connection: Connection, extra: Mapping[str, Any], *, patient: bool = True) -> SuperOfficePlatform:

@@ -86,6 +86,11 @@ class TestTheFormOfAirflow31:
         assert list(found) == list(expected)
 
     @BOTH
+    def test_is_where_it_looks(self, hook: type[ChatPlatformHook]) -> None:
+        """In the class of the hook; what a base class has it takes for another hook's."""
+        assert {"get_connection_form_widgets", "get_ui_field_behaviour"} <= vars(hook).keys()
+
+    @BOTH
     def test_is_valid_by_airflows_schema(self, hook: type[ChatPlatformHook]) -> None:
         jsonschema.validate(hook.get_ui_field_behaviour(), schema("customized_form_field_behaviours.schema.json"))
 
