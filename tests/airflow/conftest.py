@@ -13,6 +13,7 @@ from unittest.mock import patch
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_chattransfer.hooks.credential_stores import PREFIX
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from airflow_provider_chattransfer.testing.connections import as_environment
 from airflow_provider_chattransfer.testing.sandbox import ChatSandbox
@@ -44,12 +45,23 @@ class Sandbox(ChatSandbox):
 
 @pytest.fixture
 def sandbox(sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """A fresh sandbox with quick people, and connections to it."""
+    """A fresh sandbox with quick people, connections to it, and no token left of another one."""
     sandbox = Sandbox(sandbox_server)
     sandbox.reset()
+    forget_tokens()
     for name, value in as_environment(sandbox.connections()).items():
         monkeypatch.setenv(name, value)
     return sandbox
+
+
+def forget_tokens() -> None:
+    """Delete the Variables in which connections keep their tokens."""
+    from airflow.models.variable import Variable
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        session.execute(delete(Variable).where(Variable.key.startswith(PREFIX)))
 
 
 @dataclass

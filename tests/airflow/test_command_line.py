@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_chattransfer.__main__ import main
+from airflow_provider_chattransfer.hooks import base
 from airflow_provider_chattransfer.hooks.base import ChatPlatformHook, connection_called, hook_for
 
 from ..ways_of_signing_in import WAYS, Way
@@ -198,9 +199,16 @@ class TestTheButton:
     @pytest.mark.parametrize("kind", CONNECTIONS)
     @pytest.mark.parametrize("serve", [silent, dripping, chattering])
     def test_does_not_wait_for_a_server_that_does_not_answer(
-        self, connect: Connect, serve: Callable[[socket.socket], None], kind: str
+        self, connect: Connect, monkeypatch: pytest.MonkeyPatch, serve: Callable[[socket.socket], None], kind: str
     ) -> None:
+        monkeypatch.setattr(base, "TEST_SECONDS", 1.0)
         with listening(serve) as url:
+            connect(CONNECTIONS[kind](url))
+            assert pressed() == (False, "No answer of the service within 1 seconds.")
+
+    @pytest.mark.parametrize("kind", CONNECTIONS)
+    def test_gives_up_by_itself_on_one_that_is_silent(self, connect: Connect, kind: str) -> None:
+        with listening(silent) as url:
             connect(CONNECTIONS[kind](url))
             good, told = pressed()
         assert not good

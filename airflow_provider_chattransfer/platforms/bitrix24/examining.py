@@ -34,8 +34,9 @@ def examine(client: Bitrix24Client) -> Examination:
     try:
         profile, scopes, bots, sessions = client.batches(commands)
     except Unreachable as error:
-        field = "ca_bundle" if "certificate" in error.args[0] else "host"
-        raise Unreachable(f"{error.args[0]}; check {field} of the connection", method=error.method) from None
+        told = error.args[0]
+        advice = "" if "ca_bundle" in told else "; check host of the connection"
+        raise Unreachable(f"{told}{advice}", method=error.method) from None
     if not isinstance(scopes, list) or not isinstance(profile, Mapping):
         raise next(
             (each for each in (profile, scopes) if isinstance(each, PlatformError)),
