@@ -21,7 +21,7 @@ bench: $(READY)  ## measure requests, time and memory of bulk runs
 
 chaos: $(READY)  ## kill workers at random moments among random faults, and count who was lost or moved twice
 	$(BIN)/python -m tests.chaos
-	$(BIN)/python -m pytest -m cluster tests/chaos
+	$(BIN)/python -m pytest -m cluster tests/chaos tests/airflow
 
 airflow: $(READY)  ## start Airflow with the sandbox beside it
 	$(BIN)/python -m demo.standalone

@@ -195,6 +195,7 @@ def airflow(sandbox_server: SandboxServer, folder: Path) -> Iterator[StandaloneA
         yield airflow
 
 
+@pytest.mark.cluster
 class TestARealAirflow:
     """With a scheduler, a triggerer, and tasks in processes of their own."""
 

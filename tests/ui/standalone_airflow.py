@@ -17,8 +17,8 @@ from types import TracebackType
 
 import requests
 
-START_SECONDS = 120.0
-STOP_SECONDS = 30.0
+START_SECONDS = 240.0
+STOP_SECONDS = 60.0
 
 
 class StandaloneAirflow:
