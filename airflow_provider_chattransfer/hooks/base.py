@@ -47,14 +47,13 @@ class ChatPlatformHook(BaseHook):
         super().__init__()
         self.conn_id = conn_id or self.default_conn_name
 
-    def get_conn(self, *, patient: bool = True) -> ChatPlatform:
+    def get_conn(self) -> ChatPlatform:
         """The platform that the connection describes. No request is made.
 
-        One that is not ``patient`` makes each request once, and waits for it for seconds only. Raises ``ValueError``
-        for a connection that is missing or wrong, naming it and the field.
+        Raises ``ValueError`` for a connection that is missing or wrong, naming it and the field.
         """
         connection = connection_called(self.conn_id)
-        return self.open(connection, connection.extra_dejson, patient=patient)
+        return self.open(connection, connection.extra_dejson)
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether the connection works, and some sentences about it, for the button Test; below ten seconds.
@@ -77,17 +76,20 @@ class ChatPlatformHook(BaseHook):
             return platform.examine()
 
     @classmethod
-    def open(cls, connection: Connection, extra: Mapping[str, Any], *, patient: bool = True) -> ChatPlatform:
+    def open(cls, connection: Connection, extra: Mapping[str, Any]) -> ChatPlatform:
         """The platform of ``connection`` with its parsed ``extra``; raises ``ValueError`` as ``get_conn`` does."""
         try:
-            return cls.platform(connection, extra, patient=patient)
+            return cls.platform(connection, extra)
         except ValueError as problem:
             raise ValueError(f"connection {connection.conn_id!r}: {problem}") from None
 
     @classmethod
     @abstractmethod
-    def platform(cls, connection: Connection, extra: Mapping[str, Any], *, patient: bool) -> ChatPlatform:
-        """Build the platform; raises ``ValueError`` that names the wrong field."""
+    def platform(cls, connection: Connection, extra: Mapping[str, Any], *, patient: bool = True) -> ChatPlatform:
+        """Build the platform; one that is not ``patient`` makes each request once, and waits for seconds only.
+
+        Raises ``ValueError`` that names the wrong field.
+        """
 
 
 def connection_called(conn_id: str) -> Connection:
