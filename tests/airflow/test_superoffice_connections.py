@@ -417,34 +417,34 @@ class TestBadInput:
         assert ran.results["task"]["counts"]["requested"] == len(THEIRS)
 
 
-def tested(**scenario: Any) -> Callable[[Desk], None]:
+def with_scenario(**scenario: Any) -> Callable[[Desk], None]:
     """Set the sandbox up so."""
     return lambda desk: desk.reset(**scenario)
 
 
 FOUND_OUT: list[tuple[dict[str, Any], Callable[[Desk], None], str]] = [
-    ({**REFRESH, "tenant": "Cust99999"}, tested(), "tenant Cust99999 is not known there; check tenant"),
-    ({**REFRESH, "client_secret": "wrong-secret"}, tested(), "client_id and client_secret are not taken"),
-    ({**REFRESH, "refresh_token": "refresh-gone"}, tested(), "refresh_token is not taken"),
-    (REFRESH, tested(application={"consent": "Revoked"}), "has revoked the application's consent"),
-    (REFRESH, tested(operators=[{"id": 7, "deleted": True}], chats=[]), "or the user is disabled"),
-    (REFRESH, tested(tenant_state="Suspended"), "tenant Cust12345 is suspended"),
-    (REFRESH, tested(tenant_state="OfflineMaintenance"), "tenant Cust12345 is being maintained"),
-    (REFRESH, tested(switches={"installation": "onsite"}), "host must be where SuperOffice online signs in"),
+    ({**REFRESH, "tenant": "Cust99999"}, with_scenario(), "tenant Cust99999 is not known there; check tenant"),
+    ({**REFRESH, "client_secret": "wrong-secret"}, with_scenario(), "client_id and client_secret are not taken"),
+    ({**REFRESH, "refresh_token": "refresh-gone"}, with_scenario(), "refresh_token is not taken"),
+    (REFRESH, with_scenario(application={"consent": "Revoked"}), "has revoked the application's consent"),
+    (REFRESH, with_scenario(operators=[{"id": 7, "deleted": True}], chats=[]), "or the user is disabled"),
+    (REFRESH, with_scenario(tenant_state="Suspended"), "tenant Cust12345 is suspended"),
+    (REFRESH, with_scenario(tenant_state="OfflineMaintenance"), "tenant Cust12345 is being maintained"),
+    (REFRESH, with_scenario(switches={"installation": "onsite"}), "host must be where SuperOffice online signs in"),
     (
         {**SYSTEM, "client_secret": "wrong-secret"},
-        tested(),
+        with_scenario(),
         "system_user_token, client_secret and tenant do not belong",
     ),
-    ({**SYSTEM, "private_key": OTHER_KEY}, tested(), "private_key is not the key of this application"),
-    (SYSTEM, tested(application={"consent": "NeedsReapproval"}), "has changed since the tenant's administrator"),
-    (SYSTEM, tested(application={"consent": "Expired"}), "consent to the application has expired"),
+    ({**SYSTEM, "private_key": OTHER_KEY}, with_scenario(), "private_key is not the key of this application"),
+    (SYSTEM, with_scenario(application={"consent": "NeedsReapproval"}), "has changed since the tenant's administrator"),
+    (SYSTEM, with_scenario(application={"consent": "Expired"}), "consent to the application has expired"),
     (
         {"tenant": "Cust12345", "ticket": "7T:Cust12345.agent7", "client_secret": "wrong-secret"},
-        tested(switches={"installation": "online"}),
+        with_scenario(switches={"installation": "online"}),
         "or client_secret is not that of the application",
     ),
-    ({"tenant": "Cust12345", "access_token": "8A:Cust12345.gone"}, tested(), "the access_token has run out"),
+    ({"tenant": "Cust12345", "access_token": "8A:Cust12345.gone"}, with_scenario(), "the access_token has run out"),
 ]
 
 
