@@ -157,25 +157,25 @@ def silent(one: socket.socket) -> None:
         time.sleep(60)
 
 
-def dripping(one: socket.socket) -> None:
-    """Answers a byte at a time."""
-    with one, suppress(OSError):
-        one.recv(65536)
-        one.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n")
-        for _ in range(1000):
-            one.sendall(b" ")
-            time.sleep(0.5)
+def slowly(head: bytes, piece: bytes) -> Callable[[socket.socket], None]:
+    """Answers ``head``, and then ``piece`` after ``piece``, each soon enough not to be given up."""
+
+    def serve(one: socket.socket) -> None:
+        with one, suppress(OSError):
+            one.recv(65536)
+            one.sendall(head)
+            for _ in range(99):
+                one.sendall(piece)
+                time.sleep(0.5)
+
+    return serve
 
 
-def chattering(one: socket.socket) -> None:
-    """Never comes to the end of its headers."""
-    with one, suppress(OSError):
-        one.recv(65536)
-        one.sendall(b"HTTP/1.1 200 OK\r\n")
-        for number in range(99):
-            one.sendall(f"X-{number}: 1\r\n".encode())
-            time.sleep(0.5)
-
+SERVERS = {
+    "silent": silent,
+    "dripping": slowly(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n", b" "),
+    "chattering": slowly(b"HTTP/1.1 200 OK\r\n", b"X-Again: 1\r\n"),
+}
 
 CONNECTIONS: dict[str, Callable[[str], dict[str, Any]]] = {
     "bitrix24": webhook,
@@ -197,12 +197,12 @@ class TestTheButton:
     """Answers below ten seconds, whatever the service does; never raises, and tells no secret."""
 
     @pytest.mark.parametrize("kind", CONNECTIONS)
-    @pytest.mark.parametrize("serve", [silent, dripping, chattering])
+    @pytest.mark.parametrize("server", SERVERS)
     def test_does_not_wait_for_a_server_that_does_not_answer(
-        self, connect: Connect, monkeypatch: pytest.MonkeyPatch, serve: Callable[[socket.socket], None], kind: str
+        self, connect: Connect, monkeypatch: pytest.MonkeyPatch, server: str, kind: str
     ) -> None:
         monkeypatch.setattr(base, "TEST_SECONDS", 1.0)
-        with listening(serve) as url:
+        with listening(SERVERS[server]) as url:
             connect(CONNECTIONS[kind](url))
             assert pressed() == (False, "No answer of the service within 1 seconds.")
 
