@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 PASSWORD = "redis-pass/word"
 PATIENCE = 20.0
 
@@ -45,9 +47,7 @@ def running_redis(folder: Path) -> Iterator[RedisServer]:
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("there is no Redis server: apt-get install redis-server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     options = {"port": str(port), "bind": "127.0.0.1", "requirepass": PASSWORD, "save": "", "appendonly": "no"}
     arguments = [text for name, value in options.items() for text in (f"--{name}", value)]
     process = subprocess.Popen([program, *arguments], cwd=folder, stdout=subprocess.DEVNULL)  # noqa: S603

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -13,10 +12,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
-from ..platforms.credential_stores import PATIENCE, FileStore, Sealed
+from ..platforms.credential_stores import FileStore, Sealed, locked
 from ..platforms.credentials import CredentialStore, Entry
 from ..platforms.errors import StoreFailed
-from ..platforms.host_lock import host_file, lock, open_own
+from ..platforms.host_lock import host_file, open_own
 
 T = TypeVar("T")
 
@@ -72,9 +71,7 @@ class VariableStore:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Let one thread of one process of this host in at a time; raises ``StoreFailed`` when it takes too long."""
-        with open_own(host_file(self._name, ".token")) as file:
-            if not lock(file, deadline=time.monotonic() + PATIENCE):
-                raise StoreFailed(f"another process has kept {file.name} locked for {PATIENCE:.0f} s; end that process")
+        with locked(open_own(host_file(self._name, ".token"))):
             yield
 
     def _key(self, entry: Entry) -> str:

@@ -11,6 +11,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import IO
 
 from cryptography.fernet import Fernet, InvalidToken
 
@@ -93,9 +94,7 @@ class FileStore:
             file = open_own(self._folder / f"{self._name}.lock")
         except OSError as error:
             raise self._failed("locked", error) from None
-        with file:
-            if not lock(file, deadline=time.monotonic() + PATIENCE):
-                raise StoreFailed(f"another process has kept {file.name} locked for {PATIENCE:.0f} s; end that process")
+        with locked(file):
             yield
 
     def _path(self, entry: Entry) -> Path:
@@ -106,6 +105,15 @@ class FileStore:
             f"the folder {self._folder} cannot be {done}: {error.strerror}; put token_store_at of the connection "
             "right, or who owns the folder"
         )
+
+
+@contextmanager
+def locked(file: IO[str]) -> Iterator[None]:
+    """Lock ``file``, and close it in the end; raises ``StoreFailed`` when another process keeps it for too long."""
+    with file:
+        if not lock(file, deadline=time.monotonic() + PATIENCE):
+            raise StoreFailed(f"another process has kept {file.name} locked for {PATIENCE:.0f} s; end that process")
+        yield
 
 
 def _write(path: Path, text: str) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,8 @@ from typing import Any, TypeVar
 
 import requests
 from sqlalchemy import create_engine
+
+from tests.ports import free_port
 
 from . import keeper, postgres
 from .canaries import write_rows
@@ -131,7 +132,7 @@ class Cluster:
         engine.dispose()
 
     def _start_all(self) -> None:
-        port = _free_port()
+        port = free_port()
         self._url = f"http://127.0.0.1:{port}"
         self._database = postgres.start(self.home / "postgres")
         self._environment = _environment(self.home, port, self._database, self._settings)
@@ -270,9 +271,3 @@ def _environment(home: Path, port: int, database: str, settings: Mapping[str, st
         "PYTHONPATH": str(ROOT),
         "NO_PROXY": "127.0.0.1,localhost",
     }
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port

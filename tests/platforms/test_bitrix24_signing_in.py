@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from pathlib import Path
-from socket import create_server
 from typing import Any
 
 import pytest
@@ -36,6 +35,7 @@ from airflow_provider_chattransfer.platforms.errors import (
 from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
 from airflow_provider_chattransfer.platforms.transport import Transport
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
+from tests.ports import free_port
 from tests.sandbox.certificates import self_signed
 
 from .conftest import Script, Scripted, Stage, outcomes, query_of, to
@@ -471,8 +471,7 @@ def _batch(results: dict[str, Any], errors: dict[str, Any]) -> Scripted:
 
 def _nobody() -> str:
     """An address at which nobody listens."""
-    with closing(create_server(("127.0.0.1", 0))) as free:
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 class TestAPortalThatWasRenamed:

@@ -33,6 +33,7 @@ from airflow_provider_chattransfer.platforms.superoffice.client import SuperOffi
 from airflow_provider_chattransfer.platforms.superoffice.tenant import Site
 from airflow_provider_chattransfer.platforms.transport import ATTEMPTS, FRESH, LONGEST_HINT, Request, Transport
 from airflow_provider_chattransfer.sandbox.faults import FaultKind
+from tests.ports import free_port
 
 from .conftest import Script, Scripted, Stage
 
@@ -144,7 +145,7 @@ class TestATransfer:
 class TestTrouble:
     def test_of_a_port_where_nobody_listens_is_unreachable(self, stage: Stage) -> None:
         client = SuperOfficeClient(
-            address=Site(f"http://127.0.0.1:{_free_port()}"), credentials=Bearer("8A:x"), transport=stage.transport()
+            address=Site(f"http://127.0.0.1:{free_port()}"), credentials=Bearer("8A:x"), transport=stage.transport()
         )
         with pytest.raises(Unreachable, match="nobody listens"):
             client.agents("TransferChatSession", body={})
@@ -216,7 +217,7 @@ class TestIdentities:
 
 
 def _nobody_there(stage: Stage) -> Bitrix24Client:
-    stage.url = f"http://127.0.0.1:{_free_port()}"
+    stage.url = f"http://127.0.0.1:{free_port()}"
     return stage.webhook()
 
 
@@ -307,13 +308,6 @@ def _lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def _post(transport: Transport, url: str) -> None:
     transport.send(Request(method="transfer", url=url, json={"CHAT_ID": 1}), lambda response: response)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def _certificate(folder: Path) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 
 import requests
+
+from tests.ports import free_ports
 
 START_SECONDS = 240.0
 STOP_SECONDS = 60.0
@@ -33,7 +34,7 @@ class StandaloneAirflow:
     def __enter__(self) -> StandaloneAirflow:
         self._folder = tempfile.TemporaryDirectory(prefix="chattransfer-ui-", ignore_cleanup_errors=True)
         home = Path(self._folder.name)
-        web, worker_logs, trigger_logs = _free_ports(3)
+        web, worker_logs, trigger_logs = free_ports(3)
         self.url = f"http://127.0.0.1:{web}"
         self._log = home / "standalone.log"
         (home / "dags").mkdir()
@@ -108,13 +109,3 @@ class StandaloneAirflow:
 def _inherited(environment: Mapping[str, str]) -> dict[str, str]:
     """An environment without the settings of another Airflow."""
     return {name: value for name, value in environment.items() if not name.startswith("AIRFLOW_")}
-
-
-def _free_ports(number: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(number)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
