@@ -10,20 +10,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from .inputs import as_id
+
 Json = dict[str, Any]
-
-
-def as_id(value: object, *, of: str) -> str:
-    """The decimal string of a positive whole number, as both services write the ids of chats and people.
-
-    ``of`` names the argument in the ``ValueError`` that is raised for anything else.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError(f"{of}: {value!r} is not a number")
-    text = str(value).strip()
-    if not (text.isascii() and text.isdigit()) or int(text) == 0:
-        raise ValueError(f"{of}: {value!r} is not a positive whole number")
-    return str(int(text))
 
 
 class TargetKind(StrEnum):

@@ -50,7 +50,8 @@ class Bitrix24Hook(ChatPlatformHook):
         the bot leaves at once. The chat is read before and after, as the operators do; returns its entry of a
         report. Raises ``ValueError`` for bad input.
         """
-        from ..chats.model import Transfer, as_id
+        from ..chats.inputs import as_id
+        from ..chats.model import Transfer
         from ..chats.run import hand_over
         from ..platforms.base import SendOptions
         from ..platforms.bitrix24.platform import destination

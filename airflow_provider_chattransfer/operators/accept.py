@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from ..chats.model import Chat, Result, Target, Transfer, TransferReport, as_id
+from ..chats.inputs import as_id
+from ..chats.model import Chat, Result, Target, Transfer, TransferReport
 from ..chats.run import take_over
 from .journal import ledger_of
 from .reporting import hand_in, pushed_if_not_written

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseOperator, conf
 
+from ..chats.inputs import as_id
 from ..chats.ledger import Ledger, Unkept
-from ..chats.model import Chat, Result, Target, Transfer, TransferReport, as_id, ids, transfers_from_json
+from ..chats.model import Chat, Result, Target, Transfer, TransferReport, ids, transfers_from_json
 from ..chats.planning import Strategy, plan_transfers
 from ..chats.run import hand_over, preview
 from ..chats.waiting import LONGEST_WAIT, AcceptancePoller

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...chats.model import Chat, Reading, Target, TargetKind, Unread, as_id
+from ...chats.inputs import as_id
+from ...chats.model import Chat, Reading, Target, TargetKind, Unread
 from ...chats.run import Move, Sent, Stop
 from ...chats.settling import Answer, Answered, Refused, Unclear
 from ..base import ChatPlatform, SendOptions, answer_to

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read what a user, a connection or a stored text gives, and refuse the rest by its name.
+
+One reader for each kind of value: a switch, a number, a time. Each takes what a template renders to (text) as well as
+the value itself, and raises ``ValueError`` with the name of the option or field and at most the first 200 letters of
+what was given.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import timedelta
+
+LONGEST_SHOWN = 200
+"""Letters of a wrong value that an error repeats."""
+
+LARGEST_ID = 2**63 - 1
+"""The largest id of a chat, a person or a queue: both services keep them in 64 bits or fewer."""
+
+SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+DURATION = re.compile(
+    r"P(?!$)(?:(?P<weeks>\d+(?:\.\d+)?)W)?(?:(?P<days>\d+(?:\.\d+)?)D)?"
+    r"(?:T(?!$)(?:(?P<hours>\d+(?:\.\d+)?)H)?(?:(?P<minutes>\d+(?:\.\d+)?)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+"""A duration of ISO 8601 without years and months, whose lengths differ: ``PT15M``, ``P1DT12H``."""
+
+NUMBER = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
+
+
+def shown(value: object) -> str:
+    """``value`` as an error shows it: its ``repr``, cut after 200 letters."""
+    try:
+        text = repr(value[: LONGEST_SHOWN + 1]) if isinstance(value, str | bytes) else repr(value)
+    except Exception:  # an int of thousands of digits, a list that nests too deep
+        return f"a value of type {type(value).__name__}"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
+def as_id(value: object, *, of: str) -> str:
+    """The decimal string of a positive whole number, as both services write the ids of chats and people."""
+    refuse_template(value, of=of)
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError(f"{of}: {shown(value)} is not a number")
+    text = value.strip() if isinstance(value, str) else value
+    if isinstance(text, str):
+        digits = text.lstrip("0") if text.isascii() and text.isdigit() else ""
+        number = int(digits) if digits and len(digits) <= len(str(LARGEST_ID)) else 0
+    else:
+        number = text
+    if not 0 < number <= LARGEST_ID:
+        raise ValueError(f"{of}: {shown(value)} is not a positive whole number")
+    return str(number)
+
+
+def refuse_template(value: object, *, of: str) -> None:
+    """Raise ``ValueError`` for text in which a template is left over: nothing has rendered it."""
+    if isinstance(value, str) and ("{{" in value or "{%" in value):
+        raise ValueError(
+            f"{of}: {shown(value)} is a template that nothing has rendered; give the value itself, or a task's output"
+        )
+
+
+def as_switch(value: object, *, of: str) -> bool:
+    """``True`` or ``False``, also as ``true``, ``yes``, ``1``, ``false``, ``no``, ``0`` in text or as a number."""
+    if isinstance(value, bool):
+        return value
+    refuse_template(value, of=of)
+    known = SWITCHES.get(str(value).strip().lower()) if isinstance(value, str | int) else None
+    if known is None:
+        raise ValueError(f"{of}: {shown(value)} is not a switch; write true or false")
+    return known
+
+
+def as_number(value: object, *, of: str, least: float, most: float) -> float:
+    """A finite number from ``least`` to ``most``, also as text."""
+    refuse_template(value, of=of)
+    number = _number(value)
+    if number is None:
+        raise ValueError(f"{of}: {shown(value)} is not a number")
+    return _within(number, value, of=of, least=least, most=most)
+
+
+def as_whole_number(value: object, *, of: str, least: int, most: int) -> int:
+    """A whole number from ``least`` to ``most``, also as text."""
+    number = as_number(value, of=of, least=least, most=most)
+    if number != int(number):
+        raise ValueError(f"{of}: {shown(value)} is not a whole number")
+    return int(number)
+
+
+def as_seconds(value: object, *, of: str, least: float, most: float) -> float:
+    """A time in seconds from ``least`` to ``most``: a number, a ``timedelta``, or text of a number or of ISO 8601."""
+    refuse_template(value, of=of)
+    seconds = value.total_seconds() if isinstance(value, timedelta) else _number(value)
+    if seconds is None and isinstance(value, str) and (found := DURATION.fullmatch(value.strip())):
+        parts = {name: float(number) for name, number in found.groupdict().items() if number}
+        try:
+            seconds = timedelta(**parts).total_seconds()
+        except OverflowError:
+            seconds = math.inf
+    if seconds is None:
+        raise ValueError(f"{of}: {shown(value)} is not a time; write seconds, PT15M, or timedelta(minutes=15)")
+    return _within(seconds, value, of=of, least=least, most=most)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        text = value.strip()
+        return float(text) if NUMBER.fullmatch(text) else None
+    if not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return math.inf
+    return None if math.isnan(number) else number
+
+
+def _within(number: float, value: object, *, of: str, least: float, most: float) -> float:
+    if not least <= number <= most:
+        raise ValueError(f"{of}: {shown(value)} is not between {least:g} and {most:g}")
+    return number
