@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_chattransfer.chats.inputs import as_id
 from airflow_provider_chattransfer.chats.model import (
     Outcome,
     Result,
     Target,
     Transfer,
     TransferReport,
-    as_id,
     ids,
     transfers_from_json,
 )
