@@ -178,7 +178,7 @@ class _Account:
         )
         account = f"superoffice {self.name} {self.text('client_id')}"
         keeper = self._keeper(account, seed=seed, obtain=grant.obtain)
-        return Renewed(keeper, shown_as=Bearer)
+        return Renewed(keeper, shown_as=Bearer, client_id=self.text("client_id"))
 
     def _of_system_user(self, transport: Transport) -> Credentials:
         from ..platforms.superoffice.auth import Renewed, SoTicket
@@ -195,7 +195,7 @@ class _Account:
             transport=transport,
         )
         keeper = self._keeper(f"superoffice {self.name} system user", seed=seed, obtain=user.obtain)
-        return Renewed(keeper, shown_as=lambda ticket: SoTicket(ticket, secret), of_system_user=True)
+        return Renewed(keeper, shown_as=lambda ticket: SoTicket(ticket, secret))
 
     def _keeper(self, account: str, *, seed: str, obtain: Obtain) -> CredentialKeeper:
         """SuperOffice's refresh token, and the token of a system user, stay good."""

@@ -34,6 +34,13 @@ class ChatPlatform(ABC):
     account: str
     """Where the chats are, the address of the portal or tenant; runs on the same host take turns by it."""
 
+    actor: str
+    """Who acts on that account, by the words of the connection, without a request: ``user 1 by webhook``.
+
+    Holds no secret, and stays the same when a password, code, token or ticket is renewed; another user, application or
+    way of signing in is another actor.
+    """
+
     chunk: int
     """How many chats are read, sent and read back at a time."""
 

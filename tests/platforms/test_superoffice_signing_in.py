@@ -109,7 +109,7 @@ class Online:
             transport=self.transport,
             clock=self.stage.now,
         )
-        return Renewed(self.keeper(grant.obtain, store=store), shown_as=Bearer)
+        return Renewed(self.keeper(grant.obtain, store=store), shown_as=Bearer, client_id="sandbox")
 
     def user(self, *, secret: str = SECRET, clock: Callable[[], float] | None = None, **other: Any) -> SystemUser:
         given = {"host": self.stage.url, "tenant": "Cust12345", "token": SYSTEM_TOKEN, **other}
@@ -124,7 +124,7 @@ class Online:
     def system_user(self, **other: Any) -> Renewed:
         """As the application itself."""
         user = self.user(**other)
-        return Renewed(self.keeper(user.obtain), shown_as=lambda each: SoTicket(each, SECRET), of_system_user=True)
+        return Renewed(self.keeper(user.obtain), shown_as=lambda each: SoTicket(each, SECRET))
 
     def client(self, credentials: Credentials) -> SuperOfficeClient:
         return SuperOfficeClient(

@@ -58,6 +58,10 @@ class SignIn(Protocol):
     def who(self) -> str:
         """What signs in, for a sentence; nothing secret."""
 
+    @property
+    def actor(self) -> str:
+        """Who acts; see ``ChatPlatform.actor``."""
+
     def present(self) -> Admission:
         """What to show with the next request."""
 
@@ -98,6 +102,10 @@ class Webhook:
         if any(mark in self.bot_client_id for mark in BATCH_REFERENCES):
             raise ValueError(f"bot_client_id: must contain none of {', '.join(BATCH_REFERENCES)}")
 
+    @property
+    def actor(self) -> str:
+        return f"user {self.user_id} by webhook"
+
     def present(self) -> Admission:
         return Admission(self.portal, f"rest/{self.user_id}/{self.code}", user_id=self.user_id)
 
@@ -126,6 +134,10 @@ class OAuthApp:
     @property
     def who(self) -> str:
         return f"the application {self.client_id}"
+
+    @property
+    def actor(self) -> str:
+        return f"application {self.client_id}"
 
     def present(self) -> Admission:
         credential = self.keeper.present()

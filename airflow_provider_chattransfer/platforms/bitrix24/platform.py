@@ -44,6 +44,7 @@ class Bitrix24Platform(ChatPlatform):
     def __init__(self, client: Bitrix24Client) -> None:
         self.client = client
         self.account = client.auth.portal
+        self.actor = client.auth.actor
         self._finder = DialogFinder(client)
         self._receivers = Receivers(client)
         self._history = TransferHistory(client)

@@ -28,6 +28,11 @@ class Credentials(ABC):
     of_system_user: bool = False
     """Whether they are the application's own, and nobody's who has chats."""
 
+    @property
+    @abstractmethod
+    def actor(self) -> str:
+        """Who acts; see ``ChatPlatform.actor``."""
+
     @abstractmethod
     def show(self) -> Shown:
         """What to show with the next request; raises a ``PlatformError`` where it cannot be had."""
@@ -46,6 +51,10 @@ class Basic(Credentials):
 
     remedy = "check login and password, and in SuperOffice Admin that the user may sign in"
 
+    @property
+    def actor(self) -> str:
+        return f"login {self.user}"
+
     def show(self) -> Shown:
         login = b64encode(f"{self.user}:{self.password}".encode()).decode()
         return Shown({"Authorization": f"Basic {login}"})
@@ -56,6 +65,8 @@ class Bearer(Credentials):
     """An access token of SuperOffice online, of the form ``8A:Cust12345.…``."""
 
     token: str = field(repr=False)
+
+    actor = "access token"
 
     remedy = (
         "the access_token has run out, as each does within the hour, or was never one; refresh_token with client_id "
@@ -76,6 +87,7 @@ class SoTicket(Credentials):
     ticket: str = field(repr=False)
     client_secret: str | None = field(default=None, repr=False)
 
+    actor = "ticket"
     remedy = (
         "the ticket has run out, as each does six hours after its last use, or client_secret is not that of the "
         "application it was given to"
@@ -94,12 +106,18 @@ class Renewed(Credentials):
     """A token or ticket that a keeper gets, and renews when it has run out."""
 
     def __init__(
-        self, keeper: CredentialKeeper, *, shown_as: Callable[[str], Credentials], of_system_user: bool = False
+        self, keeper: CredentialKeeper, *, shown_as: Callable[[str], Credentials], client_id: str | None = None
     ) -> None:
+        """``client_id`` is the application that acts for the user who signed in to it; without, it acts as itself."""
         self._keeper = keeper
         self._shown_as = shown_as
-        self.of_system_user = of_system_user
+        self.of_system_user = client_id is None
+        self._client_id = client_id
         self.remedy = "one that was obtained just now is not taken either; check that tenant and user are active"
+
+    @property
+    def actor(self) -> str:
+        return "system user" if self._client_id is None else f"client {self._client_id}"
 
     def show(self) -> Shown:
         credential = self._keeper.present()

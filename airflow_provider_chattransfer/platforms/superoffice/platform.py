@@ -68,6 +68,7 @@ class SuperOfficePlatform(ChatPlatform):
         """``client`` reads; it also sends when no ``identities`` are given."""
         self.client = client
         self.account = client.address.account
+        self.actor = client.credentials.actor
         self._identities = identities
         self._me: str | None = None
         self._locked_out: dict[str, str] = {}
