@@ -11,12 +11,16 @@ from __future__ import annotations
 import math
 import re
 from datetime import timedelta
+from unicodedata import normalize
 
 LONGEST_SHOWN = 200
 """Letters of a wrong value that an error repeats."""
 
 LARGEST_ID = 2**63 - 1
 """The largest id of a chat, a person or a queue: both services keep them in 64 bits or fewer."""
+
+LONGEST_NAME = 200
+"""Letters of a person's or a queue's name; what both services keep is shorter."""
 
 SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -53,6 +57,18 @@ def as_id(value: object, *, of: str) -> str:
     if not 0 < number <= LARGEST_ID:
         raise ValueError(f"{of}: {shown(value)} is not a positive whole number")
     return str(number)
+
+
+def as_name(text: str, *, of: str) -> str:
+    """The name of a person or a queue: 1 to 200 printable letters.
+
+    Letters that are written in two ways (é as one sign, or as two) become one, so that equal names are equal.
+    """
+    refuse_template(text, of=of)
+    name = normalize("NFC", text.strip()) if len(text) <= 2 * LONGEST_NAME else ""
+    if not (0 < len(name) <= LONGEST_NAME and name.isprintable()):
+        raise ValueError(f"{of}: {shown(text)} is not a name of 1 to {LONGEST_NAME} printable letters")
+    return name
 
 
 def refuse_template(value: object, *, of: str) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from .inputs import as_id
+from .inputs import LONGEST_NAME, as_id, as_name, refuse_template, shown
 
 Json = dict[str, Any]
 
@@ -24,22 +24,37 @@ class TargetKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Somebody or something that holds chats: ``agent:12``, ``queue:3``, or ``queue``, a chat's own queue."""
+    """Somebody or something that holds chats: ``agent:12``, ``queue:3``, or ``queue``, a chat's own queue.
+
+    ``name`` is what a user wrote in place of the number, ``agent:jane@example.com`` or ``queue:Support``; only the
+    service can tell the number, so that a target with a name is one to look up, and no holder of chats yet.
+    """
 
     kind: TargetKind
     id: str | None = None
+    name: str | None = None
 
     @classmethod
     def parse(cls, text: object, *, of: str = "to") -> Self:
-        """Read a target as a user writes it; ``of`` names the argument in the ``ValueError`` otherwise."""
-        if not isinstance(text, str):
-            raise ValueError(f"{of}: {text!r} is not a target; write 'agent:12', 'queue:3' or 'queue'")
-        kind, colon, number = text.strip().partition(":")
+        """Read a target as a user writes it: a number is a person's; ``of`` names the option in the ``ValueError``."""
+        refuse_template(text, of=of)
+        if isinstance(text, int) or (isinstance(text, str) and text.strip().isdigit()):
+            return cls(TargetKind.AGENT, as_id(text, of=of))
+        kind, colon, rest = text.partition(":") if isinstance(text, str) else ("", "", "")
+        kind, rest = kind.strip().lower(), rest.strip()
         if kind == TargetKind.QUEUE and not colon:
             return cls(TargetKind.QUEUE)
-        if kind not in tuple(TargetKind) or not colon:
-            raise ValueError(f"{of}: {text!r} is not a target; write 'agent:12', 'queue:3' or 'queue'")
-        return cls(TargetKind(kind), as_id(number, of=f"{of}: {text!r}"))
+        if kind not in tuple(TargetKind) or not rest:
+            raise ValueError(f"{of}: {shown(text)} is not a target; write 'agent:12', 'queue:3' or 'queue'")
+        try:
+            if any(map(str.isalpha, rest)):
+                return cls(TargetKind(kind), name=as_name(rest, of=of))
+            return cls(TargetKind(kind), as_id(rest, of=of))
+        except ValueError:
+            raise ValueError(
+                f"{of}: {shown(text)} is not a target: behind the colon stands a number from 1 on, or a name of "
+                f"{LONGEST_NAME} printable letters at most"
+            ) from None
 
     @classmethod
     def agent(cls, agent: str) -> Self:
@@ -52,7 +67,8 @@ class Target:
         return self.kind is TargetKind.AGENT
 
     def __str__(self) -> str:
-        return self.kind if self.id is None else f"{self.kind}:{self.id}"
+        which = self.id or self.name
+        return self.kind.value if which is None else f"{self.kind}:{which}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class TestTarget:
 
     @pytest.mark.parametrize(
         "text",
-        ["agnet:12", "agent:", "agent", "queue:x", "queue:", "queue:-3", "agent:0", "12", "", "agent:1 2", None, 12],
+        ["agnet:12", "agent:", "agent", "queue:", "queue:-3", "agent:0", "0", "", "agent:1 2", None, 0, 1.5, True],
     )
     def test_a_mistyped_one_is_an_error_that_names_the_argument_and_the_value(self, text: object) -> None:
         with pytest.raises(ValueError, match="to: ") as error:
