@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check bench chaos airflow clean
+.PHONY: demo test test-fast check bench chaos airflow clean
 
 demo: $(READY)  ## run both hand-overs against the sandbox and show what happened
 	$(BIN)/python -m demo
 
-test: $(READY)  ## run every test
-	$(BIN)/python -m pytest
+test: $(READY)  ## run every test, in two processes
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-fast: $(READY)  ## run the tests of single modules, in seconds
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit
 
 check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check .

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A private Airflow for the tests, made before anything imports Airflow."""
+"""A private Airflow for the tests, made before anything imports Airflow; each of several processes makes its own."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ hypothesis.settings.load_profile("patient")
 
 HOME = Path(tempfile.mkdtemp(prefix="chattransfer-tests-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+TEMPORARY = HOME / "tmp"
+TEMPORARY.mkdir()
 EXAMPLES = Path(__file__).parent.parent / "example_dags"
 os.environ.update(
     {
@@ -28,8 +30,10 @@ os.environ.update(
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
         "NO_PROXY": "127.0.0.1,localhost",
+        "TMPDIR": str(TEMPORARY),
     }
 )
+tempfile.tempdir = None  # Locks of accounts lie there: no process takes turns with another one.
 
 from airflow_provider_chattransfer.sandbox.server import SandboxServer  # noqa: E402
 
