@@ -40,6 +40,13 @@ from airflow_provider_chattransfer.sandbox.server import SandboxServer  # noqa: 
 from .redis_server import RedisServer, running_redis  # noqa: E402
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse tests whose ids hold an address in memory, which differs between the processes of ``make test``."""
+    for item in items:
+        if " at 0x" in item.nodeid:
+            raise pytest.UsageError(f"{item.nodeid}: give the values of parametrize ids that are always the same")
+
+
 @pytest.fixture(scope="session")
 def sandbox_server() -> Iterator[SandboxServer]:
     """One sandbox for the whole session; use ``sandbox`` to have it fresh."""
