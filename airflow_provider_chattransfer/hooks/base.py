@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
+from ..chats.inputs import as_number, as_whole_number
 from ..get_provider_info import hook_class_names
 from ..platforms.errors import TransferError
 from .masking import hide, hide_secrets_of
@@ -33,6 +34,9 @@ TEST_SECONDS = 8.0
 
 IMPATIENT = 5.0
 """Seconds to wait for an answer while a connection is tested."""
+
+LEAST_TIMEOUT, MOST_TIMEOUT = 0.01, 3600.0
+"""Seconds that ``timeout`` may be."""
 
 
 class ChatPlatformHook(BaseHook):
@@ -177,17 +181,21 @@ def within(seconds: float, do: Callable[[], T]) -> T:
 
 def rate_limit(extra: Mapping[str, Any], default: RateLimit) -> RateLimit:
     """The limit that a connection sets with ``requests_per_second`` and ``burst``."""
-    from ..platforms.rate import RateLimit
+    from ..platforms.rate import LEAST_PER_SECOND, MOST_BURST, MOST_PER_SECOND, RateLimit
 
-    return RateLimit(
-        per_second=_number(extra, "requests_per_second", default.per_second),
-        burst=int(_number(extra, "burst", default.burst)),
+    per_second = as_number(
+        _given(extra, "requests_per_second", default.per_second),
+        of="requests_per_second",
+        least=LEAST_PER_SECOND,
+        most=MOST_PER_SECOND,
     )
+    burst = as_whole_number(_given(extra, "burst", default.burst), of="burst", least=1, most=MOST_BURST)
+    return RateLimit(per_second=per_second, burst=burst)
 
 
 def read_timeout(extra: Mapping[str, Any], default: float) -> float:
-    """Seconds to wait for an answer, from ``timeout``."""
-    return _number(extra, "timeout", default)
+    """Seconds for a request and its whole answer, from ``timeout``."""
+    return as_number(_given(extra, "timeout", default), of="timeout", least=LEAST_TIMEOUT, most=MOST_TIMEOUT)
 
 
 def ca_bundle(extra: Mapping[str, Any]) -> str | None:
@@ -214,17 +222,10 @@ def credential_keeper(
     return CredentialKeeper(store=store, obtain=obtain, single_use=single_use, hide=hide)
 
 
-def _number(extra: Mapping[str, Any], name: str, default: float) -> float:
+def _given(extra: Mapping[str, Any], name: str, default: Any) -> Any:
+    """The field ``name``; ``default`` where it is empty."""
     value = extra.get(name)
-    if value in (None, ""):
-        return default
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: {value!r} is not a number") from None
-    if number <= 0:
-        raise ValueError(f"{name}: {value!r} is not positive")
-    return number
+    return default if value in (None, "") else value
 
 
 def _no_connection(conn_id: str) -> ValueError:

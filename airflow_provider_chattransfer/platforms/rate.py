@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -33,16 +34,31 @@ SOON = 60.0
 in half a minute."""
 
 
+LEAST_PER_SECOND, MOST_PER_SECOND = 0.001, 1000.0
+"""What a connection may set as ``requests_per_second``."""
+
+MOST_BURST = 100_000
+"""What a connection may set as ``burst`` at most."""
+
+LONGEST_PAUSE = 86_400.0
+"""Seconds for which a gate closes at most."""
+
+
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """A leaky bucket: ``burst`` requests at once, then ``per_second``."""
+    """A leaky bucket: ``burst`` requests at once, then ``per_second``.
+
+    Raises ``ValueError`` for what lets nothing through, or is no finite number.
+    """
 
     per_second: float
     burst: int
 
     def __post_init__(self) -> None:
-        if self.per_second <= 0 or self.burst < 1:
-            raise ValueError(f"requests_per_second and burst must be positive, got {self.per_second} and {self.burst}")
+        if not (LEAST_PER_SECOND <= self.per_second < math.inf and 1 <= self.burst < math.inf):
+            raise ValueError(
+                f"requests_per_second and burst must be positive and finite, got {self.per_second} and {self.burst}"
+            )
 
 
 class Share:
@@ -108,6 +124,7 @@ class RateGate:
     def close_for(self, seconds: float, *, too_fast: bool = False) -> None:
         """Let nothing pass for ``seconds``, and after that only what drains: the bucket is full.
 
+        A day at most; what is no number closes it for no time.
         ``too_fast`` when a request was refused for coming too soon after others, which may be somebody else's.
         """
         with self._lock:
@@ -118,7 +135,8 @@ class RateGate:
                     "Somebody else uses the service's limit as well; going on with %.2f requests per second",
                     self._per_second * self._share.at(now),
                 )
-            self._empty_at = max(self._empty_at, now + seconds + self._tolerance)
+            pause = 0.0 if math.isnan(seconds) else min(max(seconds, 0.0), LONGEST_PAUSE)
+            self._empty_at = max(self._empty_at, now + pause + self._tolerance)
 
     def _take(self) -> float:
         """Seconds to wait; 0 when the request has been counted and may go."""

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from airflow_provider_chattransfer.platforms.rate import (
     HEADROOM,
     LEAST_SHARE,
+    LONGEST_PAUSE,
     RECOVERY,
     SOON,
     TOGETHER,
@@ -129,6 +132,15 @@ class TestTheGate:
 
 
 class TestAHint:
+    @pytest.mark.parametrize("seconds", [math.nan, -5.0, math.inf, 1e300])
+    def test_that_is_no_time_closes_the_gate_for_a_day_at_most(self, seconds: float) -> None:
+        time = Time()
+        gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
+        begin = time.now
+        gate.close_for(seconds)
+        gate.wait()
+        assert time.now - begin < LONGEST_PAUSE + 60
+
     def test_closes_the_gate(self) -> None:
         time = Time()
         gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
@@ -253,9 +265,12 @@ class TestOurShare:
 
 
 class TestALimit:
-    @pytest.mark.parametrize(("per_second", "burst"), [(0, 1), (-1, 1), (1, 0)])
-    def test_that_lets_nothing_through_is_an_error(self, per_second: float, burst: int) -> None:
-        with pytest.raises(ValueError, match="requests_per_second and burst must be positive"):
+    @pytest.mark.parametrize(
+        ("per_second", "burst"),
+        [(0, 1), (-1, 1), (1e-300, 1), (math.nan, 1), (math.inf, 1), (1, 0), (1, math.nan), (1, math.inf)],
+    )
+    def test_that_lets_nothing_or_everything_through_is_an_error(self, per_second: float, burst: Any) -> None:
+        with pytest.raises(ValueError, match="requests_per_second and burst must be positive and finite"):
             RateLimit(per_second, burst)
 
 

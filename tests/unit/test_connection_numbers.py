@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The numbers of a connection: finite, within limits, and refused by the field's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from airflow_provider_chattransfer.hooks.base import rate_limit, read_timeout
+from airflow_provider_chattransfer.platforms.rate import RateLimit
+
+DEFAULT = RateLimit(per_second=2.0, burst=50)
+
+READERS: dict[str, Callable[[Mapping[str, Any]], float]] = {
+    "requests_per_second": lambda extra: rate_limit(extra, DEFAULT).per_second,
+    "burst": lambda extra: rate_limit(extra, DEFAULT).burst,
+    "timeout": lambda extra: read_timeout(extra, 75.0),
+}
+DEFAULTS = {"requests_per_second": 2.0, "burst": 50, "timeout": 75.0}
+NUMBERS = pytest.mark.parametrize("name", READERS)
+WRONG = [float("nan"), float("inf"), float("-inf"), "nan", "inf", "Infinity", 1e300, "1e300", 10**400, "9" * 5000]
+WRONG += [True, False, "true", 0, -1, "0", "fast", "1_000", "{{ x }}", [], {}, b"5", "5 s"]
+
+
+class TestANumber:
+    @NUMBERS
+    @pytest.mark.parametrize("value", WRONG, ids=lambda value: repr(value)[:20])
+    def test_that_is_none_or_beyond_its_limits_is_refused_by_name(self, name: str, value: Any) -> None:
+        with pytest.raises(ValueError, match=f"^{name}: ") as refused:
+            READERS[name]({name: value})
+        assert len(str(refused.value)) < 300
+
+    @NUMBERS
+    @pytest.mark.parametrize("value", [7, "7", " 7 ", 7.0, "7.0"])
+    def test_is_read_from_text_as_well(self, name: str, value: Any) -> None:
+        assert READERS[name]({name: value}) == 7
+
+    @NUMBERS
+    @pytest.mark.parametrize("extra", [{}, {"timeout": "", "burst": None, "requests_per_second": ""}])
+    def test_that_is_not_given_is_the_services_own(self, name: str, extra: dict[str, Any]) -> None:
+        assert READERS[name](extra) == DEFAULTS[name]
+
+    def test_of_requests_at_once_is_a_whole_one(self) -> None:
+        with pytest.raises(ValueError, match=r"burst: 2\.5 is not a whole number"):
+            rate_limit({"burst": 2.5}, DEFAULT)
