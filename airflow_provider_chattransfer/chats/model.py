@@ -14,6 +14,9 @@ from .inputs import LONGEST_NAME, as_id, as_name, refuse_template, shown
 
 Json = dict[str, Any]
 
+LONGEST_REASON = 300
+"""Letters of the reason in a result: a report of thousands of chats has as many of them."""
+
 
 class TargetKind(StrEnum):
     """What a chat can be given to."""
@@ -161,13 +164,19 @@ class Retry(StrEnum):
 class Result:
     """What became of one transfer; ``reason`` says why it was skipped or failed, with the service's code.
 
-    ``retry`` is for the run's ledger; a report does not show it.
+    A reason that is too long loses its middle: it ends with the code. ``retry`` is for the run's ledger; a report does
+    not show it.
     """
 
     transfer: Transfer
     outcome: Outcome
     reason: str | None = None
     retry: Retry = Retry.NOTHING
+
+    def __post_init__(self) -> None:
+        if self.reason is not None and len(self.reason) > LONGEST_REASON:
+            half = LONGEST_REASON // 2
+            object.__setattr__(self, "reason", f"{self.reason[:half]}…{self.reason[1 - half :]}")
 
     def to_json(self) -> Json:
         """The entry of the report."""

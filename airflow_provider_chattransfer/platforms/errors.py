@@ -15,8 +15,9 @@ CODE = re.compile(r"[A-Za-z_][\w.`]{0,99}|\d{1,5}", re.ASCII)
 
 def as_code(value: object) -> str | None:
     """The error code that a service gave; ``None`` for what is none, and may be any text."""
-    text = str(value)
-    return text if CODE.fullmatch(text) else None
+    if type(value) is int:
+        return str(value) if 0 <= value <= 99_999 else None
+    return value if isinstance(value, str) and CODE.fullmatch(value) else None
 
 
 class TransferError(RuntimeError):

@@ -101,6 +101,23 @@ class TestTransfers:
             transfers_from_json([entry])
 
 
+class TestAReason:
+    @pytest.mark.parametrize("length", [0, 1, 299, 300])
+    def test_is_kept_up_to_300_letters(self, length: int) -> None:
+        result = Result(Transfer("112", Target.agent("12")), Outcome.FAILED, "x" * length)
+        assert result.reason == "x" * length
+
+    @pytest.mark.parametrize("length", [301, 302, 60_000])
+    def test_that_is_longer_loses_its_middle_and_keeps_its_code(self, length: int) -> None:
+        result = Result(Transfer("112", Target.agent("12")), Outcome.FAILED, "m: " + "x" * length + " [CODE]")
+        assert result.reason is not None
+        assert len(result.reason) == 300
+        assert result.reason.startswith("m: x")
+        assert result.reason.endswith("x [CODE]")
+        again = Result.from_json({**result.to_json(), "reason": "x" * length})
+        assert len(again.reason or "") == 300
+
+
 class TestReport:
     @given(report=REPORTS)
     def test_json_and_back_is_the_same_report(self, report: TransferReport) -> None:

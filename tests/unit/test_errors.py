@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is taken for an error code of a service, and what is text that nobody may see."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from airflow_provider_chattransfer.platforms.errors import as_code
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [("OPERATOR_WRONG", "OPERATOR_WRONG"), ("100", "100"), (100, "100"), (0, "0"), ("So.Not`1", "So.Not`1")],
+)
+def test_a_code_is_a_word_or_a_short_number(value: Any, code: str) -> None:
+    assert as_code(value) == code
+
+
+DEEP: Any = []
+for _ in range(100_000):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, True, False, "", " ", "Ann wrote: hi", "X" * 101, -1, 100_000, 10**5000, 1.5, math.inf, [], ["X"], {}, DEEP],
+    ids=lambda value: type(value).__name__,
+)
+def test_everything_else_is_none(value: Any) -> None:
+    assert as_code(value) is None

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When a list that comes in pages is said not to end."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_chattransfer.platforms.errors import NotUnderstood
+from airflow_provider_chattransfer.platforms.paging import Paging
+
+
+def test_a_list_goes_on_while_each_page_has_a_new_row() -> None:
+    paging = Paging(method="m", most=10)
+    for page in (["1", "2"], ["2", "3"], ["4"]):
+        paging.go_on(page)
+
+
+@pytest.mark.parametrize("page", [[], ["1"], ["2", "1", "2"]])
+def test_a_page_without_a_new_row_is_not_followed(page: list[str]) -> None:
+    paging = Paging(method="m", most=10)
+    paging.go_on(["1", "2"])
+    with pytest.raises(NotUnderstood, match="m: the list does not go on behind its last row"):
+        paging.go_on(page)
+
+
+def test_a_first_page_without_rows_is_not_followed() -> None:
+    with pytest.raises(NotUnderstood):
+        Paging(method="m", most=10).go_on([])
+
+
+def test_a_list_of_ever_new_rows_has_an_end() -> None:
+    paging = Paging(method="m", most=10)
+    for number in range(9):
+        paging.go_on([str(number)])
+    with pytest.raises(NotUnderstood, match="within 10 rows"):
+        paging.go_on(["9"])
