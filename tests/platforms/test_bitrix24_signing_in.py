@@ -512,6 +512,7 @@ class TestAPortalThatWasRenamed:
             ("/login/", "redirects what is sent to it"),
             ("", "redirects what is sent to it"),
             ("https://x<script>/rest/", "redirects what is sent to it"),
+            (f"https://{'b' * 60_000}/rest/1/secretcode/imopenlines.dialog.get", "redirects what is sent to it"),
         ],
     )
     def test_to_anywhere_else_gets_nothing_and_is_named(
@@ -541,6 +542,9 @@ class TestAPortalThatWasRenamed:
             ("https://a.bitrix24.com.br/rest/x", "https://b.bitrix24.com.br/rest/x", "https://b.bitrix24.com.br"),
             ("https://a.bitrix24.com:443/rest/x", "https://b.bitrix24.com/rest/x", "https://b.bitrix24.com"),
             ("http://127.0.0.1:8024/rest/x", "http://localhost:8024/rest/x", "http://localhost:8024"),
+            ("https://a.bitrix24.com/rest/x", "https://B.bitrix24.com.:443/rest/x", "https://b.bitrix24.com"),
+            ("https://a.bitrix24.com/rest/x", f"https://{'b' * 60_000}.bitrix24.com/rest/x", None),
+            ("https://a.bitrix24.com/rest/x", "https://localhost./rest/x", None),
             ("https://a.bitrix24.com/rest/x", "https://b.bitrix24.de/rest/x", None),
             ("https://a.bitrix24.com/rest/x", "http://b.bitrix24.com/rest/x", None),
             ("https://a.bitrix24.com/rest/x", "https://b.bitrix24.com:8443/rest/x", None),
@@ -571,6 +575,13 @@ class TestAPortalThatWasRenamed:
             ("https://127.0.0.1/rest/", "https://a.bitrix24.com", "https://a.bitrix24.com"),
             ("https://new.bitrix24.com/crm/", "https://a.bitrix24.com", "https://a.bitrix24.com"),
             ("https://[oops", "https://a.bitrix24.com", "https://a.bitrix24.com"),
+            ("https://New.Bitrix24.com.:443/rest/", "https://a.bitrix24.com", "https://new.bitrix24.com"),
+            ("https://localhost./rest/", "https://a.bitrix24.com", "https://a.bitrix24.com"),
+            ("https://ip6-localhost/rest/", "https://a.bitrix24.com", "https://a.bitrix24.com"),
+            ("https://[::ffff:127.0.0.1]/rest/", "https://a.bitrix24.com", "https://a.bitrix24.com"),
+            ("https://169.254.169.254/rest/", "https://a.bitrix24.com", "https://a.bitrix24.com"),
+            ("https://0.0.0.0/rest/", "https://a.bitrix24.com", "https://a.bitrix24.com"),
+            (f"https://{'a' * 60_000}/rest/", "https://a.bitrix24.com", "https://a.bitrix24.com"),
             (None, "https://a.bitrix24.com", "https://a.bitrix24.com"),
         ],
     )

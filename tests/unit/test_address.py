@@ -3,9 +3,17 @@
 
 from __future__ import annotations
 
-import pytest
+import socket
+from contextlib import suppress
 
-from airflow_provider_chattransfer.platforms.address import base_url, is_loopback
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_chattransfer.platforms.address import base_url, canonical_host, is_loopback, may_lead_to
+
+LOCAL = "https://127.0.0.1:8443"
+PORTAL = "https://example.bitrix24.com"
 
 
 class TestAnAddress:
@@ -104,6 +112,189 @@ class TestAnAddress:
     def test_in_plain_http_by_the_connections_scheme_is_no_exception(self) -> None:
         with pytest.raises(ValueError, match="is plain http"):
             base_url("example.com", schema="http")
+
+    @pytest.mark.parametrize(
+        ("one", "spellings"),
+        [
+            (
+                "https://example.com",
+                ["EXAMPLE.com", "example.com.", "https://example.com:443", "HTTPS://Example.Com:/"],
+            ),
+            ("https://xn--bcher-kva.example", ["bücher.example", "BÜCHER.example.", "XN--BCHER-KVA.example"]),
+            ("https://xn--bcher-kva.example", ["bu\u0308cher.example", "bücher。example", "\uff42ücher.example"]),
+            ("https://xn--strae-oqa.example", ["straße.example", "STRAẞE.example"]),
+            ("https://xn--e1afmkfd.xn--p1ai", ["пример.рф", "ПРИМЕР.РФ", "пример.xn--p1ai"]),
+            ("https://[::1]", ["[::1]", "[0:0:0:0:0:0:0:1]", "https://[0000::0001]:443/"]),
+            ("https://[2001:db8::1]:8443", ["[2001:DB8:0:0::1]:8443"]),
+            ("https://127.0.0.1", ["127.0.0.1.", "[::ffff:127.0.0.1]", "[::FFFF:7F00:1]", "\uff11\uff12\uff17.0.0.1"]),
+            ("https://a.example/crm", ["a.example/crm/", "a.example//crm//", "A.example/crm"]),
+            ("https://a.example/Super%20Office", ["a.example/Super Office", "a.example/Super%20Office/"]),
+            ("http://localhost:8024", ["http://LOCALHOST:8024", "http://localhost.:8024/", "HTTP://localhost:8024"]),
+            ("http://127.0.0.1", ["http://127.0.0.1:80", "http://127.0.0.1:80/"]),
+        ],
+    )
+    def test_is_one_in_whatever_way_it_is_written(self, one: str, spellings: list[str]) -> None:
+        assert {base_url(each) for each in spellings} == {one}
+        assert base_url(one) == one
+
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "127.1",
+            "2130706433",
+            "0x7f000001",
+            "0x7f.0.0.1",
+            "0177.0.0.1",
+            "127.0.0.01",
+            "1.2.3.4.5",
+            "256.0.0.1",
+            "example.1",
+            "[::1",
+            "::1",
+            "[127.0.0.1]",
+            "[::1%25eth0]",
+            "[fe80::1%eth0]",
+            "[example.com]",
+            "[::1]8443",
+            "a..example",
+            ".example",
+            "example..",
+            "-a.example",
+            "a-.example",
+            "exa mple.com",
+            "exa\tmple.com",
+            "example.com\r\nX: y",
+            "example\u200b.com",
+            "example.com\\rest",
+            "example%2ecom",
+            "https:///rest",
+            "xn--a",
+            "xn--bcher-kva\u00ad\u2028.example",
+            "\u2488example.com",
+            "example.com:0",
+            "example.com:65536",
+            "example.com:-1",
+            "example.com:+1",
+            "example.com:\uff18\uff10",
+            "example.com:1:2",
+            "a.example/../b",
+            "a.example/./b",
+            "a.example/b\\c",
+            "a" * 64 + ".example",
+            ".".join(["a" * 60] * 5),
+            "ä" * 60 + ".example",
+            "a" * 100_000,
+            "ä" * 100_000,
+        ],
+    )
+    def test_that_programs_take_for_different_ones_is_none(self, host: str) -> None:
+        for text in (host, f"{host}/rest/1/topsecret"):
+            with pytest.raises(ValueError, match=r"^host: .* is not the address of a service$") as problem:
+                base_url(text)
+            assert "topsecret" not in str(problem.value)
+            assert len(str(problem.value)) < 300
+
+    @pytest.mark.parametrize("port", [65536, -1, "x", 1.5, True])
+    def test_has_no_port_that_cannot_be(self, port: object) -> None:
+        with pytest.raises(ValueError, match=r"^port: "):
+            base_url("example.com", port=port)
+
+    @pytest.mark.parametrize("mark", ["/", "\\", "?", "#", "\uff0f", "\uff1f", "\uff03", "%2F", "℀", "\u2044rest/"])
+    def test_that_is_wrong_is_shown_up_to_the_end_of_its_host(self, mark: str) -> None:
+        with pytest.raises(ValueError, match=r"^host: ") as problem:
+            base_url(f"ftp://example.com{mark}topsecret")
+        assert "topsecret" not in str(problem.value)
+
+    @pytest.mark.parametrize("at", ["@", "\uff20", "﹫"])
+    def test_with_a_login_behind_any_sign_does_not_show_it(self, at: str) -> None:
+        with pytest.raises(ValueError, match=r"^host: .*login") as problem:
+            base_url(f"anna:topsecret{at}example.com")
+        assert "topsecret" not in str(problem.value)
+
+    def test_in_the_field_for_the_scheme_shows_no_secret(self) -> None:
+        with pytest.raises(ValueError, match=r"^schema: 'rest' is neither") as problem:
+            base_url("example.com", schema="rest/1/topsecret")
+        assert "topsecret" not in str(problem.value)
+
+
+class TestWhereAServiceMayLead:
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "localhost",
+            "localhost.",
+            "LOCALHOST",
+            "localhost.localdomain",
+            "portal.localhost",
+            "ip6-localhost",
+            "ip6-loopback",
+            "host.docker.internal",
+            "127.0.0.1",
+            "127.8.9.10",
+            "[::1]",
+            "[0:0::1]",
+            "[::ffff:127.0.0.1]",
+            socket.gethostname(),
+        ],
+    )
+    def test_this_machine_is_nowhere_but_for_a_portal_on_it(self, name: str) -> None:
+        told = base_url(name)
+        assert not may_lead_to(told, known=PORTAL)
+        assert may_lead_to(told, known=LOCAL)
+
+    def test_this_machines_own_address_is_known_without_asking(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[object] = []
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **_: asked.append(args))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+            try:
+                any_socket.connect(("192.0.2.1", 9))
+            except OSError:
+                pytest.skip("this machine has no address but loopback")
+            own = any_socket.getsockname()[0]
+        assert not may_lead_to(f"https://{own}", known=PORTAL)
+        assert may_lead_to("https://192.0.2.1", known=PORTAL)
+        assert asked == []
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "169.254.169.254",
+            "[::ffff:169.254.169.254]",
+            "[fe80::1]",
+            "0.0.0.0",  # noqa: S104
+            "[::]",
+            "224.0.0.1",
+            "[ff02::1]",
+            "255.255.255.255",
+            "[64:ff9b::a9fe:a9fe]",
+        ],
+    )
+    @pytest.mark.parametrize("known", [PORTAL, LOCAL])
+    def test_what_is_nobodys_is_nowhere(self, name: str, known: str) -> None:
+        assert not may_lead_to(base_url(name), known=known)
+
+    @pytest.mark.parametrize("name", ["new.bitrix24.com", "10.0.0.7", "192.168.0.7", "[2001:4860::1]", "8.8.8.8"])
+    def test_the_rest_is(self, name: str) -> None:
+        assert may_lead_to(base_url(name), known=PORTAL)
+
+    def test_what_the_user_gave_is(self) -> None:
+        assert may_lead_to("https://169.254.0.7", known="https://169.254.0.7:8443")
+
+
+class TestAHost:
+    @given(st.text(max_size=300) | st.from_regex(r"[\[\]a-z0-9.:%@/\\-]{0,40}"))
+    def test_has_one_spelling_or_is_none(self, text: str) -> None:
+        known = canonical_host(text)
+        if known is not None:
+            assert known.isascii()
+            assert len(known) <= 253
+            assert canonical_host(f"[{known}]" if ":" in known else known) == known
+
+    @given(st.text(max_size=300))
+    def test_that_is_none_is_never_another_error(self, text: str) -> None:
+        with suppress(ValueError):
+            url = base_url(text)
+            assert base_url(url) == url
 
 
 class TestThisMachine:

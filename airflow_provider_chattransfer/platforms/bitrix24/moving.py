@@ -11,7 +11,7 @@ import logging
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from ..address import base_url, is_loopback
+from ..address import base_url, canonical_host, is_loopback, may_lead_to
 from ..errors import WrongCredentials
 
 log = logging.getLogger(__name__)
@@ -21,6 +21,10 @@ CLOUD = re.compile(r"[a-z0-9-]+\.(bitrix24\.[a-z]{2,}(?:\.[a-z]{2,})?)")
 
 MOST_MOVES = 3
 """How often in a run a portal may say that it is elsewhere."""
+
+
+LONGEST_TOLD = 100
+"""Letters of a host that a message names."""
 
 
 class Redirected(WrongCredentials):
@@ -66,33 +70,39 @@ def renamed(url: str, location: str | None) -> str | None:
     port (the sandbox by another name), and nothing but the host differs.
     """
     old, new = urlsplit(url), _parsed(location)
-    if new is None or (new.scheme, new.path, new.query) != (old.scheme, old.path, old.query) or "@" in new.netloc:
+    if new is None or (new.scheme, new.path, new.query) != (old.scheme, old.path, old.query):
         return None
+    try:
+        base = base_url(_base(new))
+    except ValueError:
+        return None
+    new = urlsplit(base)
     in_cloud = new.scheme == "https" and _domain(old) is not None and _domain(old) == _domain(new)
     on_this_machine = _is_loopback(old) and _is_loopback(new) and old.port == new.port
-    return _base(new) if in_cloud or on_this_machine else None
+    return base if in_cloud or on_this_machine else None
 
 
 def endpoint(told: str | None, *, portal: str) -> str:
     """The base URL in the ``client_endpoint`` that came with a token; ``portal`` when that is no plausible address.
 
-    Any host will do, since the authorisation server is trusted with more than that: but for plain http, and for this
-    machine, unless ``portal`` is on it.
+    Any host will do, since the authorisation server is trusted with more than that: but for plain http, and for where
+    nothing leads to (``may_lead_to``).
     """
     try:
-        parts = urlsplit(base_url(told))
+        address = base_url(told)
     except ValueError:
         return portal
-    strays = _is_loopback(parts) and not _is_loopback(urlsplit(portal))
-    return portal if strays or parts.path != "/rest" else _base(parts)
+    base = address.removesuffix("/rest")
+    return base if base != address and may_lead_to(base, known=portal) else portal
 
 
 def host_of(url: str | None) -> str | None:
     """The host and port of an address, for a message; ``None`` when it has none that can be shown."""
     parts = _parsed(url)
-    if parts is None or not re.fullmatch(r"[\w.-]+", parts.hostname or ""):
+    if parts is None:
         return None
-    return f"{parts.hostname}{f':{parts.port}' if parts.port else ''}"
+    name = canonical_host(parts.hostname or "") or canonical_host(f"[{parts.hostname}]")
+    return f"{name}{f':{parts.port}' if parts.port else ''}" if name else None
 
 
 def _not_followed(old: str, answer: Redirected) -> WrongCredentials:
@@ -103,9 +113,15 @@ def _not_followed(old: str, answer: Redirected) -> WrongCredentials:
         )
     else:
         text = (
-            f"the portal says that it has moved to {host}, where nothing was sent; if so, put that into the connection"
+            f"the portal says that it has moved to {_short(host)}, where nothing was sent; if so, put that into the "
+            "connection"
         )
     return WrongCredentials(text, method=answer.method)
+
+
+def _short(host: str) -> str:
+    """A host for a sentence: a name may have 253 letters."""
+    return host if len(host) <= LONGEST_TOLD else f"{host[:LONGEST_TOLD]}…"
 
 
 def _parsed(url: str | None) -> SplitResult | None:

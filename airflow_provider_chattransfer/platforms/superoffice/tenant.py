@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from ..address import base_url, is_loopback
+from ..address import base_url, is_loopback, may_lead_to
 from ..errors import NotCarriedOut, NotUnderstood, Unreachable, WrongCredentials, as_code
 from ..transport import Request, Response, Transport, gateway_trouble
 
@@ -154,7 +154,8 @@ class Tenant:
             address = base_url(api)
         except ValueError:
             address = ""
-        if not address.endswith("/api") or _domain(address) != _domain(self.host):
+        trusted = _domain(address) == _domain(self.host) and may_lead_to(address, known=self.host)
+        if not address.endswith("/api") or not trusted:
             raise NotUnderstood(
                 "it names an address to which no credentials may be sent: it must be https, and of the same domain "
                 "as host",
