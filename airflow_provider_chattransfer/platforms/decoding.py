@@ -8,6 +8,7 @@ types below; members that are not declared are dropped. Each service declares it
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -22,6 +23,8 @@ T = TypeVar("T")
 
 LONGEST_NUMBER = 40
 """Letters of a number that is given as text."""
+
+TOKEN = re.compile(r"[!-~]{1,8192}", re.ASCII)
 
 
 def decode(value: object, kind: type[T], *, method: str) -> T:
@@ -70,6 +73,26 @@ def read_optional_id(value: object) -> str | None:
     return None if nothing else read_id(value)
 
 
+def read_id_or_zero(value: object) -> str | None:
+    """An id, or ``None`` for 0 alone, where a service writes that there is none in no other way."""
+    return read_optional_id(value) if value not in (None, "") else read_id(value)
+
+
+def read_id_if_known(value: object) -> str | None:
+    """An id, or ``None`` for whatever is none."""
+    try:
+        return read_id(value)
+    except ValueError:
+        return None
+
+
+def read_token(value: object) -> str:
+    """A secret that can travel in a header: visible letters of ASCII. Raises ``ValueError`` for all else."""
+    if not isinstance(value, str) or not TOKEN.fullmatch(value):
+        raise ValueError("no token")
+    return value
+
+
 def read_number(value: object) -> float:
     """A finite number, also given as text; raises ``ValueError`` for all else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
@@ -87,7 +110,7 @@ def read_number(value: object) -> float:
 
 def read_count(value: object) -> int:
     """A whole number from 0 to 2**63 - 1, also given as text; raises ``ValueError`` for all else."""
-    return int(read_optional_id(value) or 0) if value not in (None, "") else int(read_id(value))
+    return int(read_id_or_zero(value) or 0)
 
 
 def read_flag(value: object) -> bool:
@@ -135,7 +158,10 @@ Id = Annotated[str, BeforeValidator(read_id)]
 OptionalId = Annotated[str | None, BeforeValidator(read_optional_id)]
 """An id, or that there is none."""
 
-IdIfKnown = Annotated[str | None, BeforeValidator(_known(read_id))]
+IdOrZero = Annotated[str | None, BeforeValidator(read_id_or_zero)]
+"""An id, or 0 where there is none."""
+
+IdIfKnown = Annotated[str | None, BeforeValidator(read_id_if_known)]
 """An id, or ``None`` for whatever is none: for what only helps."""
 
 Number = Annotated[float, BeforeValidator(read_number)]
@@ -149,6 +175,7 @@ Moment = Annotated[datetime, BeforeValidator(read_moment)]
 TextIfKnown = Annotated[str | None, BeforeValidator(lambda value: value if isinstance(value, str) else None)]
 """A text, or ``None`` for whatever is none: for what only helps."""
 
+Token = Annotated[str, BeforeValidator(read_token)]
 PhpMap = Annotated[Mapping[str, Any], BeforeValidator(read_php_map)]
 
 

@@ -723,7 +723,7 @@ class TestAnExamination:
         self, portal: Bitrix24Client, script: Script
     ) -> None:
         script.play(_batch({"c0": [], "c1": []}, {}))
-        with pytest.raises(NotUnderstood, match="does not tell who we are"):
+        with pytest.raises(NotUnderstood, match="profile: the answer is not as documented"):
             examine(portal)
 
 

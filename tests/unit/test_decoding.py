@@ -29,10 +29,12 @@ from airflow_provider_chattransfer.platforms.decoding import (
     read_count,
     read_flag,
     read_id,
+    read_id_or_zero,
     read_moment,
     read_number,
     read_optional_id,
     read_php_map,
+    read_token,
 )
 from airflow_provider_chattransfer.platforms.errors import NotUnderstood
 
@@ -116,6 +118,21 @@ class TestAnId:
     def test_that_is_wrong_is_not_none(self, value: Any) -> None:
         with pytest.raises(ValueError, match="no id"):
             read_optional_id(value)
+
+    @pytest.mark.parametrize(("value", "expected"), [(0, None), ("0", None), (7, "7")])
+    def test_may_be_zero_and_no_other_nothing(self, value: Any, expected: str | None) -> None:
+        assert read_id_or_zero(value) == expected
+        for nothing in (None, "", False, 0.0):
+            with pytest.raises(ValueError, match="no id"):
+                read_id_or_zero(nothing)
+
+
+class TestAToken:
+    @pytest.mark.parametrize("value", [None, "", 7, "a b", "a\n", "a\x00", "ä", "x" * 8193, ["a"], True])
+    def test_has_nothing_that_no_header_takes(self, value: Any) -> None:
+        assert read_token("aB.-_~+/=1") == "aB.-_~+/=1"
+        with pytest.raises(ValueError, match="no token"):
+            read_token(value)
 
 
 class TestANumber:

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass, field
 
 from ..credentials import Credential
+from ..decoding import IdIfKnown, TextIfKnown, Token, decode
 from ..errors import Interrupted, Limited, NotUnderstood, PlatformError, Unreachable, WrongCredentials, as_code
 from ..transport import Request, Response, Transport, gateway_trouble
 from .codes import SERVER_TROUBLE
@@ -37,6 +38,16 @@ REFUSALS: Mapping[str, str] = {
     "error_oauth": NOT_INSTALLED,
 }
 """What the documented codes mean, and others that were seen (OAuth 2.0: error codes, automatic renewal)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The answer to a good refresh token; documents and servers differ in what else is there."""
+
+    access_token: Token = field(repr=False)
+    refresh_token: Token | None = field(default=None, repr=False)
+    user_id: IdIfKnown = None
+    client_endpoint: TextIfKnown = None
 
 
 class AuthorizationServer:
@@ -88,22 +99,23 @@ class AuthorizationServer:
         return granted
 
     def _credential(self, response: Response, renewal: str | None) -> Credential:
-        body = _granted(response)
+        granted = _granted(response)
+        about = {"user_id": granted.user_id, "client_endpoint": granted.client_endpoint}
         return Credential(
-            secret=body["access_token"],
+            secret=granted.access_token,
             obtained_at=self._clock(),
-            renewal=str(body.get("refresh_token") or renewal or self._first),
-            about={name: str(body[name]) for name in ("user_id", "client_endpoint") if body.get(name)},
+            renewal=granted.refresh_token or renewal or self._first,
+            about={name: told for name, told in about.items() if told},
         )
 
 
-def _granted(response: Response) -> Mapping[str, Any]:
+def _granted(response: Response) -> Granted:
     """The body of a good answer. An ``error`` in it counts whatever the status is: ``wrong_client`` comes with 200."""
     body = response.body if isinstance(response.body, dict) else {}
     if "error" in body:
         raise _refusal(as_code(body["error"]), response)
-    if response.status == 200 and isinstance(body.get("access_token"), str) and body["access_token"]:
-        return body
+    if response.status == 200 and "access_token" in body:
+        return decode(body, Granted, method=METHOD)
     trouble = gateway_trouble(response, method=METHOD)
     if isinstance(trouble, NotUnderstood):
         raise WrongCredentials(

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from ..errors import NotUnderstood, RequestRefused
+from ..decoding import Id
+from ..errors import RequestRefused
 from .auth import SignIn
 from .client import Bitrix24Client, Command
 
@@ -27,6 +27,27 @@ ADVICE: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
+class ListedBot:
+    """A bot in an answer of ``imbot.v2.Bot.*``."""
+
+    id: Id
+
+
+@dataclass(frozen=True, slots=True)
+class Bots:
+    """The result of ``imbot.v2.Bot.list``: the bots of an account."""
+
+    bots: list[ListedBot]
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredBot:
+    """The result of ``imbot.v2.Bot.register``."""
+
+    bot: ListedBot
+
+
+@dataclass(frozen=True, slots=True)
 class Bot:
     """A bot, which is a user of the portal; ``is_new`` tells that it was registered just now."""
 
@@ -43,7 +64,7 @@ class Bot:
 
 def list_bots(auth: SignIn) -> Command:
     """The command that lists the bots of an account."""
-    return Command("imbot.v2.Bot.list", {"limit": 50, **_token(auth)})
+    return Command("imbot.v2.Bot.list", {"limit": 50, **_token(auth)}, Bots)
 
 
 def register_bot(client: Bitrix24Client, *, code: str, name: str) -> Bot:
@@ -58,7 +79,7 @@ def register_bot(client: Bitrix24Client, *, code: str, name: str) -> Bot:
             raise ValueError(f"{field}: empty; a bot needs one")
     if len(client.auth.bot_client_id or "") > TOKEN_MAX:
         raise ValueError(f"bot_client_id: longer than the {TOKEN_MAX} characters that {REGISTER} takes; shorten it")
-    known = client.call(list_bots(client.auth), repeatable=True)
+    known: Bots = client.call(list_bots(client.auth), repeatable=True)
     fields = {
         "code": code,
         "type": "openline",
@@ -68,22 +89,14 @@ def register_bot(client: Bitrix24Client, *, code: str, name: str) -> Bot:
         **_token(client.auth),
     }
     try:
-        answer = client.call(Command(REGISTER, {"fields": fields}), repeatable=True)
+        registered: RegisteredBot = client.call(Command(REGISTER, {"fields": fields}, RegisteredBot), repeatable=True)
     except RequestRefused as refused:
         raise _advised(refused) from None
-    bot = answer.get("bot") if isinstance(answer, Mapping) else None
-    if not isinstance(bot, Mapping) or not bot.get("id"):
-        raise NotUnderstood("the answer names no bot", method=REGISTER)
-    return Bot(id=str(bot["id"]), code=str(bot.get("code") or code), is_new=str(bot["id"]) not in _ids(known))
+    return Bot(id=registered.bot.id, code=code, is_new=registered.bot not in known.bots)
 
 
 def _token(auth: SignIn) -> Mapping[str, str]:
     return {} if auth.bot_client_id is None else {"botToken": auth.bot_client_id}
-
-
-def _ids(listed: Any) -> set[str]:
-    bots = listed.get("bots", []) if isinstance(listed, Mapping) else []
-    return {str(bot.get("id")) for bot in bots if isinstance(bot, Mapping)}
 
 
 def _advised(refused: RequestRefused) -> RequestRefused:

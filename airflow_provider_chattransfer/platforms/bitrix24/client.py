@@ -7,9 +7,12 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, urlencode
 
+from pydantic import BeforeValidator
+
+from ..decoding import Id, PhpMap, decode, read_php_map
 from ..errors import (
     Expired,
     Limited,
@@ -47,10 +50,43 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One REST method with its parameters, which may hold the bot's secret."""
+    """One REST method with its parameters, which may hold the bot's secret.
+
+    ``answer`` is the type that its result is decoded to (see ``platforms.decoding``).
+    """
 
     method: str
     params: Mapping[str, Any] = field(repr=False)
+    answer: Any = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The result of ``profile``: the user as whom we act."""
+
+    ID: Id
+
+
+def _read_timings(value: object) -> Mapping[str, Any]:
+    """The times by key; none for whatever is no array, since they only help."""
+    try:
+        return read_php_map(value)
+    except ValueError:
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcomes:
+    """The result of ``batch``: by key what each command came to, and how long it took."""
+
+    result: PhpMap
+    result_error: PhpMap
+    result_time: Annotated[Mapping[str, Any], BeforeValidator(_read_timings)] = field(default_factory=dict)
+
+
+def who_we_are() -> Command:
+    """The command that asks for the user as whom we act; it needs no scope."""
+    return Command("profile", {}, Profile)
 
 
 class Bitrix24Client:
@@ -86,19 +122,17 @@ class Bitrix24Client:
         return self._user_id
 
     def call(self, command: Command, *, repeatable: bool) -> Any:
-        """Call one method and return its ``result``. Raises a ``PlatformError``.
+        """Call one method and return its ``result``, decoded. Raises a ``PlatformError``.
 
         ``repeatable`` when doing it twice does no harm.
         """
         if repeatable:
             self.make_room([command])
-        return self._call(command, repeatable=repeatable)
+        return decode(self._call(command, repeatable=repeatable), command.answer, method=command.method)
 
     def _asked_for_user_id(self) -> str:
-        profile = self.call(Command("profile", {}), repeatable=True)
-        if not isinstance(profile, Mapping) or not profile.get("ID"):
-            raise NotUnderstood("the portal does not tell who we are", method="profile")
-        return str(profile["ID"])
+        profile: Profile = self.call(who_we_are(), repeatable=True)
+        return profile.ID
 
     def make_room(self, commands: Sequence[Command]) -> int:
         """Wait until the operating time of their methods leaves room for ``commands``, or the first of them.
@@ -114,7 +148,7 @@ class Bitrix24Client:
         return count
 
     def batch(self, commands: Sequence[Command], *, repeatable: bool) -> list[Any | PlatformError]:
-        """Call up to fifty methods in one request; a result or an error for each, in the same order.
+        """Call up to fifty methods in one request; a decoded result or an error for each, in the same order.
 
         Raises a ``PlatformError`` for what concerns the whole batch. When it is ``repeatable``, a limit or a spent
         token that struck a single command is seen to for all; and there are no results at all if it took the portal
@@ -171,9 +205,10 @@ class Bitrix24Client:
     def _alone(self, command: Command, *, repeatable: bool) -> Any | PlatformError:
         """One command without its batch, whose result is the same: what a batch returns is not raised."""
         try:
-            return self._call(command, repeatable=repeatable)
+            result = self._call(command, repeatable=repeatable)
         except (RequestRefused, WrongCredentials) as refused:
             return refused
+        return _decoded(result, command)
 
     def _once_more(
         self, commands: Sequence[Command], spent: Admission, *, since: float
@@ -243,33 +278,37 @@ class Bitrix24Client:
         return body
 
     def _batch_results(self, envelope: dict[str, Any], keys: Mapping[str, Command]) -> list[Any | PlatformError]:
-        body = envelope["result"]
-        if not isinstance(body, dict):
-            raise NotUnderstood("the answer to a batch has no results", method=BATCH)
-        results, errors = _php_map(body.get("result")), _php_map(body.get("result_error"))
-        timings = _php_map(body.get("result_time"))
+        outcomes = decode(envelope["result"], _Outcomes, method=BATCH)
         for method in {command.method for command in keys.values()}:
-            told = [timings.get(key) for key, command in keys.items() if command.method == method]
+            told = [outcomes.result_time.get(key) for key, command in keys.items() if command.method == method]
             self._time.note(method, told, in_batch=True, ahead=self._portal_ahead())
-        return [self._batch_result(key, command.method, results, errors) for key, command in keys.items()]
+        return [self._batch_result(key, command, outcomes) for key, command in keys.items()]
 
-    def _batch_result(
-        self, key: str, method: str, results: Mapping[str, Any], errors: Mapping[str, Any]
-    ) -> Any | PlatformError:
-        if key in errors:
-            error = errors[key]
-            return self._error(error if isinstance(error, dict) else {"error": str(error)}, method=method)
-        if key in results:
-            return results[key]
-        return NotCarriedOut("the portal left this command of the batch out", method=method)
+    def _batch_result(self, key: str, command: Command, outcomes: _Outcomes) -> Any | PlatformError:
+        """What one command came to. Of one that the answer leaves out, nobody knows whether it was carried out."""
+        if key in outcomes.result_error:
+            return self._batch_error(outcomes.result_error[key], method=command.method)
+        if key in outcomes.result:
+            return _decoded(outcomes.result[key], command)
+        return NotUnderstood("the portal left this command of the batch out", method=command.method)
+
+    def _batch_error(self, told: Any, *, method: str) -> PlatformError:
+        error = told if isinstance(told, Mapping) else {"error": told}
+        return self._error(error, method=method)
 
     def _portal_ahead(self) -> float:
         """By how many seconds the portal's epoch is ahead of our clock, as the answer at hand dates it."""
         return time.time() + self.clock_ahead - self.clock()
 
     def _error(self, body: Mapping[str, Any], *, method: str) -> PlatformError:
-        """The typed error for ``{"error": …, "error_description": …}``; decided by the code, the text is dropped."""
-        code = as_code(body["error"])
+        """The typed error for ``{"error": …, "error_description": …}``; decided by the code, the text is dropped.
+
+        A code may be empty; where it is neither text nor a number, nobody knows what was meant.
+        """
+        told = body.get("error")
+        if not isinstance(told, str | int) or isinstance(told, bool):
+            return NotUnderstood("the portal answered an error that is none", method=method)
+        code = as_code(told)
         known = (code or "").lower()
         if known == TOO_FAST:
             return Limited("too many requests", method=method, code=code, retry_after=TOO_FAST_PAUSE)
@@ -307,13 +346,12 @@ def _no_portal(response: Response, *, method: str) -> PlatformError:
     return trouble
 
 
-def _php_map(value: Any) -> Mapping[str, Any]:
-    """A PHP array as JSON shows it: an object, a list for the keys 0..n-1, and ``[]`` for none."""
-    if isinstance(value, dict):
-        return value
-    if isinstance(value, list):
-        return {str(key): item for key, item in enumerate(value)}
-    return {}
+def _decoded(result: Any, command: Command) -> Any | PlatformError:
+    """The result of one command of a batch; what is wrong with it is its own trouble, and not that of the others."""
+    try:
+        return decode(result, command.answer, method=command.method)
+    except NotUnderstood as error:
+        return error
 
 
 def _encode(command: Command) -> str:

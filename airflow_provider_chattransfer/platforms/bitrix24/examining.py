@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from ..errors import NotUnderstood, PlatformError, Unreachable
+from ..errors import PlatformError, Unreachable
 from ..examination import Examination, Right
 from .auth import Way
 from .bots import SCOPE as BOTS_SCOPE
-from .bots import list_bots
-from .client import Bitrix24Client, Command
+from .bots import Bots, list_bots
+from .client import Bitrix24Client, Command, who_we_are
 from .codes import REGISTER_ONE, lacks
+from .listing import SessionPage
 from .moving import host_of
-from .operating import BATCH
 
 LINES_SCOPE, CRM_SCOPE, MESSENGER_SCOPE = "imopenlines", "crm", "im"
 
@@ -26,10 +25,10 @@ def examine(client: Bitrix24Client) -> Examination:
     not see are missing without an error (``imopenlines.v2.Session.list``).
     """
     commands = [
-        Command("profile", {}),
-        Command("scope", {}),
+        who_we_are(),
+        Command("scope", {}, list[str]),
         list_bots(client.auth),
-        Command("imopenlines.v2.Session.list", {"limit": 1}),
+        Command("imopenlines.v2.Session.list", {"limit": 1}, SessionPage),
     ]
     try:
         profile, scopes, bots, sessions = client.batches(commands)
@@ -37,15 +36,14 @@ def examine(client: Bitrix24Client) -> Examination:
         told = error.args[0]
         advice = "" if "ca_bundle" in told else "; check host of the connection"
         raise Unreachable(f"{told}{advice}", method=error.method) from None
-    if not isinstance(scopes, list) or not isinstance(profile, Mapping):
-        raise next(
-            (each for each in (profile, scopes) if isinstance(each, PlatformError)),
-            NotUnderstood("the portal does not tell who we are", method=BATCH),
-        )
+    if isinstance(profile, PlatformError):
+        raise profile
+    if isinstance(scopes, PlatformError):
+        raise scopes
     return Examination(
         where=_where(client),
-        who=f"user {profile.get('ID')} by {client.auth.who}",
-        rights=list(_rights(frozenset(map(str, scopes)), bots=bots, sessions=sessions, client=client)),
+        who=f"user {profile.ID} by {client.auth.who}",
+        rights=list(_rights(frozenset(scopes), bots=bots, sessions=sessions, client=client)),
         clock_ahead=client.clock_ahead,
     )
 
@@ -55,7 +53,9 @@ def _where(client: Bitrix24Client) -> str:
     return f"{named}" if named == found else f"{found} (host of the connection still says {named}: change it)"
 
 
-def _rights(scopes: frozenset[str], *, bots: Any, sessions: Any, client: Bitrix24Client) -> Iterator[Right]:
+def _rights(
+    scopes: frozenset[str], *, bots: Bots | PlatformError, sessions: SessionPage | PlatformError, client: Bitrix24Client
+) -> Iterator[Right]:
     way = client.auth.way
     shut = None if LINES_SCOPE in scopes else f"the {way} {lacks(LINES_SCOPE, way=way)}"
     yield Right("transfer", shut or _missing_bot(bots, way=way), needed=True)
@@ -64,27 +64,31 @@ def _rights(scopes: frozenset[str], *, bots: Any, sessions: Any, client: Bitrix2
     yield Right("list", shut or _missing_for_a_list(sessions, scopes, way=way))
     if isinstance(bots, PlatformError):
         blind = BOTS_SCOPE not in scopes
-        why = f"the {way} {lacks(BOTS_SCOPE, way=way)}" if blind else f"the portal does not tell [{bots.code}]"
+        why = f"the {way} {lacks(BOTS_SCOPE, way=way)}" if blind else f"the portal does not tell{_code(bots)}"
         yield Right("tell whether its bot is registered, without which no transfer succeeds", why)
     if MESSENGER_SCOPE not in scopes:
         why = f"the {way} {lacks('im.user.list.get', way=way)}"
         yield Right("tell people from bots, and check receivers before it transfers", why)
 
 
-def _missing_bot(bots: Any, *, way: Way) -> str | None:
+def _missing_bot(bots: Bots | PlatformError, *, way: Way) -> str | None:
     """What is missing of the bot; ``None`` also when the portal does not tell."""
-    if isinstance(bots, PlatformError) or not isinstance(bots, Mapping) or bots.get("bots"):
+    if isinstance(bots, PlatformError) or bots.bots:
         return None
     whose = "for bot_client_id of the connection" if way is Way.WEBHOOK else "by the application"
     return f"no bot is registered {whose}; {REGISTER_ONE}"
 
 
-def _missing_for_a_list(sessions: Any, scopes: frozenset[str], *, way: Way) -> str | None:
+def _missing_for_a_list(sessions: SessionPage | PlatformError, scopes: frozenset[str], *, way: Way) -> str | None:
     """What is missing for finding other agents' chats, by the ways of `listing`."""
     if not isinstance(sessions, PlatformError) or CRM_SCOPE in scopes:
         return None
     own = "; only chats of its own user can be found" if MESSENGER_SCOPE in scopes else ""
     return (
-        f"it may not see the reports of Open Channels [{sessions.code}], and {lacks(CRM_SCOPE, way=way)}{own}; chats "
+        f"it may not see the reports of Open Channels{_code(sessions)}, and {lacks(CRM_SCOPE, way=way)}{own}; chats "
         "that are named by chat_ids need neither"
     )
+
+
+def _code(error: PlatformError) -> str:
+    return f" [{error.code}]" if error.code else ""

@@ -15,13 +15,18 @@ Where none of them serves, chats are named by their ids.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BeforeValidator
 
 from ...chats.model import Chat
+from ..decoding import Count, Flag, Id, OptionalId, TextIfKnown
 from ..errors import NotUnderstood, PlatformError, RequestRefused
+from ..paging import Paging
 from .client import BATCH_SIZE, Bitrix24Client, Command
-from .dialogs import read_dialog, read_session
+from .dialogs import OPEN_LINE, Dialog, Session
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +44,72 @@ OPEN_STATUSES = ("answered", "paused", "new")
 
 UNAVAILABLE = frozenset({"tariff_restriction", "error_method_not_found", "access_denied", "insufficient_scope"})
 """Codes that say that a way of listing is not open to this account; permanent."""
+
+
+MOST_ROWS = 10_200
+"""Rows that one filter reaches: offset 10,000 and one page (``OFFSET_TOO_LARGE``)."""
+
+MOST_ACTIVITIES = 200_000
+"""Open activities that are read at most; nothing is documented."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPage:
+    """The result of ``imopenlines.v2.Session.list``."""
+
+    sessions: list[Session]
+    hasNextPage: Flag
+
+    def keys(self) -> Iterable[str]:
+        """What tells its rows apart."""
+        return (session.id for session in self.sessions)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRow:
+    """An operator on a line: an item of ``imopenlines.v2.Operator.list``."""
+
+    userId: Id
+    configId: OptionalId
+    activeSessions: Count
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorPage:
+    """The result of ``imopenlines.v2.Operator.list``."""
+
+    operators: list[OperatorRow]
+    hasNextPage: Flag
+
+    def keys(self) -> Iterable[str]:
+        """What tells its rows apart."""
+        return (f"{row.userId} {row.configId}" for row in self.operators)
+
+
+Page = TypeVar("Page", SessionPage, OperatorPage)
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """An item of ``crm.activity.list``, with the session that it is about."""
+
+    ID: Id
+    ASSOCIATED_ENTITY_ID: OptionalId
+
+
+@dataclass(frozen=True, slots=True)
+class LineSettings:
+    """An item of ``imopenlines.config.list.get``."""
+
+    ID: Id
+    CRM_TRANSFER_CHANGE: TextIfKnown = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecentItem:
+    """An item of ``im.recent.get``; one that is no chat has none, which PHP may write as an empty array."""
+
+    chat: Annotated[Dialog | None, BeforeValidator(lambda value: None if value == [] else value)] = None
 
 
 class DialogFinder:
@@ -99,24 +170,31 @@ class DialogFinder:
         return found
 
     def _sessions(self, filters: Sequence[dict[str, Any]]) -> Iterable[Chat]:
+        """The dialogues of several filters that are open."""
+        oldest_first = [{**each, "orderDirection": "asc"} for each in filters]
+        for page in self._pages(SESSIONS, oldest_first, SessionPage):
+            yield from (chat for session in page.sessions if not (chat := session.chat()).closed)
+
+    def _pages(self, method: str, filters: Sequence[dict[str, Any]], kind: type[Page]) -> Iterable[Page]:
         """All pages of several filters, the next page of each in one batch."""
-        pages = [{**each, "limit": PAGE, "offset": 0, "orderDirection": "asc"} for each in filters]
-        while pages:
-            commands = [Command(SESSIONS, page) for page in pages]
+        lists = [({**each, "limit": PAGE, "offset": 0}, Paging(method=method, most=MOST_ROWS)) for each in filters]
+        while lists:
             further = []
-            for page, answer in zip(pages, self._client.batches(commands), strict=True):
-                result = _value(answer)
-                yield from (read_session(session) for session in _rows(result, "sessions", of=SESSIONS))
-                if result.get("hasNextPage"):
-                    further.append({**page, "offset": page["offset"] + PAGE})
-            pages = further
+            answers = self._client.batches([Command(method, params, kind) for params, _ in lists])
+            for (params, paging), answer in zip(lists, answers, strict=True):
+                page: Page = _value(answer)
+                yield page
+                if page.hasNextPage:
+                    paging.go_on(page.keys())
+                    further.append(({**params, "offset": params["offset"] + PAGE}, paging))
+            lists = further
 
     def _mistrust_silence(self, agents: Sequence[str]) -> None:
         """An agent without a chat may be one whom we may not see: ask who is idle, as far as the portal tells."""
-        command = Command(OPERATORS, {"userIdList": list(agents), "limit": PAGE})
-        operators = _rows(self._client.call(command, repeatable=True), "operators", of=OPERATORS)
-        busy = {str(each.get("userId")) for each in operators if each.get("activeSessions")}
-        idle = {str(each.get("userId")) for each in operators} - busy
+        pages = list(self._pages(OPERATORS, [{"userIdList": list(agents)}], OperatorPage))
+        operators = [each for page in pages for each in page.operators]
+        busy = {each.userId for each in operators if each.activeSessions}
+        idle = {each.userId for each in operators} - busy
         if hidden := [agent for agent in agents if agent not in idle]:
             raise RequestRefused(
                 f"the portal lists no chat of agents {', '.join(hidden)}, and does not show them as idle: the "
@@ -134,22 +212,22 @@ class DialogFinder:
         if "RESPONSIBLE_ID" in narrower and not self._responsible_follows():
             narrower = {}
         sessions = list(self._activity_sessions(narrower))
-        for answer in self._client.batches(
-            [Command("imopenlines.dialog.get", {"SESSION_ID": session}) for session in sessions]
-        ):
-            dialog = None if isinstance(answer, RequestRefused) else _value(answer)
-            chat = read_dialog(dialog) if isinstance(dialog, Mapping) else None
-            if isinstance(chat, Chat) and not chat.closed:
-                yield chat
+        answers = self._client.batches(
+            [Command("imopenlines.dialog.get", {"SESSION_ID": session}, Dialog) for session in sessions]
+        )
+        for session, answer in zip(sessions, answers, strict=True):
+            if isinstance(answer, NotUnderstood):
+                log.warning("Session %s is left out: %s", session, answer)
+            elif not isinstance(answer, RequestRefused):
+                yield from _open_chat(_value(answer), session=session)
 
     def _responsible_follows(self) -> bool:
-        command = Command(LINES, {"PARAMS": {"select": ["ID", "CRM", "CRM_TRANSFER_CHANGE"]}})
-        lines = _rows(self._client.call(command, repeatable=True), of=LINES)
-        return all(line.get("CRM_TRANSFER_CHANGE") == "Y" for line in lines)
+        command = Command(LINES, {"PARAMS": {"select": ["ID", "CRM", "CRM_TRANSFER_CHANGE"]}}, list[LineSettings])
+        return all(line.CRM_TRANSFER_CHANGE == "Y" for line in self._client.call(command, repeatable=True))
 
     def _activity_sessions(self, narrower: dict[str, Any]) -> Iterable[str]:
         """Session ids, page by page behind the last activity seen, so that no row is missed or seen twice."""
-        last = 0
+        last, paging = "0", Paging(method=ACTIVITIES, most=MOST_ACTIVITIES)
         while True:
             command = Command(
                 ACTIVITIES,
@@ -164,45 +242,40 @@ class DialogFinder:
                     "order": {"ID": "ASC"},
                     "start": -1,
                 },
+                list[Activity],
             )
-            rows = _rows(self._client.call(command, repeatable=True), of=ACTIVITIES)
-            yield from (str(_number(row, "ASSOCIATED_ENTITY_ID", of=ACTIVITIES)) for row in rows)
+            rows: list[Activity] = self._client.call(command, repeatable=True)
+            yield from (row.ASSOCIATED_ENTITY_ID for row in rows if row.ASSOCIATED_ENTITY_ID is not None)
             if len(rows) < BATCH_SIZE:
                 return
-            before, last = last, _number(rows[-1], "ID", of=ACTIVITIES)
-            if last <= before:
-                raise NotUnderstood("the list does not go on behind its last row", method=ACTIVITIES)
+            paging.go_on(row.ID for row in rows)
+            last = rows[-1].ID
 
     def _own_recent(self) -> Iterable[Chat]:
-        command = Command(RECENT, {"ONLY_OPENLINES": "Y"})
-        for item in _rows(self._client.call(command, repeatable=True), of=RECENT):
-            details = item.get("chat")
-            if isinstance(details, Mapping):
-                chat = read_dialog({"entity_type": "LINES", **details})
-                if isinstance(chat, Chat) and not chat.closed:
-                    yield chat
+        command = Command(RECENT, {"ONLY_OPENLINES": "Y"}, list[RecentItem])
+        for item in self._client.call(command, repeatable=True):
+            if item.chat is not None:
+                yield from _open_chat(replace(item.chat, entity_type=item.chat.entity_type or OPEN_LINE))
+
+
+def _open_chat(dialog: Dialog, *, session: str | None = None) -> Iterable[Chat]:
+    """The open chat that ``dialog`` is, if it is one; asked for by a ``session``, not one of an earlier session.
+
+    A dialogue that was opened again has a newer one.
+    """
+    chat = dialog.reading()
+    if not isinstance(chat, Chat) or chat.closed:
+        return
+    if session is not None and int(chat.session or 0) < int(session):
+        log.warning("Session %s is left out: the portal shows another one in its place", session)
+        return
+    yield chat
 
 
 def _value(answer: Any | PlatformError) -> Any:
     if isinstance(answer, PlatformError):
         raise answer
     return answer
-
-
-def _rows(answer: Any, key: str | None = None, *, of: str) -> Sequence[Mapping[str, Any]]:
-    """The rows of a list that ``of`` answers, under ``key`` where it has one; raises ``NotUnderstood`` for none."""
-    rows = (answer.get(key) if isinstance(answer, Mapping) else None) if key is not None else answer
-    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
-        raise NotUnderstood("the answer is no list of rows", method=of)
-    return rows
-
-
-def _number(row: Mapping[str, Any], name: str, *, of: str) -> int:
-    """A row's number; raises ``NotUnderstood`` where it has none."""
-    text = str(row.get(name))
-    if not (text.isascii() and text.isdigit()):
-        raise NotUnderstood(f"a row has no {name}", method=of)
-    return int(text)
 
 
 def _by_id(chats: Iterable[Chat]) -> list[Chat]:

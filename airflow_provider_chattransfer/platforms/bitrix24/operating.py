@@ -4,9 +4,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeGuard
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+from ..decoding import NumberIfKnown, decoded_or, read_number
 
 REQUEST_SECONDS = 60.0
 """How long the cloud works on one request, a batch included, before it cuts it off (documented limits)."""
@@ -24,6 +28,9 @@ FULL = 0.87 * LIMIT
 """Nothing is sent that would go past this. Self-hosted portals block at 420 s, if at all (server source,
 ``rest/lib/engine/access/loadlimiter.php``)."""
 
+WINDOW = 600.0
+"""Seconds that a method's operating time is counted for; no reset is further ahead (documented limits)."""
+
 NOT_COUNTED = 0.1
 """Seconds; shorter calls cost no operating time (server source, as above)."""
 
@@ -34,6 +41,31 @@ ROUNDING = 2.0
 """Seconds by which a reset may seem to come too early: its time is in whole seconds, and so is the portal's clock."""
 
 BATCH = "batch"
+
+
+LONGEST = 3600.0
+"""Seconds; what claims to have taken longer is not believed."""
+
+
+def _as_seconds(value: object) -> float | None:
+    """Seconds of work; ``None`` for what can be none."""
+    try:
+        seconds = read_number(value)
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds <= LONGEST else None
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """A ``time`` object: the seconds that the call took, those that its method has used up, and an epoch in seconds.
+
+    Each is ``None`` where the portal does not tell, or tells what can be none.
+    """
+
+    duration: Annotated[float | None, BeforeValidator(_as_seconds)] = None
+    operating: Annotated[float | None, BeforeValidator(_as_seconds)] = None
+    operating_reset_at: NumberIfKnown = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +99,8 @@ class OperatingTime:
 
     def note(self, method: str, timings: Sequence[Any], *, in_batch: bool = False, ahead: float) -> None:
         """Learn from the ``time`` objects of the calls of one method in one answer."""
-        known = [each for each in timings if isinstance(each, Mapping)]
-        durations = [each["duration"] for each in known if _is_number(each.get("duration"))]
+        known = [decoded_or(Timing(), each, Timing) for each in timings]
+        durations = [each.duration for each in known if each.duration is not None]
         if durations and method != BATCH:
             self._learn(method, sum(durations) / len(durations))
         if told := [spent for each in known if (spent := _spent(each, ahead=ahead))]:
@@ -85,7 +117,7 @@ class OperatingTime:
     def note_blocked(self, method: str, *, now: float) -> float:
         """The portal blocks ``method``; returns the seconds until it is let in again, as far as that is known."""
         resets = [spent.reset_at for (name, _), spent in self._spent.items() if name == method]
-        reset_at = max([*resets, now + BLOCKED_FOR])
+        reset_at = max([*(min(reset, now + WINDOW + ROUNDING) for reset in resets), now + BLOCKED_FOR])
         self._spent[method, True] = self._spent[method, False] = Spent(LIMIT, reset_at)
         return reset_at - now
 
@@ -124,13 +156,8 @@ class OperatingTime:
         return seconds if seconds > NOT_COUNTED else 0.0
 
 
-def _spent(timing: Mapping[str, Any], *, ahead: float) -> Spent | None:
+def _spent(timing: Timing, *, ahead: float) -> Spent | None:
     """The counter that a ``time`` object shows; self-hosted portals may leave it out."""
-    seconds, reset_at = timing.get("operating"), timing.get("operating_reset_at")
-    if not (_is_number(seconds) and _is_number(reset_at)):
+    if timing.operating is None or timing.operating_reset_at is None:
         return None
-    return Spent(float(seconds), float(reset_at) - ahead + ROUNDING)
-
-
-def _is_number(value: Any) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return Spent(timing.operating, timing.operating_reset_at - ahead + ROUNDING)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,17 +13,19 @@ from ...chats.model import Chat, Reading, Target, TargetKind, Unread
 from ...chats.run import Move, Sent, Stop
 from ...chats.settling import Answer, Answered, Refused, Unclear
 from ..base import ChatPlatform, SendOptions, answer_to
-from ..errors import Missing, NotCarriedOut, PlatformError, RequestRefused, WrongCredentials
+from ..errors import Missing, NotCarriedOut, NotUnderstood, PlatformError, RequestRefused, WrongCredentials
 from ..examination import Examination
 from ..rate import RateLimit
 from ..transport import FRESH
 from .client import BATCH_SIZE, Bitrix24Client, Command
 from .codes import TRANSFER
-from .dialogs import read_dialog
+from .dialogs import Dialog
 from .examining import examine
 from .history import TransferHistory
 from .listing import DialogFinder
 from .receivers import Receivers
+
+log = logging.getLogger(__name__)
 
 RATE_LIMIT = RateLimit(per_second=2.0, burst=50)
 """The documented limit of all plans but Enterprise (5 a second, 250 at once), per portal and source address."""
@@ -62,9 +65,9 @@ class Bitrix24Platform(ChatPlatform):
         return self._finder.waiting_in(queue)
 
     def read_chats(self, chat_ids: Sequence[str]) -> Mapping[str, Reading]:
-        commands = [Command("imopenlines.dialog.get", {"CHAT_ID": int(chat_id)}) for chat_id in chat_ids]
+        commands = [Command("imopenlines.dialog.get", {"CHAT_ID": int(chat_id)}, Dialog) for chat_id in chat_ids]
         answers = zip(chat_ids, self.client.batches(commands), strict=True)
-        chats = {chat_id: _reading(answer) for chat_id, answer in answers}
+        chats = {chat_id: _reading(answer, of=chat_id) for chat_id, answer in answers}
         owners = {chat.owner for chat in chats.values() if isinstance(chat, Chat) and chat.owner}
         bots = self._receivers.are_bots(sorted(owners, key=int))
         return {chat_id: _without_bot(chat, bots) for chat_id, chat in chats.items()}
@@ -108,14 +111,18 @@ class Bitrix24Platform(ChatPlatform):
     ) -> Iterator[tuple[list[str], list[Any | PlatformError]]]:
         """Send ``commands``, as many to a request as the portal can do in time; the chats of each, and its results.
 
-        What was ``seen`` too long ago is read again first, and not sent if the chat has changed.
+        What was ``seen`` too long ago is read again first, and not sent if the chat has changed, or cannot be read.
         """
         rest, read_at = list(commands), self.client.clock()
         while rest:
             count = self.client.make_room([commands[chat_id] for chat_id in rest])
             part, rest = rest[:count], rest[count:]
             if self.client.clock() - read_at > FRESH:
-                chats, read_at = self.read_chats(part), self.client.clock()
+                try:
+                    chats, read_at = self.read_chats(part), self.client.clock()
+                except PlatformError as error:
+                    log.warning("Sending ends here, since chats could not be read again: %s", error)
+                    return
                 part = [chat_id for chat_id in part if _is_still(seen[chat_id], chats[chat_id])]
             if part:
                 yield part, self._send_part([commands[chat_id] for chat_id in part])
@@ -176,14 +183,19 @@ def _destination(move: Move) -> Target:
     return target if target.id is not None else replace(target, id=move.chat.queue)
 
 
-def _reading(answer: Any | PlatformError) -> Reading:
+def _reading(answer: Dialog | PlatformError, *, of: str) -> Reading:
+    """The chat that was asked for; what is wrong with its answer concerns no other chat."""
     if isinstance(answer, Missing):
         return Unread(f"not there, or this account may not see it [{answer.code}]")
     if isinstance(answer, RequestRefused):
         return Unread(str(answer))
+    if isinstance(answer, NotUnderstood):
+        return Unread(f"not understood: {answer}")
     if isinstance(answer, PlatformError):
         raise answer
-    return read_dialog(answer) if isinstance(answer, Mapping) else Unread("the portal shows nothing of it")
+    if answer.id != of:
+        return Unread("not understood: the portal shows another chat in its place")
+    return answer.reading()
 
 
 def _is_still(seen: Chat, now: Reading) -> bool:

@@ -4,14 +4,41 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 from ...chats.model import Target
-from ..errors import PlatformError
+from ..decoding import Flag, Id, decode, read_php_map
+from ..errors import NotUnderstood, PlatformError
 from .client import Bitrix24Client, Command
 
 log = logging.getLogger(__name__)
+
+USERS = "im.user.list.get"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user in the result of ``im.user.list.get``, with the flags that decide whether they can be given a chat."""
+
+    id: Id
+    active: Flag = True
+    bot: Flag = False
+    extranet: Flag = False
+    connector: Flag = False
+
+
+def _users_by_id(value: object) -> Mapping[str, Any]:
+    """An array of PHP whose keys are the ids of users; no id is 0, so that none of them comes as a list."""
+    if isinstance(value, list) and value:
+        raise ValueError("no array by id")
+    return read_php_map(value)
+
+
+UsersById = Annotated[Mapping[str, Any], BeforeValidator(_users_by_id)]
 
 
 class Receivers:
@@ -57,27 +84,41 @@ class Receivers:
 
     @staticmethod
     def _ask(users: list[str]) -> Command:
-        return Command("im.user.list.get", {"ID": users})
+        return Command(USERS, {"ID": users}, UsersById)
 
-    def _note_users(self, users: list[str], answer: Any) -> None:
-        if isinstance(answer, PlatformError) or not isinstance(answer, dict | list):
-            why = answer if isinstance(answer, PlatformError) else "the portal's answer is no list of users"
-            log.warning("Cannot tell people from bots and check receivers ahead: %s", why)
+    def _note_users(self, users: list[str], answer: UsersById | PlatformError) -> None:
+        if isinstance(answer, PlatformError):
+            log.warning("Cannot tell people from bots and check receivers ahead: %s", answer)
             self._can_ask = False
             return
-        known = answer if isinstance(answer, dict) else {}
         for user in users:
-            details = known.get(user)
-            self._bots[user] = bool(details and details.get("bot"))
-            self._refusals[Target.agent(user)] = _why_not(user, details)
+            try:
+                details = _details(user, answer)
+            except NotUnderstood as error:
+                log.warning("Cannot tell whether user %s is a bot, or can be given chats: %s", user, error)
+                self._bots[user], self._refusals[Target.agent(user)] = False, None
+            else:
+                self._bots[user] = details is not None and details.bot
+                self._refusals[Target.agent(user)] = _why_not(user, details)
 
 
-def _why_not(user: str, details: Any) -> str | None:
+def _details(user: str, answer: UsersById) -> User | None:
+    """What the portal tells of ``user``; ``None`` when there is no such user. Raises ``NotUnderstood``."""
+    told = answer.get(user)
+    if told is None or told is False:
+        return None
+    details = decode(told, User, method=USERS)
+    if details.id != user:
+        raise NotUnderstood("the answer shows another user", method=USERS)
+    return details
+
+
+def _why_not(user: str, details: User | None) -> str | None:
     """The causes of OPERATOR_WRONG that lie in the user (server source, ``Chat::transfer``)."""
-    if not details:
+    if details is None:
         return f"there is no user {user} on the portal"
-    if not details.get("active", True):
+    if not details.active:
         return f"user {user} is dismissed"
-    kinds = {"bot": "a bot", "extranet": "an extranet user", "connector": "a customer"}
-    kind = next((words for flag, words in kinds.items() if details.get(flag)), None)
+    kinds = {"a bot": details.bot, "an extranet user": details.extranet, "a customer": details.connector}
+    kind = next((words for words, fits in kinds.items() if fits), None)
     return f"user {user} is {kind}, not an operator" if kind else None
