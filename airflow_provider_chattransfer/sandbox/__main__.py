@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .bodies import json_object
 from .server import HOST, SandboxServer
 
 PORT = 8024
@@ -91,10 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 def _scenario(file: Path | None) -> Any:
     if file is None:
         return None
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as problem:
-        raise ValueError(f"{file} is not JSON: {problem}") from problem
+    return json_object(file.read_bytes(), str(file))
 
 
 if __name__ == "__main__":

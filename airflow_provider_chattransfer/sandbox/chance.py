@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .figures import LARGEST, shown
+
 
 @dataclass(frozen=True, slots=True)
 class Uniform:
@@ -59,8 +61,8 @@ def duration(value: Any, what: str) -> Duration:
     if isinstance(value, Mapping):
         return _distribution(value, what)
     low, high = value if isinstance(value, list | tuple) and len(value) == 2 else (value, value)
-    if not (_is_number(low) and _is_number(high) and 0 <= low <= high):
-        raise ValueError(f"{what} must be seconds, [low, high] or a distribution, got {value!r}")
+    if not (_is_number(low) and _is_number(high) and 0 <= low <= high <= LARGEST):
+        raise ValueError(f"{what} must be seconds, [low, high] or a distribution, got {shown(value)}")
     return Uniform(float(low), float(high))
 
 
@@ -95,8 +97,10 @@ def _distribution(value: Mapping[str, Any], what: str) -> Duration:
     if name not in DISTRIBUTIONS:
         raise ValueError(f"{what}: the distribution must be one of {sorted(DISTRIBUTIONS)}, got {name!r}")
     kind, keys = DISTRIBUTIONS[name]
-    if set(value) != {"distribution", *keys} or not all(_is_number(value[key]) and value[key] > 0 for key in keys):
-        raise ValueError(f"{what}: {name} needs {' and '.join(keys)}, each above 0, got {dict(value)!r}")
+    if set(value) != {"distribution", *keys} or not all(
+        _is_number(value[key]) and 0 < value[key] <= LARGEST for key in keys
+    ):
+        raise ValueError(f"{what}: {name} needs {' and '.join(keys)}, each above 0, got {shown(dict(value))}")
     return kind(*(float(value[key]) for key in keys))
 
 

@@ -7,6 +7,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from .figures import shown
+
 END = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 """No date of the services is later than the year 9999, and neither is the clock, with room for what it is added to."""
 
@@ -54,10 +56,10 @@ class Clock:
         Raises ``ValueError``, with nothing changed, for what is not forward or not a number.
         """
         real = time.monotonic()
-        shown = self._course.at(real) + _number("skip", skip)
-        if not (skip >= 0 and shown < END):
-            raise ValueError(f"the clock only goes forward, and not beyond the year 9000; got a skip of {skip!r}")
-        self._course = _Course(shown, real, self.speed if speed is None else _speed(speed))
+        then = self._course.at(real) + _number("skip", skip)
+        if not (skip >= 0 and then < END):
+            raise ValueError(f"the clock only goes forward, and not beyond the year 9000; got a skip of {shown(skip)}")
+        self._course = _Course(then, real, self.speed if speed is None else _speed(speed))
 
     def utc(self) -> datetime:
         """The simulated time as an aware datetime in UTC."""
@@ -66,11 +68,11 @@ class Clock:
 
 def _speed(value: Any) -> float:
     if not 0 < _number("speed", value) <= FASTEST:
-        raise ValueError(f"speed must be positive and at most {FASTEST}, got {value!r}")
+        raise ValueError(f"speed must be positive and at most {FASTEST}, got {shown(value)}")
     return float(value)
 
 
 def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name} must be a number, got {value!r}")
+        raise ValueError(f"{name} must be a number, got {shown(value)}")
     return value

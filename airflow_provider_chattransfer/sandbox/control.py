@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from .bodies import TooLarge, json_object, whole_body
+from .figures import shown
 from .floor import Floor
+from .visitors import for_own_use
+
+ERROR_MAX = 600
+"""Letters of an error."""
 
 Answer = Callable[[Floor, Request], Awaitable[Any]]
 """Answers with a JSON value; raises ``ValueError`` for a request that cannot be understood."""
@@ -34,10 +39,14 @@ def _route(floor: Floor, verb: str, path: str, answer: Answer) -> Route:
     async def endpoint(request: Request) -> Response:
         try:
             return JSONResponse(await answer(floor, request))
+        except TooLarge as problem:
+            return JSONResponse({"error": str(problem)}, status_code=413, headers={"connection": "close"})
+        except ClientDisconnect:
+            return Response(status_code=400)
         except (ValueError, OverflowError) as problem:
-            return JSONResponse({"error": str(problem)}, status_code=400)
+            return JSONResponse({"error": _shortened(str(problem))}, status_code=400)
 
-    return Route(path, endpoint, methods=[verb])
+    return Route(path, for_own_use(endpoint), methods=[verb])
 
 
 async def _state(floor: Floor, _: Request) -> dict[str, Any]:
@@ -47,7 +56,7 @@ async def _state(floor: Floor, _: Request) -> dict[str, Any]:
 async def _ledger(floor: Floor, request: Request) -> dict[str, Any]:
     since = request.query_params.get("since", "0")
     if not since.isdecimal():
-        raise ValueError(f"'since' must be the number of a change, 0 or more, got {since!r}")
+        raise ValueError(f"'since' must be the number of a change, 0 or more, got {shown(since)}")
     floor.advance()
     return {
         "epoch": floor.epoch,
@@ -63,7 +72,7 @@ async def _reset(floor: Floor, request: Request) -> dict[str, Any]:
 async def _clock(floor: Floor, request: Request) -> dict[str, Any]:
     change = await _json_object(request)
     if not change or set(change) - {"skip", "speed"}:
-        raise ValueError(f"the clock takes 'skip', 'speed' or both, got {sorted(change)}")
+        raise ValueError(f"the clock takes 'skip', 'speed' or both, got {shown(sorted(change))}")
     floor.clock.change(**change)
     return floor.time()
 
@@ -83,16 +92,8 @@ async def _disarm(floor: Floor, _: Request) -> dict[str, Any]:
 
 
 async def _json_object(request: Request) -> dict[str, Any]:
-    body = await request.body()
-    try:
-        value = json.loads(body, parse_constant=_not_json) if body.strip() else {}
-        json.dumps(value, ensure_ascii=False).encode()  # half a character could be read, and never be shown again
-    except ValueError as problem:
-        raise ValueError(f"the body is not JSON: {problem}") from problem
-    if not isinstance(value, dict):
-        raise ValueError("the body must be a JSON object")
-    return value
+    return json_object(await whole_body(request), "the body")
 
 
-def _not_json(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
+def _shortened(text: str) -> str:
+    return text if len(text) <= ERROR_MAX else f"{text[:ERROR_MAX]}…"

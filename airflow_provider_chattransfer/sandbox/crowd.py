@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from itertools import chain, repeat
 from typing import Any
 
+from .figures import shown
+
 STATES = ("open", "waiting", "closed")
 
 
@@ -21,7 +23,7 @@ def chats_in_states(
         raise ValueError(f"chats are {', '.join(STATES)}, not {sorted(map(str, unknown))}")
     for state, amount in amounts.items():
         if isinstance(amount, bool) or not isinstance(amount, int) or amount < 0:
-            raise ValueError(f"the number of {state} chats must be a whole number, got {amount!r}")
+            raise ValueError(f"the number of {state} chats must be a whole number, got {shown(amount)}")
     if any(amounts.values()) and not (agents and queues):
         raise ValueError("chats cannot be generated without an agent in a queue")
     states = chain.from_iterable(repeat(state, amounts.get(state, 0)) for state in STATES)

@@ -11,7 +11,14 @@ from math import inf
 from typing import Any
 
 from .clock import Clock
+from .figures import LARGEST, shown
 from .wire import Call, Service
+
+MOST = 1_000
+"""Faults at a time: each request is held against all of them."""
+
+LONGEST_SECONDS = 86_400
+"""Of a delay or a hang."""
 
 HANG_SECONDS = 3600.0
 """How long a connection hangs unless the fault says otherwise: longer than any client waits."""
@@ -80,9 +87,11 @@ class Fault:
         if "kind" not in given:
             raise ValueError("a fault needs a 'kind'")
         kind = FaultKind(_one_of(given["kind"], "kind", set(FaultKind)))
-        for_seconds = _number(given, "for_seconds", expected="above 0", holds=lambda value: 0 < value < inf)
+        for_seconds = _number(given, "for_seconds", expected="above 0", holds=lambda value: 0 < value <= LARGEST)
         share = _number(given, "share", expected="from 0 to 1", holds=lambda value: 0 <= value <= 1)
-        seconds = _number(given, "seconds", expected="of at least 0", holds=lambda value: 0 <= value < inf)
+        seconds = _number(
+            given, "seconds", expected=f"from 0 to {LONGEST_SECONDS}", holds=lambda value: 0 <= value <= LONGEST_SECONDS
+        )
         if seconds is not None and kind.default_seconds is None:
             raise ValueError(f"'seconds' is for delays and hangs, not for {kind.value!r}")
         return cls(
@@ -130,6 +139,8 @@ class Faults:
 
     def arm(self, value: Mapping[str, Any]) -> None:
         """Arm the fault that ``value`` describes; raises ``ValueError`` for what is not one."""
+        if len(self._faults) >= MOST:
+            raise ValueError(f"faults may be at most {MOST} at a time: DELETE /sandbox/faults")
         self._faults.append(Fault.from_json(value, services=self._services, now=self._clock.now()))
 
     def clear(self) -> None:
@@ -173,21 +184,21 @@ def _names(names: Collection[str]) -> str:
 
 def _one_of(value: Any, key: str, allowed: Collection[str]) -> str:
     if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{key!r} must be one of {_names(allowed)}, got {value!r}")
+        raise ValueError(f"{key!r} must be one of {_names(allowed)}, got {shown(value)}")
     return value
 
 
 def _text(given: Mapping[str, Any], key: str) -> str | None:
     value = given.get(key)
     if value is not None and not isinstance(value, str):
-        raise ValueError(f"{key!r} must be a text, got {value!r}")
+        raise ValueError(f"{key!r} must be a text, got {shown(value)}")
     return value
 
 
 def _count(given: Mapping[str, Any], *, default: int | None) -> int | None:
     count = given.get("count", default)
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
-        raise ValueError(f"'count' must be a whole number of at least 1, got {count!r}")
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= LARGEST):
+        raise ValueError(f"'count' must be a whole number from 1 to {LARGEST}, got {shown(count)}")
     return count
 
 
@@ -196,5 +207,5 @@ def _number(given: Mapping[str, Any], key: str, *, expected: str, holds: Callabl
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not holds(value):
-        raise ValueError(f"{key!r} must be a number {expected}, got {value!r}")
+        raise ValueError(f"{key!r} must be a number {expected}, got {shown(value)}")
     return float(value)

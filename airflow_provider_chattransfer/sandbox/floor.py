@@ -11,11 +11,13 @@ from .agenda import Agenda
 from .bitrix24 import Portal
 from .clock import Clock
 from .faults import Faults
+from .figures import LARGEST, check_scenario, whole
 from .ledger import Ledger
 from .superoffice import Tenant
 from .wire import Call, Service
 
-SCENARIO_KEYS = {"seed", "speed", "bitrix24", "superoffice"}
+SERVICES: Mapping[str, type[Portal] | type[Tenant]] = {"bitrix24": Portal, "superoffice": Tenant}
+SCENARIO_KEYS = {"seed", "speed", *SERVICES}
 
 
 class Floor:
@@ -32,6 +34,7 @@ class Floor:
         """
         if not isinstance(scenario, Mapping):
             raise ValueError("the scenario must be a JSON object")
+        check_scenario(scenario, services=tuple(SERVICES))
         try:
             self._build(scenario)
         except KeyError as problem:
@@ -42,13 +45,13 @@ class Floor:
     def _build(self, scenario: Mapping[str, Any]) -> None:
         if unknown := set(scenario) - SCENARIO_KEYS:
             raise ValueError(f"unknown keys in the scenario: {sorted(unknown)}")
-        seed = int(scenario.get("seed", 1))
+        seed = whole(scenario.get("seed", 1), "seed", least=-LARGEST)
         clock = Clock(speed=scenario.get("speed", 1.0))
         agenda = Agenda(clock)
         ledger = Ledger()
         services: list[Service] = [
             kind(scenario.get(name, {}), clock=clock, agenda=agenda, ledger=ledger, rng=random.Random(f"{seed}-{name}"))
-            for name, kind in (("bitrix24", Portal), ("superoffice", Tenant))
+            for name, kind in SERVICES.items()
         ]
         self.epoch += 1
         self.clock = clock

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from .agenda import Agenda
 from .chance import Duration, Seeds, Uniform, duration, interval
+from .figures import number
 
 PROMPTLY = Uniform(1.0, 4.0)
 A_BREAK = Uniform(300.0, 900.0)
@@ -51,7 +52,7 @@ class Habits:
 def _habit(name: str, value: Any) -> Any:
     match name:
         case "reject" | "ignore":
-            return float(value)
+            return number(value, name, most=1.0)
         case "accept_after" | "break_for":
             return duration(value, name)
         case "break_after":

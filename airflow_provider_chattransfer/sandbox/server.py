@@ -21,13 +21,17 @@ from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from . import control
+from .bodies import TooLarge, whole_body
 from .floor import Floor
 from .page import routes as page_routes
-from .trouble import Victim, go_wrong
+from .trouble import PAGE, Victim, go_wrong
 from .wire import Call, Reply
 
 HOST = "127.0.0.1"
 """Loopback only: the sandbox has no protection and must not be reachable from elsewhere."""
+
+TOO_LARGE_PAGE = PAGE.format("413 Request Entity Too Large")
+"""What a gateway answers; neither service documents a limit."""
 
 VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
@@ -55,9 +59,11 @@ def application(floor: Floor) -> Starlette:
 
     async def serve(request: Request) -> Response:
         try:
-            body = await request.body()
+            body = await whole_body(request)
         except ClientDisconnect:
             return Response(status_code=400)
+        except TooLarge:
+            return Response(TOO_LARGE_PAGE, status_code=413, media_type="text/html", headers={"connection": "close"})
         service = floor.service_at(request.url.path)
         if service is None:
             return JSONResponse({"error": f"nothing is served at {request.url.path}"}, status_code=404)

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from ..figures import number
+
 BUCKET_SECONDS = 60
 BUCKETS = 10
 NOT_COUNTED_UP_TO = 0.1
@@ -33,8 +35,8 @@ class LeakyBucket:
         if unknown := set(value) - {"per_second", "burst"}:
             raise ValueError(f"unknown keys in rate: {sorted(unknown)}")
         return cls(
-            per_second=float(value.get("per_second", 2.0)),
-            burst=float(value.get("burst", 50.0)),
+            per_second=number(value.get("per_second", 2.0), "rate.per_second"),
+            burst=number(value.get("burst", 50.0), "rate.burst"),
             refused_count=refused_count,
         )
 
@@ -66,9 +68,12 @@ class OperatingTime:
         if unknown := set(value) - {"limit", "seconds", "default_seconds"}:
             raise ValueError(f"unknown keys in operating: {sorted(unknown)}")
         return cls(
-            limit=float(value.get("limit", 480.0)),
-            seconds={name.lower(): float(cost) for name, cost in value.get("seconds", {}).items()},
-            default_seconds=float(value.get("default_seconds", 0.05)),
+            limit=number(value.get("limit", 480.0), "operating.limit"),
+            seconds={
+                name.lower(): number(cost, f"operating.seconds.{name}")
+                for name, cost in value.get("seconds", {}).items()
+            },
+            default_seconds=number(value.get("default_seconds", 0.05), "operating.default_seconds"),
         )
 
     def takes(self, method: str) -> float:

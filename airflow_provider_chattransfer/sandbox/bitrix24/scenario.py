@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from ..crowd import chats_in_states
+from ..figures import LARGEST, flag, number, shown, whole
 from . import names
 from .model import (
     GENERAL_CHAT,
@@ -98,7 +100,7 @@ def build(scenario: Mapping[str, Any], *, rng: random.Random, now: float) -> Wor
 def check_keys(value: Mapping[str, Any], allowed: set[str], what: str) -> None:
     """Raise ``ValueError`` for keys that nothing reads."""
     if not isinstance(value, Mapping):
-        raise ValueError(f"{what} must be an object, got {value!r}")
+        raise ValueError(f"{what} must be an object, got {shown(value)}")
     if unknown := set(value) - allowed:
         raise ValueError(f"unknown keys in {what}: {sorted(unknown)}")
 
@@ -111,15 +113,16 @@ def _add_users(world: World, value: Any, rng: random.Random) -> list[int]:
     ids: list[int] = []
     for operator in operators:
         check_keys(operator, OPERATOR_KEYS, "an operator")
+        number_of = _id(operator["id"], "an operator's id")
         user = User(
-            id=int(operator["id"]),
-            name=str(operator.get("name") or names.OPERATORS.get(int(operator["id"])) or names.operator(len(ids), rng)),
+            id=number_of,
+            name=str(operator.get("name") or names.OPERATORS.get(number_of) or names.operator(len(ids), rng)),
             kind=Kind(operator.get("kind", Kind.EMPLOYEE)),
-            active=bool(operator.get("active", True)),
-            present=bool(operator.get("present", operator.get("active", True))),
-            paused=bool(operator.get("paused", False)),
-            admin=bool(operator.get("admin", False)),
-            email=f"operator{operator['id']}@portal.example",
+            active=flag(operator.get("active", True), "active"),
+            present=flag(operator.get("present", operator.get("active", True)), "present"),
+            paused=flag(operator.get("paused", False), "paused"),
+            admin=flag(operator.get("admin", False), "admin"),
+            email=f"operator{number_of}@portal.example",
         )
         if user.id in ids:
             raise ValueError(f"operator {user.id} is there twice")
@@ -139,24 +142,24 @@ def _add_lines(world: World, value: Any, operators: list[int]) -> None:
     lines: list[dict[str, Any]] = [{"id": 3 + index} for index in range(value)] if isinstance(value, int) else value
     for queue in lines:
         check_keys(queue, QUEUE_KEYS, "a queue")
-        line_id = int(queue["id"])
+        line_id = _id(queue["id"], "a queue's id")
         if line_id in world.lines:
             raise ValueError(f"queue {line_id} is there twice")
-        members = [int(user) for user in queue.get("members", _default_members(line_id, operators))]
+        members = [_id(user, "a member") for user in queue.get("members", _default_members(line_id, operators))]
         if unknown := [user for user in members if user not in world.users]:
             raise ValueError(f"queue {line_id} has members that do not exist: {unknown}")
         world.lines[line_id] = Line(
             id=line_id,
             name=str(queue.get("name", QUEUE_NAMES.get(line_id, f"Line {line_id}"))),
             members=members,
-            active=bool(queue.get("active", True)),
-            crm=bool(queue.get("crm", True)),
-            crm_transfer_change=bool(queue.get("crm_transfer_change", True)),
-            check_available=bool(queue.get("check_available", True)),
-            max_chat=int(queue.get("max_chat", 0)),
-            queue_time=float(queue.get("queue_time", 0.0)),
+            active=flag(queue.get("active", True), "active"),
+            crm=flag(queue.get("crm", True), "crm"),
+            crm_transfer_change=flag(queue.get("crm_transfer_change", True), "crm_transfer_change"),
+            check_available=flag(queue.get("check_available", True), "check_available"),
+            max_chat=whole(queue.get("max_chat", 0), "max_chat"),
+            queue_time=number(queue.get("queue_time", 0.0), "queue_time"),
             queue_type=QueueType(queue.get("queue_type", QueueType.EVENLY)),
-            deleted=bool(queue.get("deleted", False)),
+            deleted=flag(queue.get("deleted", False), "deleted"),
         )
 
 
@@ -178,7 +181,7 @@ def _add_access(world: World, scenario: Mapping[str, Any]) -> None:
     default_app = {"client_id": "local.chattransfer", "client_secret": "appsecret", "refresh_token": "refresh-1"}
     for app in scenario.get("apps", [default_app]):
         check_keys(app, APP_KEYS, "an app")
-        user = int(app.get("user", ADMIN))
+        user = _id(app.get("user", ADMIN), "an app's user")
         if user not in world.users:
             raise ValueError(f"an app acts as user {user}, who does not exist")
         world.apps[str(app["client_id"])] = App(
@@ -192,12 +195,13 @@ def _add_access(world: World, scenario: Mapping[str, Any]) -> None:
     default_bots = [{"client_id": "chattransfer", "id": BOT}, {"app_id": "local.chattransfer", "id": APP_BOT}]
     for bot in scenario.get("bots", default_bots):
         check_keys(bot, BOT_KEYS, "a bot")
-        if int(bot["id"]) in world.users:
-            raise ValueError(f"bot {bot['id']} has the id of a colleague")
+        bot_id = _id(bot["id"], "a bot's id")
+        if bot_id in world.users:
+            raise ValueError(f"bot {bot_id} has the id of a colleague")
         app_id = str(bot["app_id"]) if "app_id" in bot else f"custom{bot['client_id']}"
-        code = str(bot.get("client_id", f"bot{bot['id']}"))
-        world.bots.append(Bot(id=int(bot["id"]), app_id=app_id, code=code))
-        world.users[int(bot["id"])] = User(int(bot["id"]), f"Bot {bot['id']}", kind=Kind.BOT)
+        code = str(bot.get("client_id", f"bot{bot_id}"))
+        world.bots.append(Bot(id=bot_id, app_id=app_id, code=code))
+        world.users[bot_id] = User(bot_id, f"Bot {bot_id}", kind=Kind.BOT)
     if not world.switches.client_id_required:
         _add_built_in_bot(world)
 
@@ -210,14 +214,14 @@ def _scopes(value: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _add_webhook(world: World, value: Mapping[str, Any]) -> None:
-    user, code = int(value["user"]), str(value["code"])
+    user, code = _id(value["user"], "a webhook's user"), str(value["code"])
     if user not in world.users:
         raise ValueError(f"a webhook acts as user {user}, who does not exist")
     world.webhooks[user, code] = Webhook(
         user=user,
         code=code,
         scopes=_scopes(value),
-        expires_at=world.started_at + float(value.get("expires_in", "inf")),
+        expires_at=world.started_at + number(value["expires_in"], "expires_in") if "expires_in" in value else inf,
     )
 
 
@@ -269,13 +273,13 @@ def _generated_chats(world: World, count: int, operators: list[int]) -> list[dic
 
 def _add_chat(world: World, value: Mapping[str, Any], *, index: int, rng: random.Random, now: float) -> None:
     check_keys(value, CHAT_KEYS, "a chat")
-    chat_id = int(value.get("id", FIRST_CHAT + index))
+    chat_id = _id(value.get("id", FIRST_CHAT + index), "a chat's id")
     if chat_id in world.chats or chat_id == GENERAL_CHAT:
         raise ValueError(f"chat {chat_id} is there twice")
     holder = value["owner"] if value.get("owner") is not None else value.get("offered_to")
     line = _line_of_chat(world, value, holder)
     state, holder = _state_of_chat(world, value, line, holder, chat_id)
-    customer = _customer(world, int(value.get("customer", FIRST_CUSTOMER + index)), rng)
+    customer = _customer(world, _id(value.get("customer", FIRST_CUSTOMER + index), "customer"), rng)
     created_at = now - rng.randrange(300, 7200)
     phone = rng.random() < 0.2
     chat = world.chats[chat_id] = Chat(
@@ -288,15 +292,15 @@ def _add_chat(world: World, value: Mapping[str, Any], *, index: int, rng: random
         created_at=created_at,
         changed_at=created_at + 60,
         lead=10000 + customer.id,
-        messages=int(value.get("messages", rng.randrange(2, 12))),
+        messages=whole(value.get("messages", rng.randrange(2, 12)), "messages"),
         last_text=names.sentence(rng),
-        locked_until=now + float(value.get("locked_for", 0.0)),
-        answer_locked_until=now + float(value.get("answer_locked_for", 0.0)),
-        broken=bool(value.get("broken", False)),
+        locked_until=now + number(value.get("locked_for", 0.0), "locked_for"),
+        answer_locked_until=now + number(value.get("answer_locked_for", 0.0), "answer_locked_for"),
+        broken=flag(value.get("broken", False), "broken"),
     )
     world.last_message += chat.messages
     chat.last_message = world.last_message
-    _add_first_session(world, chat, line, state, holder, pinned=bool(value.get("pinned", False)), now=now)
+    _add_first_session(world, chat, line, state, holder, pinned=flag(value.get("pinned", False), "pinned"), now=now)
     if (vote := value.get("vote")) not in (None, *VOTES):
         raise ValueError(f"chat {chat_id} has the unknown vote {vote!r}")
     world.sessions[chat.last_session].vote = vote or ""
@@ -306,9 +310,9 @@ def _add_chat(world: World, value: Mapping[str, Any], *, index: int, rng: random
 
 def _line_of_chat(world: World, value: Mapping[str, Any], holder: Any) -> Line:
     if "queue" in value:
-        line = world.lines.get(int(value["queue"]))
+        line = world.lines.get(_id(value["queue"], "queue"))
     else:
-        mine = (line for line in world.lines.values() if holder is not None and int(holder) in line.members)
+        mine = (line for line in world.lines.values() if holder is not None and _id(holder, "owner") in line.members)
         line = next(mine, next(iter(world.lines.values()), None))
     if line is None:
         raise ValueError(f"chat {value.get('id')} is in queue {value.get('queue')}, which does not exist")
@@ -331,9 +335,13 @@ def _state_of_chat(world: World, value: Mapping[str, Any], line: Line, holder: A
         )
     if holder is None and state == "open":
         raise ValueError(f"chat {chat_id} is open, but has no owner")
-    if holder is not None and int(holder) not in world.users:
+    if holder is not None and _id(holder, "owner") not in world.users:
         raise ValueError(f"chat {chat_id} is with user {holder}, who does not exist")
-    return state, int(holder or 0)
+    return state, 0 if holder is None else _id(holder, "owner")
+
+
+def _id(value: Any, what: str) -> int:
+    return whole(value, what, least=1, most=LARGEST)
 
 
 def _customer(world: World, customer: int, rng: random.Random) -> User:

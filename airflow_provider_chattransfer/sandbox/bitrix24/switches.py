@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Self
 
+from ..figures import number, shown
+
 
 class AcceptMode(StrEnum):
     """What a transfer to a user does: ``auto`` as servers since 2025, ``pending`` as those of 2019-20."""
@@ -150,5 +152,5 @@ class Switches:
 def _like(default: Any, given: Any, name: str) -> Any:
     kind = type(default)
     if isinstance(given, bool) != (kind is bool):
-        raise ValueError(f"switch {name!r} must be a {kind.__name__}, got {given!r}")
-    return kind(given)
+        raise ValueError(f"switch {name!r} must be a {kind.__name__}, got {shown(given)}")
+    return number(given, f"switch {name!r}") if kind is float else kind(given)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..crowd import chats_in_states
+from ..figures import flag, shown, whole
 from . import invention
 from .model import (
     Associate,
@@ -69,7 +70,7 @@ def _associates(value: Any) -> tuple[list[Associate], set[int]]:
     present = {
         associate.id
         for associate, entry in zip(associates, entries, strict=True)
-        if associate.chats and entry.get("present", True)
+        if associate.chats and flag(entry.get("present", True), "present")
     }
     return associates, present
 
@@ -98,17 +99,17 @@ def _agent_numbers(amount: int) -> list[int]:
 
 
 def _from_entry(entry: Mapping[str, Any], place: int) -> Associate:
-    number = int(entry["id"])
+    number = whole(entry["id"], "an operator's id", least=1)
     login = str(entry.get("login", f"agent{number}"))
     return Associate(
         id=number,
-        ejuser_id=int(entry.get("ejuser", number + EJUSER_OFFSET)),
+        ejuser_id=whole(entry.get("ejuser", number + EJUSER_OFFSET), "ejuser", least=1),
         person_id=1000 + number,
         login=login,
         password=str(entry.get("password", f"Secret{number}")),
         full_name=str(entry.get("name", invention.AGENT_NAMES[place % len(invention.AGENT_NAMES)])),
         type=AssociateType(entry.get("type", AssociateType.INTERNAL)),
-        deleted=_flag("deleted", entry.get("deleted", False)),
+        deleted=flag(entry.get("deleted", False), "deleted"),
     )
 
 
@@ -128,7 +129,7 @@ def _topics(value: Any, associates: Sequence[Associate]) -> list[Topic]:
         ]
     topics = [
         Topic(
-            id=int(entry["id"]),
+            id=whole(entry["id"], "a queue's id", least=1),
             name=str(entry.get("name", f"Topic {entry['id']}")),
             roles=_roles(
                 members=entry.get("members", agents),
@@ -218,7 +219,11 @@ class _Chats:
         return own[-1] if last else own[0]
 
     def _add(self, entry: Mapping[str, Any], place: int, *, of: int) -> None:
-        number = int(entry["id"]) if "id" in entry else max(self.centre.sessions, default=FIRST_SESSION - 1) + 1
+        number = (
+            whole(entry["id"], "a chat's id", least=1)
+            if "id" in entry
+            else max(self.centre.sessions, default=FIRST_SESSION - 1) + 1
+        )
         if number in self.centre.sessions:
             raise ValueError(f"chat {number} is listed twice")
         owner, asked = entry.get("owner"), entry.get("transfer_to")
@@ -241,7 +246,7 @@ class _Chats:
             ended=requested + 400.0 if status.ended else None,
             queue_position=1 + place % 4,
         )
-        self._talk(session, int(entry.get("messages", 3 if owner is not None else 1)))
+        self._talk(session, whole(entry.get("messages", 3 if owner is not None else 1), "messages"))
         if owner is not None and status.active:
             self.ranks[owner] += 1
             session.rank = self.ranks[owner]
@@ -260,9 +265,9 @@ class _Chats:
             raise ValueError(f"chat {number}: only an open chat is transferred, and to somebody else")
 
     def _customer(self, entry: Mapping[str, Any], place: int) -> Customer:
-        number = int(entry.get("customer", FIRST_CUSTOMER + place))
+        number = whole(entry.get("customer", FIRST_CUSTOMER + place), "customer", least=1)
         if number not in self.customers:
-            known = _flag("known", entry.get("known", True))
+            known = flag(entry.get("known", True), "known")
             self.customers[number] = invention.customer(number, known=known, rng=self.rng)
         return self.customers[number]
 
@@ -313,7 +318,7 @@ def state_of(status: Status) -> str:
 def known(what: str, value: Any, keys: set[str]) -> Mapping[str, Any]:
     """``value``, if it is an object with these ``keys`` at most; raises `ValueError`."""
     if not isinstance(value, Mapping):
-        raise ValueError(f"{what} must be an object, got {value!r}")
+        raise ValueError(f"{what} must be an object, got {shown(value)}")
     if unknown := set(value) - keys:
         raise ValueError(f"unknown keys in the {what}: {sorted(unknown)}")
     return value
@@ -321,13 +326,7 @@ def known(what: str, value: Any, keys: set[str]) -> Mapping[str, Any]:
 
 def _amount(what: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"{what} must be a list or a number, got {value!r}")
-    return value
-
-
-def _flag(what: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"{what} must be true or false, got {value!r}")
+        raise ValueError(f"{what} must be a list or a number, got {shown(value)}")
     return value
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import tzinfo
 from typing import Any
 
+from ..figures import number
 from . import keys
 from .dates import zone
 from .model import Centre
@@ -72,7 +73,7 @@ class DataHost:
         entry = known("data_host", {"name": value} if isinstance(value, str) else value, {"name", "after"})
         if "name" not in entry:
             raise ValueError("data_host needs a name")
-        return cls(name=str(entry["name"]).lower(), since=now + float(entry.get("after", 0)))
+        return cls(name=str(entry["name"]).lower(), since=now + number(entry.get("after", 0), "data_host.after"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,8 @@ class Settings:
     def from_json(cls, scenario: Mapping[str, Any], centre: Centre, *, now: float) -> Settings:
         """The settings of ``scenario``; raises `ValueError` for what is not one."""
         rate = scenario.get("rate")
-        if rate is not None and (isinstance(rate, bool) or not isinstance(rate, (int, float)) or rate <= 0):
-            raise ValueError(f"rate must be null or calls per second, got {rate!r}")
+        if rate is not None and not number(rate, "rate"):
+            raise ValueError("rate must be null or calls per second, got 0")
         if (state := scenario.get("tenant_state", "Running")) not in TENANT_STATES:
             raise ValueError(f"tenant_state must be one of {TENANT_STATES}, got {state!r}")
         return cls(
@@ -125,7 +126,7 @@ def _credentials(tokens: Mapping[str, Any], centre: Centre, *, now: float) -> di
     for token, value in tokens.items():
         entry = value if isinstance(value, Mapping) else {"associate": value}
         known("token", entry, {"associate", "expires_in"})
-        lifetime = float(entry["expires_in"]) if "expires_in" in entry else None
+        lifetime = number(entry["expires_in"], "expires_in") if "expires_in" in entry else None
         credentials[token] = Credential(
             _associate(centre, entry["associate"]),
             expires=None if lifetime is None else now + lifetime,

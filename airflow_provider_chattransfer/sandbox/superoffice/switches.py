@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
+from ..figures import LARGEST, shown
+
 
 @dataclass(frozen=True, slots=True)
 class Switches:
@@ -97,10 +99,10 @@ def _checked(name: str, setting: Any, hint: Any) -> Any:
     if hint is bool:
         valid = isinstance(setting, bool)
     elif hint is float:
-        valid = isinstance(setting, (int, float)) and not isinstance(setting, bool) and setting > 0
+        valid = isinstance(setting, (int, float)) and not isinstance(setting, bool) and 0 < setting <= LARGEST
     else:
         valid = not isinstance(setting, bool) and setting in get_args(hint)
     if not valid:
         expected = "true or false" if hint is bool else "a positive number" if hint is float else str(get_args(hint))
-        raise ValueError(f"switch {name!r} must be {expected}, got {setting!r}")
+        raise ValueError(f"switch {name!r} must be {expected}, got {shown(setting)}")
     return setting

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may use the control plane and the page: programs on this machine and the page itself, no page from elsewhere.
+
+A browser sends what any page asks it to send, also to 127.0.0.1. It says so in headers that a page cannot change: the
+name by which it reached us (``Host``, also after that name was bound to another address), the page that asks
+(``Origin``), and how far away that page is (``Sec-Fetch-Site``, https://www.w3.org/TR/fetch-metadata/). The services'
+own addresses are served to anybody, as theirs are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+OWN_SITES = (None, "same-origin", "none")
+"""``Sec-Fetch-Site`` of no browser, of the page itself, and of a person who typed the address."""
+
+
+def for_own_use(endpoint: Endpoint) -> Endpoint:
+    """``endpoint`` for requests that `refusal` has nothing against; the others get 403, and why."""
+
+    async def serve(request: Request) -> Response:
+        if (reason := refusal(request)) is not None:
+            return JSONResponse({"error": reason}, status_code=403)
+        return await endpoint(request)
+
+    return serve
+
+
+def refusal(request: Request) -> str | None:
+    """Why ``request`` is not carried out; ``None`` when it is."""
+    host, port = request.headers.get("host", ""), request.scope["server"][1]
+    if not _is_ours(host, scheme=request.url.scheme, port=port):
+        return (
+            f"Host is {_shown(host)}: the control plane and the page are at 127.0.0.1:{port} or localhost:{port} only"
+        )
+    origin = request.headers.get("origin")
+    if origin is not None and origin.lower() != f"{request.url.scheme}://{host}".lower():
+        return f"Origin is {_shown(origin)}: a page from elsewhere may not use the control plane"
+    site = request.headers.get("sec-fetch-site")
+    if site not in OWN_SITES and not _follows_a_link(request):
+        return f"Sec-Fetch-Site is {_shown(site or '')}: a page from elsewhere may not use the control plane"
+    return None
+
+
+def _is_ours(host: str, *, scheme: str, port: int) -> bool:
+    try:
+        parts = urlsplit(f"//{host}")
+        name, given = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if name is None or parts.netloc != host or "@" in host or (given or DEFAULT_PORTS.get(scheme)) != port:
+        return False
+    try:
+        return name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _follows_a_link(request: Request) -> bool:
+    """Whether a person goes to an address by a link on another page: that changes nothing, and shows that page
+    nothing."""
+    headers = request.headers
+    wanted = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest"))
+    return request.method == "GET" and wanted == ("navigate", "document")
+
+
+def _shown(text: str) -> str:
+    return repr(text[:200])
