@@ -179,6 +179,7 @@ def _config(floor: Floor, *, certificate: Path | None, key: Path | None) -> uvic
     config = uvicorn.Config(
         application(floor),
         http=_Protocol,
+        ws="none",
         log_level="warning",
         access_log=False,
         proxy_headers=False,

@@ -82,9 +82,7 @@ def test_a_page_from_elsewhere_resets_nothing_and_is_told_why(
 
 
 @pytest.mark.parametrize(("verb", "path"), OWN)
-def test_every_address_of_the_sandboxs_own_is_kept_from_it(
-    sandbox_server: SandboxServer, verb: str, path: str
-) -> None:
+def test_every_address_of_the_sandboxs_own_is_kept_from_it(sandbox_server: SandboxServer, verb: str, path: str) -> None:
     for headers in ({"Host": "evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
         assert ask(sandbox_server, verb, path, headers).status_code == 403
 

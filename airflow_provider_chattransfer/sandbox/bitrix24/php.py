@@ -12,11 +12,21 @@ from urllib.parse import unquote_plus
 INT_MAX = 2**63 - 1
 LONGEST_NUMBER = 4000
 """Digits beyond these do not change that a number is too large for an int."""
+JSON_DEPTH = 512
+"""How deep arrays and objects may stand in one another for ``json_decode``; what is deeper is no JSON to it."""
 NESTING = 64
 """How deep the brackets of a variable's name may go (``max_input_nesting_level``)."""
 _INTEGER = re.compile(r"\s*([+-]?\d+)(?![\d.eE])", re.ASCII)
 _INDEX = re.compile(r"0|[1-9]\d{0,17}", re.ASCII)
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)", re.ASCII)
+
+
+def depth(value: Any) -> int:
+    """How deep lists and objects stand in one another in ``value``; 0 for what is neither."""
+    level, inner = 0, [value]
+    while inner := [item for each in inner if isinstance(each, list | dict) for item in (*values(each), None)]:
+        level += 1
+    return level
 
 
 def to_int(value: Any) -> int:

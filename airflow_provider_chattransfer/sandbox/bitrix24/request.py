@@ -89,6 +89,8 @@ def _json(body: bytes) -> dict[str, Any]:
         json.dumps(value, ensure_ascii=False).encode()  # PHP takes no half of a surrogate pair
     except (ValueError, RecursionError):
         return {}
+    if php.depth(value) > php.JSON_DEPTH:
+        return {}
     if isinstance(value, list):
         return {str(index): item for index, item in enumerate(value)}
     return value if isinstance(value, dict) else {}
