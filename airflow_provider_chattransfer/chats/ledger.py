@@ -77,7 +77,13 @@ class Ledger:
         self._write({"anew": True})
 
     def write_plan(self, transfers: Sequence[Transfer], *, now: float) -> None:
-        """Note what the run is to do, before it does anything; ``now`` in epoch seconds."""
+        """Note what the run is to do, before it does anything; ``now`` in epoch seconds.
+
+        Raises ``ValueError`` for whoever is still only named: compared with a chat's holder, a name is nobody.
+        """
+        for each in transfers:
+            if named := next((target for target in (each.target, each.source) if target and target.name), None):
+                raise ValueError(f"{named} was not looked up; its number is needed before anything is sent")
         if self.plan:
             self.start_anew()
         starts = range(0, len(transfers), PLAN_PIECE)

@@ -49,6 +49,22 @@ class ChatPlatform(ABC):
         """Raise ``ValueError`` for a kind of target that this service does not have. No request is made."""
 
     @abstractmethod
+    def resolve(self, targets: Sequence[Target], *, of: str) -> Mapping[Target, Target]:
+        """Each of ``targets`` by its number: sources and receivers, those given by name looked up.
+
+        Raises ``ValueError`` with ``of``, the name of the option, for what does not exist, and with the candidates for
+        a name that is unknown or several people's. Where the service does not let this account ask, a number passes
+        and a name is an error. Asked once, then remembered.
+        """
+
+    @abstractmethod
+    def resolve_chats(self, references: Sequence[str]) -> Mapping[str, str]:
+        """The number of each chat in ``references``, which are as ``chats.spellings.as_chat`` writes them.
+
+        Numbers cost no request. Raises ``ValueError`` for a reference that leads to no chat, or to several.
+        """
+
+    @abstractmethod
     def find_agents_chats(self, agents: Sequence[str]) -> list[Chat]:
         """The open chats that ``agents`` have, or that ring at them, by id."""
 

@@ -64,6 +64,11 @@ class TestALedger:
         assert read.plan == transfers
         assert (read.planned_at, read.deadline, read.finished_by) == (100.0, 200.0, None)
 
+    @pytest.mark.parametrize("ends", [{"to": "agent:Jane Doe"}, {"to": "queue:Support"}, {"source": "agent:Jane Doe"}])
+    def test_takes_nobody_who_was_not_looked_up(self, ends: dict[str, str]) -> None:
+        with pytest.raises(ValueError, match=r"(agent:Jane Doe|queue:Support) was not looked up"):
+            planned(transfer(), transfer("2", **ends))
+
     def test_is_empty_where_nothing_was_kept(self) -> None:
         ledger = Ledger.read(Lines())
         assert (ledger.has_plan, ledger.plan, ledger.sent, ledger.results) == (False, [], {}, {})

@@ -20,6 +20,7 @@ from ..transport import FRESH
 from .client import BATCH_SIZE, Bitrix24Client, Command
 from .codes import TRANSFER
 from .dialogs import Dialog
+from .directory import ChatReferences, PortalDirectory
 from .examining import examine
 from .history import TransferHistory
 from .listing import DialogFinder
@@ -51,12 +52,20 @@ class Bitrix24Platform(ChatPlatform):
         self._finder = DialogFinder(client)
         self._receivers = Receivers(client)
         self._history = TransferHistory(client)
+        self._directory = PortalDirectory(client, self._receivers)
+        self._references = ChatReferences(client, read=self.read_chats)
 
     def check_targets(self, targets: Sequence[Target]) -> None:
         """Bitrix24 has agents and queues both."""
 
     def check_may_send(self) -> None:
         """Every account may try; what it lacks the portal says."""
+
+    def resolve(self, targets: Sequence[Target], *, of: str) -> Mapping[Target, Target]:
+        return self._directory.resolve(targets, of=of)
+
+    def resolve_chats(self, references: Sequence[str]) -> Mapping[str, str]:
+        return self._references.resolve(references)
 
     def find_agents_chats(self, agents: Sequence[str]) -> list[Chat]:
         return self._finder.of_agents(agents)

@@ -51,12 +51,17 @@ class Receivers:
     def __init__(self, client: Bitrix24Client) -> None:
         self._client = client
         self._refusals: dict[Target, str | None] = {}
+        self._dismissed: set[Target] = set()
         self._bots: dict[str, bool] = {}
         self._can_ask = True
 
     def refusal(self, target: Target) -> str | None:
         """Why ``target`` cannot be given a dialogue; ``None`` when it can, or when the portal will not tell."""
         return self._refusals.get(target)
+
+    def stranger(self, target: Target) -> str | None:
+        """Why ``target`` can neither be given a dialogue nor have one; a dismissed user may still have some."""
+        return None if target in self._dismissed else self.refusal(target)
 
     def look_up(self, targets: Iterable[Target]) -> None:
         """Learn about ``targets``, all in one request."""
@@ -100,6 +105,8 @@ class Receivers:
             else:
                 self._bots[user] = details is not None and details.bot
                 self._refusals[Target.agent(user)] = _why_not(user, details)
+                if details is not None and not details.active:
+                    self._dismissed.add(Target.agent(user))
 
 
 def _details(user: str, answer: UsersById) -> User | None:

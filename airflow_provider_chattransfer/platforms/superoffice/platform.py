@@ -9,11 +9,13 @@ from dataclasses import replace
 from ...chats.model import Chat, Reading, Target, Unread
 from ...chats.run import Move, Sent, Stop
 from ...chats.settling import Answer, Answered, Refused
+from ...chats.spellings import is_chat_id
 from ..base import ChatPlatform, SendOptions, answer_to
 from ..errors import Missing, NotCarriedOut, NotUnderstood, PlatformError, RequestRefused, WrongCredentials
 from ..examination import Examination
 from ..rate import RateLimit
 from .client import SuperOfficeClient
+from .directory import TenantDirectory
 from .examining import examine
 from .sessions import ACTIVE, posted_at, read_associate, read_entity, read_row
 from .tenant import OutOfService
@@ -74,10 +76,11 @@ class SuperOfficePlatform(ChatPlatform):
         self._locked_out: dict[str, str] = {}
         self._reads = 0
         self._list_helped = False
+        self._directory = TenantDirectory(client, has_chats=lambda agent: bool(self._chats_of(agent)))
 
     def check_targets(self, targets: Sequence[Target]) -> None:
         for target in targets:
-            if not target.is_agent and target.id is not None:
+            if not target.is_agent and (target.id or target.name):
                 raise ValueError(
                     f"to: {target} is not possible on SuperOffice, which has no transfer to a queue; "
                     "write 'agent:12', or 'queue' to put a chat back into its own"
@@ -99,6 +102,15 @@ class SuperOfficePlatform(ChatPlatform):
         except ValueError as missing:
             return str(missing)
         return None
+
+    def resolve(self, targets: Sequence[Target], *, of: str) -> Mapping[Target, Target]:
+        return self._directory.resolve(targets, of=of)
+
+    def resolve_chats(self, references: Sequence[str]) -> Mapping[str, str]:
+        for reference in references:
+            if not is_chat_id(reference):
+                raise ValueError(f"{reference}: SuperOffice finds a chat by its number only; write 112 or 'chat112'")
+        return {each: each for each in references}
 
     def find_agents_chats(self, agents: Sequence[str]) -> list[Chat]:
         """The sessions that ``agents`` own. A row of the list does not show whether one is pending elsewhere; that

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Chat users and chat topics of a tenant by number and by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ...chats.model import Target, TargetKind
+from ..decoding import Id, IdIfKnown, TextIfKnown, decode
+from ..directory import Directory, Entry, Unresolved, called, closest, matching, not_allowed
+from ..errors import PlatformError, RequestRefused, WrongCredentials
+from .client import SuperOfficeClient
+
+Known = dict[Target, Target | Unresolved]
+
+NOBODY = "nobody with a chat licence has this number, and no open chat belongs to it"
+
+NO_RIGHT = "403"
+"""The status of what a user may not do."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedItem:
+    """An MDOListItem; one with the id 0 stands for all of them."""
+
+    Id: IdIfKnown = None
+    Name: TextIfKnown = None
+    FullName: TextIfKnown = None
+
+    def entry(self, kind: TargetKind) -> Entry:
+        """The person or the topic that it stands for."""
+        return Entry(Target(kind, self.Id), _names(self.FullName, self.Name))
+
+
+@dataclass(frozen=True, slots=True)
+class NamedAssociate:
+    """An Associate carrier: ``Name`` is the login, ``UserName`` online the name of the sign-in, an e-mail address."""
+
+    AssociateId: Id
+    Name: TextIfKnown = None
+    UserName: TextIfKnown = None
+    FullName: TextIfKnown = None
+
+
+@dataclass(frozen=True, slots=True)
+class TopicAgent:
+    """A ChatTopicAgent: an associate with a role in a topic."""
+
+    User: NamedAssociate | None = None
+
+
+class TenantDirectory(Directory):
+    """Looks up people in the list of chat users, and by login or e-mail address among the agents of all topics.
+
+    The list shows full names only, and leaves out those without a chat licence: one who lost it may still own chats.
+    """
+
+    def __init__(self, client: SuperOfficeClient, *, has_chats: Callable[[str], bool]) -> None:
+        """``has_chats`` tells whether the associate with an id owns open chats."""
+        super().__init__()
+        self._client = client
+        self._has_chats = has_chats
+
+    def look_up(self, targets: Sequence[Target]) -> Mapping[Target, Target | Unresolved]:
+        people = [target for target in targets if target.is_agent]
+        queues = [target for target in targets if not target.is_agent]
+        return _where_allowed(people, self._people) | _where_allowed(queues, self._queues)
+
+    def _people(self, wanted: Sequence[Target]) -> Known:
+        items = decode(self._client.chat_users(), list[NamedItem], method="GET MDOList/chatuser")
+        users = [item.entry(TargetKind.AGENT) for item in items if item.Id]
+        numbers = {user.target for user in users}
+        known = {
+            target: target if target in numbers or self._owns(target) else Unresolved(f"there is no {target}: {NOBODY}")
+            for target in wanted
+            if target.name is None
+        }
+        by_name = [target for target in wanted if target.name is not None and matching(target, users)]
+        others = [target for target in wanted if target.name is not None and target not in by_name]
+        known |= {target: called(target, users) for target in by_name}
+        return known | _where_allowed(others, lambda rest: self._by_login(rest, users))
+
+    def _by_login(self, wanted: Sequence[Target], users: Sequence[Entry]) -> Known:
+        agents = list(self._agents_of_topics())
+        return {target: called(target, agents, near=closest(target.name or "", users)) for target in wanted}
+
+    def _agents_of_topics(self) -> Iterator[Entry]:
+        """Everybody with a role in a topic; one request for each topic, since no list shows logins."""
+        method = "GetChatTopicUserAgentList"
+        for topic in self._topics():
+            body = {"ChatTopicId": int(topic.target.id or 0)}
+            for agent in decode(
+                self._client.agents(method, body=body, repeatable=True), list[TopicAgent], method=method
+            ):
+                if agent.User is not None:
+                    names = _names(agent.User.FullName, agent.User.Name, agent.User.UserName)
+                    yield Entry(Target.agent(agent.User.AssociateId), names)
+
+    def _queues(self, wanted: Sequence[Target]) -> Known:
+        topics = self._topics()
+        numbers = {topic.target for topic in topics}
+        return {
+            target: called(target, topics, near=closest(target.name, topics))
+            if target.name is not None
+            else target
+            if target in numbers
+            else Unresolved(f"there is no {target}: no chat topic has this number")
+            for target in wanted
+        }
+
+    def _topics(self) -> list[Entry]:
+        query = {"flat": "true", "additional": "notAll=True"}
+        answer = self._client.rest("GET", "MDOList/chatchannel", query=query)
+        items = decode(answer, list[NamedItem], method="GET MDOList/chatchannel")
+        return [item.entry(TargetKind.QUEUE) for item in items if item.Id]
+
+    def _owns(self, person: Target) -> bool:
+        """Whether an associate owns open chats, or the service does not say."""
+        try:
+            return self._has_chats(person.id or "")
+        except (RequestRefused, WrongCredentials) as error:
+            _raise_unless_refused(error)
+            return True
+
+
+def _where_allowed(wanted: Sequence[Target], ask: Callable[[Sequence[Target]], Known]) -> Known:
+    """What ``ask`` finds of ``wanted``; where this account may not ask, numbers pass and names do not."""
+    if not wanted:
+        return {}
+    try:
+        return ask(wanted)
+    except (RequestRefused, WrongCredentials) as error:
+        _raise_unless_refused(error)
+        return {target: target if target.name is None else not_allowed(target, error) for target in wanted}
+
+
+def _raise_unless_refused(error: PlatformError) -> None:
+    """Raise what is no lack of a right: credentials that are not taken, a tenant that serves nobody."""
+    if not isinstance(error, RequestRefused) and error.code != NO_RIGHT:
+        raise error
+
+
+def _names(*names: str | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(None, names)))
