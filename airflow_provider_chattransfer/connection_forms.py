@@ -159,8 +159,14 @@ _NETWORK = Section(
         Field(
             "timeout",
             "Timeout",
-            "Seconds to wait for an answer. Default: 75 for Bitrix24, 60 for SuperOffice.",
+            "Seconds for a request and its whole answer, up to 3600. Default: 75 for Bitrix24, 60 for SuperOffice.",
             Kind.NUMBER,
+        ),
+        Field(
+            "max_answer_megabytes",
+            "Largest answer",
+            "Megabytes of an answer, unpacked, that are taken, from 1 to 1024. Default: 64.",
+            Kind.INTEGER,
         ),
         Field(
             "ca_bundle",

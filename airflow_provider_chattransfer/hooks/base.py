@@ -35,6 +35,9 @@ TEST_SECONDS = 8.0
 IMPATIENT = 5.0
 """Seconds to wait for an answer while a connection is tested."""
 
+MOST_MEGABYTES = 1024
+"""What ``max_answer_megabytes`` may be at most."""
+
 LEAST_TIMEOUT, MOST_TIMEOUT = 0.01, 3600.0
 """Seconds that ``timeout`` may be."""
 
@@ -160,6 +163,7 @@ def transport_to(
         read_timeout=read_timeout(extra, timeout) if patient else IMPATIENT,
         attempts=None if patient else 1,
         ca_bundle=ca_bundle(extra),
+        max_answer_megabytes=largest_answer(extra),
     )
 
 
@@ -196,6 +200,14 @@ def rate_limit(extra: Mapping[str, Any], default: RateLimit) -> RateLimit:
 def read_timeout(extra: Mapping[str, Any], default: float) -> float:
     """Seconds for a request and its whole answer, from ``timeout``."""
     return as_number(_given(extra, "timeout", default), of="timeout", least=LEAST_TIMEOUT, most=MOST_TIMEOUT)
+
+
+def largest_answer(extra: Mapping[str, Any]) -> int:
+    """Megabytes that an answer's body may have, from ``max_answer_megabytes``."""
+    from ..platforms.transport import LARGEST_ANSWER
+
+    value = _given(extra, "max_answer_megabytes", LARGEST_ANSWER)
+    return as_whole_number(value, of="max_answer_megabytes", least=1, most=MOST_MEGABYTES)
 
 
 def ca_bundle(extra: Mapping[str, Any]) -> str | None:

@@ -6,37 +6,41 @@ from __future__ import annotations
 import logging
 import platform as python_platform
 import random
+import re
 import time
+import zlib
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from tenacity import RetryCallState, Retrying, stop_after_attempt, wait_exponential
 
 from .. import __version__
+from . import bodies
+from .bodies import ACCEPTED_ENCODING
+from .bodies import NO_JSON as NO_JSON
 from .errors import Interrupted, Limited, NotUnderstood, PlatformError, Unreachable
-from .rate import RateGate
+from .exchange import BoundedSession, Exchange, TooLarge, exchange
+from .quiet import quiet
+from .rate import LONGEST_PAUSE, RateGate
 
 log = logging.getLogger(__name__)
 
-_exchanging: ContextVar[bool] = ContextVar("_exchanging", default=False)
-
-
-def _is_not_ours(_: logging.LogRecord) -> bool:
-    return not _exchanging.get()
-
-
-for _name in ("urllib3.connectionpool", "urllib3.util.retry"):
-    # These log the URL of each request, and a webhook's URL is its secret; nobody else's records are held back.
-    logging.getLogger(_name).addFilter(_is_not_ours)
-
 CONNECT_TIMEOUT = 5.0
-"""Seconds to wait for a connection."""
+"""Seconds to wait for a connection to one address of a host."""
+
+LARGEST_ANSWER = 64
+"""Megabytes of an answer's body, unpacked, that are taken; 10,000 chats of either service are below 20."""
+
+FARTHEST_CLOCK = 10 * 366 * 86_400.0
+"""Seconds by which a service's clock may differ from ours; a ``Date`` beyond that tells nothing."""
 
 ATTEMPTS = 12
 """How often a request is made that may be repeated; the pauses between are one to two minutes together, so that a
@@ -81,20 +85,25 @@ class Response:
     location: str | None = field(default=None, repr=False)
 
 
-NO_JSON = object()
-
 NO_AUTHORITIES = (
     "there are no certificates to trust in the file that ca_bundle of the connection names, or REQUESTS_CA_BUNDLE in "
     "Airflow's environment"
 )
 
-NEVER_CONNECTED = (
-    "NewConnectionError",
-    "NameResolutionError",
-    "CERTIFICATE_VERIFY_FAILED",
-    "NO_CERTIFICATE_OR_CRL_FOUND",
-)
-"""What the text of an error holds when no connection was made."""
+CAUSES = {
+    "NewConnectionError": "nobody listens there",
+    "NameResolutionError": "there is no such host",
+    "RemoteDisconnected": "closed without an answer",
+    "ConnectionResetError": "reset",
+    "CERTIFICATE_VERIFY_FAILED": "its certificate cannot be verified; if an authority of your own has signed it, "
+    "let ca_bundle of the connection name the file with that authority's certificate",
+    "NO_CERTIFICATE_OR_CRL_FOUND": NO_AUTHORITIES,
+    "ProxyError": "the proxy does not let us through; see HTTPS_PROXY and NO_PROXY in Airflow's environment",
+    "TimeoutError": "no answer in time",
+}
+"""What has happened, by what the text of an error holds; several layers wrap each other's errors."""
+
+SECONDS = re.compile(r"\d+(?:\.\d*)?", re.ASCII)
 
 Understand = Callable[[Response], Any]
 """Turns a response into a value, or raises the ``PlatformError`` that it means."""
@@ -110,22 +119,26 @@ class Transport:
         read_timeout: float,
         attempts: int | None = None,
         ca_bundle: str | None = None,
+        max_answer_megabytes: int = LARGEST_ANSWER,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """``read_timeout`` in seconds must be longer than the service takes at most, or an answer is lost.
+        """``read_timeout`` is for a whole exchange, from the connection to the last byte of the answer, in seconds; it
+        must be longer than the service takes at most, or an answer is lost.
 
         ``attempts`` is how often a request is made at most. ``ca_bundle`` is a file of certificates to trust in place
         of the usual ones, as PEM; it is given with each request, since a session's own loses against the environment.
+        ``max_answer_megabytes`` bounds an answer's body, unpacked.
 
         Several identities may share one transport: so no cookie is kept, and no ``.netrc`` replaces a header.
         ``clock_ahead`` is by how many seconds the service's clock, as its last answer told it, is ahead of ours.
         """
         self._gate = gate
-        self._timeout = (CONNECT_TIMEOUT, read_timeout)
+        self._seconds = read_timeout
+        self._most_bytes = max_answer_megabytes * 10**6
         self._attempts = attempts
         self._ca_bundle = ca_bundle
         self._sleep = sleep
-        self._session = requests.Session()
+        self._session = BoundedSession()
         self._session.auth = _signed_already
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers["User-Agent"] = user_agent()
@@ -180,50 +193,62 @@ class Transport:
         answer = self._ask(request)
         if isinstance(answer, PlatformError):
             raise answer
-        log.debug("%s: HTTP %d", request.method, answer.status_code)
-        if told := _epoch(answer.headers.get("Date")):
-            self.clock_ahead = told - time.time()
-        body = _json(answer)
-        if body is NO_JSON and answer.content and answer.headers.get("Content-Type", "").startswith("application/json"):
-            raise Interrupted(f"the answer of {_host(request)} is cut off", method=request.method)
+        log.debug("%s: HTTP %d", request.method, answer.status)
+        if (ahead := _ahead(answer.headers.get("Date"))) is not None:
+            self.clock_ahead = ahead
         return Response(
-            status=answer.status_code,
-            body=body,
+            status=answer.status,
+            body=_json(answer, request),
             retry_after=_seconds(answer.headers.get("Retry-After")),
             location=answer.headers.get("Location"),
         )
 
-    def _ask(self, request: Request) -> requests.Response | PlatformError:
+    def _ask(self, request: Request) -> _Answer | PlatformError:
         """What came back. An error of requests is replaced, and not even chained: its text contains the URL."""
-        exchanging = _exchanging.set(True)
+        with quiet(), exchange(self._seconds, most_bytes=self._most_bytes) as bounds:
+            try:
+                return self._request(request)
+            except TooLarge:
+                text = f"the answer of {_host(request)} has more than {self._most_bytes // 10**6} MB, which is what "
+                return NotUnderstood(f"{text}max_answer_megabytes of the connection allows", method=request.method)
+            except FAILURES as error:
+                return _failure(error, bounds, request)
+
+    def _request(self, request: Request) -> _Answer:
         body: dict[str, Any] = {"json": request.json} if request.json is not None else {"data": request.form}
         headers = dict(request.headers)
         if request.sends_json and request.json is None:
             body = {"data": b"null"}
             headers["Content-Type"] = "application/json"
+        answer = self._session.request(
+            request.verb,
+            request.url,
+            params=request.query,
+            headers={"Accept": "application/json", "Accept-Encoding": ACCEPTED_ENCODING, **headers},
+            timeout=(min(CONNECT_TIMEOUT, self._seconds), self._seconds),
+            allow_redirects=False,
+            verify=self._ca_bundle,
+            proxies=_no_proxy(request.url),
+            stream=True,
+            **body,
+        )
         try:
-            return self._session.request(
-                request.verb,
-                request.url,
-                params=request.query,
-                headers={"Accept": "application/json", **headers},
-                timeout=self._timeout,
-                allow_redirects=False,
-                verify=self._ca_bundle,
-                proxies=_no_proxy(request.url),
-                **body,
-            )
-        except (requests.ConnectTimeout, requests.exceptions.ProxyError) as error:
-            return Unreachable(f"no connection to {_host(request)}: {_cause(error)}", method=request.method)
-        except requests.ConnectionError as error:
-            kind = Unreachable if _never_connected(error) else Interrupted
-            return kind(f"the connection to {_host(request)} failed: {_cause(error)}", method=request.method)
-        except (requests.RequestException, ValueError) as error:  # the latter for a Location that is no address
-            return Interrupted(f"no whole answer from {_host(request)}: {type(error).__name__}", method=request.method)
-        except OSError:
-            return Unreachable(f"no connection to {_host(request)}: {NO_AUTHORITIES}", method=request.method)
+            return _Answer(answer.status_code, answer.headers, bodies.read(answer, most_bytes=self._most_bytes))
         finally:
-            _exchanging.reset(exchanging)
+            answer.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What came back, before anybody has made sense of it."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytearray
+
+
+FAILURES = (OSError, ValueError, EOFError, zlib.error, HTTPException, urllib3.exceptions.HTTPError)
+"""What goes wrong in an exchange; the errors of requests are ``OSError``."""
 
 
 def user_agent() -> str:
@@ -254,13 +279,15 @@ def _tell(state: RetryCallState) -> None:
     log.warning("%s; next try in %.1f s", error, state.next_action.sleep if state.next_action else 0)
 
 
-def _never_connected(error: requests.ConnectionError) -> bool:
-    """Whether the failure is one of making the connection, so that nothing was sent.
-
-    TLS may also fail in the middle of an answer; only a certificate is checked before anything is sent.
-    """
-    text = repr(error)
-    return any(mark in text for mark in NEVER_CONNECTED)
+def _failure(error: Exception, bounds: Exchange, request: Request) -> PlatformError:
+    """The typed error: nothing was carried out for sure as long as no byte of the request had been sent."""
+    host, method = _host(request), request.method
+    if bounds.begun and bounds.is_over:
+        return Interrupted(f"no whole answer from {host} in time", method=method)
+    if not bounds.begun or isinstance(error, requests.ConnectionError):
+        kind = Interrupted if bounds.begun else Unreachable
+        return kind(f"the connection to {host} failed: {_cause(error)}", method=method)
+    return Interrupted(f"no whole answer from {host}: {type(error).__name__}", method=method)
 
 
 def _no_proxy(url: str) -> dict[str, str] | None:
@@ -277,45 +304,38 @@ def _signed_already(prepared: requests.PreparedRequest) -> requests.PreparedRequ
     return prepared
 
 
-def _cause(error: requests.RequestException) -> str:
+def _cause(error: Exception) -> str:
     """What happened, without the URL that the text of requests' errors contains."""
-    known = {
-        "NewConnectionError": "nobody listens there",
-        "NameResolutionError": "there is no such host",
-        "RemoteDisconnected": "closed without an answer",
-        "ConnectionResetError": "reset",
-        "CERTIFICATE_VERIFY_FAILED": "its certificate cannot be verified; if an authority of your own has signed it, "
-        "let ca_bundle of the connection name the file with that authority's certificate",
-        "NO_CERTIFICATE_OR_CRL_FOUND": NO_AUTHORITIES,
-        "ProxyError": "the proxy does not let us through; see HTTPS_PROXY and NO_PROXY in Airflow's environment",
-        "ReadTimeoutError": "no answer in time",
-    }
+    if type(error) is OSError:  # so requests tells that there is no file of certificates
+        return NO_AUTHORITIES
     text = repr(error)
-    return next((words for mark, words in known.items() if mark in text), type(error).__name__)
+    return next((words for mark, words in CAUSES.items() if mark in text), type(error).__name__)
 
 
 def _host(request: Request) -> str:
     return urlsplit(request.url).netloc.rpartition("@")[2]
 
 
-def _json(answer: requests.Response) -> Any:
+def _json(answer: _Answer, request: Request) -> Any:
     try:
-        return answer.json()
-    except ValueError:
+        return bodies.parsed(answer.body)
+    except EOFError:
+        if answer.body and answer.headers.get("Content-Type", "").startswith("application/json"):
+            raise Interrupted(f"the answer of {_host(request)} is cut off", method=request.method) from None
         return NO_JSON
 
 
-def _epoch(date: str | None) -> float | None:
-    """The header ``Date`` in seconds since the epoch."""
+def _ahead(date: str | None) -> float | None:
+    """By how many seconds the clock that wrote the header ``Date`` is ahead of ours; ``None`` where nobody can tell."""
     try:
-        return parsedate_to_datetime(date).timestamp() if date else None
-    except ValueError:
+        told = parsedate_to_datetime(date or "")
+        ahead = told.replace(tzinfo=told.tzinfo or UTC).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
+    return ahead if abs(ahead) < FARTHEST_CLOCK else None
 
 
 def _seconds(value: str | None) -> float | None:
-    """``Retry-After`` in seconds; the form with a date is not used by either service."""
-    try:
-        return max(0.0, float(value)) if value is not None else None
-    except ValueError:
-        return None
+    """``Retry-After`` in seconds, a day at most; the form with a date is not used by either service."""
+    found = SECONDS.fullmatch(value.strip()) if value is not None else None
+    return min(float(found.group()), LONGEST_PAUSE) if found else None

@@ -326,7 +326,7 @@ class TestTheButton:
         began = time.monotonic()
         good, told = pressed()
         assert not good
-        assert "ReadTimeout" in told or "No answer of the service within" in told
+        assert "no whole answer from" in told or "No answer of the service within" in told
         assert time.monotonic() - began < 10
 
     def test_never_raises(self, connect: Connect) -> None:

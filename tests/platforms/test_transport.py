@@ -155,7 +155,7 @@ class TestTrouble:
         stage.fault(kind="delay_after", seconds=0.3)
         webhook = stage.webhook()
         hasty = Bitrix24Client(auth=webhook.auth, transport=stage.transport(read_timeout=0.05))
-        with pytest.raises(Interrupted, match="ReadTimeout"):
+        with pytest.raises(Interrupted, match=r"no whole answer .* in time"):
             hasty.call(MOVE, repeatable=False)
         assert stage.asked() == [MOVE.method]
         assert stage.moved("bitrix24") == ["101"]

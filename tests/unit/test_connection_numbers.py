@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_chattransfer.hooks.base import rate_limit, read_timeout
+from airflow_provider_chattransfer.hooks.base import largest_answer, rate_limit, read_timeout
 from airflow_provider_chattransfer.platforms.rate import RateLimit
 
 DEFAULT = RateLimit(per_second=2.0, burst=50)
@@ -17,8 +17,9 @@ READERS: dict[str, Callable[[Mapping[str, Any]], float]] = {
     "requests_per_second": lambda extra: rate_limit(extra, DEFAULT).per_second,
     "burst": lambda extra: rate_limit(extra, DEFAULT).burst,
     "timeout": lambda extra: read_timeout(extra, 75.0),
+    "max_answer_megabytes": largest_answer,
 }
-DEFAULTS = {"requests_per_second": 2.0, "burst": 50, "timeout": 75.0}
+DEFAULTS = {"requests_per_second": 2.0, "burst": 50, "timeout": 75.0, "max_answer_megabytes": 64}
 NUMBERS = pytest.mark.parametrize("name", READERS)
 WRONG = [float("nan"), float("inf"), float("-inf"), "nan", "inf", "Infinity", 1e300, "1e300", 10**400, "9" * 5000]
 WRONG += [True, False, "true", 0, -1, "0", "fast", "1_000", "{{ x }}", [], {}, b"5", "5 s"]
