@@ -123,7 +123,7 @@ class TestBitrix24:
         assert refusal(portal_of, "agent:7", written) == why
 
     def test_a_customer_is_no_agent(self, stage: Stage) -> None:
-        assert refusal(stage.bitrix24(), "agent:5001") == "user 5001 is an extranet user, not an operator"
+        assert refusal(stage.bitrix24(), "agent:5001") == "user 5001 is a customer, not an operator"
 
     def test_several_that_are_not_there_are_told_together(self, portal_of: Bitrix24Platform) -> None:
         assert refusal(portal_of, "agent:121", "agent:122", "agent:7") == (
@@ -183,6 +183,14 @@ class TestBitrix24:
         found = Bitrix24Platform(portal).resolve([Target.parse("queue:Line 300")], of="to")
         assert [*map(str, found.values())] == ["queue:300"]
         assert len(script.heard) == 2
+
+    def test_the_next_page_begins_behind_the_last_line(self, script: Script, portal: Bitrix24Client) -> None:
+        first = [{"ID": number, "LINE_NAME": f"Line {number}"} for number in range(1, 201)]
+        pages = (first, [{"ID": 201, "LINE_NAME": "Support"}])
+        script.play(*(Scripted.json({"result": page, "time": {}}) for page in pages))
+        found = Bitrix24Platform(portal).resolve([Target.parse("queue:Support")], of="to")
+        assert [*map(str, found.values())] == ["queue:201"]
+        assert [heard.body["PARAMS"]["offset"] for heard in script.heard] == [0, 200]
 
     def test_a_name_that_could_write_into_a_terminal_is_not_shown(self, script: Script, portal: Bitrix24Client) -> None:
         lines = [{"ID": 1, "LINE_NAME": "Support\x1b[2J"}, {"ID": 2, "LINE_NAME": "Support " + "x" * 300}]
@@ -352,6 +360,10 @@ class TestSuperOffice:
         script.play(Scripted.json(answer))
         with pytest.raises(NotUnderstood):
             SuperOfficePlatform(tenant).resolve([Target.parse("agent:Anna")], of="to")
+
+    def test_the_item_that_stands_for_all_is_no_topic(self, script: Script, tenant: SuperOfficeClient) -> None:
+        script.play(Scripted.json([{"Id": 0, "Name": "All"}, {"Id": 3, "Name": "Support"}]))
+        assert refusal(SuperOfficePlatform(tenant), "queue:All").startswith("there is no queue:All")
 
     def test_a_named_queue_is_as_impossible_a_receiver_as_a_numbered_one(self, tenant_of: SuperOfficePlatform) -> None:
         with pytest.raises(ValueError, match="queue:Support is not possible on SuperOffice"):

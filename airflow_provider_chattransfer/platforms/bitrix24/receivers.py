@@ -126,6 +126,6 @@ def _why_not(user: str, details: User | None) -> str | None:
         return f"there is no user {user} on the portal"
     if not details.active:
         return f"user {user} is dismissed"
-    kinds = {"a bot": details.bot, "an extranet user": details.extranet, "a customer": details.connector}
+    kinds = {"a bot": details.bot, "a customer": details.connector, "an extranet user": details.extranet}
     kind = next((words for words, fits in kinds.items() if fits), None)
     return f"user {user} is {kind}, not an operator" if kind else None
