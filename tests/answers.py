@@ -35,11 +35,16 @@ class Answers:
     """What the sandbox answers, after ``tampering``; ``heard`` holds every exchange as the sandbox answered it."""
 
     def __init__(self, sandbox: str) -> None:
-        self.tampering: Tampering = lambda exchange: exchange.answer
-        self.heard: list[Exchange] = []
+        self.begin()
         self._sandbox = sandbox
+        self._session = requests.Session()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def begin(self) -> None:
+        """Change nothing any more, and forget what was heard."""
+        self.tampering: Tampering = lambda exchange: exchange.answer
+        self.heard: list[Exchange] = []
 
     def start(self) -> None:
         """Serve until ``stop``."""
@@ -57,7 +62,7 @@ class Answers:
     def forward(self, verb: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         """Ask the sandbox, and return the status and what is to be answered."""
         kept = {name: value for name, value in headers.items() if name.lower() not in ("host", "content-length")}
-        answer = requests.request(
+        answer = self._session.request(
             verb, f"{self._sandbox}{path}", headers=kept, data=body, timeout=30, allow_redirects=False
         )
         parsed = json.loads(answer.content) if answer.content else None
@@ -69,6 +74,7 @@ class Answers:
     def _handler(answers: Answers) -> type[BaseHTTPRequestHandler]:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from pydantic import BeforeValidator
 
-from ..decoding import Id, PhpMap, decode, read_php_map
+from ..decoding import Id, PhpMap, decode, read_id_if_known, read_php_map
 from ..errors import (
     Expired,
     Limited,
@@ -118,7 +118,7 @@ class Bitrix24Client:
         Raises a ``PlatformError``.
         """
         if self._user_id is None:
-            self._user_id = self._admitted().user_id or self._asked_for_user_id()
+            self._user_id = read_id_if_known(self._admitted().user_id) or self._asked_for_user_id()
         return self._user_id
 
     def call(self, command: Command, *, repeatable: bool) -> Any:
