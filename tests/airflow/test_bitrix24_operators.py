@@ -24,6 +24,7 @@ from airflow_provider_chattransfer.operators.transfer import (
 )
 from airflow_provider_chattransfer.testing.audit import audit
 
+from ..answers import Exchange, tampered
 from .conftest import Sandbox, a_dag, run, run_one
 
 CONN = "bitrix24_default"
@@ -353,11 +354,48 @@ class TestTrouble:
         assert "wrongcode" not in str(ran.errors["task"])
 
 
+def connection(host: str, *, user: str = "1", code: str = "secretcode") -> str:
+    """A connection by webhook, as Airflow's environment has it."""
+    extra = {"bot_client_id": "chattransfer"}
+    return json.dumps({"conn_type": "bitrix24", "host": host, "login": user, "password": code, "extra": extra})
+
+
+class TestAnAnswerAboutAnotherChat:
+    """999 is shown where 112 was asked for: nobody touches 999, and 112 is a chat that failed."""
+
+    CHATS = ({"id": 112, "owner": 7}, {"id": 999, "queue": 3, "state": "waiting", "offered_to": 12})
+
+    @staticmethod
+    def shown(exchange: Exchange) -> Any:
+        if exchange.method == "imopenlines.dialog.get":
+            exchange.answer["result"] |= {"id": 999}
+        return exchange.answer
+
+    def test_is_transferred_to_nobody(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        sandbox.reset(bitrix24={**QUICK, "chats": self.CHATS})
+        with tampered(sandbox.url) as answers:
+            answers.tampering = self.shown
+            monkeypatch.setenv("AIRFLOW_CONN_TAMPERED", connection(answers.url))
+            ran = run_one(TransferChatOperator, conn_id="tampered", chat_id=112, to="agent:15")
+        assert isinstance(ran.errors["task"], ChatsNotTransferred)
+        assert outcomes(ran.results["task"]) == {"112": "failed"}
+        assert reasons(ran.results["task"])["112"].startswith("not understood: ")
+        assert sandbox.sent("bitrix24") == []
+
+    def test_is_taken_over_by_nobody(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        sandbox.reset(bitrix24={**QUICK, "people": {"ignore": 1.0}, "chats": self.CHATS})
+        with tampered(sandbox.url) as answers:
+            answers.tampering = self.shown
+            monkeypatch.setenv("AIRFLOW_CONN_TAMPERED", connection(answers.url, user="12", code="secretcode12"))
+            ran = run_one(AcceptTransferOperator, conn_id="tampered", chat_id=112)
+        assert outcomes(ran.results["task"]) == {"112": "failed"}
+        assert "imopenlines.operator.answer" not in answers.asked()
+        assert sandbox.chats("bitrix24")["999"]["owner"] is None
+
+
 class TestAccept:
     def test_answers_as_the_webhooks_user(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-        mine = {"conn_type": "bitrix24", "host": sandbox.url, "login": "12", "password": "secretcode12"}
-        mine["extra"] = {"bot_client_id": "chattransfer"}  # type: ignore[assignment]
-        monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps(mine))
+        monkeypatch.setenv("AIRFLOW_CONN_MINE", connection(sandbox.url, user="12", code="secretcode12"))
         chats = [{"id": 11, "queue": 3, "state": "waiting", "offered_to": 12}, {"id": 13, "owner": 15, "queue": 3}]
         sandbox.reset(bitrix24={**QUICK, "chats": chats})
         with a_dag() as dag:

@@ -44,8 +44,8 @@ Change = Callable[[dict[str, Any], Any], Any]
 """The result to give in place of another, by the parameters of the method."""
 
 DIGITS = "9" * 5000
-NO_IDS: list[Any] = [True, False, None, math.inf, 112.5, 10**400, -1, DIGITS, "", "x", "1\n\x1b[31m2", [], [112], {}]
-NO_DICTS: list[Any] = [None, True, False, 7, math.inf, "text", [], [[{}]]]
+NO_IDS: list[Any] = [True, False, None, 112.5, 10**400, -1, DIGITS, "", "x", "1\n\x1b[31m2", [], [112], {}]
+NO_DICTS: list[Any] = [None, True, False, 7, "text", [], [[{}]]]
 NO_LISTS: list[Any] = [None, True, 7, "text", {"0": {}}, ["x"], [None], [[{}]]]
 FEW: list[Any] = [None, 7, "text", [[{}]]]
 """Where what reads an answer is the same as for those that are tried with all."""
@@ -150,7 +150,7 @@ ODD_DIALOGS: list[tuple[str, Callable[[Any], Any]]] = [
     *(
         (f"has the {name} {shown(value)}", with_member(name, value))
         for name in ("last_message_id", "entity_id", "entity_data_2")
-        for value in any_of(None, True, [], {}, math.inf, DIGITS, "x", "|||||", 10**400)
+        for value in any_of(None, True, [], {}, DIGITS, "x", "|||||", 10**400)
     ),
     ("has its id as text", lambda given: {**given, "id": str(given["id"])}),
 ]
@@ -214,12 +214,12 @@ WRONG_BATCHES: list[Any] = [
     *NO_DICTS,
     {},
     {"result": []},
-    *({"result": wrong, "result_error": []} for wrong in (None, "text", True, 7, math.inf)),
-    *({"result": [], "result_error": wrong} for wrong in (None, "text", True, 7, math.inf)),
+    *({"result": wrong, "result_error": []} for wrong in (None, "text", True, 7)),
+    *({"result": [], "result_error": wrong} for wrong in (None, "text", True, 7)),
 ]
 WRONG_ERRORS: list[Any] = [
-    None, [], {}, ["x"], 7.5, True, math.inf, {"error": None}, {"error": []}, {"error": {}}, {"error": True},
-    {"error": math.inf}, {"error_description": "text"}, {"error": "some text"}, {"error": "X" * 60_000}, "", "X Y", 7,
+    None, [], {}, ["x"], 7.5, True, {"error": None}, {"error": []}, {"error": {}}, {"error": True},
+    {"error_description": "text"}, {"error": "some text"}, {"error": "X" * 60_000}, "", "X Y", 7,
 ]  # fmt: skip
 
 
@@ -287,9 +287,9 @@ class TestABatch:
 
 WRONG_TIMES: list[Any] = [
     *NO_DICTS,
-    *({"duration": wrong} for wrong in any_of(None, True, "text", [], {}, math.inf, -5, 1e300, 10**400, DIGITS)),
-    *({"operating": 9.0, "operating_reset_at": wrong} for wrong in any_of(True, "x", [], math.inf, 10**400, DIGITS)),
-    *({"operating": wrong, "operating_reset_at": 1} for wrong in any_of(True, "x", [], math.inf, 10**400, -1, 1e300)),
+    *({"duration": wrong} for wrong in any_of(None, True, "text", [], {}, -5, 1e300, 10**400, DIGITS)),
+    *({"operating": 9.0, "operating_reset_at": wrong} for wrong in any_of(True, "x", [], 10**400, DIGITS)),
+    *({"operating": wrong, "operating_reset_at": 1} for wrong in any_of(True, "x", [], 10**400, -1, 1e300)),
     {"operating": 500, "operating_reset_at": 10**300},
     {"operating": 500, "operating_reset_at": -(10**300)},
 ]
@@ -326,7 +326,8 @@ class TestTheWholeAnswer:
     @pytest.mark.parametrize(
         "wrong",
         [b"", b"[]", b"null", b"7", b'"text"', b"{}", b"1e999", b'{"result"', b"\xff\xfe", {"error": None},
-         {"error": []}, {"error": True}, {"result": HUGE}         ],
+         {"error": []}, {"error": True}, {"result": HUGE}, {"result": math.inf},
+         {"result": {"result": [math.inf], "result_error": []}}, b'{"result":' + b"[" * 10**5 + b"]" * 10**5 + b"}"],
         ids=shown,
     )  # fmt: skip
     def test_that_is_none_is_a_typed_error(self, portal: Portal, wrong: Any) -> None:
@@ -337,7 +338,7 @@ class TestTheWholeAnswer:
         assert [type(each) for each in sent.answers.values()] == [Unclear] * 2
         assert portal.moved() == ["111", "112"]
 
-    @pytest.mark.parametrize("wrong", [*NO_DICTS[:3], 7, 1, "true", "text", [], {}, [True], math.inf], ids=shown)
+    @pytest.mark.parametrize("wrong", [*NO_DICTS[:3], 7, 1, "true", "text", [], {}, [True]], ids=shown)
     def test_to_a_transfer_that_is_not_true_is_no_outcome(self, portal: Portal, wrong: Any) -> None:
         portal.give(TRANSFER, wrong)
         assert portal.hand_over("111", "112") == ["accepted"] * 2
@@ -380,8 +381,8 @@ WRONG_LISTS: list[Any] = [
     *({"sessions": wrong, "hasNextPage": False} for wrong in NO_LISTS),
     *({"sessions": [], "hasNextPage": wrong} for wrong in any_of(None, "Y", 1, [], {})),
     *({"sessions": [session(**{name: wrong})], "hasNextPage": False}
-      for name in ("id", "chatId") for wrong in any_of(True, None, 0, "x", DIGITS, math.inf, [])),
-    *({"sessions": [session(operatorId=wrong)], "hasNextPage": False} for wrong in any_of(True, "x", [], math.inf)),
+      for name in ("id", "chatId") for wrong in any_of(True, None, 0, "x", DIGITS, [])),
+    *({"sessions": [session(operatorId=wrong)], "hasNextPage": False} for wrong in any_of(True, "x", [])),
     *({"sessions": [session(status=wrong)], "hasNextPage": False} for wrong in any_of(None, [], {}, 7, True)),
 ]  # fmt: skip
 
@@ -395,7 +396,7 @@ class TestTheListOfSessions:
         assert error.value.method == SESSIONS
 
     def test_may_be_odd_in_what_only_helps(self, portal: Portal) -> None:
-        odd = session(userId=[], crmEntityType={}, crmEntityId=math.inf, userCode=7, vote=[[]])
+        odd = session(userId=[], crmEntityType={}, crmEntityId=[1], userCode=7, vote=[[]])
         portal.give(SESSIONS, {"sessions": [odd], "hasNextPage": False})
         assert [chat.id for chat in portal.platform.find_agents_chats(["7"])] == ["111"]
 
@@ -445,7 +446,7 @@ class TestTheListOfOperators:
         "wrong",
         [*FEW, {}, *({"operators": each, "hasNextPage": False} for each in FEW),
          *({"operators": [{"userId": 9, "configId": 3, "activeSessions": each}], "hasNextPage": False}
-           for each in any_of(None, True, "x", [], -1, math.inf))],
+           for each in any_of(None, True, "x", [], -1))],
         ids=shown,
     )  # fmt: skip
     def test_that_is_none_is_not_understood(self, portal: Portal, wrong: Any) -> None:
@@ -476,8 +477,8 @@ class TestTheListOfActivities:
 
     @pytest.mark.parametrize(
         "wrong",
-        [*FEW, *([{"ID": each, "ASSOCIATED_ENTITY_ID": "7"}] for each in any_of(True, "x", 0, DIGITS, math.inf)),
-         *([{"ID": "5", "ASSOCIATED_ENTITY_ID": each}] for each in any_of(True, "x", [], math.inf)), [{"ID": "5"}]],
+        [*FEW, *([{"ID": each, "ASSOCIATED_ENTITY_ID": "7"}] for each in any_of(True, "x", 0, DIGITS)),
+         *([{"ID": "5", "ASSOCIATED_ENTITY_ID": each}] for each in any_of(True, "x", [])), [{"ID": "5"}]],
         ids=shown,
     )  # fmt: skip
     def test_that_is_none_is_not_understood(self, no_reports: Portal, wrong: Any) -> None:
@@ -628,7 +629,7 @@ class TestAToken:
             self.obtain(stage, script, **{name: wrong})
         assert str(error.value) == f"oauth/token: the answer is not as documented: {name} is missing or wrong"
 
-    @pytest.mark.parametrize("odd", [None, True, 0, "x", [], {}, math.inf, DIGITS], ids=shown)
+    @pytest.mark.parametrize("odd", [None, True, 0, "x", [], {}, DIGITS], ids=shown)
     def test_may_be_of_nobody_that_is_known(self, stage: Stage, script: Script, odd: Any) -> None:
         about = self.obtain(stage, script, user_id=odd, client_endpoint=[odd]).about
         assert about == {}
