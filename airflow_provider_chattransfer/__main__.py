@@ -14,10 +14,6 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .platforms.bitrix24.platform import Bitrix24Platform
 
 PROGRAM = "python -m airflow_provider_chattransfer"
 
@@ -46,21 +42,9 @@ def test_connection(asked: argparse.Namespace) -> tuple[bool, str]:
 
 def register_bot(asked: argparse.Namespace) -> tuple[bool, str]:
     """Register the bot, or find the one that is there; raises ``ValueError`` or a ``PlatformError``."""
-    from .platforms.bitrix24.bots import register_bot
-
-    with _portal(asked.conn_id) as platform:
-        bot = register_bot(platform.client, code=asked.code, name=asked.name)
-    return True, str(bot)
-
-
-def _portal(conn_id: str) -> Bitrix24Platform:
-    from .hooks.base import connection_called, hook_for
     from .hooks.bitrix24 import Bitrix24Hook
 
-    connection = connection_called(conn_id)
-    if hook_for(connection) is not Bitrix24Hook:
-        raise ValueError(f"conn_id: connection {conn_id!r} is not of type 'bitrix24'; only Bitrix24 transfers by a bot")
-    return Bitrix24Hook.platform(connection, connection.extra_dejson)
+    return True, str(Bitrix24Hook(asked.conn_id).register_bot(code=asked.code, name=asked.name))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,6 +7,7 @@ of the hook. Both come from here. Nothing heavy is imported: every Airflow proce
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -75,6 +76,33 @@ class ConnectionForm:
     def fields(self) -> Iterator[tuple[Section, Field]]:
         """All fields of ours in the form's order, each with its section."""
         return ((section, field) for section in self.sections for field in section.fields)
+
+    def labelled(self, text: str) -> str:
+        """An error's ``text`` with the form's labels for the keys of fields at its beginning, up to the first colon:
+        ``Webhook: code (password): missing``."""
+        labels = self.labels()
+        head, colon, rest = text.partition(": ")
+        words = set(re.findall(r"\w+", head))
+        if not words & labels.keys() or not words <= labels.keys() | {"and", "or"}:
+            return text
+        head = re.sub(r"\w+", lambda key: f"{labels[key[0]]} ({key[0]})" if key[0] in labels else key[0], head)
+        return f"{head}{colon}{rest}"
+
+    def explained(self, text: str) -> str:
+        """``text`` for who looks at the form: labelled, and with a sentence that gives the labels of the other keys in
+        it, those that can be no other word (they have an underscore, or are ``login and password``)."""
+        labels, told = self.labels(), self.labelled(text)
+        words = re.findall(r"(?<![\w'\"{(])\w+_\w+(?![\w'\"})])|\blogin and password\b", told)
+        keys = [key for word in words for key in word.split(" and ") if key in labels]
+        if not keys:
+            return told
+        legend = ", ".join(f"{key} is {labels[key]}" for key in dict.fromkeys(keys))
+        return f"{told.removesuffix('.')}. In the form, {legend}."
+
+    def labels(self) -> dict[str, str]:
+        """What the form calls each field, by its key."""
+        standard = {each.key: each.label for each in self.standard}
+        return standard | {each.key: each.label for _, each in self.fields()}
 
     def conn_fields(self) -> dict[str, Any]:
         """Our fields, as ``conn-fields`` of Airflow's ``provider.yaml.schema.json``."""

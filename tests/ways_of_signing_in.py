@@ -19,6 +19,14 @@ OWN_SECRETS = ("bot_client_id", "ticket")
 Values = Mapping[str, str | int]
 
 
+def without_labels(text: str) -> str:
+    """A message with fields named by their keys alone, whatever the form calls them."""
+    for form in FORMS.values():
+        for key, label in form.labels().items():
+            text = text.replace(f"{label} ({key})", key)
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """A way of signing in.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -13,9 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
-from ..chats.inputs import as_number, as_whole_number
+from ..chats.inputs import as_number, as_whole_number, shown
+from ..connection_forms import FORMS
 from ..get_provider_info import hook_class_names
 from ..platforms.errors import TransferError
+from .fields import Fields, extra_of
 from .masking import hide, hide_secrets_of
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from ..platforms.transport import Transport
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 TEST_SECONDS = 8.0
 """Seconds that the button Test waits at most."""
@@ -59,8 +64,7 @@ class ChatPlatformHook(BaseHook):
 
         Raises ``ValueError`` for a connection that is missing or wrong, naming it and the field.
         """
-        connection = connection_called(self.conn_id)
-        return self.open(connection, connection.extra_dejson)
+        return self.open(self._connection())
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether the connection works, and some sentences about it, for the button Test; below ten seconds.
@@ -68,34 +72,61 @@ class ChatPlatformHook(BaseHook):
         They say who we are to the service, what is missing for what, and how the clocks differ. Raises nothing.
         """
         try:
-            examination = within(TEST_SECONDS, self._examine)
+            examination, doubts = within(TEST_SECONDS, self._examine)
         except (ValueError, TransferError) as problem:
-            return False, str(problem)
+            return False, FORMS[self.conn_type].explained(str(problem))
         except TimeoutError:
             return False, f"No answer of the service within {TEST_SECONDS:.0f} seconds."
         except Exception as error:
             return False, f"The connection could not be tested: {type(error).__name__}"
-        return examination.is_good, str(examination)
+        told = " ".join([str(examination), *(f"{doubt[:1].upper()}{doubt[1:]}." for doubt in doubts)])
+        return examination.is_good, FORMS[self.conn_type].explained(told)
 
-    def _examine(self) -> Examination:
+    def _examine(self) -> tuple[Examination, tuple[str, ...]]:
+        connection = self._connection()
+        extra = extra_of(connection)
+        with self.platform(connection, extra, patient=False) as platform:
+            return platform.examine(), self.fields(connection, extra).doubts
+
+    def _connection(self) -> Connection:
+        """Our connection; raises ``ValueError`` when there is none, or one of another type."""
         connection = connection_called(self.conn_id)
-        with self.platform(connection, connection.extra_dejson, patient=False) as platform:
-            return platform.examine()
+        if not isinstance(self, hook_for(connection)):
+            raise ValueError(
+                f"conn_id: connection {shown(self.conn_id)} is of type {shown(connection.conn_type)}, not of type "
+                f"{self.conn_type!r}"
+            )
+        return connection
 
     @classmethod
-    def open(cls, connection: Connection, extra: Mapping[str, Any]) -> ChatPlatform:
-        """The platform of ``connection`` with its parsed ``extra``; raises ``ValueError`` as ``get_conn`` does."""
+    def open(cls, connection: Connection) -> ChatPlatform:
+        """The platform of ``connection``, and a warning for each of its doubts; raises ``ValueError`` as ``get_conn``
+        does."""
         try:
+            extra = extra_of(connection)
+            cls.warn(connection, cls.fields(connection, extra))
             return cls.platform(connection, extra)
         except ValueError as problem:
-            raise ValueError(f"connection {connection.conn_id!r}: {problem}") from None
+            told = FORMS[cls.conn_type].labelled(str(problem))
+            raise ValueError(f"connection {shown(connection.conn_id)}: {told}") from None
+
+    @classmethod
+    def warn(cls, connection: Connection, fields: Fields) -> None:
+        """Log the doubts about what is in ``connection``."""
+        for doubt in fields.doubts:
+            log.warning("connection %s: %s", shown(connection.conn_id), FORMS[cls.conn_type].labelled(doubt))
+
+    @classmethod
+    def fields(cls, connection: Connection, extra: Mapping[str, Any]) -> Fields:
+        """The connection's fields, typed; raises ``ValueError`` that begins with the key of the wrong one."""
+        return Fields.of(connection, extra, form=FORMS[cls.conn_type])
 
     @classmethod
     @abstractmethod
     def platform(cls, connection: Connection, extra: Mapping[str, Any], *, patient: bool = True) -> ChatPlatform:
         """Build the platform; one that is not ``patient`` makes each request once, and waits for seconds only.
 
-        Raises ``ValueError`` that names the wrong field.
+        Raises ``ValueError`` that begins with the key of the wrong field.
         """
 
 
@@ -105,7 +136,12 @@ def connection_called(conn_id: str) -> Connection:
         connection = ChatPlatformHook.get_connection(conn_id)
     except AirflowNotFoundException:
         raise _no_connection(conn_id) from None
-    hide_secrets_of(connection, connection.extra_dejson)
+    except TypeError:
+        raise ValueError(
+            f"conn_id: Airflow cannot read connection {shown(conn_id)}: it has a field that Airflow does not know, or "
+            "a number where text must be; put logins and passwords in quotation marks, our own fields into extra"
+        ) from None
+    hide_secrets_of(connection)
     return connection
 
 
@@ -115,22 +151,21 @@ def open_platform(conn_id: str) -> ChatPlatform:
     Raises ``ValueError`` for a connection that is missing, wrong, or of another type.
     """
     connection = connection_called(conn_id)
-    return hook_for(connection).open(connection, connection.extra_dejson)
+    return hook_for(connection).open(connection)
 
 
 async def open_platform_async(conn_id: str) -> ChatPlatform:
     """The same in a triggerer, where a connection must be awaited, and imports must not hold up the loop."""
-    from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+    from airflow.providers.common.compat.connection import get_async_connection
 
     try:
         connection = await get_async_connection(conn_id)
     except AirflowNotFoundException:
         raise _no_connection(conn_id) from None
-    extra = await get_async_extra_dejson(connection)
 
     def opened() -> ChatPlatform:
-        hide_secrets_of(connection, extra)
-        return hook_for(connection).open(connection, extra)
+        hide_secrets_of(connection)
+        return hook_for(connection).open(connection)
 
     return await asyncio.to_thread(opened)
 
@@ -140,7 +175,7 @@ def hook_for(connection: Connection) -> type[ChatPlatformHook]:
     names = hook_class_names()
     if connection.conn_type not in names:
         raise ValueError(
-            f"conn_id: connection {connection.conn_id!r} is of type {connection.conn_type!r}; "
+            f"conn_id: connection {shown(connection.conn_id)} is of type {shown(connection.conn_type)}; "
             f"chats can be moved on {' and '.join(sorted(names))}"
         )
     module, _, name = names[connection.conn_type].rpartition(".")
@@ -241,4 +276,4 @@ def _given(extra: Mapping[str, Any], name: str, default: Any) -> Any:
 
 
 def _no_connection(conn_id: str) -> ValueError:
-    return ValueError(f"conn_id: there is no connection {conn_id!r}; create it under Admin, Connections")
+    return ValueError(f"conn_id: there is no connection {shown(conn_id)}; create it under Admin, Connections")

@@ -3,29 +3,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 from ..connection_forms import BITRIX24
 from .base import ChatPlatformHook, credential_keeper, transport_to
+from .fields import Fields
+from .webhook_address import webhook_in
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from ..platforms.bitrix24.auth import OAuthApp, SignIn, Webhook
+    from ..platforms.bitrix24.bots import Bot
     from ..platforms.bitrix24.platform import Bitrix24Platform
 
 OAUTH_HOST = "oauth.bitrix.info"
 """Where tokens are given out, but for the portals of some countries (``oauth.bitrix24.tech``)."""
 
 OF_A_WEBHOOK = ("login", "password", "bot_client_id")
+PASTED = ("host", "login", "password")
+"""Where a webhook's whole address may have been pasted."""
+
 OF_AN_APP = ("oauth_client_id", "oauth_client_secret", "oauth_refresh_token")
 
 
 class Bitrix24Hook(ChatPlatformHook):
     """A Bitrix24 portal, signed in to by an incoming webhook or by an OAuth application.
 
-    Host: the portal. A webhook: login, its user id; password, its code; extra, ``bot_client_id``. An application, all
+    Host: the portal. A webhook: login, its user id; password, its code, or its whole address in one of the three;
+    extra, ``bot_client_id``. An application, all
     in extra: ``oauth_client_id``, ``oauth_client_secret``, ``oauth_refresh_token``, and optionally ``oauth_host``,
     ``token_store``, ``token_store_at``. Both optionally: ``requests_per_second``, ``burst``, ``timeout`` (seconds),
     ``ca_bundle``. Fields of the one and of the other together are a ``ValueError``.
@@ -63,6 +71,18 @@ class Bitrix24Hook(ChatPlatformHook):
             (result,) = carry_out(hand_over([transfer], chunk=1), platform, options=SendOptions(bot_leaves=leave))
         return result.to_json()
 
+    def register_bot(self, *, code: str = "chattransfer", name: str = "Chat transfer") -> Bot:
+        """Register the bot without which Bitrix24 transfers no chat; where one of this ``code`` is there, nothing
+        changes. ``name`` is what operators see.
+
+        The text of what is returned is a sentence for an administrator. Raises ``ValueError`` for a wrong connection or
+        what the portal would not take, and a ``PlatformError``.
+        """
+        from ..platforms.bitrix24.bots import register_bot
+
+        with cast("Bitrix24Platform", self.get_conn()) as platform:
+            return register_bot(platform.client, code=code, name=name)
+
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """The form's own fields, for Airflow 3.1, which looks for this in the class itself and not in its bases."""
@@ -74,85 +94,128 @@ class Bitrix24Hook(ChatPlatformHook):
         return BITRIX24.form_behaviour()
 
     @classmethod
+    def fields(cls, connection: Connection, extra: Mapping[str, Any]) -> Fields:
+        """The connection's fields; a webhook's whole address, in whichever it was pasted, is taken apart."""
+        return _taken_apart(super().fields(connection, extra))
+
+    @classmethod
     def platform(cls, connection: Connection, extra: Mapping[str, Any], *, patient: bool = True) -> Bitrix24Platform:
         from ..platforms.bitrix24.client import Bitrix24Client
         from ..platforms.bitrix24.platform import RATE_LIMIT, READ_TIMEOUT, Bitrix24Platform
 
-        portal = _portal(connection)
-        transport = transport_to(portal, extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, patient=patient)
+        fields = cls.fields(connection, extra)
+        portal = _portal(fields)
+        transport = transport_to(portal, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, patient=patient)
         auth: SignIn
-        if _is_by_app(connection, extra):
-            auth = _app(portal, extra, patient=patient)
-        else:
-            auth = _webhook(portal, connection, extra)
+        auth = _app(portal, fields, patient=patient) if _is_by_app(fields) else _webhook(portal, fields)
         return Bitrix24Platform(Bitrix24Client(auth=auth, transport=transport))
 
 
-def _is_by_app(connection: Connection, extra: Mapping[str, Any]) -> bool:
+def _taken_apart(fields: Fields) -> Fields:
+    """``fields`` with what a webhook's whole address says, put where it belongs; raises ``ValueError`` that shows none
+    of it where two fields say different things."""
+    found = [name for name in PASTED if webhook_in(fields.text(name))]
+    if not found:
+        return fields
+    whole: dict[str, str] = {}
+    for name in (*found, *PASTED):
+        for part, value in _said_by(fields, name).items():
+            if whole.setdefault(part, value) != value:
+                raise ValueError(f"{name}: contradicts the webhook's whole address in {found[0]}; empty one of them")
+    doubts = fields.doubts
+    if in_clear := [name for name in found if name != "password"]:
+        doubts += (
+            f"{' and '.join(in_clear)}: holds a webhook's whole address, whose secret Airflow keeps in clear there; "
+            "leave the portal in host, and put the number into login and the code into password",
+        )
+    return replace(
+        fields,
+        host=whole["host"],
+        port=None,
+        schema="",
+        login=whole["login"],
+        password=whole["password"],
+        doubts=doubts,
+    )
+
+
+def _said_by(fields: Fields, name: str) -> dict[str, str]:
+    """What one field says of host, login and password, each in its one spelling."""
+    from ..platforms.address import base_url
+
+    text = fields.text(name)
+    webhook = webhook_in(text)
+    said = {name: text} if webhook is None else webhook.parts()
+    spell: dict[str, Callable[[str], str]] = {
+        "host": lambda host: base_url(host, port=fields.port, schema=fields.schema),
+        "login": lambda number: number.lstrip("0"),
+    }
+    return {part: spell.get(part, str)(value) for part, value in said.items() if value}
+
+
+def _is_by_app(fields: Fields) -> bool:
     """The way of signing in, by which fields are there; raises ``ValueError`` when they are of both, or of neither."""
-    fields = {"login": connection.login, "password": connection.password, **extra}
-    webhook, app = ([name for name in names if fields.get(name)] for names in (OF_A_WEBHOOK, OF_AN_APP))
+    webhook, app = ([name for name in names if fields.text(name)] for names in (OF_A_WEBHOOK, OF_AN_APP))
     if webhook and app:
         raise ValueError(
-            f"{' and '.join(webhook)}: of a webhook, and {' and '.join(app)} of an OAuth application; leave the fields "
+            f"{webhook[0]} and {app[0]}: the one is of a webhook, the other of an OAuth application; leave the fields "
             "of one of them empty"
         )
     if not webhook and not app:
         raise ValueError(
-            f"{', '.join(OF_A_WEBHOOK)}, or {', '.join(OF_AN_APP)}: missing; fill in the ones for a webhook, or the "
-            "others for an OAuth application"
+            f"{' and '.join(OF_A_WEBHOOK)}: missing; or, for an OAuth application, the three fields under OAuth"
         )
     return bool(app)
 
 
-def _webhook(portal: str, connection: Connection, extra: Mapping[str, Any]) -> Webhook:
+def _webhook(portal: str, fields: Fields) -> Webhook:
     from ..platforms.bitrix24.auth import Webhook
 
     return Webhook(
         portal=portal,
-        user_id=connection.login or "",
-        code=connection.password or "",
-        bot_client_id=str(extra.get("bot_client_id") or ""),
+        user_id=fields.login.lstrip("0"),
+        code=fields.password,
+        bot_client_id=fields.text("bot_client_id"),
     )
 
 
-def _app(portal: str, extra: Mapping[str, Any], *, patient: bool) -> OAuthApp:
+def _app(portal: str, fields: Fields, *, patient: bool) -> OAuthApp:
     """Its tokens are kept whatever the portal is called: they outlast a rename, after which the host is changed."""
     from ..platforms.bitrix24.auth import OAuthApp
     from ..platforms.bitrix24.authorization import READ_TIMEOUT, AuthorizationServer
     from ..platforms.bitrix24.platform import RATE_LIMIT
 
-    client_id, client_secret, refresh_token = (_text(extra, name) for name in OF_AN_APP)
-    host = _authorization_host(extra)
+    client_id, client_secret, refresh_token = (_needed(fields, name) for name in OF_AN_APP)
+    host = _authorization_host(fields)
     server = AuthorizationServer(
         host=host,
         client_id=client_id,
         client_secret=client_secret,
         refresh_token=refresh_token,
-        transport=transport_to(host, extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, patient=patient),
+        transport=transport_to(host, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, patient=patient),
     )
     keeper = credential_keeper(
-        extra, account=f"bitrix24 {client_id}", seed=refresh_token, obtain=server.obtain, single_use=True
+        fields.extra, account=f"bitrix24 {client_id}", seed=refresh_token, obtain=server.obtain, single_use=True
     )
     return OAuthApp(portal=portal, client_id=client_id, keeper=keeper)
 
 
-def _portal(connection: Connection) -> str:
+def _portal(fields: Fields) -> str:
     from ..platforms.address import base_url
 
-    portal = base_url(connection.host, port=connection.port, schema=connection.schema)
+    portal = base_url(fields.host, port=fields.port, schema=fields.schema)
     if _has_path(portal):
         raise ValueError(
-            "host: must be the portal's address alone; in a webhook's address the number after /rest/ is the "
-            "login, and what follows it the password"
+            "host: must be the portal's address alone, or a webhook's whole address, "
+            "https://example.bitrix24.com/rest/<number>/<code>/"
         )
     return portal
 
 
-def _authorization_host(extra: Mapping[str, Any]) -> str:
+def _authorization_host(fields: Fields) -> str:
     from ..platforms.address import base_url
 
-    host = base_url(str(extra.get("oauth_host") or OAUTH_HOST), of="oauth_host")
+    host = base_url(fields.text("oauth_host") or OAUTH_HOST, of="oauth_host")
     if _has_path(host):
         raise ValueError(f"oauth_host: must be a host alone, without a path, such as {OAUTH_HOST}")
     return host
@@ -162,13 +225,11 @@ def _has_path(address: str) -> bool:
     return "/" in address.partition("://")[2]
 
 
-def _text(extra: Mapping[str, Any], name: str) -> str:
-    value = str(extra.get(name) or "")
+def _needed(fields: Fields, name: str) -> str:
+    value = fields.text(name)
     if not value:
         raise ValueError(
-            f"{name}: missing; an OAuth application needs {', '.join(OF_AN_APP)}, which the portal shows under "
-            "Developer resources, the local application, and gives out when it is authorised"
+            f"{name}: missing; an OAuth application needs all three fields; the portal shows them under Developer "
+            "resources, the local application, and gives the token out when it is authorised"
         )
-    if not value.isascii() or not value.isprintable() or " " in value:
-        raise ValueError(f"{name}: holds a space or another character that none of these have; copy it once more")
     return value

@@ -153,7 +153,7 @@ def _redis_store(at: str, *, name: str) -> CredentialStore:
 
     try:
         address = urlsplit(at)
-        if address.scheme not in ("redis", "rediss") or not address.hostname:
+        if address.scheme not in ("redis", "rediss") or not address.hostname or " " in at:
             raise ValueError
         if {"ssl_cert_reqs", "ssl_check_hostname"} & parse_qs(address.query, keep_blank_values=True).keys():
             raise ValueError

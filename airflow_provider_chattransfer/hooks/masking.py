@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
-from ..connection_forms import FORMS, Kind
+from ..connection_forms import BITRIX24, FORMS, Kind
+from .fields import extra_of, likely_secrets
+from .webhook_address import webhook_in
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -35,8 +37,14 @@ def hide(secret: str) -> None:
         _mask(text)
 
 
-def hide_secrets_of(connection: Connection, extra: Mapping[str, Any]) -> None:
-    """Have all secrets of a connection masked: the password, and what its form does not show."""
+def hide_secrets_of(connection: Connection) -> None:
+    """Have all secrets of a connection masked: the password, what its form does not show, what stands under a misspelt
+    key of such a field, and the code in a webhook's whole address, whatever field that is in."""
+    try:
+        extra = extra_of(connection)
+    except ValueError:
+        extra = {}
+    _mask_in_tasks(dict(extra))
     for secret in _secrets_of(connection, extra):
         hide(secret)
     for part in _parts_of_a_key(extra):
@@ -53,7 +61,7 @@ def _mask(text: str) -> None:
         of_services.mask_secret(text)
 
 
-def _mask_in_tasks(text: str) -> None:
+def _mask_in_tasks(text: str | dict[str, Any]) -> None:
     from airflow.providers.common.compat.sdk import mask_secret
 
     mask_secret(text)
@@ -65,14 +73,25 @@ def _as_in_addresses(secret: str) -> set[str]:
 
 
 def _secrets_of(connection: Connection, extra: Mapping[str, Any]) -> Iterator[str]:
-    if connection.password:
-        yield connection.password
-        yield b64encode(f"{connection.login}:{connection.password}".encode()).decode()
+    login, password = (_written(value) for value in (connection.login, connection.password))
+    if password:
+        yield password
+        yield b64encode(f"{login}:{password}".encode()).decode()
     form = FORMS.get(connection.conn_type or "")
+    if form is BITRIX24:
+        found = (webhook_in(text) for text in (_written(connection.host), login, password))
+        yield from (webhook.code for webhook in found if webhook)
+    if form is not None:
+        yield from likely_secrets(extra, form=form)
     for _, field in form.fields() if form else ():
         value = str(extra.get(field.key) or "")
         if value and field.kind is Kind.SECRET and field.key not in (KEY, IN_TASKS_ONLY):
             yield from _of_address(value) if field.key == "token_store_at" else [value]
+
+
+def _written(value: object) -> str:
+    """A field of a connection as text: a login that is a number in JSON is none."""
+    return "" if value is None else str(value)
 
 
 def _parts_of_a_key(extra: Mapping[str, Any]) -> Iterator[str]:

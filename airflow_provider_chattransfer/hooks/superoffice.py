@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..connection_forms import SUPEROFFICE
 from .base import ChatPlatformHook, connection_called, credential_keeper, transport_to
+from .fields import Fields, extra_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -72,12 +73,13 @@ class SuperOfficeHook(ChatPlatformHook):
     def platform(cls, connection: Connection, extra: Mapping[str, Any], *, patient: bool = True) -> SuperOfficePlatform:
         from ..platforms.superoffice.platform import RATE_LIMIT, READ_TIMEOUT, SuperOfficePlatform
 
-        account = _Account.of(connection, extra)
+        fields = cls.fields(connection, extra)
+        account = _Account.of(fields)
         account.check()
-        transport = transport_to(account.name, extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, patient=patient)
+        transport = transport_to(account.name, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, patient=patient)
         desk = _Desk(account, address=account.address(transport), transport=transport)
-        pattern = extra.get("agent_conn_id")
-        return SuperOfficePlatform(desk.client(), identities=_identities(str(pattern), desk) if pattern else None)
+        pattern = fields.text("agent_conn_id")
+        return SuperOfficePlatform(desk.client(), identities=_identities(pattern, desk) if pattern else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +89,21 @@ class _Account:
 
     host: str
     tenant: str | None
-    fields: Mapping[str, Any] = field(repr=False)
+    fields: Fields = field(repr=False)
 
     @classmethod
-    def of(cls, connection: Connection, extra: Mapping[str, Any]) -> _Account:
+    def of(cls, fields: Fields) -> _Account:
         """Raises ``ValueError`` for an address or a tenant that cannot be one."""
         from ..platforms.address import base_url
 
-        host = base_url(connection.host, port=connection.port, schema=connection.schema)
-        tenant = _tenant(str(extra.get("tenant") or "").strip())
+        host = _site(base_url(fields.host, port=fields.port, schema=fields.schema))
+        tenant = _tenant(fields.text("tenant"))
         name = urlsplit(host).hostname or ""
         if tenant:
             _check_sign_in(host)
         elif name in SIGN_IN:
             raise ValueError(f"tenant: missing; {name} serves many, say whose chats they are: Cust12345")
-        return cls(host, tenant, {**extra, "login": connection.login, "password": connection.password})
+        return cls(host, tenant, fields)
 
     @property
     def name(self) -> str:
@@ -127,7 +129,7 @@ class _Account:
 
     def text(self, name: str) -> str:
         """What is in a field; empty where nothing is."""
-        return str(self.fields.get(name) or "")
+        return self.fields.text(name)
 
     def check(self) -> None:
         """Raise ``ValueError`` for fields that are missing, or that contradict each other."""
@@ -138,6 +140,8 @@ class _Account:
         for name, owner in (("password", "login"), ("private_key", "system_user_token")):
             if self.text(name) and way != owner:
                 raise ValueError(f"{name}: belongs to {owner}, but {way} is there; empty one of them")
+        if ":" in self.text("login"):
+            raise ValueError("login: holds a colon, and no name with one can sign in with a password (RFC 7617)")
         if way == "login" and self.is_online:
             raise ValueError("login: SuperOffice online takes no password; fill in refresh_token in its place")
         if way in ONLINE_ONLY and not self.tenant:
@@ -199,7 +203,7 @@ class _Account:
 
     def _keeper(self, account: str, *, seed: str, obtain: Obtain) -> CredentialKeeper:
         """SuperOffice's refresh token, and the token of a system user, stay good."""
-        return credential_keeper(self.fields, account=account, seed=seed, obtain=obtain, single_use=False)
+        return credential_keeper(self.fields.extra, account=account, seed=seed, obtain=obtain, single_use=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,18 +223,16 @@ class _Desk:
 
     def identity(self, connection: Connection) -> SuperOfficeClient:
         """A client that acts as the agent of ``connection``; raises ``ValueError`` for one that contradicts ours."""
-        ours, extra = self.account, connection.extra_dejson
+        ours = self.account
+        fields = SuperOfficeHook.fields(connection, extra_of(connection))
+        SuperOfficeHook.warn(connection, fields)
         for name in LENT:
-            own, given = ours.text(name), str(extra.get(name) or "")
+            own, given = ours.text(name), fields.text(name)
             if given and (own or name == "tenant") and given.casefold() != own.casefold():
                 raise ValueError(f"{name}: is not that of the task's connection; empty it, then that is taken")
-        lent = {name: ours.text(name) for name in (*LENT, *STORE) if not extra.get(name)}
-        theirs = _Account(
-            ours.host,
-            ours.tenant,
-            {**extra, **lent, "login": connection.login, "password": connection.password},
-        )
-        if connection.host and (host := _Account.of(connection, theirs.fields).host) != ours.host:
+        lent = {name: ours.text(name) for name in (*LENT, *STORE) if ours.text(name) and not fields.text(name)}
+        theirs = _Account(ours.host, ours.tenant, replace(fields, extra={**fields.extra, **lent}))
+        if fields.host and (host := _Account.of(theirs.fields).host) != ours.host:
             raise ValueError(f"host: {host} is not {ours.host}, where the chats are")
         theirs.check()
         if theirs.way == "system_user_token":
@@ -256,7 +258,7 @@ def _identities(pattern: str, desk: _Desk) -> Callable[[str], SuperOfficeClient]
         try:
             return desk.identity(connection)
         except ValueError as problem:
-            return f"connection {conn_id!r}: {problem}"
+            return f"connection {conn_id!r}: {SUPEROFFICE.labelled(str(problem))}"
 
     def identity(agent: str) -> SuperOfficeClient:
         client = found(agent)
@@ -265,6 +267,14 @@ def _identities(pattern: str, desk: _Desk) -> Callable[[str], SuperOfficeClient]
         return client
 
     return identity
+
+
+def _site(address: str) -> str:
+    """An address without the ``/api/v1`` that the WebAPI's own pages show behind it; a tenant in it as SuperOffice
+    writes it."""
+    site = re.sub(r"/api(/v\d+)?$", "", address, flags=re.ASCII | re.IGNORECASE)
+    online = f".{urlsplit(site).hostname}".endswith(f".{DOMAIN}")
+    return re.sub(r"(?<=/)cust\d+$", lambda name: name[0].capitalize(), site, flags=re.IGNORECASE) if online else site
 
 
 def _tenant(name: str) -> str | None:

@@ -243,7 +243,9 @@ class TestTheButton:
         connect(webhook(sandbox.url, login=""))
         good, told = pressed()
         assert not good
-        assert told.startswith("login: "), "Airflow tests under an id of its own, which means nothing to anybody"
+        assert told.startswith("Webhook: user id (login): "), (
+            "Airflow tests under an id of its own, which means nothing to anybody"
+        )
 
     def test_works_on_a_worker_as_airflow_3_3_lets_it(
         self, sandbox: Sandbox, connect: Connect, monkeypatch: pytest.MonkeyPatch

@@ -25,7 +25,7 @@ from airflow_provider_chattransfer.sandbox.superoffice import keys
 from airflow_provider_chattransfer.sandbox.wire import Call, Service
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from tests.sandbox.certificates import self_signed
-from tests.ways_of_signing_in import WAYS, Way
+from tests.ways_of_signing_in import WAYS, Way, without_labels
 
 from .conftest import Ran, Sandbox, a_dag, run, run_one
 
@@ -333,7 +333,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         {"host": "online2.superoffice.com/Cust12345", "extra": {"ticket": "7T:x"}},
         "client_secret: missing; ticket needs client_secret",
     ),
-    ({"extra": {"tenant": "Cust12345", "access_token": "8A:x y"}}, "access_token: holds a space, a line break"),
+    ({"extra": {"tenant": "Cust12345", "access_token": "8A:x y"}}, "access_token: holds a space"),
     (
         {"login": "agent7", "password": "Secret7", "extra": {"tenant": "Cust12345"}},
         "login: SuperOffice online takes no password; fill in refresh_token",
@@ -375,11 +375,12 @@ class TestBadInput:
         with pytest.raises(ValueError, match=r"^connection 'desk': ") as caught:
             SuperOfficeHook("desk").get_conn()
         said = str(caught.value)
-        assert words in said
+        assert len(said) < 300
+        assert words in without_labels(said)
         assert not [secret for secret in SECRETS if secret in said]
         good, tested = SuperOfficeHook("desk").test_connection()
         assert not good
-        assert words in tested
+        assert words in without_labels(tested)
         assert desk.calls == []
 
     @pytest.mark.parametrize(("wrong", "words"), AGENT_WRONG, ids=[words[:40] for _, words in AGENT_WRONG])
@@ -395,7 +396,7 @@ class TestBadInput:
         assert (report["counts"]["requested"], report["counts"]["failed"]) == (10, 10)
         reason = next(entry["reason"] for entry in report["transfers"] if entry["outcome"] == "failed")
         assert reason.startswith("not sent: connection 'desk_agent_7': ")
-        assert words in reason
+        assert words in without_labels(reason)
         assert not [secret for secret in SECRETS if secret in json.dumps(report)]
 
     def test_as_an_agent_online_of_a_task_on_site_is_said(self, desk: Desk) -> None:
@@ -405,7 +406,8 @@ class TestBadInput:
         with SuperOfficeHook("desk").get_conn() as platform:
             why = platform.why_stuck(Chat(id="150", owner="7"))
         assert why == (
-            "connection 'desk_agent_7': tenant: is not that of the task's connection; empty it, then that is taken"
+            "connection 'desk_agent_7': Online: tenant (tenant): is not that of the task's connection; empty it, then "
+            "that is taken"
         )
 
     def test_that_says_the_same_as_the_tasks_connection_is_none(self, desk: Desk) -> None:
@@ -504,7 +506,7 @@ class TestTheButtonTest:
         desk.put("desk", {"conn_type": "superoffice", "extra": {"refresh_token": "refresh-agent7"}})
         good, said = SuperOfficeHook("desk").test_connection()
         assert not good
-        assert "host: empty" in said
+        assert "Address (host): empty" in said
 
     def test_reaches_a_tenant_by_https_with_an_authority_of_ones_own(self, desk: Desk, tmp_path: Path) -> None:
         certificate, key = self_signed(tmp_path)

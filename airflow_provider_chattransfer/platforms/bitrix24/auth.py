@@ -96,8 +96,8 @@ class Webhook:
             raise ValueError(f"password: the webhook's code is missing, or is not letters and digits only; {where}")
         if not self.bot_client_id:
             raise ValueError(
-                "bot_client_id: missing; a webhook can transfer chats only for a registered bot. Put the CLIENT_ID of "
-                "imbot.register, or the botToken of imbot.v2.Bot.register, into the connection"
+                "bot_client_id: missing; make one up, at most 40 letters and digits that nobody can guess, and save it "
+                "here; then register the bot: python -m airflow_provider_chattransfer register-bot, or the example DAG"
             )
         if any(mark in self.bot_client_id for mark in BATCH_REFERENCES):
             raise ValueError(f"bot_client_id: must contain none of {', '.join(BATCH_REFERENCES)}")
