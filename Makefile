@@ -9,10 +9,10 @@ demo: $(READY)  ## run both hand-overs against the sandbox and show what happene
 	$(BIN)/python -m demo
 
 test: $(READY)  ## run every test, in two processes
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(READY)  ## run the tests of single modules, in seconds
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/unit
 
 check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check .

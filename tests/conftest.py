@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import hypothesis
@@ -19,14 +22,28 @@ hypothesis.settings.load_profile("patient")
 HOME = Path(tempfile.mkdtemp(prefix="chattransfer-tests-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 TEMPORARY = HOME / "tmp"
-TEMPORARY.mkdir()
-EXAMPLES = Path(__file__).parent.parent / "example_dags"
+NO_FILES = HOME / "dags"
+for folder in (TEMPORARY, NO_FILES):
+    folder.mkdir()
+TESTS = Path(__file__).parent
+LONGEST_FIRST = {folder: place for place, folder in enumerate(("ui", "chaos", "airflow"))}
+EXAMPLES = TESTS.parent / "example_dags"
+MADE_BY_TESTS = "testing"
+BUNDLES = [
+    {
+        "name": name,
+        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        "kwargs": {"path": str(path), "refresh_interval": 0},
+    }
+    for name, path in {"dags-folder": EXAMPLES, MADE_BY_TESTS: NO_FILES}.items()
+]
 os.environ.update(
     {
         "AIRFLOW_HOME": str(HOME),
         "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(BUNDLES),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
         "NO_PROXY": "127.0.0.1,localhost",
@@ -41,10 +58,14 @@ from .redis_server import RedisServer, running_redis  # noqa: E402
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse tests whose ids hold an address in memory, which differs between the processes of ``make test``."""
+    """Put the longest files first, so that the processes of ``make test`` end at about the same time.
+
+    Tests whose ids hold an address in memory, which differs between the processes, are refused.
+    """
     for item in items:
         if " at 0x" in item.nodeid:
             raise pytest.UsageError(f"{item.nodeid}: give the values of parametrize ids that are always the same")
+    items.sort(key=lambda item: LONGEST_FIRST.get(item.path.relative_to(TESTS).parts[0], len(LONGEST_FIRST)))
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +73,18 @@ def sandbox_server() -> Iterator[SandboxServer]:
     """One sandbox for the whole session; use ``sandbox`` to have it fresh."""
     with SandboxServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def database() -> Path:
+    """Airflow's metadata database, migrated; the value is a copy as it was then, for an Airflow of a test's own."""
+    from airflow.utils.db import initdb
+
+    initdb()
+    empty = HOME / "empty.db"
+    with closing(sqlite3.connect(HOME / "airflow.db")) as source, closing(sqlite3.connect(empty)) as copy:
+        source.backup(copy)
+    return empty
 
 
 @pytest.fixture(scope="session")

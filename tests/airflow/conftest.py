@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -22,12 +23,9 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 
-@pytest.fixture(scope="session", autouse=True)
-def database() -> None:
-    """Airflow's metadata database, migrated once."""
-    from airflow.utils.db import initdb
-
-    initdb()
+@pytest.fixture(autouse=True)
+def migrated(database: Path) -> None:
+    """Every test here may ask Airflow's metadata database."""
 
 
 class Sandbox(ChatSandbox):
@@ -44,7 +42,7 @@ class Sandbox(ChatSandbox):
 
 
 @pytest.fixture
-def sandbox(sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+def sandbox(database: Path, sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     """A fresh sandbox with quick people, connections to it, and no token left of another one."""
     sandbox = Sandbox(sandbox_server)
     sandbox.reset()

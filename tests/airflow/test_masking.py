@@ -21,7 +21,7 @@ from airflow_provider_chattransfer.platforms.base import ChatPlatform
 from airflow_provider_chattransfer.platforms.credentials import Credential, CredentialKeeper
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
-from ..ui.standalone_airflow import StandaloneAirflow
+from ..ui.running_airflow import RunningAirflow
 from ..ways_of_signing_in import BOT, WAYS, Way
 from .conftest import Sandbox
 
@@ -176,7 +176,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def airflow(sandbox_server: SandboxServer, folder: Path) -> Iterator[StandaloneAirflow]:
+def airflow(sandbox_server: SandboxServer, folder: Path, database: Path) -> Iterator[RunningAirflow]:
     """At DEBUG, with a connection for each way of signing in."""
     url = sandbox_server.url
     pending = {"rate": None, "switches": {"accept_mode": "pending"}, "people": {"ignore": 1.0}}
@@ -184,7 +184,9 @@ def airflow(sandbox_server: SandboxServer, folder: Path) -> Iterator[StandaloneA
     transfer = {"CHAT_ID": 101, "USER_ID": 12, "CLIENT_ID": "chattransfer"}
     webhook = f"{url}/rest/1/secretcode/imopenlines.bot.session.transfer"
     requests.post(webhook, json=transfer, timeout=10).raise_for_status()
-    with StandaloneAirflow(
+    with RunningAirflow(
+        "standalone",
+        database=database,
         AIRFLOW__CORE__DAGS_FOLDER=str(folder / "dags"),
         AIRFLOW__LOGGING__BASE_LOG_FOLDER=str(folder / "logs"),
         AIRFLOW__LOGGING__LOGGING_LEVEL="DEBUG",
@@ -199,7 +201,7 @@ def airflow(sandbox_server: SandboxServer, folder: Path) -> Iterator[StandaloneA
 class TestARealAirflow:
     """With a scheduler, a triggerer, and tasks in processes of their own."""
 
-    def test_shows_no_secret_in_any_log_at_debug(self, airflow: StandaloneAirflow, folder: Path) -> None:
+    def test_shows_no_secret_in_any_log_at_debug(self, airflow: RunningAirflow, folder: Path) -> None:
         states = run_dag(airflow, "uses")
         assert states["use"] == "success", airflow.log[-4000:]
         logs = {**logs_in(folder), "what the services print": airflow.log}
@@ -208,7 +210,7 @@ class TestARealAirflow:
         assert len(secrets) > len({each for way in WAYS for each in secrets_of(way)}) + 3, "tokens were obtained"
         assert lines_with(secrets, logs) == []
 
-    def test_masks_what_a_task_prints_on_purpose(self, airflow: StandaloneAirflow, folder: Path) -> None:
+    def test_masks_what_a_task_prints_on_purpose(self, airflow: RunningAirflow, folder: Path) -> None:
         run_dag(airflow, "leaks")
         logs = logs_in(folder)
         told = "".join(text for name, text in logs.items() if "task_id=leak" in name)
@@ -230,7 +232,7 @@ def lines_with(secrets: list[str], logs: dict[str, str]) -> list[str]:
     return [line for line in lines if any(form in line for form in shown)]
 
 
-def run_dag(airflow: StandaloneAirflow, dag_id: str) -> dict[str, str]:
+def run_dag(airflow: RunningAirflow, dag_id: str) -> dict[str, str]:
     """Run a DAG to its end; the states of its tasks."""
     api = f"{airflow.url}/api/v2/dags/{dag_id}"
     end = time.monotonic() + PATIENCE

@@ -50,21 +50,20 @@ class Ended:
 
 
 class Stage:
-    """A sandbox and a worker for as long as the block lasts. ``airflow`` prepares a database for real tasks."""
+    """A sandbox and a worker for as long as the block lasts. ``database``, migrated, is for real tasks."""
 
-    def __init__(self, *, airflow: bool = False) -> None:
-        self._airflow = airflow
+    def __init__(self, *, database: Path | None = None) -> None:
+        self._database = database
 
     def __enter__(self) -> Stage:
         self.folder = Path(tempfile.mkdtemp(prefix="chattransfer-chaos-"))
         self._sandbox = SandboxProcess().__enter__()
         self.sandbox = ChatSandbox(url=self._sandbox.url)
         environment = {**os.environ, **_airflow_home(self.folder)}
-        if self._airflow:
-            code = "from airflow.utils.db import initdb; initdb()"
-            subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True)  # noqa: S603
+        if self._database:
+            shutil.copy(self._database, self.folder / "airflow.db")
         self._worker = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "tests.chaos.worker", *(["--airflow"] if self._airflow else [])],
+            [sys.executable, "-m", "tests.chaos.worker", *(["--airflow"] if self._database else [])],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,9 +97,9 @@ SENDS = {"bitrix24": "imopenlines.bot.session.transfer", "superoffice": "Transfe
 
 
 @pytest.fixture(scope="module")
-def airflow() -> Iterator[Stage]:
+def airflow(database: Path) -> Iterator[Stage]:
     pytest.importorskip("airflow.sdk.definitions.retry_policy", reason="no task state store before Airflow 3.3")
-    with Stage(airflow=True) as stage:
+    with Stage(database=database) as stage:
         yield stage
 
 

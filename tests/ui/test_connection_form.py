@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Both connection types in Airflow's own form: a real ``airflow standalone``, a real browser, the sandbox behind.
+"""Both connection types in Airflow's own form: a real API server, a real browser, the sandbox behind.
 
 With ``PICTURES_TO=docs`` in the environment, the pictures of the documentation are written there.
 """
@@ -20,7 +20,7 @@ from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from .. import documented_connections
 from ..ways_of_signing_in import OWN_SECRETS, WAYS, Way
 from .connections_page import ConnectionsPage
-from .standalone_airflow import StandaloneAirflow
+from .running_airflow import RunningAirflow
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -30,14 +30,15 @@ HIDDEN = "***"
 
 
 @pytest.fixture(scope="module")
-def airflow(browser: Browser) -> Iterator[StandaloneAirflow]:
+def airflow(browser: Browser, database: Path) -> Iterator[RunningAirflow]:
     """Airflow with the setting that the documentation tells for the two secrets that it does not know."""
-    with StandaloneAirflow(AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES=",".join(OWN_SECRETS)) as airflow:
+    setting = {"AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES": ",".join(OWN_SECRETS)}
+    with RunningAirflow("api-server", database=database, **setting) as airflow:
         yield airflow
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, airflow: StandaloneAirflow) -> Iterator[ConnectionsPage]:
+def page(browser: Browser, airflow: RunningAirflow) -> Iterator[ConnectionsPage]:
     """One tab for the whole module, so that Airflow's scripts are loaded once."""
     with browser.new_context(viewport={"width": 1200, "height": 1200}) as context:
         context.set_default_timeout(30_000)
@@ -45,7 +46,7 @@ def page(browser: Browser, airflow: StandaloneAirflow) -> Iterator[ConnectionsPa
 
 
 @pytest.fixture
-def connections(page: ConnectionsPage, airflow: StandaloneAirflow) -> ConnectionsPage:
+def connections(page: ConnectionsPage, airflow: RunningAirflow) -> ConnectionsPage:
     """The list of connections, empty; and no token kept."""
     api = f"{airflow.url}/api/v2"
     for kind, key in (("connections", "connection_id"), ("variables", "key")):

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real ``airflow standalone`` with a home and ports of its own, for tests in the browser."""
+"""A real Airflow with a home and ports of its own, for tests in the browser."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,22 +23,26 @@ START_SECONDS = 240.0
 STOP_SECONDS = 60.0
 
 
-class StandaloneAirflow:
+class RunningAirflow:
     """Airflow for as long as the block lasts; whoever opens a page is an administrator.
 
+    ``command`` starts it: ``standalone`` all of it, ``api-server`` its pages alone. ``database`` is copied.
     ``settings`` are further environment variables. ``url`` is where it listens, ``log`` what it has printed.
     """
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, command: str, *, database: Path, **settings: str) -> None:
+        self._command = command
+        self._database = database
         self._settings = settings
 
-    def __enter__(self) -> StandaloneAirflow:
+    def __enter__(self) -> RunningAirflow:
         self._folder = tempfile.TemporaryDirectory(prefix="chattransfer-ui-", ignore_cleanup_errors=True)
         home = Path(self._folder.name)
         web, worker_logs, trigger_logs = free_ports(3)
         self.url = f"http://127.0.0.1:{web}"
         self._log = home / "standalone.log"
         (home / "dags").mkdir()
+        shutil.copy(self._database, home / "airflow.db")
         settings = {
             "AIRFLOW_HOME": str(home),
             "AIRFLOW__API__BASE_URL": self.url,
@@ -58,8 +63,8 @@ class StandaloneAirflow:
             **self._settings,
         }
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "airflow", "standalone"],
+            self._process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-m", "airflow", self._command],
                 cwd=home,
                 env={**_inherited(os.environ), **settings},
                 stdout=log,
