@@ -32,6 +32,14 @@ WAYS: dict[str, dict[str, Any]] = {
     "reschedule": {"mode": "reschedule", "poll_interval": 0.001},
     "deferrable": {"deferrable": True},
 }
+ONE_SERVICE_EACH = pytest.mark.parametrize(
+    ("desk", "way"),
+    [(Bitrix24Desk, "poke"), (SuperOfficeDesk, "reschedule"), (Bitrix24Desk, "deferrable")],
+    indirect=True,
+    ids=["bitrix24-poke", "superoffice-reschedule", "bitrix24-deferrable"],
+)
+"""Each way of waiting on one service. All ways on both are in ``TestAcceptance``; what a service's state means to a
+wait is in ``tests/unit/test_waiting.py``, and a trigger on each service in ``test_accept_transfer_trigger.py``."""
 LATER = {"accept_after": [0.25, 0.4]}
 LONG = timedelta(seconds=20)
 SHORT = timedelta(seconds=0.3)
@@ -122,6 +130,7 @@ class TestAcceptance:
         assert outcomes(wait(desk, transfers, deferrable=True).results["task"]) == ["accepted"]
         assert deferred == []
 
+    @ONE_SERVICE_EACH
     def test_sends_nothing(self, desk: Desk, way: dict[str, Any]) -> None:
         transfers = desk.open([12, 15], **SOON)
         before = desk.sandbox.sent(desk.service)
@@ -131,6 +140,7 @@ class TestAcceptance:
 
 class TestInput:
     @pytest.mark.parametrize("templated", [False, True])
+    @ONE_SERVICE_EACH
     def test_can_be_the_report_of_another_task(self, desk: Desk, way: dict[str, Any], templated: bool) -> None:
         desk.reset(chats=[{"id": 201, "owner": SENDER}, {"id": 202, "owner": 12}], people=SOON)
         with a_dag() as dag:
@@ -156,6 +166,7 @@ class TestInput:
         assert ran.results["wait"]["started_at"] == ran.results["move"]["started_at"]
         assert ran.results["wait"]["transfers"][0]["from"] == "agent:7"
 
+    @ONE_SERVICE_EACH
     def test_with_nothing_to_wait_for_makes_no_request(self, desk: Desk, way: dict[str, Any]) -> None:
         report = desk.report(desk.open([12], **NEVER))
         report["transfers"][0]["outcome"] = "skipped"
@@ -209,6 +220,7 @@ class TestInput:
 
 
 class TestTheReceiversTime:
+    @ONE_SERVICE_EACH
     def test_over_is_success_with_the_rest_requested(self, desk: Desk, way: dict[str, Any]) -> None:
         transfers = desk.open([12, 15], agents={"12": SOON, "15": NEVER})
         ran = wait(desk, transfers, accept_within=timedelta(seconds=0.8), timeout=10, **way)
@@ -216,6 +228,7 @@ class TestTheReceiversTime:
         assert outcomes(ran.results["task"]) == ["accepted", "requested"]
         assert ran.results["task"]["counts"]["requested"] == 1
 
+    @ONE_SERVICE_EACH
     def test_shorter_than_the_timeout_wins(self, desk: Desk, way: dict[str, Any]) -> None:
         ran = wait(desk, desk.open([12], **NEVER), accept_within=SHORT, timeout=5, **way)
         assert (ran.state, outcomes(ran.results["task"])) == ("success", ["requested"])
@@ -223,6 +236,7 @@ class TestTheReceiversTime:
 
 class TestTheTimeout:
     @pytest.mark.parametrize("accept_within", [None, LONG])
+    @ONE_SERVICE_EACH
     def test_fails_and_the_report_is_there(
         self, desk: Desk, way: dict[str, Any], accept_within: timedelta | None
     ) -> None:
@@ -233,6 +247,7 @@ class TestTheTimeout:
         assert isinstance(ran.errors["task"], AirflowSensorTimeout)
         assert outcomes(ran.results["task"]) == ["accepted", "requested"]
 
+    @ONE_SERVICE_EACH
     def test_skips_when_told_so_and_the_report_is_there(self, desk: Desk, way: dict[str, Any]) -> None:
         transfers = desk.open([12, 15], **NEVER)
         desk.accept(201, 12)
@@ -263,6 +278,7 @@ class TestOtherEnds:
         assert isinstance(ran.errors["task"], ChatsNotTransferred)
         assert outcomes(ran.results["task"]) == ["failed", "failed"]
 
+    @ONE_SERVICE_EACH
     def test_a_chat_that_is_closed_before_is_failed(self, desk: Desk, way: dict[str, Any]) -> None:
         transfers = desk.open([12, 15], **NEVER)
 
@@ -275,6 +291,7 @@ class TestOtherEnds:
         assert outcomes(ran.results["task"]) == ["failed", "accepted"]
         assert reasons(ran.results["task"]) == [CLOSED, None]
 
+    @ONE_SERVICE_EACH
     def test_a_chat_that_somebody_else_takes_is_failed(self, desk: Desk, way: dict[str, Any]) -> None:
         transfers = desk.open([12, 15], **NEVER)
 
@@ -314,6 +331,7 @@ class TestAChatAcceptedAndThenClosed:
 class TestTrouble:
     @pytest.mark.parametrize("kind", ["drop_before", "html_502_before"])
     @pytest.mark.usefixtures("no_pauses")
+    @ONE_SERVICE_EACH
     def test_with_a_few_reads_does_not_end_the_wait(self, desk: Desk, way: dict[str, Any], kind: str) -> None:
         """More in a row than the transport repeats, so that a whole look fails, and then another."""
         transfers = desk.open([12, 15], **SOON)
@@ -325,12 +343,14 @@ class TestTrouble:
         assert desk.requests - before > 2 * ATTEMPTS + 1
 
     @pytest.mark.usefixtures("no_pauses")
+    @ONE_SERVICE_EACH
     def test_until_the_time_is_over_leaves_a_report(self, desk: Desk, way: dict[str, Any]) -> None:
         transfers = desk.open([12], **NEVER)
         desk.break_off("html_502_before", count=100_000)
         ran = wait(desk, transfers, accept_within=SHORT, **way)
         assert (ran.state, outcomes(ran.results["task"])) == ("success", ["requested"])
 
+    @ONE_SERVICE_EACH
     def test_with_the_credentials_ends_it_at_once_and_the_report_is_there(
         self, desk: Desk, way: dict[str, Any]
     ) -> None:
@@ -343,6 +363,7 @@ class TestTrouble:
         assert outcomes(ran.results["task"]) == ["requested", "requested"]
         assert desk.requests - before == 1
 
+    @ONE_SERVICE_EACH
     def test_with_the_credentials_after_a_while_ends_it_too(self, desk: Desk, way: dict[str, Any]) -> None:
         transfers = desk.open([12, 15], **NEVER)
         desk.accept(201, 12)
@@ -352,6 +373,7 @@ class TestTrouble:
         assert outcomes(ran.results["task"]) == ["accepted" if remembers else "requested", "requested"]
 
     @pytest.mark.usefixtures("no_pauses")
+    @ONE_SERVICE_EACH
     def test_with_too_many_looks_in_a_row_ends_it_and_the_report_is_there(
         self, desk: Desk, way: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -367,6 +389,7 @@ class TestTrouble:
         assert outcomes(ran.results["task"]) == ["requested", "requested"]
 
     @pytest.mark.usefixtures("no_pauses")
+    @ONE_SERVICE_EACH
     def test_that_ends_it_lets_a_retry_look_as_often_again(
         self, desk: Desk, way: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -379,6 +402,7 @@ class TestTrouble:
 
     @pytest.mark.skipif(not HAS_STATE_STORE, reason="Airflow has no task state store before 3.3")
     @pytest.mark.usefixtures("no_pauses")
+    @ONE_SERVICE_EACH
     def test_that_ends_it_lets_a_retry_keep_what_was_seen(
         self, desk: Desk, way: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -396,6 +420,7 @@ class TestTrouble:
         assert (ran.state, outcomes(ran.results["task"])) == ("success", ["accepted", "accepted"])
 
     @pytest.mark.parametrize("when", ["at the first look", "later"])
+    @ONE_SERVICE_EACH
     def test_with_the_credentials_skips_a_sensor_that_must_never_fail(
         self, desk: Desk, way: dict[str, Any], when: str
     ) -> None:
@@ -404,6 +429,7 @@ class TestTrouble:
         assert outcomes(ran.results["task"]) == ["requested", "requested"]
 
     @pytest.mark.parametrize("when", ["at the first look", "later"])
+    @ONE_SERVICE_EACH
     def test_with_the_credentials_does_not_end_a_sensor_that_fails_silently(
         self, desk: Desk, way: dict[str, Any], when: str
     ) -> None:
@@ -414,6 +440,7 @@ class TestTrouble:
         assert outcomes(ran.results["task"]) == ["requested", "requested"]
 
     @pytest.mark.parametrize("when", ["at the first look", "later"])
+    @ONE_SERVICE_EACH
     def test_with_the_credentials_is_no_timeout_so_that_soft_fail_does_not_hide_it(
         self, desk: Desk, way: dict[str, Any], when: str
     ) -> None:

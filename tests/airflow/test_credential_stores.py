@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from multiprocessing import forkserver, get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import requests
@@ -20,8 +23,9 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_chattransfer.hooks.base import open_platform
 from airflow_provider_chattransfer.hooks.credential_stores import PREFIX, VariableStore
+from airflow_provider_chattransfer.platforms import redis_store
 from airflow_provider_chattransfer.platforms.credentials import Entry
-from airflow_provider_chattransfer.platforms.errors import StoreFailed, WrongCredentials
+from airflow_provider_chattransfer.platforms.errors import PlatformError, StoreFailed, WrongCredentials
 from airflow_provider_chattransfer.sandbox.floor import Floor
 from airflow_provider_chattransfer.sandbox.wire import Call, Service
 
@@ -31,22 +35,34 @@ from .conftest import Sandbox, a_dag, run
 CHAT = "101"
 STORES = ["variable", "file", "redis"]
 PATIENCE = 60
-OURS = ">"
 
-PROCESS = """
-import sys
-from airflow_provider_chattransfer.hooks.base import open_platform
-from airflow_provider_chattransfer.platforms import redis_store
-from airflow_provider_chattransfer.platforms.errors import PlatformError
-redis_store.LEASE = 2.0
-platform = open_platform("app")
-print("> ready", flush=True)
-while sys.stdin.readline():
-    try:
-        print(">", sorted(platform.read_chats(["101"])), flush=True)
-    except PlatformError as error:
-        print(">", error, flush=True)
-"""
+
+@functools.cache
+def fresh_processes() -> ForkServerContext:
+    """Starts processes that share nothing with this one: Airflow is imported once, in a process that they fork from.
+
+    That one sees Airflow's database, as the API server does, and has neither threads nor connections.
+    """
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    key = conf.get("core", "fernet_key")
+    with patch.dict(os.environ, {"_AIRFLOW_PROCESS_CONTEXT": "server", "AIRFLOW__CORE__FERNET_KEY": key}):
+        forkserver.ensure_running()
+    return context
+
+
+def serve(connection: Connection, app: str) -> None:
+    """The life of another process: it reads when it is told to, and tells what it has read, or its trouble."""
+    os.environ["AIRFLOW_CONN_APP"] = app
+    redis_store.LEASE = 2.0
+    platform = open_platform("app")
+    connection.send("ready")
+    with suppress(EOFError):
+        while connection.recv():
+            try:
+                connection.send(str(sorted(platform.read_chats([CHAT]))))
+            except PlatformError as error:
+                connection.send(str(error))
 
 
 class App:
@@ -129,31 +145,22 @@ class Process:
     """Another process with Airflow, which reads when it is told to."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-c", PROCESS],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={
-                **os.environ,
-                "_AIRFLOW_PROCESS_CONTEXT": "server",
-                "AIRFLOW__CORE__FERNET_KEY": conf.get("core", "fernet_key"),
-            },
-        )
+        context = fresh_processes()
+        self._ours, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs, os.environ["AIRFLOW_CONN_APP"]), daemon=True)
+        self._process.start()
+        theirs.close()
 
     def answer(self) -> str:
-        """What it has read, or the trouble that it met; Airflow's own words are passed over."""
-        assert self._process.stdout is not None
-        return next(line[len(OURS) :].strip() for line in self._process.stdout if line.startswith(OURS))
+        """What it has read, or the trouble that it met."""
+        return str(self._ours.recv())
 
     def read(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
+        self._ours.send(True)
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait(10)
+        self._process.join(10)
 
 
 @contextmanager
