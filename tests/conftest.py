@@ -47,10 +47,12 @@ os.environ.update(
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
         "NO_PROXY": "127.0.0.1,localhost",
-        "TMPDIR": str(TEMPORARY),
     }
 )
-tempfile.tempdir = None  # Locks of accounts lie there: no process takes turns with another one.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Locks of accounts lie there: no process of make test takes turns with another one. The process that starts them
+    # keeps its own, since a browser in a folder within a folder finds the paths of its sockets too long.
+    os.environ["TMPDIR"] = tempfile.tempdir = str(TEMPORARY)
 
 from airflow_provider_chattransfer.sandbox.server import SandboxServer  # noqa: E402
 
