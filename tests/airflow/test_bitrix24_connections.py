@@ -295,7 +295,10 @@ class TestTheButton:
         assert "check login and password of the connection" in told
         assert "[INVALID_CREDENTIALS]. In the form, login is Webhook: user id, password is Webhook: code." in told
 
-    def test_says_what_is_wrong_with_an_application(self, sandbox: Sandbox, connect: Connect, tmp_path: Path) -> None:
+    def test_says_what_is_wrong_with_an_application(
+        self, sandbox: Sandbox, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("airflow_provider_chattransfer.platforms.credentials.RACE", 0.3)
         connect(extra={**app_of(sandbox), "oauth_client_secret": "guess", **a_file(tmp_path)})
         good, told = pressed()
         assert not good

@@ -206,8 +206,14 @@ class TestTheButton:
             connect(CONNECTIONS[kind](url))
             assert pressed() == (False, "No answer of the service within 1 seconds.")
 
+    def test_ends_in_time(self) -> None:
+        assert base.IMPATIENT < base.TEST_SECONDS < TEN_SECONDS - 1
+
     @pytest.mark.parametrize("kind", CONNECTIONS)
-    def test_gives_up_by_itself_on_one_that_is_silent(self, connect: Connect, kind: str) -> None:
+    def test_gives_up_by_itself_on_one_that_is_silent(
+        self, connect: Connect, monkeypatch: pytest.MonkeyPatch, kind: str
+    ) -> None:
+        monkeypatch.setattr(base, "IMPATIENT", 0.5)
         with listening(silent) as url:
             connect(CONNECTIONS[kind](url))
             good, told = pressed()
@@ -221,10 +227,11 @@ class TestTheButton:
         def slow(*_: object, **__: object) -> None:
             time.sleep(30)
 
+        monkeypatch.setattr(base, "TEST_SECONDS", 1.0)
         connect(webhook("https://portal.invalid"))
         monkeypatch.setattr(socket, "getaddrinfo", slow)
         good, told = pressed()
-        assert (good, told) == (False, "No answer of the service within 8 seconds.")
+        assert (good, told) == (False, "No answer of the service within 1 seconds.")
 
     @pytest.mark.parametrize("error", [RuntimeError("hushhush"), KeyError("hushhush"), OSError("hushhush")])
     def test_raises_nothing(

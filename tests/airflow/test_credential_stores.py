@@ -23,7 +23,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_chattransfer.hooks.base import open_platform
 from airflow_provider_chattransfer.hooks.credential_stores import PREFIX, VariableStore
-from airflow_provider_chattransfer.platforms import redis_store
+from airflow_provider_chattransfer.platforms import credentials, redis_store
 from airflow_provider_chattransfer.platforms.credentials import Entry
 from airflow_provider_chattransfer.platforms.errors import PlatformError, StoreFailed, WrongCredentials
 from airflow_provider_chattransfer.sandbox.floor import Floor
@@ -81,6 +81,7 @@ class App:
             count(floor, service, call)
 
         monkeypatch.setattr(Floor, "count", record)
+        monkeypatch.setattr(credentials, "RACE", 0.3)
         self.connect()
         self.start_anew()
 
