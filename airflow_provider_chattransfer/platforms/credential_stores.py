@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
+import stat
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
@@ -41,7 +43,7 @@ class Sealed:
         kept = self._store.load(entry)
         try:
             return self._fernet.decrypt(kept).decode() if kept else None
-        except InvalidToken:
+        except (InvalidToken, ValueError):  # the latter for letters that no seal has
             return UNREADABLE
 
     def save(self, entry: Entry, text: str) -> None:
@@ -66,12 +68,13 @@ class FileStore:
 
     def load(self, entry: Entry) -> str | None:
         """What was saved last; raises ``StoreFailed``."""
+        path = self._path(entry)
         try:
-            return self._path(entry).read_text(errors="replace")
+            return _read(path)
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise self._failed("read", error) from None
+            raise self._failed(path, "read", error) from None
 
     def save(self, entry: Entry, text: str) -> None:
         """Put ``text`` in place of what was there at once: whoever reads finds the old or the new one, whole."""
@@ -85,25 +88,26 @@ class FileStore:
                 draft.unlink(missing_ok=True)
             _flush(self._folder)
         except OSError as error:
-            raise self._failed("written to", error) from None
+            raise self._failed(path, "written", error) from None
 
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Let one thread of one process in at a time; raises ``StoreFailed`` when it takes too long."""
+        path = self._folder / f"{self._name}.lock"
         try:
-            file = open_own(self._folder / f"{self._name}.lock")
+            file = open_own(path)
         except OSError as error:
-            raise self._failed("locked", error) from None
+            raise self._failed(path, "locked", error) from None
         with locked(file):
             yield
 
     def _path(self, entry: Entry) -> Path:
         return self._folder / f"{self._name}.{entry}"
 
-    def _failed(self, done: str, error: OSError) -> StoreFailed:
+    def _failed(self, path: Path, done: str, error: OSError) -> StoreFailed:
         return StoreFailed(
-            f"the folder {self._folder} cannot be {done}: {error.strerror}; put token_store_at of the connection "
-            "right, or who owns the folder"
+            f"the file {path} cannot be {done}: {error.strerror or error}; put token_store_at of the connection right, "
+            "or what stands there in the way, or who owns it"
         )
 
 
@@ -114,6 +118,21 @@ def locked(file: IO[str]) -> Iterator[None]:
         if not lock(file, deadline=time.monotonic() + PATIENCE):
             raise StoreFailed(f"another process has kept {file.name} locked for {PATIENCE:.0f} s; end that process")
         yield
+
+
+def _read(path: Path) -> str:
+    """The text of a regular file of this user's; raises ``OSError`` for all else, at once also for a pipe."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        if found.st_uid != os.geteuid():
+            raise OSError(errno.EPERM, "it belongs to another user")
+        with open(descriptor, errors="replace", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
 
 
 def _write(path: Path, text: str) -> None:

@@ -11,8 +11,11 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Annotated, Protocol, TypeVar
 
+from pydantic import AfterValidator
+
+from .decoding import Number, Token, decoded_or
 from .errors import Interrupted, NotUnderstood, PlatformError, StoreFailed, WrongCredentials
 
 log = logging.getLogger(__name__)
@@ -36,6 +39,21 @@ ASK_AGAIN = (1.0, 3.0)
 SAVE_AGAIN = (0.5, 1.0, 2.0, 4.0)
 """Pauses between tries to save what the service has just given out, in seconds."""
 
+LATEST = 1e11
+"""The last moment that is believed, in epoch seconds: in the year 5138."""
+
+T = TypeVar("T")
+
+
+def _read_moment(seconds: float) -> float:
+    if not 0.0 < seconds < LATEST:
+        raise ValueError("no moment")
+    return seconds
+
+
+Epoch = Annotated[Number, AfterValidator(_read_moment)]
+"""A moment in epoch seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Credential:
@@ -46,20 +64,16 @@ class Credential:
     ``about`` holds what the service said of the account, nothing secret: ids and addresses.
     """
 
-    secret: str = field(repr=False)
-    obtained_at: float
-    expires_at: float | None = None
-    renewal: str | None = field(default=None, repr=False)
+    secret: Token = field(repr=False)
+    obtained_at: Epoch
+    expires_at: Epoch | None = None
+    renewal: Token | None = field(default=None, repr=False)
     about: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, text: str | None) -> Credential | None:
         """Read what ``to_text`` wrote; ``None`` for nothing, and for what can be no credential."""
-        try:
-            known = cls(**json.loads(text or "{}"))
-        except (ValueError, TypeError):
-            return None
-        return known if known.secret and known.obtained_at else None
+        return _stored(text, cls)
 
     def to_text(self) -> str:
         """What a store keeps; it holds the secrets."""
@@ -109,15 +123,13 @@ class _Attempt:
     It has an entry of its own: a process that our lock does not reach never overwrites a new credential with it.
     """
 
-    begun_at: float
-    replaces: float | None
+    begun_at: Epoch
+    replaces: Epoch | None
 
     @classmethod
     def parse(cls, text: str | None) -> _Attempt | None:
-        try:
-            return cls(**json.loads(text)) if text else None
-        except (ValueError, TypeError):
-            return None
+        """Read what was kept; ``None`` for nothing, and for what can be no attempt."""
+        return _stored(text, cls)
 
 
 class CredentialKeeper:
@@ -214,7 +226,10 @@ class CredentialKeeper:
 
     def _unfinished(self, last: Credential | None) -> _Attempt | None:
         """An earlier attempt to replace ``last`` of which nobody knows whether the service has carried it out."""
-        attempt = _Attempt.parse(self._store.load(Entry.ATTEMPT))
+        text = self._store.load(Entry.ATTEMPT)
+        attempt = _Attempt.parse(text)
+        if text and attempt is None:
+            log.warning("What the token store holds of an earlier attempt cannot be read; it is begun anew")
         return attempt if attempt and attempt.replaces == (last.obtained_at if last else None) else None
 
     def _end_attempt(self, unfinished: _Attempt | None) -> None:
@@ -253,6 +268,15 @@ class CredentialKeeper:
     def _conceal(self, credential: Credential) -> None:
         for secret in filter(None, (credential.secret, credential.renewal)):
             self._hide(secret)
+
+
+def _stored(text: str | None, kind: type[T]) -> T | None:
+    """A text of a store as ``kind``; ``None`` for nothing, and for what is none."""
+    try:
+        value = json.loads(text or "null")
+    except (ValueError, RecursionError):
+        return None
+    return decoded_or(None, value, kind)
 
 
 def _refused(error: WrongCredentials, unfinished: _Attempt | None) -> WrongCredentials:

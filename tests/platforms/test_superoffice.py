@@ -218,7 +218,7 @@ class TestAcceptance:
     ) -> None:
         session = {"ChatSessionId": 151, "Status": "UserLast", "User": {"AssociateId": 12}, "TransferTo": None}
         script.play(Scripted.json({"Message": "No HTTP resource was found"}, status=404), Scripted.json(session))
-        assert tenant.accept("151")["ChatSessionId"] == 151
+        assert tenant.accept("151").owner == "12"
         first, second = script.heard
         assert first.path.endswith("/ChatSession/151/AcceptTransfer")
         assert second.path.split("?")[0].endswith("/Agents/Chat/AcceptChatSessionTransfer")
@@ -226,7 +226,7 @@ class TestAcceptance:
 
     def test_can_be_refused_as_the_receiver(self, stage: Stage) -> None:
         session = stage.web_api(Basic("agent12", "Secret12")).reject("151")
-        assert (session["User"]["AssociateId"], session["TransferTo"]) == (8, None)
+        assert (session.owner, session.offered_to) == ("8", None)
         assert stage.ledger("superoffice")[-1]["change"] == "rejected"
 
     def test_receiver_of_what_rings_at_nobody_is_whoever_the_connection_is(self, stage: Stage) -> None:
@@ -253,8 +253,8 @@ ANSWERS: list[tuple[Scripted, type[PlatformError], type[object]]] = [
 class TestPresence:
     def test_tells_who_is_there_and_how_busy(self, stage: Stage) -> None:
         people = stage.web_api().presence()
-        assert {"UserId", "Present", "OngoingChats"} <= set(people[0])
-        assert [each["OngoingChats"] for each in people if each["OngoingChats"]]
+        assert len({each.UserId for each in people}) == len(people) > 1
+        assert any(each.Present and each.OngoingChats for each in people)
 
 
 class TestAnAnswer:
@@ -291,7 +291,7 @@ class TestAnAnswer:
         assert isinstance(answer, Answered)
         assert answer.chat == Chat(id="150", owner="7", offered_to="12", shows_offers=True)
 
-    @pytest.mark.parametrize("status", [401, 403, 421])
+    @pytest.mark.parametrize("status", [401, 421])
     def test_that_does_not_let_us_in_ends_the_run(self, script: Script, tenant: SuperOfficeClient, status: int) -> None:
         script.play(Scripted.json({"Message": "denied"}, status=status))
         moves = _moves("150", "151")

@@ -213,7 +213,7 @@ class TestAnAgentOnline:
         client.principal()
         online.stage.sleep(61)
         online.stage.fault(kind="token_expired", service="superoffice")
-        assert client.principal()["AssociateId"] == 7
+        assert client.principal().AssociateId == "7"
         assert online.asked("tokens") == 2
 
     def test_who_may_not_do_something_is_not_signed_in_anew_for_it(self, online: Online) -> None:
@@ -246,12 +246,12 @@ class TestAnAgentOnline:
         with pytest.raises(NotCarriedOut, match="it must be read again"):
             client.transfer("150", to="12")
         assert online.stage.moved("superoffice") == []
-        assert client.principal()["AssociateId"] == 7, "what may be repeated is sent all the same"
+        assert client.principal().AssociateId == "7", "what may be repeated is sent all the same"
 
     @pytest.mark.parametrize("kind", ["html_502_before", "drop_before", "drop_after", "error_503", "truncated_json"])
     def test_is_signed_in_through_trouble(self, online: Online, kind: str) -> None:
         online.stage.fault(kind=kind, service="superoffice", method="tokens", count=2)
-        assert online.client(online.agent()).principal()["AssociateId"] == 7
+        assert online.client(online.agent()).principal().AssociateId == "7"
 
     @pytest.mark.parametrize(
         ("token", "secret", "scenario", "words"),
@@ -296,14 +296,14 @@ class TestAnAgentOnline:
 class TestATicket:
     def test_signs_in_online_with_the_applications_secret(self, online: Online) -> None:
         ticket = SoTicket("7T:Cust12345.agent7", SECRET)
-        assert online.client(ticket).principal()["AssociateId"] == 7
+        assert online.client(ticket).principal().AssociateId == "7"
 
     def test_signs_in_on_site_without(self, online: Online) -> None:
         online.reset(switches={"installation": "onsite"})
         site = Site(f"{online.stage.url}/Cust12345")
         for ticket in (SoTicket("7T:Cust12345.agent7"), Basic("agent7", "Secret7")):
             client = SuperOfficeClient(address=site, credentials=ticket, transport=online.transport)
-            assert client.principal()["AssociateId"] == 7
+            assert client.principal().AssociateId == "7"
 
     @pytest.mark.parametrize(
         ("credentials", "words"),
@@ -370,7 +370,7 @@ class TestATenant:
         client = online.client(online.agent())
         client.principal()
         online.stage.sleep(61)
-        assert client.transfer("1000", to="12")["TransferTo"]["AssociateId"] == 12
+        assert client.transfer("1000", to="12").offered_to == "12"
         assert online.asked(TRANSFER) == 2
         assert online.stage.moved("superoffice") == ["1000"]
 
@@ -396,7 +396,7 @@ class TestATenant:
     @pytest.mark.parametrize("name", sorted(tenants.IN_SERVICE))
     def test_in_service_serves(self, online: Online, name: str) -> None:
         online.reset(tenant_state=name)
-        assert online.client(online.agent()).principal()["AssociateId"] == 7
+        assert online.client(online.agent()).principal().AssociateId == "7"
 
     @pytest.mark.parametrize("name", sorted(tenants.PASSING))
     def test_in_a_passing_state_says_that_waiting_helps(self, online: Online, name: str) -> None:
@@ -483,7 +483,8 @@ class TestATenant:
         client = SuperOfficeClient(
             address=Site(script.url), credentials=Bearer("8A:x"), transport=online.stage.transport()
         )
-        assert list(client.rows("ChatSession", select="chatSessionId", where="status eq 5", page=2)) == rows
+        found = client.rows("ChatSession", select="chatSessionId", where="status eq 5", page=2)
+        assert [row.chatSessionId for row in found] == ["150", "151"]
         assert [each.path.partition("?")[0] for each in script.heard] == ["/api/v1/ChatSession"] * 2
         assert online.stage.asked("superoffice") == []
 
@@ -595,7 +596,7 @@ class TestASystemUser:
         for method in ("Authenticate", "jwks"):
             online.stage.fault(kind="html_502_before", service="superoffice", method=method)
             online.stage.fault(kind="drop_after", service="superoffice", method=method)
-        assert online.client(online.system_user()).principal()["AssociateId"] == 99
+        assert online.client(online.system_user()).principal().AssociateId == "99"
 
 
 SCHEME = "http://schemes.superoffice.net/identity/"

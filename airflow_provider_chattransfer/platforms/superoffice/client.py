@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ...chats.model import Chat, Reading, Unread
+from ..decoding import decode
 from ..errors import (
     Expired,
     Interrupted,
@@ -20,8 +22,11 @@ from ..errors import (
     WrongCredentials,
     as_code,
 )
+from ..paging import STANDS_STILL, Paging
 from ..transport import FRESH, NO_JSON, Request, Response, Transport, gateway_trouble
 from .auth import Credentials, Shown
+from .carriers import ChatPresence, ListItem, Message, Page, Principal, SessionRow, Topic
+from .sessions import read_session, read_sessions
 from .tenant import Address, Misdirected
 
 log = logging.getLogger(__name__)
@@ -35,13 +40,20 @@ ONLY_FIELDS = {"$select": ENTITY_FIELDS}
 
 CHECK_HOST = "check that host is the address of a WebAPI, up to and without /api/v1"
 
+MOST_ROWS = 100_000
+"""Rows of a list that are read: more sessions than an agent can have."""
+
 JUST_OBTAINED = 60.0
 """Seconds for which a token cannot have run out. An old one that has may be answered with 403 instead of 401
 (SuperOffice's best practices), which else is about rights: no renewal helps, and none is tried for each chat."""
 
 
+class NotAllowed(WrongCredentials):
+    """403: the service knows the user, and does not let them do this, with this chat perhaps."""
+
+
 class SuperOfficeClient:
-    """Calls the WebAPI as one user."""
+    """Calls the WebAPI as one user. What it returns of a chat is about the chat that was asked for."""
 
     def __init__(
         self,
@@ -90,84 +102,111 @@ class SuperOfficeClient:
             )
         )
 
-    def transfer(self, chat_id: str, *, to: str) -> Any:
+    def transfer(self, chat_id: str, *, to: str) -> Chat:
         """``TransferChatSession``: ask the associate with the id ``to``; the session as it is then.
 
         The service also takes a user name, but which of an associate's two names is meant is not documented; an id
         is a decimal string.
         """
-        body = {"ChatSessionId": int(chat_id), "ToAssociate": to}
-        return self.agents("TransferChatSession", body=body, query=ONLY_FIELDS)
+        return self._act_on(chat_id, "TransferChatSession", ToAssociate=to)
 
-    def accept(self, chat_id: str) -> Any:
+    def accept(self, chat_id: str) -> Chat:
         """``ChatSession/{id}/AcceptTransfer``: accept as this user; the session as it is then.
 
         Where that resource is not found, its twin ``AcceptChatSessionTransfer`` is asked.
         """
         try:
-            return self.rest("POST", f"ChatSession/{chat_id}/AcceptTransfer")
+            entity = self.rest("POST", f"ChatSession/{chat_id}/AcceptTransfer")
         except Missing:
-            return self.agents("AcceptChatSessionTransfer", body={"ChatSessionId": int(chat_id)}, query=ONLY_FIELDS)
+            return self._act_on(chat_id, "AcceptChatSessionTransfer")
+        return _changed(entity, chat_id=chat_id, method="AcceptTransfer")
 
-    def reject(self, chat_id: str) -> Any:
+    def reject(self, chat_id: str) -> Chat:
         """``RejectChatSessionTransfer``: turn down a transfer to this user; the session as it is then."""
-        return self.agents("RejectChatSessionTransfer", body={"ChatSessionId": int(chat_id)}, query=ONLY_FIELDS)
+        return self._act_on(chat_id, "RejectChatSessionTransfer")
 
-    def reset(self, chat_id: str) -> Any:
+    def reset(self, chat_id: str) -> Chat:
         """``ResetChatSession``: put the session back into its topic's queue; the session as it is then."""
-        return self.agents("ResetChatSession", body={"ChatSessionId": int(chat_id)}, query=ONLY_FIELDS)
+        return self._act_on(chat_id, "ResetChatSession")
 
-    def sessions(self) -> Any:
-        """``ChatSessionsForUser``: all sessions of the topics in which this user has a role, unpaged."""
-        return self.agents("ChatSessionsForUser", query=ONLY_FIELDS, repeatable=True)
+    def _act_on(self, chat_id: str, method: str, **more: str) -> Chat:
+        entity = self.agents(method, body={"ChatSessionId": int(chat_id), **more}, query=ONLY_FIELDS)
+        return _changed(entity, chat_id=chat_id, method=method)
 
-    def principal(self) -> Any:
+    def sessions(self) -> Mapping[str, Reading]:
+        """``ChatSessionsForUser``: all sessions of the topics in which this user has a role, unpaged, by id."""
+        method = "ChatSessionsForUser"
+        answer = self.agents(method, query=ONLY_FIELDS, repeatable=True)
+        return read_sessions(decode(answer, list[Any], method=method), method=method)
+
+    def principal(self) -> Principal:
         """``User/currentPrincipal``: who this user is. Every WebAPI has it."""
+        method = "User/currentPrincipal"
         try:
-            return self.rest("GET", "User/currentPrincipal")
+            return decode(self.rest("GET", method), Principal, method=method)
         except Missing as error:
             raise NotUnderstood(f"no SuperOffice WebAPI; {CHECK_HOST}", method=error.method, code=error.code) from None
 
-    def topics(self) -> Any:
+    def topics(self) -> list[Topic]:
         """``ChatTopicsForUser``: the topics in which this user has a role."""
-        return self.agents("ChatTopicsForUser", query={"$select": "ChatTopicId"}, repeatable=True)
+        method = "ChatTopicsForUser"
+        answer = self.agents(method, query={"$select": "ChatTopicId"}, repeatable=True)
+        return decode(answer, list[Topic], method=method)
 
-    def chat_users(self) -> Any:
+    def chat_users(self) -> list[ListItem]:
         """The list ``chatuser``: everybody with a chat licence, by associate id."""
-        return self.rest("GET", "MDOList/chatuser", query={"flat": "true", "additional": "associate=True"})
+        method = "MDOList/chatuser"
+        answer = self.rest("GET", method, query={"flat": "true", "additional": "associate=True"})
+        return decode(answer, list[ListItem], method=method)
 
-    def newest(self) -> Any:
-        """The archive list ``ChatSession``, its newest row only."""
+    def newest(self) -> str | None:
+        """The id of the newest row of the archive list ``ChatSession``; ``None`` where it has no rows."""
         query = {"$select": "chatSessionId", "$orderBy": "chatSessionId desc", "$top": "1"}
-        return self.rest("GET", "ChatSession", query=query)
+        rows = self._page("ChatSession", query)
+        return rows[0].chatSessionId if rows else None
 
-    def presence(self) -> Any:
+    def presence(self) -> list[ChatPresence]:
         """``Presence/GetAll``: which agents are present, and how many chats each has.
 
         Whether ``UserId`` there is an associate's or an ejuser's id is not documented.
         """
-        return self.rest("GET", "Presence/GetAll")
+        method = "Presence/GetAll"
+        return decode(self.rest("GET", method), list[ChatPresence], method=method)
 
-    def entity(self, chat_id: str) -> Any:
-        """``GetChatSessionEntity``: the session, or ``None`` when there is none."""
-        query = {"chatSessionEntityId": chat_id, **ONLY_FIELDS}
-        return self.agents("GetChatSessionEntity", query=query, repeatable=True)
+    def entity(self, chat_id: str) -> Reading:
+        """``GetChatSessionEntity``: the session, or why it is not to be read. What is wrong with a session in the
+        answer is not raised: it concerns that chat."""
+        method = "GetChatSessionEntity"
+        answer = self.agents(method, query={"chatSessionEntityId": chat_id, **ONLY_FIELDS}, repeatable=True)
+        if answer is None:
+            return Unread("not there, or this account may not see it")
+        try:
+            return read_session(answer, chat_id=chat_id, method=method)
+        except NotUnderstood as error:
+            return Unread(str(error))
 
-    def messages(self, chat_id: str) -> Any:
+    def messages(self, chat_id: str) -> list[Message]:
         """``GetChatMessages``: everything written in the session, special messages among it."""
+        method = "GetChatMessages"
         body = {"ChatSessionId": int(chat_id), "After": 0}
-        only = {"$select": "ChatMessageId,SpecialType,WhenPosted"}
-        return self.agents("GetChatMessages", body=body, query=only, repeatable=True)
+        only = {"$select": "ChatMessageId,ChatSessionId,SpecialType,WhenPosted"}
+        messages = decode(self.agents(method, body=body, query=only, repeatable=True), list[Message], method=method)
+        if any(message.ChatSessionId not in (None, chat_id) for message in messages):
+            raise NotUnderstood("the answer is about another session than was asked for", method=method)
+        return messages
 
     @property
     def clock_ahead(self) -> float:
         """By how many seconds the service's clock is ahead of ours."""
         return self._transport.clock_ahead
 
-    def rows(self, path: str, *, select: str, where: str, page: int) -> Iterator[Mapping[str, Any]]:
+    def rows(self, path: str, *, select: str, where: str, page: int) -> Iterator[SessionRow]:
         """The rows of an archive list, read by key: behind the last one seen, never by ``$skip``, which makes the
-        service start from the first row for each page."""
-        last = 0
+        service start from the first row for each page.
+
+        Raises ``NotUnderstood`` for a page that does not go on behind the one before: it would have no end.
+        """
+        last, paging = 0, Paging(method=f"GET {path}", most=MOST_ROWS)
         while True:
             query = {
                 "$select": select,
@@ -175,14 +214,20 @@ class SuperOfficeClient:
                 "$orderBy": "chatSessionId asc",
                 "$top": str(page),
             }
-            answer = self.rest("GET", path, query=query)
-            rows = answer.get("value") if isinstance(answer, Mapping) else None
-            if not isinstance(rows, list):
-                raise NotUnderstood("the answer is no list of rows", method=f"GET {path}")
+            rows = self._page(path, query)
             yield from rows
             if len(rows) < page:
                 return
-            last = int(rows[-1]["chatSessionId"])
+            paging.go_on(row.chatSessionId for row in rows)
+            for row in rows:
+                before, last = last, int(row.chatSessionId)
+                if last <= before:
+                    raise NotUnderstood(STANDS_STILL, method=f"GET {path}")
+
+    def _page(self, path: str, query: Mapping[str, str]) -> list[SessionRow]:
+        method = f"GET {path}"
+        page = decode(self.rest("GET", path, query=query), Page, method=method)
+        return decode(page.value, list[SessionRow], method=method)
 
     def close(self) -> None:
         """Close the connections."""
@@ -203,7 +248,7 @@ class SuperOfficeClient:
                 return self._send_to(base, request, shown)
             except Expired as error:
                 if renewed or shown.credential is None:
-                    raise self._unknown(error.code, method=request.method) from None
+                    raise self._turned_down(error.code, shown, method=request.method) from None
                 log.info("%s; renewing it", error)
                 self.credentials.renew(shown.credential)
                 renewed = True
@@ -232,16 +277,23 @@ class SuperOfficeClient:
         code, renewable = str(status), shown.credential
         if renewable and (status == 401 or self._clock() - renewable.obtained_at > JUST_OBTAINED):
             return Expired("the token or ticket has run out", method=method, code=code)
-        if status == 401:
-            return self._unknown(code, method=method)
-        else_ = "" if renewable else f", or {self.credentials.remedy}"
-        return WrongCredentials(
-            f"the user may not do this: give him the right in SuperOffice Admin{else_}", method=method, code=code
-        )
+        return self._turned_down(code, shown, method=method)
 
-    def _unknown(self, code: str | None, *, method: str) -> WrongCredentials:
+    def _turned_down(self, code: str | None, shown: Shown, *, method: str) -> WrongCredentials:
+        """What 401 and 403 mean where no other token helps."""
+        if code == "403":
+            else_ = "" if shown.credential else f", or {self.credentials.remedy}"
+            why = f"the user may not do this: give them the right in SuperOffice Admin{else_}"
+            return NotAllowed(why, method=method, code=code)
         why = f"the service does not let us in: {self.credentials.remedy}"
         return WrongCredentials(why, method=method, code=code)
+
+
+def _changed(entity: Any, *, chat_id: str, method: str) -> Chat:
+    """The session in the answer to what was to change it."""
+    if entity is None:
+        raise RequestRefused("the service answered null: no such session, or not done", method=method)
+    return read_session(entity, chat_id=chat_id, method=method)
 
 
 def _understand(response: Response, method: str) -> Any:

@@ -7,30 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...chats.model import Target, TargetKind
-from ..decoding import Id, IdIfKnown, TextIfKnown, decode
+from ..decoding import Id, TextIfKnown, decode
 from ..directory import Directory, Entry, Unresolved, called, closest, matching, not_allowed
 from ..errors import PlatformError, RequestRefused, WrongCredentials
-from .client import SuperOfficeClient
+from .carriers import ListItem
+from .client import NotAllowed, SuperOfficeClient
 
 Known = dict[Target, Target | Unresolved]
 
 NOBODY = "nobody with a chat licence has this number, and no open chat belongs to it"
-
-NO_RIGHT = "403"
-"""The status of what a user may not do."""
-
-
-@dataclass(frozen=True, slots=True)
-class NamedItem:
-    """An MDOListItem; one with the id 0 stands for all of them."""
-
-    Id: IdIfKnown = None
-    Name: TextIfKnown = None
-    FullName: TextIfKnown = None
-
-    def entry(self, kind: TargetKind) -> Entry:
-        """The person or the topic that it stands for."""
-        return Entry(Target(kind, self.Id), _names(self.FullName, self.Name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +53,7 @@ class TenantDirectory(Directory):
         return _where_allowed(people, self._people) | _where_allowed(queues, self._queues)
 
     def _people(self, wanted: Sequence[Target]) -> Known:
-        items = decode(self._client.chat_users(), list[NamedItem], method="GET MDOList/chatuser")
-        users = [item.entry(TargetKind.AGENT) for item in items if item.Id]
+        users = [_entry(item, TargetKind.AGENT) for item in self._client.chat_users() if item.Id]
         numbers = {user.target for user in users}
         known = {
             target: target if target in numbers or self._owns(target) else Unresolved(f"there is no {target}: {NOBODY}")
@@ -112,8 +96,8 @@ class TenantDirectory(Directory):
     def _topics(self) -> list[Entry]:
         query = {"flat": "true", "additional": "notAll=True"}
         answer = self._client.rest("GET", "MDOList/chatchannel", query=query)
-        items = decode(answer, list[NamedItem], method="GET MDOList/chatchannel")
-        return [item.entry(TargetKind.QUEUE) for item in items if item.Id]
+        items = decode(answer, list[ListItem], method="GET MDOList/chatchannel")
+        return [_entry(item, TargetKind.QUEUE) for item in items if item.Id]
 
     def _owns(self, person: Target) -> bool:
         """Whether an associate owns open chats, or the service does not say."""
@@ -137,8 +121,13 @@ def _where_allowed(wanted: Sequence[Target], ask: Callable[[Sequence[Target]], K
 
 def _raise_unless_refused(error: PlatformError) -> None:
     """Raise what is no lack of a right: credentials that are not taken, a tenant that serves nobody."""
-    if not isinstance(error, RequestRefused) and error.code != NO_RIGHT:
+    if not isinstance(error, RequestRefused | NotAllowed):
         raise error
+
+
+def _entry(item: ListItem, kind: TargetKind) -> Entry:
+    """The person or the topic that ``item`` stands for."""
+    return Entry(Target(kind, item.Id), _names(item.FullName, item.Name))
 
 
 def _names(*names: str | None) -> tuple[str, ...]:

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from ..errors import RequestRefused, WrongCredentials
 from ..examination import Examination, Right
 from .client import SuperOfficeClient
-from .sessions import read_associate
+
+T = TypeVar("T")
 
 SYSTEM = "SystemAssociate"
 """``UserType`` of the application's own user (enum AssociateType)."""
@@ -22,7 +23,7 @@ NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Principal:
+class Myself:
     """Who is signed in."""
 
     id: str
@@ -38,10 +39,8 @@ def examine(client: SuperOfficeClient, *, identities: Callable[[str], SuperOffic
     Raises a ``PlatformError`` when the service does not let us in.
     """
     where = client.address.look_up()
-    carrier = client.principal()
-    me = Principal(
-        id=read_associate(carrier, method="User/currentPrincipal"), is_system_user=carrier.get("UserType") == SYSTEM
-    )
+    principal = client.principal()
+    me = Myself(id=principal.AssociateId, is_system_user=principal.UserType == SYSTEM)
     acting = _by_agents(client, identities) if identities is not None else _by_itself(client, me)
     return Examination(
         where=where,
@@ -53,14 +52,14 @@ def examine(client: SuperOfficeClient, *, identities: Callable[[str], SuperOffic
 
 def _reading(client: SuperOfficeClient) -> Iterator[Right]:
     """To list is to read the archive, to wait is to read one session again and again."""
-    rows, refused = _asked(client.newest)
+    newest, refused = _asked(client.newest)
     yield Right("list", missing=refused and f"reading chat sessions is refused {refused}: {GIVE}", needed=True)
-    newest = rows["value"][0].get("chatSessionId") if isinstance(rows, Mapping) and rows.get("value") else None
-    _, refused = _asked(lambda: client.entity(str(newest))) if newest is not None else (None, refused)
+    if newest is not None:
+        _, refused = _asked(lambda: client.entity(newest))
     yield Right("wait", missing=refused and f"reading a chat session is refused {refused}: {GIVE}", needed=True)
 
 
-def _by_itself(client: SuperOfficeClient, me: Principal) -> Iterator[Right]:
+def _by_itself(client: SuperOfficeClient, me: Myself) -> Iterator[Right]:
     """What SuperOffice lets the owner of a chat do, and nobody else."""
     missing, needed = None, True
     if me.is_system_user:
@@ -97,19 +96,13 @@ def _why_not(identities: Callable[[str], SuperOfficeClient], agent: str) -> str 
 
 def _chat_users(client: SuperOfficeClient, *, unless_told: str = "") -> set[str]:
     """The associates with a chat licence; ``unless_told`` alone where the service does not say."""
-    items, _ = _asked(client.chat_users)
-    if not isinstance(items, list):
+    items, refused = _asked(client.chat_users)
+    if refused or items is None:
         return {unless_told} - {""}
-    return set(_ids(items))
+    return {item.Id for item in items if item.Id}
 
 
-def _ids(items: Iterable[Any]) -> Iterator[str]:
-    for item in items:
-        if isinstance(item, Mapping) and str(item.get("Id")).isdecimal():
-            yield str(item["Id"])
-
-
-def _asked(ask: Callable[[], Any]) -> tuple[Any, str | None]:
+def _asked(ask: Callable[[], T]) -> tuple[T | None, str | None]:
     """The answer, or the code with which it was refused, in brackets."""
     try:
         return ask(), None

@@ -6,12 +6,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 from ..credentials import Credential
-from ..errors import NotUnderstood, WrongCredentials, as_code
+from ..decoding import Token, decode, read_number
+from ..errors import WrongCredentials, as_code
 from ..transport import Request, Response, Transport, gateway_trouble
-from .auth import check_token
 
 METHOD = "login/common/oauth/tokens"
 
@@ -31,6 +33,26 @@ REMEDIES = {
     ),
 }
 """What to do, by the error codes of RFC 6749, 5.2."""
+
+LONGEST_LIFE = 10 * 365 * 86_400.0
+"""Seconds after which a token has ended, whatever the service says of it; it says an hour."""
+
+
+def _read_life(value: object) -> float:
+    """Seconds, as a number (RFC 6749, 5.1); raises ``ValueError`` for all else."""
+    seconds = read_number(None if isinstance(value, str) else value)
+    if not 0.0 < seconds <= LONGEST_LIFE:
+        raise ValueError("no life of a token")
+    return seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A good answer of the token endpoint."""
+
+    access_token: Token = field(repr=False)
+    expires_in: Annotated[float, BeforeValidator(_read_life)]
+    refresh_token: Token | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +81,12 @@ class RefreshToken:
             },
             repeatable=True,
         )
-        answer = self.transport.send(request, _understand)
+        granted = decode(self.transport.send(request, _understand), Granted, method=METHOD)
         return Credential(
-            secret=answer["access_token"],
+            secret=granted.access_token,
             obtained_at=asked_at,
-            expires_at=asked_at + float(answer["expires_in"]),
-            renewal=answer.get("refresh_token") or renewal,
+            expires_at=asked_at + granted.expires_in,
+            renewal=granted.refresh_token or renewal,
         )
 
 
@@ -76,9 +98,4 @@ def _understand(response: Response) -> Mapping[str, Any]:
         code = as_code(body.get("error")) or str(response.status)
         why = REMEDIES.get(code, "the service gives out no access token; check client_id, client_secret, refresh_token")
         raise WrongCredentials(why, method=METHOD, code=code)
-    try:
-        check_token("access_token", str(body["access_token"] or " "))
-        float(body["expires_in"])
-    except (KeyError, TypeError, ValueError):
-        raise NotUnderstood("the answer holds no access token", method=METHOD) from None
     return body

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -14,11 +15,14 @@ from ..base import ChatPlatform, SendOptions, answer_to
 from ..errors import Missing, NotCarriedOut, NotUnderstood, PlatformError, RequestRefused, WrongCredentials
 from ..examination import Examination
 from ..rate import RateLimit
-from .client import SuperOfficeClient
+from .carriers import SessionRow
+from .client import NotAllowed, SuperOfficeClient
 from .directory import TenantDirectory
 from .examining import examine
-from .sessions import ACTIVE, posted_at, read_associate, read_entity, read_row
+from .sessions import ACTIVE, is_of, posted_at, read_row
 from .tenant import OutOfService
+
+log = logging.getLogger(__name__)
 
 RATE_LIMIT = RateLimit(per_second=10.0, burst=10)
 """"No more than 10 API calls per second" (SuperOffice's checklist for custom applications)."""
@@ -42,9 +46,9 @@ for the list: the next chats may be of other topics."""
 CLOCK_TOLERANCE = 2.0
 """Seconds by which two clocks that were compared in whole seconds may differ."""
 
-NO_RIGHT = "403"
-"""The status of what a user may not do, to this chat perhaps. Other credentials that are not taken are not tried again
-in a run: an account may be locked for it."""
+ALIKE = 5
+"""Chats in a row that the connection's own user may not move, none that they may in between, after which a run stops:
+so would the next one. What a user may not do may be about one chat."""
 
 OWNS_NOTHING = (
     "a system user has no chats, and SuperOffice lets only a chat's owner send it on and only its receiver accept it; "
@@ -74,6 +78,7 @@ class SuperOfficePlatform(ChatPlatform):
         self._identities = identities
         self._me: str | None = None
         self._locked_out: dict[str, str] = {}
+        self._not_allowed = 0
         self._reads = 0
         self._list_helped = False
         self._directory = TenantDirectory(client, has_chats=lambda agent: bool(self._chats_of(agent)))
@@ -116,11 +121,8 @@ class SuperOfficePlatform(ChatPlatform):
         """The sessions that ``agents`` own. A row of the list does not show whether one is pending elsewhere; that
         is added for the sessions that this account sees."""
         found = {chat.id: chat for agent in agents for chat in self._chats_of(agent)}
-        pending = self._listed() if found else {}
-        chats = [
-            replace(chat, offered_to=pending[chat.id].offered_to) if chat.id in pending else chat
-            for chat in found.values()
-        ]
+        listed = self.client.sessions() if found else {}
+        chats = [_with_offer(chat, listed.get(chat.id)) for chat in found.values()]
         return sorted(chats, key=lambda chat: int(chat.id))
 
     def find_waiting_chats(self, queue: str) -> list[Chat]:
@@ -133,7 +135,7 @@ class SuperOfficePlatform(ChatPlatform):
         """All sessions of the account's topics come in one request; those that are not among them one by one."""
         chats: dict[str, Reading] = {}
         if len(chat_ids) > 1:
-            listed = self._listed() if self._list_may_help() else {}
+            listed = self.client.sessions() if self._list_may_help() else {}
             chats = {chat_id: listed[chat_id] for chat_id in chat_ids if chat_id in listed}
             self._reads += 1
             self._list_helped = self._list_helped or bool(chats)
@@ -145,14 +147,22 @@ class SuperOfficePlatform(ChatPlatform):
     def send(self, moves: Sequence[Move], options: SendOptions) -> Sent:
         answers: dict[str, Answer] = {}
         for move in moves:
+            chat_id = move.transfer.chat_id
             try:
-                answers[move.transfer.chat_id] = self._send(move)
+                answers[chat_id] = self._send(move)
+            except NotAllowed as error:
+                answers[chat_id] = Refused(str(error), code=error.code)
+                self._not_allowed += 1
+                if self._not_allowed >= ALIKE:
+                    return Sent(answers, Stop(f"{self._not_allowed} chats in a row: {error}", for_good=True))
             except PlatformError as error:
-                answers[move.transfer.chat_id] = answer_to(error)
+                answers[chat_id] = answer_to(error)
                 if isinstance(error, WrongCredentials):
                     return Sent(answers, Stop(str(error), for_good=True))
                 if isinstance(error, NotCarriedOut):
                     break
+            if isinstance(answers[chat_id], Answered):
+                self._not_allowed = 0
         return Sent(answers)
 
     def were_carried_out(self, moves: Sequence[Move], *, since: Mapping[str, float]) -> Mapping[str, bool | None]:
@@ -178,7 +188,10 @@ class SuperOfficePlatform(ChatPlatform):
             client = self._acting_as(receiver.id or "")
         except ValueError as missing:
             return Refused(str(missing))
-        return Answered(read_entity(client.accept(chat.id), method="AcceptTransfer"))
+        try:
+            return Answered(client.accept(chat.id))
+        except NotAllowed as error:
+            return Refused(str(error), code=error.code)
 
     def examine(self) -> Examination:
         return examine(self.client, identities=self._identities)
@@ -197,30 +210,20 @@ class SuperOfficePlatform(ChatPlatform):
             where=f"status oneOf ({','.join(map(str, ACTIVE))}) and associateId associateIsOneOf ({agent})",
             page=PAGE,
         )
-        return [read_row(row, owner=agent) for row in rows]
-
-    def _listed(self) -> dict[str, Chat]:
-        method = "ChatSessionsForUser"
-        entities = self.client.sessions() or []
-        if not isinstance(entities, list):
-            raise NotUnderstood("the answer is no list of sessions", method=method)
-        chats = [read_entity(entity, method=method) for entity in entities]
-        return {chat.id: chat for chat in chats}
+        return [read_row(row, owner=agent) for row in rows if _is_asked_for(row, agent=agent)]
 
     def _list_may_help(self) -> bool:
         return self._list_helped or self._reads < LISTS_IN_VAIN or self._reads % READS_WITHOUT_A_LIST == 0
 
     def _read(self, chat_id: str) -> Reading:
         try:
-            entity = self.client.entity(chat_id)
-        except Missing as missing:
-            return Unread(str(missing))
-        if entity is None:
-            return Unread("not there, or this account may not see it")
-        return read_entity(entity, method="GetChatSessionEntity")
+            return self.client.entity(chat_id)
+        except (Missing, NotAllowed) as error:
+            return Unread(str(error))
 
     def _send(self, move: Move) -> Answer:
-        owner, target = move.chat.owner, move.transfer.target
+        """Send the transfer's own chat, as the owner in whose hands it was read."""
+        owner, target, chat_id = move.chat.owner, move.transfer.target, move.transfer.chat_id
         if owner is None:
             return Refused("it waits in its queue: SuperOffice lets an agent pick it up, but nobody transfer it")
         if refusal := self._locked_out.get(owner):
@@ -229,26 +232,27 @@ class SuperOfficePlatform(ChatPlatform):
             client = self._acting_as(owner)
         except ValueError as missing:
             return Refused(str(missing))
-        method = "TransferChatSession" if target.is_agent else "ResetChatSession"
         try:
-            entity = client.transfer(move.chat.id, to=str(target.id)) if target.is_agent else client.reset(move.chat.id)
+            return Answered(client.transfer(chat_id, to=str(target.id)) if target.is_agent else client.reset(chat_id))
         except WrongCredentials as error:
             if client is self.client or isinstance(error, OutOfService):
                 raise
             refusal = f"signing in as agent {owner}: {error}"
-            if error.code != NO_RIGHT:
+            if not isinstance(error, NotAllowed):  # an account may be locked for trying again
                 self._locked_out[owner] = refusal
             return Refused(refusal)
-        if entity is None:
-            raise RequestRefused("the service answered null: no such session, or not done", method=method)
-        return Answered(read_entity(entity, method=method))
 
     def _has_special(self, chat_id: str, kinds: frozenset[str], *, since: float) -> bool | None:
-        messages = self.client.messages(chat_id)
-        if not isinstance(messages, list):
+        """Whether the session shows a message of ``kinds`` posted since; ``None`` where that cannot be told."""
+        try:
+            dates = [posted_at(each) for each in self.client.messages(chat_id) if each.SpecialType in kinds]
+        except (RequestRefused, NotUnderstood, NotAllowed) as error:
+            log.warning("Chat %s: what became of it cannot be seen in its messages: %s", chat_id, error)
             return None
         earliest = since + self.client.clock_ahead - CLOCK_TOLERANCE
-        return any(each.get("SpecialType") in kinds and posted_at(each) >= earliest for each in messages)
+        if any(posted is not None and posted >= earliest for posted in dates):
+            return True
+        return None if None in dates else False
 
     def _acting_as(self, agent: str) -> SuperOfficeClient:
         return self._identities(agent) if self._identities else self.client
@@ -256,5 +260,19 @@ class SuperOfficePlatform(ChatPlatform):
     def _principal(self) -> str:
         """The associate as whom the connection itself acts."""
         if self._me is None:
-            self._me = read_associate(self.client.principal(), method="User/currentPrincipal")
+            self._me = self.client.principal().AssociateId
         return self._me
+
+
+def _with_offer(chat: Chat, listed: Reading | None) -> Chat:
+    """A chat with whom it rings at, where the account sees that."""
+    return replace(chat, offered_to=listed.offered_to) if isinstance(listed, Chat) else chat
+
+
+def _is_asked_for(row: SessionRow, *, agent: str) -> bool:
+    asked_for = is_of(row, owner=agent)
+    if not asked_for:
+        log.warning(
+            "Chat %s is left out: it was listed as an open one of agent %s, and is not", row.chatSessionId, agent
+        )
+    return asked_for

@@ -1,88 +1,108 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A SuperOffice chat session as an entity or a list row, read into a ``Chat``."""
+"""A SuperOffice chat session as an entity or a list row, read into a ``Chat`` of the session that was asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+import logging
+from collections.abc import Iterable
 from typing import Any
 
-from ...chats.model import Chat
+from ...chats.model import Chat, Reading, Unread
+from ..decoding import decode, decoded_or, read_moment
 from ..errors import NotUnderstood
+from .carriers import Associate, ChatSession, Message, SessionKey, SessionRow, SessionStatus
 
-ENDED = frozenset({"Finished", "Deleted", "Closed", "RequestPosted", "ClosedFromQueue"})
-"""Values of ``Status`` in which a session is over (enum ChatSessionStatus, 7 to 11)."""
+log = logging.getLogger(__name__)
+
+ENDED = frozenset(
+    {
+        SessionStatus.FINISHED,
+        SessionStatus.DELETED,
+        SessionStatus.CLOSED,
+        SessionStatus.REQUEST_POSTED,
+        SessionStatus.CLOSED_FROM_QUEUE,
+    }
+)
+"""Values of ``Status`` in which a session is over."""
 
 ACTIVE = (5, 6)
-"""CustomerLast and UserLast: the two statuses of a session that an agent has. A pending transfer is no status of
-its own but a ``TransferTo``."""
+"""CustomerLast and UserLast: the two statuses of a session that an agent has, as numbers."""
 
 
-NO_DATE = "0001-01-01T00:00:00"
-
-
-def read_entity(entity: Any, *, method: str) -> Chat:
+def read_session(entity: Any, *, chat_id: str, method: str) -> Chat:
     """The chat of a ChatSessionEntity. Everything about the customer is dropped here.
 
-    Raises ``NotUnderstood`` for what is no session: also a 200 may hold something else.
+    Raises ``NotUnderstood`` for what is no session, and for another session than ``chat_id``.
     """
-    chat_id = _id(entity.get("ChatSessionId")) if isinstance(entity, Mapping) else None
-    if chat_id is None:
-        raise NotUnderstood("the answer is no chat session", method=method)
-    return Chat(
-        id=chat_id,
-        closed=entity.get("Status") in ENDED,
-        owner=_associate(entity.get("User")),
-        offered_to=_associate(entity.get("TransferTo")),
-        shows_offers=True,
-        queue=_id(entity.get("TopicId")),
-    )
+    session = decode(entity, ChatSession, method=method)
+    if session.ChatSessionId != chat_id:
+        raise NotUnderstood("the answer is about another session than was asked for", method=method)
+    return _chat(session)
 
 
-def read_row(row: Mapping[str, Any], *, owner: str) -> Chat:
+def read_sessions(entities: Iterable[Any], *, method: str) -> dict[str, Reading]:
+    """The sessions of a list by id; one that cannot be read, or stands there twice and differs, is ``Unread``.
+
+    One without a readable id is left out.
+    """
+    sessions: dict[str, Reading] = {}
+    for entity in entities:
+        try:
+            reading: Reading = _chat(session := decode(entity, ChatSession, method=method))
+            chat_id = session.ChatSessionId
+        except NotUnderstood as error:
+            key = decoded_or(None, entity, SessionKey)
+            if key is None:
+                log.warning("One chat of a list is left out: %s", error)
+                continue
+            reading, chat_id = Unread(str(error)), key.ChatSessionId
+        if sessions.setdefault(chat_id, reading) != reading:
+            sessions[chat_id] = Unread(f"{method}: the answer shows the session twice, and not alike")
+    return sessions
+
+
+def read_row(row: SessionRow, *, owner: str) -> Chat:
     """The chat of a row of the archive ``ChatSession`` that was filtered by its owner.
 
-    A row does not show a pending transfer, and names the owner by his login: hence the argument. Raises
-    ``NotUnderstood`` for a row that is no session.
+    A row does not show a pending transfer, and names the owner by his login: hence the argument.
     """
-    chat_id = _id(row.get("chatSessionId"))
-    if chat_id is None:
-        raise NotUnderstood("a row of the list is no session", method="GET ChatSession")
-    person = _id(row.get("personId"))
     return Chat(
-        id=chat_id,
+        id=row.chatSessionId,
         owner=owner,
-        queue=_id(row.get("chatTopic/chatTopicId")),
-        customer=f"person {person}" if person else None,
+        queue=row.topic,
+        customer=f"person {row.personId}" if row.personId else None,
     )
 
 
-def read_associate(carrier: Any, *, method: str) -> str:
-    """The associate id in a carrier that must have one; raises ``NotUnderstood`` otherwise."""
-    if (associate := _associate(carrier)) is None:
-        raise NotUnderstood("the answer names no associate", method=method)
-    return associate
+def is_of(row: SessionRow, *, owner: str) -> bool:
+    """Whether a row is an active session of ``owner``, as was asked for, as far as it shows that."""
+    return row.status in (None, *ACTIVE) and row.associateId in (None, int(owner))
 
 
-def posted_at(message: Mapping[str, Any]) -> float:
-    """When a chat message was posted, in epoch seconds; ``WhenPosted`` is in UTC, with an offset or without.
+def posted_at(message: Message) -> float | None:
+    """When a chat message was posted, in epoch seconds; ``None`` without a date, for which the year 1 stands.
 
-    The year 1 stands for no date. Raises ``NotUnderstood`` for what is none at all.
+    Raises ``NotUnderstood`` for what is no date.
     """
+    if not message.WhenPosted:
+        return None
     try:
-        moment = datetime.fromisoformat(str(message.get("WhenPosted") or NO_DATE))
+        moment = read_moment(message.WhenPosted)
     except ValueError:
         raise NotUnderstood("a message's date is none", method="GetChatMessages") from None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() if moment.year > 1 else 0.0
+    return moment.timestamp() if moment.year > 1 else None
 
 
-def _associate(carrier: Any) -> str | None:
-    return _id(carrier.get("AssociateId")) if isinstance(carrier, Mapping) else None
+def _chat(session: ChatSession) -> Chat:
+    return Chat(
+        id=session.ChatSessionId,
+        closed=session.Status in ENDED,
+        owner=_id(session.User),
+        offered_to=_id(session.TransferTo),
+        shows_offers=True,
+        queue=session.TopicId,
+    )
 
 
-def _id(value: Any) -> str | None:
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        return None
-    return str(number) if number > 0 else None
+def _id(associate: Associate | None) -> str | None:
+    return associate.AssociateId if associate is not None else None

@@ -10,18 +10,19 @@ import re
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
+from pydantic import BeforeValidator, Field
 
 from ..credentials import Credential
+from ..decoding import Flag, TextIfKnown, Token, decode, decoded_or
 from ..errors import NotUnderstood, WrongCredentials
 from ..transport import Request, Response, Transport, gateway_trouble
-from .auth import check_token
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -38,6 +39,14 @@ USED_FOR = 5 * 3600.0
 
 LEEWAY = 60.0
 """Seconds by which two clocks may differ; a token lives for some minutes."""
+
+NO_TOKEN = (jwt.PyJWTError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What the library raises for text that is no token, or whose claims are of no sort that they may be."""
+
+
+def _digits(value: object) -> object:
+    return str(value) if type(value) is int else value
+
 
 REMEDIES = {
     "Revoked": "the tenant's administrator has revoked his consent to the application; he can give it again in Admin",
@@ -57,6 +66,42 @@ REMEDIES = {
     ),
 }
 """What to do, by the service's ``AuthorizeErrorCode``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """What the sign-in service answers; a refusal comes with status 200 as well, and ``IsSuccessful`` false."""
+
+    IsSuccessful: Flag
+    Token: str | None = field(default=None, repr=False)
+    ErrorMessage: TextIfKnown = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """The keys with which the service signs; each is looked at by itself."""
+
+    keys: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A public key (RFC 7517)."""
+
+    kid: str
+    kty: str
+    n: str
+    e: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """For whom a token is, and the ticket in it; what else it must hold is checked with its signature."""
+
+    aud: str
+    serial: Annotated[str, Field(alias=CLAIM + "serial"), BeforeValidator(_digits)]
+    ctx: Annotated[str, Field(alias=CLAIM + "ctx")]
+    ticket: Annotated[Token, Field(alias=CLAIM + "ticket")] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +132,7 @@ class SystemUser:
         )
         claims = self._validated(self.transport.send(request, self._understand))
         return Credential(
-            secret=str(claims[CLAIM + "ticket"]),
+            secret=claims.ticket,
             obtained_at=asked_at,
             expires_at=asked_at + USED_FOR,
         )
@@ -98,23 +143,28 @@ class SystemUser:
         return f"{data}.{b64encode(self.key.sign(data.encode(), PKCS1v15(), SHA256())).decode()}"
 
     def _understand(self, response: Response) -> str:
-        """The JSON web token; a refusal comes with status 200 as well, and ``IsSuccessful`` false."""
+        """The JSON web token."""
         body = response.body
         if not isinstance(body, Mapping) or response.status == 429 or response.status >= 500:
             raise gateway_trouble(response, method=METHOD)
-        if response.status == 200 and body.get("IsSuccessful") is True and isinstance(body.get("Token"), str):
-            return str(body["Token"])
-        words = re.findall(r"\w+", str(body.get("ErrorMessage")))
+        refused = Authenticated(IsSuccessful=False)
+        if response.status == 200:
+            answer = decode(body, Authenticated, method=METHOD)
+        else:
+            answer = decoded_or(refused, body, Authenticated)
+        if response.status == 200 and answer.IsSuccessful and answer.Token is not None:
+            return answer.Token
+        words = re.findall(r"\w+", answer.ErrorMessage or "")
         code = next((word for word in words if word in REMEDIES), None)
         why = REMEDIES.get(code or "", "the service gives out no ticket; check system_user_token and client_secret")
         if code == "InvalidTimestamp":
             why += self._clocks()
         raise WrongCredentials(why, method=METHOD, code=code or str(response.status))
 
-    def _validated(self, token: str) -> Mapping[str, Any]:
+    def _validated(self, token: str) -> Claims:
         """The claims of ``token``, if the service has signed it just now and for this tenant."""
         try:
-            key = jwt.PyJWK.from_dict(self._key_called(str(jwt.get_unverified_header(token).get("kid"))))
+            key = jwt.PyJWK.from_dict(asdict(self._key_called(str(jwt.get_unverified_header(token).get("kid")))))
             claims = jwt.decode(
                 token,
                 key.key,
@@ -127,26 +177,23 @@ class SystemUser:
             raise WrongCredentials(
                 "the service's token is not of this time" + self._clocks(), method=METHOD, code="InvalidTime"
             ) from None
-        except (jwt.PyJWTError, ValueError) as error:
+        except NO_TOKEN as error:
             raise NotUnderstood(f"the token is not one of SuperOffice: {type(error).__name__}", method=METHOD) from None
-        self._check(claims)
+        return self._checked(decode(claims, Claims, method=METHOD))
+
+    def _checked(self, claims: Claims) -> Claims:
+        """For whom the token is: the audience is the tenant's serial number."""
+        if claims.aud != f"spn:{claims.serial}":
+            raise NotUnderstood("the token is for another audience", method=METHOD)
+        if claims.ctx.casefold() != self.tenant.casefold():
+            raise NotUnderstood("the token is for another tenant", method=METHOD)
         return claims
 
-    def _check(self, claims: Mapping[str, Any]) -> None:
-        """For whom the token is: the audience is the tenant's serial number."""
-        if claims["aud"] != f"spn:{claims.get(CLAIM + 'serial')}":
-            raise NotUnderstood("the token is for another audience", method=METHOD)
-        if str(claims.get(CLAIM + "ctx")).casefold() != self.tenant.casefold():
-            raise NotUnderstood("the token is for another tenant", method=METHOD)
-        try:
-            check_token("ticket", str(claims.get(CLAIM + "ticket") or " "))
-        except ValueError:
-            raise NotUnderstood("the token holds no ticket", method=METHOD) from None
-
-    def _key_called(self, kid: str) -> dict[str, Any]:
+    def _key_called(self, kid: str) -> Key:
         request = Request(method=KEYS, url=f"{self.host}/{KEYS}", verb="GET", repeatable=True)
-        for key in self.transport.send(request, _key_set):
-            if isinstance(key, dict) and key.get("kid") == kid and key.get("kty") == "RSA":
+        for each in decode(self.transport.send(request, _key_set), KeySet, method=KEYS).keys:
+            key = decoded_or(None, each, Key)
+            if key is not None and key.kid == kid and key.kty == "RSA":
                 return key
         raise NotUnderstood("the token is signed with a key that SuperOffice does not publish", method=METHOD)
 
@@ -158,8 +205,7 @@ class SystemUser:
         )
 
 
-def _key_set(response: Response) -> list[Any]:
-    keys = response.body.get("keys") if isinstance(response.body, Mapping) else None
-    if response.status != 200 or not isinstance(keys, list):
+def _key_set(response: Response) -> Any:
+    if response.status != 200:
         raise gateway_trouble(response, method=KEYS)
-    return keys
+    return response.body

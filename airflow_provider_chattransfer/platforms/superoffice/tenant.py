@@ -6,11 +6,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from ..address import base_url, is_loopback, may_lead_to
+from ..decoding import TextIfKnown, decode, read_moment
 from ..errors import NotCarriedOut, NotUnderstood, Unreachable, WrongCredentials, as_code
 from ..transport import Request, Response, Transport, gateway_trouble
 
@@ -88,6 +88,16 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantState:
+    """What the state service answers. ``Api`` is null for a tenant that is nowhere (observed)."""
+
+    State: str
+    Api: str | None = None
+    ValidUntil: TextIfKnown = None
+    ContextIdentifier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Whereabouts:
     """What the state service said of a tenant that serves; ``until`` in epoch seconds of our clock."""
 
@@ -134,19 +144,21 @@ class Tenant:
             method=f"{METHOD}/{self.name}", url=f"{self.host}/api/state/{self.name}", verb="GET", repeatable=True
         )
         state = self._transport.send(request, lambda response: _understand(response, request.method))
-        known = self._whereabouts(state, method=request.method)
+        known = self._whereabouts(decode(state, TenantState, method=request.method), method=request.method)
         _known[self.account] = known
         return known
 
-    def _whereabouts(self, answer: Mapping[str, Any], *, method: str) -> Whereabouts:
-        state = as_code(answer.get("State")) or ""
+    def _whereabouts(self, answer: TenantState, *, method: str) -> Whereabouts:
+        if answer.ContextIdentifier and answer.ContextIdentifier.casefold() != self.name.casefold():
+            raise NotUnderstood("the answer is about another tenant than was asked for", method=method)
+        state = as_code(answer.State) or ""
         if state in PASSING:
             raise Unreachable(f"tenant {self.name} {PASSING[state]}", method=method, code=state)
         if state not in IN_SERVICE:
             why = LASTING.get(state, "is in a state in which it serves nobody: somebody has to ask SuperOffice why")
             raise OutOfService(f"tenant {self.name} {why}", method=method, code=state or None)
-        base = self._trusted(str(answer.get("Api") or ""), method=method)
-        return Whereabouts(base=base, state=state, until=self._until(answer.get("ValidUntil")))
+        base = self._trusted(answer.Api or "", method=method)
+        return Whereabouts(base=base, state=state, until=self._until(answer.ValidUntil))
 
     def _trusted(self, api: str, *, method: str) -> str:
         """``api`` without its last part, if credentials may be sent there: the same owner, and https (or loopback)."""
@@ -163,11 +175,11 @@ class Tenant:
             )
         return address.removesuffix("/api")
 
-    def _until(self, told: Any) -> float:
+    def _until(self, told: str | None) -> float:
         """By our clock; ``ValidUntil`` has seven digits of a second, and is in UTC."""
         now = self._clock()
         try:
-            moment = datetime.fromisoformat(str(told)).timestamp()
+            moment = read_moment(told).timestamp()
         except ValueError:
             moment = now
         return min(max(moment, now + SHORTEST), now + LONGEST)
