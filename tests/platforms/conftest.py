@@ -220,9 +220,9 @@ class Script:
 
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                script.heard.append(
-                    Heard(self.command, self.path, dict(self.headers), json.loads(raw) if raw.strip() else None)
-                )
+                form = "form" in self.headers.get("Content-Type", "")
+                body = dict(parse_qsl(raw.decode())) if form else json.loads(raw) if raw.strip() else None
+                script.heard.append(Heard(self.command, self.path, dict(self.headers), body))
                 answer = script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
                 if not answer.status:
                     self.close_connection = True

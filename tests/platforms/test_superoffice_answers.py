@@ -1,0 +1,713 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SuperOffice: an answer is decoded once, and is about what was asked; the rest is not understood, and moves nobody."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from airflow_provider_chattransfer.chats.model import Chat, Target, Unread
+from airflow_provider_chattransfer.chats.run import Move
+from airflow_provider_chattransfer.chats.settling import Answered, Refused, Unclear
+from airflow_provider_chattransfer.platforms.base import SendOptions
+from airflow_provider_chattransfer.platforms.credentials import Credential
+from airflow_provider_chattransfer.platforms.errors import NotUnderstood, PlatformError, WrongCredentials
+from airflow_provider_chattransfer.platforms.superoffice import oauth, system_user
+from airflow_provider_chattransfer.platforms.superoffice import platform as superoffice_platform
+from airflow_provider_chattransfer.platforms.superoffice import tenant as tenants
+from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Bearer, Credentials, Renewed
+from airflow_provider_chattransfer.platforms.superoffice.carriers import SessionStatus
+from airflow_provider_chattransfer.platforms.superoffice.client import NotAllowed, SuperOfficeClient
+from airflow_provider_chattransfer.platforms.superoffice.oauth import RefreshToken
+from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
+from airflow_provider_chattransfer.platforms.superoffice.sessions import read_session, read_sessions
+from airflow_provider_chattransfer.platforms.superoffice.tenant import Site, Tenant
+
+from ..answers import HUGE, Answers, Exchange, tampered
+from .conftest import SUPERVISOR, Script, Scripted, Stage, outcomes, to
+
+ENTITY, LIST, MESSAGES, ROWS = "GetChatSessionEntity", "ChatSessionsForUser", "GetChatMessages", "ChatSession"
+TRANSFER, RESET, ACCEPT = "TransferChatSession", "ResetChatSession", "AcceptTransfer"
+OPEN = "150", "152", "157"
+"""Chats of agent 7, with nobody asked for them."""
+RINGS = "151"
+"""A chat of agent 8 that rings at 12."""
+NEVER_NAMED = "999"
+
+WRONG_IDS: list[Any] = [True, False, math.inf, 10**4999, 1.7, 150.0, -1, 2**63, "150\n", "1\x1b[31m", "x", [], {}]
+SOME_WRONG_IDS: list[Any] = [True, math.inf, HUGE, 1.7, -1, "1\x1b[31m", []]
+NO_OBJECT: list[Any] = [[], [{}], "text", 7, True]
+NO_LIST: list[Any] = [None, {}, {"0": {}}, "text", 7, True]
+
+Change = Callable[[Any], Any]
+
+
+def with_(**members: Any) -> Change:
+    """The answer with other members."""
+    return lambda answer: {**answer, **members}
+
+
+def without(name: str) -> Change:
+    """The answer without a member."""
+    return lambda answer: {key: value for key, value in answer.items() if key != name}
+
+
+def each(name: str, *values: Any) -> list[dict[str, Any]]:
+    """Members of that name, with each of the values."""
+    return [{name: value} for value in values]
+
+
+def shown(value: object) -> str:
+    """A short id of a case."""
+    return "huge" if isinstance(value, int) and value > 10**20 else repr(value)[:40]
+
+
+NO_SESSION: dict[str, Change] = {
+    "another": with_(ChatSessionId=int(NEVER_NAMED)),
+    "no id": without("ChatSessionId"),
+    "null id": with_(ChatSessionId=None),
+    "zero": with_(ChatSessionId=0),
+    "in a list": lambda answer: [answer],
+    **{f"id {shown(wrong)}": with_(ChatSessionId=wrong) for wrong in WRONG_IDS},
+    **{f"session {shown(wrong)}": lambda _, wrong=wrong: wrong for wrong in [[], "text", 7, True, {}]},  # type: ignore[misc]
+    **{f"status {shown(wrong)}": with_(Status=wrong) for wrong in [[], {}, 7, True, "Sleeping"]},
+    **{f"user {shown(wrong)}": with_(User=wrong) for wrong in NO_OBJECT},
+    **{f"user's id {shown(wrong)}": with_(User={"AssociateId": wrong}) for wrong in WRONG_IDS},
+    **{f"offer {shown(wrong)}": with_(TransferTo=wrong) for wrong in NO_OBJECT},
+    **{f"offer's id {shown(wrong)}": with_(TransferTo={"AssociateId": wrong}) for wrong in WRONG_IDS},
+    **{f"topic {shown(wrong)}": with_(TopicId=wrong) for wrong in WRONG_IDS},
+}
+"""What makes the answer about one session none, by what is wrong."""
+
+OF_A_LIST = [
+    name for name in NO_SESSION if name.partition(" ")[0] in ("status", "user", "user's", "offer", "offer's", "topic")
+]
+"""What may be wrong with one session of a list whose id can be read."""
+
+SOME: dict[str, Change] = {
+    **{name: NO_SESSION[name] for name in ("another", "no id", "id True", "id inf", "id 1.7", "in a list")},
+    **{name: NO_SESSION[name] for name in ("session 'text'", "status []", "user 'text'", "offer's id True")},
+    "huge": with_(TopicId=HUGE),
+}
+"""One of each kind, over HTTP."""
+
+cases = pytest.mark.parametrize("change", SOME.values(), ids=SOME)
+SESSION = {
+    "ChatSessionId": 150,
+    "TopicId": 3,
+    "Status": "UserLast",
+    "User": {"AssociateId": 7, "FullName": "Kim"},
+    "TransferTo": None,
+    "CustomerName": None,
+}
+
+
+@pytest.fixture
+def answers(stage: Stage) -> Iterator[Answers]:
+    """The tenant's answers, to be changed."""
+    stage.reset(superoffice={"people": {"ignore": 1}})
+    with tampered(stage.url) as answers:
+        yield answers
+
+
+@pytest.fixture
+def platform(stage: Stage, answers: Answers) -> SuperOfficePlatform:
+    """The tenant behind those answers, sent to as each owner."""
+    transport = stage.transport()
+
+    def client(credentials: Credentials) -> SuperOfficeClient:
+        return SuperOfficeClient(
+            address=Site(f"{answers.url}/Cust12345"), credentials=credentials, transport=transport, clock=stage.now
+        )
+
+    return SuperOfficePlatform(
+        client(SUPERVISOR), identities=lambda agent: client(Basic(f"agent{agent}", f"Secret{agent}"))
+    )
+
+
+def change(answers: Answers, method: str, how: Change) -> None:
+    """Change what ``method`` answers."""
+    answers.tampering = lambda each: how(each.answer) if each.method == method else each.answer
+
+
+def change_session(answers: Answers, how: Change, *, chat_id: str) -> None:
+    """Change one session of the list."""
+
+    def tampering(each: Exchange) -> Any:
+        if each.method != LIST:
+            return each.answer
+        return [how(entity) if str(entity["ChatSessionId"]) == chat_id else entity for entity in each.answer]
+
+    answers.tampering = tampering
+
+
+def moves(*chat_ids: str, target: str = "agent:12", owner: str = "7") -> list[Move]:
+    return [Move(each, Chat(id=each.chat_id, owner=owner)) for each in to(target, *chat_ids)]
+
+
+def touched(stage: Stage) -> set[str]:
+    """The chats that any request has changed."""
+    return {each["chat_id"] for each in stage.ledger("superoffice") if each["request"]}
+
+
+def typed(call: Callable[[], object]) -> object:
+    """What came of it: a result, or a typed error."""
+    came: object
+    try:
+        came = call()
+    except PlatformError as error:
+        came = error
+    assert not isinstance(came, PlatformError) or len(str(came)) <= 300
+    return came
+
+
+class TestASession:
+    @pytest.mark.parametrize("change", NO_SESSION.values(), ids=NO_SESSION)
+    def test_that_is_none_or_another_is_not_understood(self, change: Change) -> None:
+        with pytest.raises(NotUnderstood) as caught:
+            read_session(change(SESSION), chat_id="150", method=ENTITY)
+        assert len(str(caught.value)) < 200
+        assert "\x1b" not in str(caught.value)
+
+    @pytest.mark.parametrize("name", OF_A_LIST)
+    def test_that_is_wrong_is_not_read_in_a_list_either(self, name: str) -> None:
+        rows = [NO_SESSION[name](SESSION), {**SESSION, "ChatSessionId": 151}]
+        read = read_sessions(rows, method=LIST)
+        assert [type(read[each]) for each in ("150", "151")] == [Unread, Chat]
+
+    @pytest.mark.parametrize("wrong", [None, *WRONG_IDS], ids=shown)
+    def test_without_an_id_is_left_out_of_a_list(self, wrong: Any, caplog: pytest.LogCaptureFixture) -> None:
+        rows = [{**SESSION, "ChatSessionId": wrong}, {**SESSION, "ChatSessionId": 151}]
+        assert list(read_sessions(rows, method=LIST)) == ["151"]
+        assert "One chat of a list is left out" in caplog.text
+        assert "\x1b" not in caplog.text
+
+    def test_that_stands_there_twice_and_not_alike_is_not_read(self) -> None:
+        rows = [SESSION, {**SESSION, "ChatSessionId": 151}, {**SESSION, "Status": "Closed"}, SESSION]
+        read = read_sessions([*rows, rows[1]], method=LIST)
+        assert [type(read[each]) for each in ("150", "151")] == [Unread, Chat]
+
+    @pytest.mark.parametrize(
+        ("status", "closed"),
+        [(status, number >= 7) for number, status in enumerate(SessionStatus)] + [(None, False)],
+    )
+    def test_is_over_from_finished_on(self, status: str | None, closed: bool) -> None:
+        assert read_session({**SESSION, "Status": status}, chat_id="150", method=ENTITY).closed is closed
+
+    @pytest.mark.parametrize(
+        ("how", "expected"),
+        [
+            (with_(ChatSessionId="150"), "7"),
+            (with_(User={"AssociateId": "7", "Else": [1]}, Else={}, Status=None, TopicId=None), "7"),
+            (with_(User={"AssociateId": 0}), None),
+            (with_(User={}), None),
+            (with_(User=None), None),
+            (without("User"), None),
+            (without("Status"), "7"),
+        ],
+        ids=["text for ids", "more and nulls", "nobody", "an empty user", "null", "no user", "no status"],
+    )
+    def test_may_lack_members_or_have_more(self, how: Change, expected: str | None) -> None:
+        assert read_session(how(SESSION), chat_id="150", method=ENTITY).owner == expected
+
+
+class TestAChatRead:
+    @cases
+    def test_singly_is_the_one_that_was_asked_for_or_is_not_read(
+        self, platform: SuperOfficePlatform, answers: Answers, change: Change
+    ) -> None:
+        answers.tampering = lambda each: change(each.answer)
+        read = typed(lambda: platform.read_chats(["150"]))
+        assert isinstance(read, PlatformError) or isinstance(read["150"], Unread)  # type: ignore[index]
+
+    @cases
+    def test_by_the_list_is_read_or_is_not_and_so_for_no_other(
+        self, platform: SuperOfficePlatform, answers: Answers, change: Change
+    ) -> None:
+        change_session(answers, change, chat_id="150")
+        read = typed(lambda: platform.read_chats(OPEN))
+        if isinstance(read, PlatformError):
+            return
+        assert isinstance(read, Mapping)
+        assert set(read) == set(OPEN)
+        for chat_id, chat in read.items():
+            assert not isinstance(chat, Chat) or (chat.id, chat.owner) == (chat_id, "7")
+        assert all(isinstance(read[chat_id], Chat) for chat_id in OPEN[1:])
+
+    @pytest.mark.parametrize("wrong", NO_LIST, ids=shown)
+    def test_by_what_is_no_list_is_not_understood(
+        self, platform: SuperOfficePlatform, answers: Answers, wrong: Any
+    ) -> None:
+        change(answers, LIST, lambda _: wrong)
+        with pytest.raises(NotUnderstood, match="ChatSessionsForUser"):
+            platform.read_chats(OPEN)
+
+    @pytest.mark.parametrize("wrong", [None, "x", 7, [[]], True], ids=shown)
+    def test_by_a_list_of_what_are_no_sessions_is_read_singly(
+        self, platform: SuperOfficePlatform, answers: Answers, wrong: Any
+    ) -> None:
+        change(answers, LIST, lambda rows: [wrong] * len(rows))
+        assert all(isinstance(chat, Chat) for chat in platform.read_chats(OPEN).values())
+
+    @pytest.mark.parametrize("content_type", ["application/xml", "text/xml", "text/html"])
+    def test_from_xml_that_nobody_asked_for_is_not_understood(
+        self, script: Script, tenant: SuperOfficeClient, content_type: str
+    ) -> None:
+        body = b"<ChatSessionEntity><ChatSessionId>150</ChatSessionId></ChatSessionEntity>"
+        script.play(Scripted(200, body, {"Content-Type": content_type}))
+        platform = SuperOfficePlatform(tenant)
+        for read in (["150"], OPEN):
+            with pytest.raises(NotUnderstood):
+                platform.read_chats(read)
+        assert isinstance(platform.send(moves("150"), SendOptions()).answers["150"], Unclear)
+
+
+class TestATransfer:
+    @cases
+    @pytest.mark.parametrize(("target", "method"), [("agent:12", TRANSFER), ("queue", RESET)])
+    def test_whose_answer_is_about_something_else_is_unclear(
+        self, stage: Stage, platform: SuperOfficePlatform, answers: Answers, target: str, method: str, change: Change
+    ) -> None:
+        answers.tampering = lambda each: change(each.answer)
+        sent = platform.send(moves("150", target=target), SendOptions())
+        assert isinstance(sent.answers["150"], Unclear)
+        assert len(sent.answers["150"].reason) <= 300
+        assert sent.stop is None
+        assert touched(stage) == {"150"}
+        assert answers.asked() == [method]
+
+    def test_is_of_the_chat_that_was_named_whatever_was_read(self, stage: Stage, platform: SuperOfficePlatform) -> None:
+        """Where a chat with another id was let through, the transfer's own is sent."""
+        (transfer,) = to("agent:12", "150")
+        platform.send([Move(transfer, Chat(id="152", owner="7"))], SendOptions())
+        assert stage.moved("superoffice") == ["150"]
+
+    @pytest.mark.parametrize("methods", [(ENTITY,), (LIST,), (ENTITY, LIST)], ids=" and ".join)
+    def test_of_a_chat_for_which_another_is_shown_moves_neither(
+        self, stage: Stage, platform: SuperOfficePlatform, answers: Answers, methods: tuple[str, ...]
+    ) -> None:
+        def swapped(each: Exchange) -> Any:
+            if each.method not in methods:
+                return each.answer
+            if each.method == ENTITY:
+                return {**each.answer, "ChatSessionId": 152}
+            return [{**entity, "ChatSessionId": 999 if entity["ChatSessionId"] == 150 else entity["ChatSessionId"]}
+                    for entity in each.answer]  # fmt: skip
+
+        answers.tampering = swapped
+        if methods == (LIST,):
+            results = stage.carry_out(platform, to("agent:12", "150", "157"))
+            assert outcomes(results) == ["requested", "requested"], "read singly"
+            assert touched(stage) == {"150", "157"}
+            return
+        results = stage.carry_out(platform, to("agent:12", "150"))
+        assert outcomes(results) == ["failed"]
+        assert "another session than was asked for" in (results[0].reason or "")
+        assert touched(stage) == set()
+
+    @cases
+    def test_with_any_such_answer_moves_those_that_were_named_at_most(
+        self, stage: Stage, platform: SuperOfficePlatform, answers: Answers, change: Change
+    ) -> None:
+        answers.tampering = lambda each: change(each.answer) if isinstance(each.answer, dict) else each.answer
+        results = stage.carry_out(platform, to("agent:12", "150"))
+        assert touched(stage) <= {"150"}
+        assert len(results[0].reason or "") <= 300
+
+
+class TestAnAcceptance:
+    @cases
+    def test_whose_answer_is_about_something_else_is_typed(
+        self, stage: Stage, platform: SuperOfficePlatform, answers: Answers, change: Change
+    ) -> None:
+        answers.tampering = lambda each: change(each.answer)
+        accepted = typed(lambda: platform.accept(Chat(id=RINGS, owner="8", offered_to="12", shows_offers=True)))
+        assert isinstance(accepted, PlatformError)
+        assert touched(stage) == {RINGS}
+        assert answers.asked() == [ACCEPT]
+
+    def test_that_is_answered_with_null_is_refused(self, platform: SuperOfficePlatform, answers: Answers) -> None:
+        change(answers, ACCEPT, lambda _: None)
+        with pytest.raises(PlatformError, match="answered null"):
+            platform.accept(Chat(id=RINGS, owner="8", offered_to="12", shows_offers=True))
+
+    @pytest.mark.parametrize("wrong", [*SOME_WRONG_IDS, None, 0], ids=shown)
+    def test_as_nobody_is_not_understood(self, platform: SuperOfficePlatform, answers: Answers, wrong: Any) -> None:
+        change(answers, "currentPrincipal", with_(AssociateId=wrong))
+        assert isinstance(typed(lambda: platform.receiver_of(Chat(id="150", owner="7"))), PlatformError)
+
+    def test_as_oneself_is_by_number_or_text(self, platform: SuperOfficePlatform, answers: Answers) -> None:
+        change(answers, "currentPrincipal", with_(AssociateId="15", UserType=[]))
+        assert platform.receiver_of(Chat(id="150", owner="7")) == Target.agent("15")
+
+
+class TestAList:
+    @pytest.mark.parametrize("wrong", [*NO_LIST, [], *({"value": each} for each in NO_LIST)], ids=shown)
+    def test_that_is_none_is_not_understood(self, platform: SuperOfficePlatform, answers: Answers, wrong: Any) -> None:
+        change(answers, ROWS, lambda _: wrong)
+        with pytest.raises(NotUnderstood, match="GET ChatSession"):
+            platform.find_agents_chats(["7"])
+
+    @pytest.mark.parametrize("row", [None, "x", 7, [], [[150]], {}, True], ids=shown)
+    def test_with_a_row_that_is_none_is_not_understood(
+        self, platform: SuperOfficePlatform, answers: Answers, row: Any
+    ) -> None:
+        change(answers, ROWS, lambda page: {**page, "value": [*page["value"], row]})
+        with pytest.raises(NotUnderstood, match="GET ChatSession"):
+            platform.find_agents_chats(["7"])
+
+    @pytest.mark.parametrize("wrong", [*SOME_WRONG_IDS, None, 0], ids=shown)
+    def test_with_a_row_of_no_chat_is_not_understood(
+        self, platform: SuperOfficePlatform, answers: Answers, wrong: Any
+    ) -> None:
+        change(answers, ROWS, lambda page: {**page, "value": [{**page["value"][0], "chatSessionId": wrong}]})
+        assert isinstance(typed(lambda: platform.find_agents_chats(["7"])), PlatformError)
+
+    @pytest.mark.parametrize("wrong", [each for each in SOME_WRONG_IDS if each != HUGE], ids=shown)
+    def test_may_be_wrong_in_what_only_helps(self, platform: SuperOfficePlatform, answers: Answers, wrong: Any) -> None:
+        helps = {"personId": wrong, "chatTopic/chatTopicId": wrong, "status": "Venter", "PrimaryKey": "1"}
+        change(answers, ROWS, lambda page: {"value": [{**row, **helps} for row in page["value"]]})
+        found = platform.find_agents_chats(["7"])
+        assert {chat.id for chat in found} >= set(OPEN)
+        assert {(chat.owner, chat.queue, chat.customer) for chat in found} == {("7", None, None)}
+
+    @pytest.mark.parametrize(
+        "other", [{"associateId": 8}, {"status": 7}, {"status": 4}, {"status": 9, "associateId": 7}], ids=str
+    )
+    def test_leaves_out_what_was_not_asked_for_as_far_as_it_shows_that(
+        self,
+        platform: SuperOfficePlatform,
+        answers: Answers,
+        other: dict[str, Any],
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        rows = [{"chatSessionId": 150, "status": 5, "associateId": 7}, {"chatSessionId": 999, **other}]
+        change(answers, ROWS, lambda page: {**page, "value": rows})
+        assert [chat.id for chat in platform.find_agents_chats(["7"])] == ["150"]
+        assert "Chat 999 is left out" in caplog.text
+
+    @pytest.mark.parametrize(
+        "ids",
+        [
+            lambda last: [1, 2, 3],
+            lambda last: [last, last, last],
+            lambda last: [last + 3, last + 2, last + 1],
+            lambda last: [last + 1, last + 1, last + 2],
+            lambda last: [2**62 + last, 2**62 + last + 1, 5],
+        ],
+        ids=["for ever the same", "the last for ever", "backwards", "twice the same", "back again"],
+    )
+    def test_that_does_not_go_on_behind_its_last_row_ends(
+        self,
+        platform: SuperOfficePlatform,
+        answers: Answers,
+        monkeypatch: pytest.MonkeyPatch,
+        ids: Callable[[int], list[int]],
+    ) -> None:
+        monkeypatch.setattr(superoffice_platform, "PAGE", 3)
+
+        def tampering(each: Exchange) -> Any:
+            last = int(each.path.partition("+gt+")[2].partition("&")[0])
+            return {"value": [{"chatSessionId": number} for number in ids(last or 10)]}
+
+        answers.tampering = tampering
+        with pytest.raises(NotUnderstood, match="the list does not go on behind its last row"):
+            platform.find_agents_chats(["7"])
+        assert len(answers.heard) <= 2
+
+    def test_finds_a_chat_whose_session_is_wrong(self, platform: SuperOfficePlatform, answers: Answers) -> None:
+        """It is read again before it is sent."""
+        change_session(answers, with_(Status=[]), chat_id="150")
+        assert "150" in [chat.id for chat in platform.find_agents_chats(["7"])]
+
+
+POSTED = "2026-11-21T21:00:00.1234567Z"
+
+
+class TestAHistory:
+    def proof(self, platform: SuperOfficePlatform, *, since: float = 0.0) -> bool | None:
+        return platform.were_carried_out(moves("150"), since={"150": since})["150"]
+
+    @pytest.mark.parametrize("wrong", [*NO_LIST, [None], ["x"], [[]], [7]], ids=shown)
+    def test_that_is_none_proves_nothing(self, platform: SuperOfficePlatform, answers: Answers, wrong: Any) -> None:
+        change(answers, MESSAGES, lambda _: wrong)
+        assert self.proof(platform) is None
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            {"SpecialType": "TransferedSession", "WhenPosted": POSTED, "ChatSessionId": 999},
+            {"SpecialType": "TransferedSession", "WhenPosted": POSTED, "ChatSessionId": True},
+            {"SpecialType": [], "WhenPosted": POSTED},
+            {"SpecialType": "TransferedSession", "WhenPosted": []},
+            {"SpecialType": "TransferedSession", "WhenPosted": 1e300},
+            {"SpecialType": "TransferedSession", "WhenPosted": "yesterday"},
+            {"SpecialType": "TransferedSession", "WhenPosted": "99999999999-01-01T00:00:00Z"},
+            {"SpecialType": "TransferedSession", "WhenPosted": "0001-01-01T00:00:00"},
+            {"SpecialType": "TransferedSession", "WhenPosted": "0001-01-01T01:00:00+01:00"},
+            {"SpecialType": "TransferedSession", "WhenPosted": None},
+            {"SpecialType": "TransferedSession"},
+        ],
+        ids=str,
+    )
+    def test_with_a_message_that_cannot_be_told_proves_nothing(
+        self, platform: SuperOfficePlatform, answers: Answers, message: dict[str, Any]
+    ) -> None:
+        change(answers, MESSAGES, lambda _: [message])
+        assert self.proof(platform) is None
+
+    @pytest.mark.parametrize(
+        ("messages", "expected"),
+        [
+            ([], False),
+            ([{"SpecialType": "TransferedSession", "WhenPosted": POSTED}], True),
+            ([{"SpecialType": "TransferedSession"}, {"SpecialType": "TransferRejected", "WhenPosted": POSTED}], True),
+            ([{"SpecialType": "TransferedSession", "WhenPosted": "9999-12-31T23:59:59.9999999+01:00"}], True),
+            ([{"SpecialType": "TransferedSession", "WhenPosted": "2001-01-01T00:00:00"}], False),
+            ([{"SpecialType": "SomethingNew", "WhenPosted": None}, {}], False),
+        ],
+        ids=str,
+    )
+    def test_proves_what_it_shows(
+        self, platform: SuperOfficePlatform, answers: Answers, messages: list[dict[str, Any]], expected: bool
+    ) -> None:
+        change(answers, MESSAGES, lambda _: messages)
+        assert self.proof(platform, since=1_700_000_000.0) is expected
+
+    def test_of_one_chat_is_not_spoilt_by_anothers(self, platform: SuperOfficePlatform, answers: Answers) -> None:
+        def tampering(each: Exchange) -> Any:
+            spoilt = each.method == MESSAGES and each.asked["ChatSessionId"] == 150
+            return "text" if spoilt else each.answer
+
+        answers.tampering = tampering
+        asked = moves("150", "152")
+        assert platform.were_carried_out(asked, since=dict.fromkeys(OPEN, 0.0)) == {"150": None, "152": False}
+
+
+class TestAnExamination:
+    @pytest.mark.parametrize("method", ["currentPrincipal", "chatuser", "ChatTopicsForUser", ROWS, ENTITY])
+    def test_of_whatever_is_answered_is_typed_and_changes_nothing(
+        self, stage: Stage, answers: Answers, method: str
+    ) -> None:
+        examined = SuperOfficePlatform(as_agent_7(stage, answers))
+        for wrong in (None, ["x"], "text", {}):
+            change(answers, method, lambda _, wrong=wrong: wrong)  # type: ignore[misc]
+            typed(examined.examine)
+        assert answers.asked().count(method) >= 4
+        assert touched(stage) == set()
+
+    @pytest.mark.parametrize("wrong", [None, *NO_OBJECT, {"AssociateId": 1.7}], ids=shown)
+    def test_as_nobody_is_not_understood(self, platform: SuperOfficePlatform, answers: Answers, wrong: Any) -> None:
+        change(answers, "currentPrincipal", lambda _: wrong)
+        with pytest.raises(NotUnderstood, match="User/currentPrincipal"):
+            platform.examine()
+
+    def test_of_a_list_of_people_counts_those_that_can_be_read(self, stage: Stage, answers: Answers) -> None:
+        change(answers, "chatuser", lambda items: [{"Id": -1}, {"Id": "x"}, {}, *items])
+        client = as_agent_7(stage, answers)
+        assert {right.name: right.missing for right in SuperOfficePlatform(client).examine().rights}["transfer"] is None
+
+
+class TestPresence:
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            *NO_LIST,
+            [None],
+            [[]],
+            [{}],
+            [{"UserId": True}],
+            [{"UserId": 1.7}],
+            [{"UserId": 7, "Present": "yes"}],
+            [{"UserId": 7, "OngoingChats": -1}],
+            [{"UserId": 7, "OngoingChats": math.inf}],
+        ],
+        ids=shown,
+    )
+    def test_that_is_none_is_not_understood(self, platform: SuperOfficePlatform, answers: Answers, wrong: Any) -> None:
+        change(answers, "GetAll", lambda _: wrong)
+        with pytest.raises(NotUnderstood, match="Presence/GetAll"):
+            platform.client.presence()
+
+
+class TestA403:
+    """What the connection's own user may not do with one chat says nothing of the next."""
+
+    DENIED = Scripted.json({"Error": True, "ErrorType": "SoSentryException"}, status=403)
+
+    def answer(self, chat_id: str) -> Scripted:
+        return Scripted.json(
+            {"ChatSessionId": int(chat_id), "User": {"AssociateId": 7}, "TransferTo": {"AssociateId": 12}}
+        )
+
+    def test_about_one_chat_is_that_chats_refusal(self, script: Script, tenant: SuperOfficeClient) -> None:
+        script.play(self.answer("150"), self.DENIED, self.answer("157"))
+        sent = SuperOfficePlatform(tenant).send(moves(*OPEN), SendOptions())
+        assert [type(sent.answers[each]) for each in OPEN] == [Answered, Refused, Answered]
+        refusal = sent.answers["152"]
+        assert isinstance(refusal, Refused)
+        assert refusal.code == "403"
+        assert not refusal.passing
+        assert sent.stop is None
+
+    def test_chat_after_chat_stops_the_run(self, script: Script, tenant: SuperOfficeClient) -> None:
+        script.play(self.DENIED)
+        platform = SuperOfficePlatform(tenant)
+        chats = [str(number) for number in range(150, 170)]
+        first, second = platform.send(moves(*chats[:3]), SendOptions()), platform.send(moves(*chats[3:]), SendOptions())
+        assert first.stop is None
+        assert second.stop is not None
+        assert second.stop.for_good
+        assert "5 chats in a row: Agents/Chat/TransferChatSession: the user may not do this" in second.stop.reason
+        assert len(script.heard) == superoffice_platform.ALIKE == 5
+        assert set(first.answers) | set(second.answers) == set(chats[:5])
+
+    def test_between_others_stops_nothing(self, script: Script, tenant: SuperOfficeClient) -> None:
+        chats = [str(number) for number in range(150, 164)]
+        script.play(*(self.answer(each) if int(each) % 5 == 0 else self.DENIED for each in chats))
+        sent = SuperOfficePlatform(tenant).send(moves(*chats), SendOptions())
+        assert sent.stop is None
+        assert len(sent.answers) == len(chats)
+
+    def test_about_a_chat_that_is_read_singly_is_that_chats(
+        self, script: Script, tenant: SuperOfficeClient, stage: Stage
+    ) -> None:
+        script.play(Scripted.json([]), self.DENIED, self.answer("152"))
+        read = SuperOfficePlatform(tenant).read_chats(["150", "152"])
+        assert isinstance(read["150"], Unread)
+        assert "[403]" in read["150"].reason
+        assert isinstance(read["152"], Chat)
+
+    def test_about_an_acceptance_is_a_refusal(self, script: Script, tenant: SuperOfficeClient) -> None:
+        script.play(self.DENIED)
+        answer = SuperOfficePlatform(tenant).accept(Chat(id=RINGS, owner="8", offered_to="12", shows_offers=True))
+        assert isinstance(answer, Refused)
+        assert answer.code == "403"
+
+    @pytest.mark.parametrize("read", ["read_chats", "find_agents_chats"])
+    def test_about_a_list_is_the_accounts(self, script: Script, tenant: SuperOfficeClient, read: str) -> None:
+        script.play(self.DENIED)
+        with pytest.raises(WrongCredentials):
+            getattr(SuperOfficePlatform(tenant), read)(["7", "8"])
+
+    def test_is_not_wrong_credentials_where_another_process_has_renewed_the_token_long_ago(
+        self, script: Script, stage: Stage
+    ) -> None:
+        """It is renewed once, also where the token in the store is not new; then it is about rights."""
+
+        class Shared:
+            def __init__(self) -> None:
+                self.kept = [Credential("8A:old", 1.0), Credential("8A:newer", stage.now() - 600.0)]
+
+            def present(self) -> Credential:
+                return self.kept[0]
+
+            def renew(self, spent: Credential) -> None:
+                self.kept.remove(spent)
+
+        credentials = Renewed(Shared(), shown_as=Bearer)  # type: ignore[arg-type]
+        client = SuperOfficeClient(
+            address=Site(script.url), credentials=credentials, transport=stage.transport(), clock=stage.now
+        )
+        script.play(self.DENIED)
+        with pytest.raises(NotAllowed):
+            client.transfer("150", to="12")
+        assert [each.headers["Authorization"] for each in script.heard] == ["Bearer 8A:old", "Bearer 8A:newer"]
+
+
+class TestATenantsState:
+    @pytest.fixture
+    def tenant_at(self, script: Script, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Tenant:
+        monkeypatch.setattr(tenants, "_known", {})
+        return Tenant(host=script.url, name="Cust12345", transport=stage.transport(), clock=stage.now)
+
+    def state(self, script: Script, **other: Any) -> Scripted:
+        return Scripted.json({"State": "Running", "Api": f"{script.url}/Cust12345/api", **other})
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            *each("State", None, [], {}, 2, True),
+            *each("Api", [], {}, 7, True, "", "x" * 60_000, f"https://{'x' * 60_000}/Cust12345/api"),
+            {"ContextIdentifier": "Cust99999"},
+            {"ContextIdentifier": []},
+        ],
+        ids=shown,
+    )
+    def test_that_is_none_is_not_understood(self, script: Script, tenant_at: Tenant, other: dict[str, Any]) -> None:
+        script.play(self.state(script, **other))
+        with pytest.raises(NotUnderstood) as caught:
+            tenant_at.base()
+        assert len(str(caught.value)) <= 300
+
+    @pytest.mark.parametrize(
+        "told", [None, [], 7, True, "x", "0001-01-01T00:00:00", "9999-12-31T23:59:59", "99999999999-01-01T00:00:00Z"]
+    )
+    def test_is_kept_for_a_while_whatever_its_end(self, script: Script, tenant_at: Tenant, told: Any) -> None:
+        script.play(self.state(script, ValidUntil=told, ContextIdentifier="cust12345"))
+        assert tenant_at.base() == f"{script.url}/Cust12345"
+
+
+class TestAToken:
+    GOOD: dict[str, Any] = {"access_token": "8A:Cust12345.x", "expires_in": 3600}  # noqa: RUF012
+
+    @pytest.fixture
+    def grant(self, script: Script, stage: Stage) -> RefreshToken:
+        return RefreshToken(
+            host=script.url,
+            client_id="a",
+            client_secret="b",
+            refresh_token="first",
+            transport=stage.transport(),
+            clock=stage.now,
+        )
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            *each("expires_in", math.nan, math.inf, 1e300, -1, 0, "soon", "nan", None, True, [], {}),
+            *each("access_token", None, "", [], {}, 7, True, "8A:x\r\nHost: evil", "8A: x", "8A:é"),
+            *each("refresh_token", [], {}, 7, True, "x\ny"),
+        ],
+        ids=shown,
+    )
+    def test_that_is_none_is_not_understood(self, script: Script, grant: RefreshToken, other: dict[str, Any]) -> None:
+        script.play(Scripted.json({**self.GOOD, **other}))
+        with pytest.raises(NotUnderstood, match="login/common/oauth/tokens") as caught:
+            grant.obtain(None)
+        assert "8A:" not in str(caught.value)
+
+    @pytest.mark.parametrize("answer", [[], [[]], "text", 7, True, None, {}], ids=shown)
+    def test_in_no_answer_is_typed(self, script: Script, grant: RefreshToken, answer: Any) -> None:
+        for status in (200, 400, 401, 500):
+            script.play(Scripted.json(answer, status=status))
+            assert isinstance(typed(lambda: grant.obtain(None)), PlatformError)
+
+    @pytest.mark.parametrize("more", [{}, {"refresh_token": None}, {"id_token": []}], ids=str)
+    def test_that_is_one_is_taken(
+        self, script: Script, stage: Stage, grant: RefreshToken, more: dict[str, Any]
+    ) -> None:
+        script.play(Scripted.json({**self.GOOD, **more}))
+        granted = grant.obtain("last")
+        assert granted == Credential("8A:Cust12345.x", granted.obtained_at, granted.obtained_at + 3600, "last")
+
+
+class TestEveryRemedy:
+    @pytest.mark.parametrize(
+        ("method", "remedies"), [(oauth.METHOD, oauth.REMEDIES), (system_user.METHOD, system_user.REMEDIES)]
+    )
+    def test_is_whole_in_a_chats_reason(self, method: str, remedies: Mapping[str, str]) -> None:
+        for code, why in remedies.items():
+            reason = f"signing in as agent 2147483647: {WrongCredentials(why, method=method, code=code)}"
+            assert len(reason) <= 300
+            assert why in reason
+
+
+def as_agent_7(stage: Stage, answers: Answers) -> SuperOfficeClient:
+    """Agent 7, who acts for themselves."""
+    return SuperOfficeClient(
+        address=Site(f"{answers.url}/Cust12345"), credentials=Basic("agent7", "Secret7"), transport=stage.transport()
+    )
