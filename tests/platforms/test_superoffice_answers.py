@@ -91,6 +91,7 @@ SOME: dict[str, Change] = {
     **{name: NO_SESSION[name] for name in ("another", "no id", "id True", "id inf", "id 1.7", "in a list")},
     **{name: NO_SESSION[name] for name in ("session 'text'", "status []", "user 'text'", "offer's id True")},
     "huge": with_(TopicId=HUGE),
+    "deep": lambda _: b"[" * 100_000 + b"]" * 100_000,
 }
 """One of each kind, over HTTP."""
 
@@ -366,7 +367,7 @@ class TestAList:
         change(answers, ROWS, lambda page: {**page, "value": [{**page["value"][0], "chatSessionId": wrong}]})
         assert isinstance(typed(lambda: platform.find_agents_chats(["7"])), PlatformError)
 
-    @pytest.mark.parametrize("wrong", [each for each in SOME_WRONG_IDS if each != HUGE], ids=shown)
+    @pytest.mark.parametrize("wrong", [True, 1.7, -1, "1\x1b[31m", [], {}], ids=shown)
     def test_may_be_wrong_in_what_only_helps(self, platform: SuperOfficePlatform, answers: Answers, wrong: Any) -> None:
         helps = {"personId": wrong, "chatTopic/chatTopicId": wrong, "status": "Venter", "PrimaryKey": "1"}
         change(answers, ROWS, lambda page: {"value": [{**row, **helps} for row in page["value"]]})
@@ -493,7 +494,8 @@ class TestAnExamination:
         self, stage: Stage, answers: Answers, method: str
     ) -> None:
         examined = SuperOfficePlatform(as_agent_7(stage, answers))
-        for wrong in (None, ["x"], "text", {}):
+        nothing: list[Any] = [None, ["x"], "text", {}]
+        for wrong in nothing:
             change(answers, method, lambda _, wrong=wrong: wrong)  # type: ignore[misc]
             typed(examined.examine)
         assert answers.asked().count(method) >= 4
