@@ -531,6 +531,34 @@ class TestOperators:
         assert portal.dialog(133)["owner"] == 12
         assert portal.error("imopenlines.operator.answer", {"CHAT_ID": 133}, webhook="12/secretcode12") == (400, "")
 
+    @pytest.mark.parametrize("mode", ["auto", "pending"])
+    @pytest.mark.parametrize("queue_type", ["evenly", "strictly"])
+    def test_who_skips_what_was_transferred_to_him_is_not_asked_again(
+        self, portal: PortalClient, mode: str, queue_type: str
+    ) -> None:
+        """The next in the queue is, and nobody when they all have turned it down."""
+        queues = [{"id": 3, "members": [12, 15], "queue_type": queue_type}]
+        portal.reset(queues=queues, chats=[{"id": 101, "owner": 7}], people=IGNORING, switches={"accept_mode": mode})
+        portal.transfer(101, USER_ID=12)
+        portal.result("imopenlines.operator.skip", {"CHAT_ID": 101}, webhook="12/secretcode12")
+        assert portal.chat(101)["offered_to"] == "15"
+        portal.result("imopenlines.operator.skip", {"CHAT_ID": 101}, webhook="15/secretcode15")
+        assert (portal.chat(101)["offered_to"], portal.chat(101)["state"]) == (None, "waiting")
+
+    def test_in_a_line_that_asks_everybody_the_others_are_asked_again(self, portal: PortalClient) -> None:
+        people = {"accept_after": [10, 10], "agents": {"12": {"accept_after": [5, 5]}}}
+        portal.reset(
+            queues=[{"id": 3, "members": [12, 15], "queue_type": "all"}],
+            chats=[{"id": 101, "owner": 7}],
+            people=people,
+        )
+        portal.transfer(101, QUEUE_ID=3)
+        portal.skip(6)
+        assert portal.dialog(101)["owner"] == 12
+        portal.result("imopenlines.operator.skip", {"CHAT_ID": 101}, webhook="12/secretcode12")
+        portal.skip(11)
+        assert portal.dialog(101)["owner"] == 15
+
     def test_an_operator_skips_what_he_is_offered(self, portal: PortalClient) -> None:
         portal.reset(people=IGNORING)
         portal.result("imopenlines.operator.skip", {"CHAT_ID": 136}, webhook="7/secretcode7")

@@ -350,6 +350,8 @@ class TestTheArchiveAgent:
         answer = self.ask(desk, f"GetArchiveListByColumns{name}", body, options="rowcount=true")
         assert (answer["RowCount"], len(answer["Rows"])) == (len(self.owned(desk)), 2)
         assert self.ask(desk, f"GetArchiveListByColumns{name}", body)["RowCount"] == 0
+        desk.reset(switches={"row_count": "always"})
+        assert self.ask(desk, f"GetArchiveListByColumns{name}", body)["RowCount"] == len(self.owned(desk))
 
     def test_sorts_descending(self, desk: Desk) -> None:
         down = [{"Name": "chatSessionId", "Direction": "DESC"}]

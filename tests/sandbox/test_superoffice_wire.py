@@ -140,11 +140,21 @@ class TestBinding:
         assert next(agent for agent in desk.state()["agents"] if agent["id"] == "7")["present"] is True
 
     def test_other_types_of_body_are_415_and_what_is_not_json_is_400(self, desk: Desk) -> None:
-        for kind, status in (("text/plain", 415), ("application/json", 400)):
+        for kind, status in (("text/plain", 415), ("application/json", 400), ("", 415)):
             reply = desk.send(
                 "POST", "Agents/Chat/TransferChatSession", by=7, data=b"{", headers={"Content-Type": kind}
             )
             assert reply.status_code == status
+
+    @pytest.mark.parametrize("kind", ["application/xml", "text/xml", "text/xml; charset=utf-16", "APPLICATION/XML"])
+    @pytest.mark.parametrize("path", ["Agents/Chat/TransferChatSession", "Agents/Chat/AcceptChatSessionTransfer"])
+    def test_a_body_in_xml_is_415_and_changes_nothing(self, desk: Desk, path: str, kind: str) -> None:
+        """The reference pages list both types; the sandbox reads JSON and forms only, and says so as ASP.NET does."""
+        body = "<TransferRequest><ChatSessionId>157</ChatSessionId><ToAssociate>12</ToAssociate></TransferRequest>"
+        reply = desk.send("POST", path, by=7, data=body, headers={"Content-Type": kind})
+        assert reply.status_code == 415
+        assert "xml' is not supported" in reply.json()["Message"]
+        assert desk.verbs() == []
 
 
 class TestErrors:

@@ -107,8 +107,11 @@ class Offers:
     # -- answers ------------------------------------------------------------------------------------
 
     def refuse(self, chat: Chat, session: Session, user: int, actor: Actor) -> None:
-        """``user`` turns the chat down; the next operator is asked."""
+        """``user`` turns the chat down, and is not asked again; the next operator is, however ``user`` came by it."""
         chat.members.discard(user)
+        if self.world.lines[session.line].queue_type is QueueType.ALL:
+            session.asked.clear()
+        session.asked.add(user)
         chat.owner = 0
         session.status = min(session.status, Status.SKIP)
         self.journal.record(chat, "rejected", f"agent:{user}", f"queue:{session.line}", actor)

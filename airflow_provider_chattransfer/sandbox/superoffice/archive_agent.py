@@ -49,9 +49,14 @@ class ArchiveAgent:
             )
             columns = provider.chosen(read.names("Columns"))
             rows = [_item(provider, session, columns) for session in _page(found, ask)]
-            return _selected({"RowCount": _count(found, ask), "Rows": rows} if with_header else rows, ask)
+            return _selected({"RowCount": self._count(found, ask), "Rows": rows} if with_header else rows, ask)
 
         return handler
+
+    def _count(self, found: list[ChatSession], ask: Ask) -> int:
+        """All rows, when the `Options` ask for `rowcount=true`, or the switch has them counted always; else 0."""
+        options = {name.casefold(): value.casefold() for name, value in parse_qsl(ask.text("Options") or "")}
+        return len(found) if options.get("rowcount") == "true" or self._switches.row_count == "always" else 0
 
 
 class _Texts:
@@ -113,12 +118,6 @@ def _page(found: list[ChatSession], ask: Ask) -> list[ChatSession]:
     size = size if size > 0 else PAGE_SIZE
     start = page * size if page >= 0 else -page
     return found[start : start + size]
-
-
-def _count(found: list[ChatSession], ask: Ask) -> int:
-    """All rows, when the `Options` ask for `rowcount=true`."""
-    options = {name.casefold(): value.casefold() for name, value in parse_qsl(ask.text("Options") or "")}
-    return len(found) if options.get("rowcount") == "true" else 0
 
 
 def _item(provider: Provider, session: ChatSession, columns: list[tuple[str, Column]]) -> dict[str, Any]:

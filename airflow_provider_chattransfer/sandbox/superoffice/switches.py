@@ -83,6 +83,10 @@ class Switches:
     lenient_types: bool = False
     """Whether `"157"` passes for an int32 and `21` for a string in a body, as Json.NET would convert them."""
 
+    row_count: Literal["asked", "always"] = "asked"
+    """Whether a list with a header counts its rows without `rowcount=true` in its `Options`; the reference pages only
+    speak of an "optional row count" that this option has calculated."""
+
     next_link_with_top: bool = True
     """Whether a list that was cut off by `$top` has an `odata.nextLink`."""
 
