@@ -228,8 +228,10 @@ def _still_with_source(transfer: Transfer, chat: Chat) -> bool:
     source = transfer.source
     if source is None:
         return True
-    if transfer.offered or not source.is_agent:
-        return chat.owner is None and (source.is_agent or _in_queue(chat, source))
+    if transfer.offered:
+        return chat.owner in (None, source.id)
+    if not source.is_agent:
+        return chat.owner is None and _in_queue(chat, source)
     return chat.owner == source.id
 
 

@@ -49,14 +49,17 @@ class RegisteredBot:
 
 @dataclass(frozen=True, slots=True)
 class Bot:
-    """A bot, which is a user of the portal; ``is_new`` tells that it was registered just now."""
+    """A bot, which is a user of the portal; ``is_new`` tells that it was registered just now, ``None`` that the portal
+    does not tell."""
 
     id: str
     code: str
-    is_new: bool
+    is_new: bool | None
 
     def __str__(self) -> str:
         """A sentence for an administrator."""
+        if self.is_new is None:
+            return f"The bot {self.code} is registered; it is user {self.id}."
         if self.is_new:
             return f"The bot {self.code} is registered now; it is user {self.id}."
         return f"The bot {self.code} was there already, and is as it was; it is user {self.id}."
@@ -79,7 +82,7 @@ def register_bot(client: Bitrix24Client, *, code: str, name: str) -> Bot:
             raise ValueError(f"{field}: empty; a bot needs one")
     if len(client.auth.bot_client_id or "") > TOKEN_MAX:
         raise ValueError(f"bot_client_id: longer than the {TOKEN_MAX} characters that {REGISTER} takes; shorten it")
-    known: Bots = client.call(list_bots(client.auth), repeatable=True)
+    known = _known(client)
     fields = {
         "code": code,
         "type": "openline",
@@ -92,7 +95,16 @@ def register_bot(client: Bitrix24Client, *, code: str, name: str) -> Bot:
         registered: RegisteredBot = client.call(Command(REGISTER, {"fields": fields}, RegisteredBot), repeatable=True)
     except RequestRefused as refused:
         raise _advised(refused) from None
-    return Bot(id=registered.bot.id, code=code, is_new=registered.bot not in known.bots)
+    return Bot(id=registered.bot.id, code=code, is_new=None if known is None else registered.bot not in known)
+
+
+def _known(client: Bitrix24Client) -> list[ListedBot] | None:
+    """The bots that there are; ``None`` where the portal does not list them: no sheet says that it can."""
+    try:
+        listed: Bots = client.call(list_bots(client.auth), repeatable=True)
+    except RequestRefused:
+        return None
+    return listed.bots
 
 
 def _token(auth: SignIn) -> Mapping[str, str]:

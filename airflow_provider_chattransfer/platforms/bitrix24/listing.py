@@ -134,7 +134,7 @@ class DialogFinder:
         """The dialogues of an open line that nobody has accepted, by id. Raises a ``PlatformError``."""
         found = self._first_open(
             [
-                lambda: self._sessions([{"configIdList": [queue], "status": "new"}]),
+                lambda: self._sessions([{"configIdList": _numbers([queue]), "status": "new"}]),
                 lambda: self._activities({"PROVIDER_TYPE_ID": queue}),
             ],
             what=f"the chats waiting in queue {queue}",
@@ -161,7 +161,7 @@ class DialogFinder:
         groups = [agents[start : start + AGENTS_AT_ONCE] for start in range(0, len(agents), AGENTS_AT_ONCE)]
         found = list(
             self._sessions(
-                [{"operatorIdList": list(group), "status": status} for group in groups for status in OPEN_STATUSES]
+                [{"operatorIdList": _numbers(group), "status": status} for group in groups for status in OPEN_STATUSES]
             )
         )
         heard = {agent for chat in found for agent in (chat.owner, chat.offered_to)}
@@ -191,7 +191,7 @@ class DialogFinder:
 
     def _mistrust_silence(self, agents: Sequence[str]) -> None:
         """An agent without a chat may be one whom we may not see: ask who is idle, as far as the portal tells."""
-        pages = list(self._pages(OPERATORS, [{"userIdList": list(agents)}], OperatorPage))
+        pages = list(self._pages(OPERATORS, [{"userIdList": _numbers(agents)}], OperatorPage))
         operators = [each for page in pages for each in page.operators]
         busy = {each.userId for each in operators if each.activeSessions}
         idle = {each.userId for each in operators} - busy
@@ -270,6 +270,11 @@ def _open_chat(dialog: Dialog, *, session: str | None = None) -> Iterable[Chat]:
         log.warning("Session %s is left out: the portal shows another one in its place", session)
         return
     yield chat
+
+
+def _numbers(ids: Iterable[str]) -> list[int]:
+    """Ids as the documented ``int[]``: nothing tells whether a portal takes strings for them."""
+    return [int(each) for each in ids]
 
 
 def _value(answer: Any | PlatformError) -> Any:

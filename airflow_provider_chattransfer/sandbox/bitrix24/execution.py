@@ -13,7 +13,7 @@ from .limits import OperatingTime
 from .methods import Ask, Method, Page, find
 from .model import World, iso
 from .openlines import OpenLines
-from .switches import BatchBilling, MissingScope, Statuses
+from .switches import BatchBilling, MissingScope, Statuses, Switches
 
 BATCH = "batch"
 
@@ -36,9 +36,10 @@ class Execution:
     request: int
     seconds: float = 0.0
 
-    def plain(self, method: Method, params: dict[str, Any]) -> dict[str, Any]:
-        """The body of a plain call."""
-        answer = self._run(method, params, counter=(self.identity.counter, method.name), checked=True)
+    def plain(self, method: Method, params: dict[str, Any], *, typed: bool) -> dict[str, Any]:
+        """The body of a plain call, whose parameters are ``typed`` when they came as JSON."""
+        counter = (self.identity.counter, method.name)
+        answer = self._run(method, params, counter=counter, checked=True, typed=typed)
         self._cut_off()
         body: dict[str, Any] = {"result": answer.result}
         if answer.next is not None:
@@ -73,7 +74,14 @@ class Execution:
         return self._run(method, params, counter=counter, checked=self._billing is not BatchBilling.BATCH, nested=True)
 
     def _run(
-        self, method: Method, params: dict[str, Any], *, counter: _Counter, checked: bool, nested: bool = False
+        self,
+        method: Method,
+        params: dict[str, Any],
+        *,
+        counter: _Counter,
+        checked: bool,
+        nested: bool = False,
+        typed: bool = False,
     ) -> batch.Answer:
         """Run a method; ``checked`` bills it to ``counter``, otherwise the batch around it is billed."""
         started = self.clock.now()
@@ -94,6 +102,7 @@ class Execution:
                 world=self.world,
                 openlines=self.openlines,
                 request=self.request,
+                typed=typed,
             )
         )
         page = answer if isinstance(answer, Page) else Page(answer)
@@ -128,9 +137,15 @@ class Execution:
         return time
 
 
+def is_absent(name: str, switches: Switches) -> bool:
+    """Whether a portal with these ``switches`` has no method of that name."""
+    reports = name.startswith("imopenlines.v2.") and not switches.v2_methods
+    return reports or (name == "imbot.v2.Bot.list" and not switches.bot_list)
+
+
 def find_in(world: World, name: str) -> Method:
     """The method of that name on this portal; raises ``RestError``."""
     found = find(name)
-    if found is None or (found.name.startswith("imopenlines.v2.") and not world.switches.v2_methods):
+    if found is None or is_absent(found.name, world.switches):
         raise errors.method_not_found()
     return found

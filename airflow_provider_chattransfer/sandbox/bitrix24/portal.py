@@ -144,7 +144,7 @@ class Portal:
             identity=self._identify(asked, call),
             request=call.number,
         )
-        return execution.plain(method, asked.params) if method else execution.batched(asked.params)
+        return execution.plain(method, asked.params, typed=asked.typed) if method else execution.batched(asked.params)
 
     def _identify(self, asked: request.RestRequest, call: Call) -> Identity:
         if self._world.switches.https_required and call.scheme != "https":

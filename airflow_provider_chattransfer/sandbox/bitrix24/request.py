@@ -19,13 +19,15 @@ from ..wire import Call
 from . import php
 
 ROOT = "/rest/"
+JSON_TYPE = "application/json"
 TRANSPORTS = ("json", "xml")
 
 
 @dataclass(frozen=True, slots=True)
 class RestRequest:
     """A request to ``/rest/``. ``webhook`` is its user and code, or ``None`` when a token or a session is expected;
-    ``sessid`` is the token of a browser's session, ``None`` when the request is not a browser's."""
+    ``sessid`` is the token of a browser's session, ``None`` when the request is not a browser's; ``typed`` tells
+    that the body is JSON."""
 
     method: str
     xml: bool
@@ -33,6 +35,7 @@ class RestRequest:
     token: str
     sessid: str | None
     params: dict[str, Any]
+    typed: bool
 
     @property
     def is_batch(self) -> bool:
@@ -56,6 +59,7 @@ def read(call: Call) -> RestRequest:
         token=_token(call, params),
         sessid=_sessid(call, params),
         params=params,
+        typed=call.verb == "POST" and _content_type(call) == JSON_TYPE,
     )
 
 
@@ -75,12 +79,16 @@ def parameters(call: Call) -> dict[str, Any]:
 
 
 def _body(call: Call) -> dict[str, Any]:
-    content_type = call.headers.get("content-type", "").partition(";")[0].strip()
-    if content_type == "application/json":
+    content_type = _content_type(call)
+    if content_type == JSON_TYPE:
         return _json(call.body)
     if content_type.lower() == "multipart/form-data":
         return _multipart(call)
     return php.parse_str(call.body.decode("utf-8", "replace"))
+
+
+def _content_type(call: Call) -> str:
+    return call.headers.get("content-type", "").partition(";")[0].strip()
 
 
 def _json(body: bytes) -> dict[str, Any]:

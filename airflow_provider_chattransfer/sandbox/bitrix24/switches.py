@@ -80,6 +80,29 @@ class WrongTarget(StrEnum):
     WRONG_CHAT = "WRONG_CHAT"
 
 
+class BotTransferMode(StrEnum):
+    """The ``mode`` of a bot's transfer in the transfer log."""
+
+    BOT = "BOT"
+    MANUAL = "MANUAL"
+    AUTO = "AUTO"
+
+
+class BotCodes(StrEnum):
+    """Which codes ``imbot.v2.Bot.register`` and its kin refuse with: their own, or those of ``imbot.register``."""
+
+    V2 = "v2"
+    OLD = "old"
+
+
+class AnswerOwned(StrEnum):
+    """What ``imopenlines.operator.answer`` does to a chat that somebody else owns."""
+
+    TAKES_OVER = "takes_over"
+    REFUSED = "refused"
+    NOTHING = "nothing"
+
+
 @dataclass(frozen=True, slots=True)
 class Switches:
     """How this portal behaves where portals differ."""
@@ -131,6 +154,20 @@ class Switches:
     """By how many seconds ``imopenlines.v2.*`` is behind; nothing is documented."""
     new_session_has_operator: bool = True
     """Whether a session that waits for its operator's answer names him in ``imopenlines.v2.Session.list``."""
+    new_until_written: bool = False
+    """Whether a session that its operator has accepted is ``new`` until they have written; the words of
+    ``imopenlines.v2.Session.list`` for the numbers of a status are nowhere documented."""
+    lists_take_strings: bool = True
+    """Whether the ``int[]`` filters of ``imopenlines.v2.*`` take digits in JSON strings; False answers INVALID_FILTER.
+    In a batch and in a form everything is a string."""
+    bot_transfer_mode: BotTransferMode = BotTransferMode.BOT
+    """The ``mode`` of a bot's transfer in ``imopenlines.v2.Session.Transfer.list``."""
+    bot_list: bool = True
+    """Whether ``imbot.v2.Bot.list`` exists; False answers 404."""
+    bot_codes: BotCodes = BotCodes.V2
+    """Which codes the methods ``imbot.v2.Bot.*`` refuse with."""
+    answer_owned: AnswerOwned = AnswerOwned.TAKES_OVER
+    """What ``imopenlines.operator.answer`` does to a chat that somebody else owns."""
     plan_has_vote_head: bool = True
     """Whether the plan has ratings by supervisors; False shows ``voteHead`` and ``commentHead`` as null."""
     session_stat_key: SessionStatKey = SessionStatKey.SESSIONS

@@ -22,7 +22,9 @@ def transfer(ask: Ask) -> bool:
     chat_id = chat_id_of(ask.params)
     target = destination_of(ask.params, ask.world.switches.precedence)
     bot = bot_of(ask)
-    order = Order(sender=bot.id, mode="BOT", leave=is_yes(ask.params.get("LEAVE")), actor=ask.actor)
+    order = Order(
+        sender=bot.id, mode=ask.world.switches.bot_transfer_mode, leave=is_yes(ask.params.get("LEAVE")), actor=ask.actor
+    )
     if not ask.openlines.transfer(chat_id, target, order):
         raise operator_wrong(ask.world.switches)
     return True

@@ -15,6 +15,7 @@ from .. import errors
 from ..errors import RestError
 from ..model import Bot, Kind, User, iso
 from ..php import array, is_empty, is_yes, to_int, to_str, upper_keys
+from ..switches import BotCodes
 from .registry import Ask, method
 
 TOKEN_MAX = 40
@@ -29,6 +30,20 @@ OLD_EVENTS = {
     "EVENT_BOT_DELETE": "Bot delete",
 }
 """The handlers of ``imbot.register`` in the order in which they are checked; those with a name are required."""
+OLD_CODES = {
+    "BOT_TOKEN_NOT_SPECIFIED": "ACCESS_DENIED",
+    "BOT_CODE_REQUIRED": "CODE_ERROR",
+    "BOT_PROPERTIES_REQUIRED": "NAME_ERROR",
+    "BOT_REGISTER_FAILED": "WRONG_REQUEST",
+    "BOT_LIMIT_EXCEEDED": "MAX_COUNT_ERROR",
+    "BOT_CODE_ALREADY_TAKEN": "WRONG_REQUEST",
+    "BOT_INVALID_CALLBACK": "EVENT_MESSAGE_ADD_ERROR",
+    "BOT_ID_REQUIRED": "BOT_ID_ERROR",
+    "BOT_NOT_FOUND": "BOT_ID_ERROR",
+    "BOT_OWNERSHIP_ERROR": "APP_ID_ERROR",
+}
+"""What the older methods say where those of ``imbot.v2`` have a code of their own."""
+
 PAGE = 50
 
 
@@ -43,27 +58,27 @@ def register(ask: Ask) -> dict[str, Any]:
     code, name = to_str(fields.get("code")), to_str(_object(fields.get("properties")).get("name"))
     kind, mode = (to_str(fields.get(key)) or default for key, default in (("type", "bot"), ("eventMode", "fetch")))
     if not code:
-        raise RestError("BOT_CODE_REQUIRED", "Bot code is required")
+        raise _refused(ask, "BOT_CODE_REQUIRED", "Bot code is required")
     if not name:
-        raise RestError("BOT_PROPERTIES_REQUIRED", "Bot properties are required")
+        raise _refused(ask, "BOT_PROPERTIES_REQUIRED", "Bot properties are required")
     if kind not in TYPES:
-        raise RestError("BOT_INVALID_TYPE", "Invalid bot type")
+        raise _refused(ask, "BOT_INVALID_TYPE", "Invalid bot type")
     if mode not in ("fetch", "webhook"):
-        raise RestError("BOT_INVALID_EVENT_MODE", "Invalid event mode")
+        raise _refused(ask, "BOT_INVALID_EVENT_MODE", "Invalid event mode")
     if mode == "webhook" and is_empty(fields.get("webhookUrl")):
-        raise RestError("BOT_WEBHOOK_URL_REQUIRED", "Webhook URL is required")
+        raise _refused(ask, "BOT_WEBHOOK_URL_REQUIRED", "Webhook URL is required")
     if mode == "webhook" and not _is_address(fields["webhookUrl"]):
-        raise RestError("BOT_INVALID_CALLBACK", "Invalid callback URL")
+        raise _refused(ask, "BOT_INVALID_CALLBACK", "Invalid callback URL")
     bot = _by_code(ask, code)
     if bot is None:
         if len(app_id) > len("custom") + TOKEN_MAX and not ask.identity.app:
-            raise RestError("BOT_REGISTER_FAILED", "Bot registration failed")
+            raise _refused(ask, "BOT_REGISTER_FAILED", "Bot registration failed")
         if len(_of_app(ask, app_id)) >= PER_APP_V2:
-            raise RestError("BOT_LIMIT_EXCEEDED", "Bot limit exceeded")
+            raise _refused(ask, "BOT_LIMIT_EXCEEDED", "Bot limit exceeded")
         open_lines = kind == "openline" or _is_true(fields.get("isSupportOpenline"))
         bot = _add(ask, Bot(_free_id(ask), app_id, code, kind, open_lines), name)
     elif bot.app_id != app_id:
-        raise RestError("BOT_CODE_ALREADY_TAKEN", "Bot code is already taken")
+        raise _refused(ask, "BOT_CODE_ALREADY_TAKEN", "Bot code is already taken")
     return {"bot": _bot(bot), "users": [_user(ask, bot)]}
 
 
@@ -86,12 +101,12 @@ def unregister(ask: Ask) -> bool:
     """Remove a bot of one's own."""
     app_id = _app_id(ask, ask.params.get("botToken"))
     if is_empty(ask.params.get("botId")):
-        raise RestError("BOT_ID_REQUIRED", "Bot ID is required")
+        raise _refused(ask, "BOT_ID_REQUIRED", "Bot ID is required")
     bot = _by_id(ask, ask.params["botId"])
     if bot is None:
-        raise RestError("BOT_NOT_FOUND", "Bot not found")
+        raise _refused(ask, "BOT_NOT_FOUND", "Bot not found")
     if bot.app_id != app_id:
-        raise RestError("BOT_OWNERSHIP_ERROR", "Bot is registered by another application", status=403)
+        raise _refused(ask, "BOT_OWNERSHIP_ERROR", "Bot is registered by another application", status=403)
     return _remove(ask, bot)
 
 
@@ -151,11 +166,17 @@ def list_old(ask: Ask) -> Any:
     )
 
 
+def _refused(ask: Ask, code: str, text: str, *, status: int = 400) -> RestError:
+    """The refusal of a method of ``imbot.v2``, by its own ``code`` or that of the older method."""
+    old = ask.world.switches.bot_codes is BotCodes.OLD
+    return RestError(OLD_CODES.get(code, code) if old else code, text, status=status)
+
+
 def _app_id(ask: Ask, token: Any) -> str:
     if ask.identity.app:
         return ask.identity.app
     if is_empty(token):
-        raise RestError("BOT_TOKEN_NOT_SPECIFIED", "Bot token is not specified")
+        raise _refused(ask, "BOT_TOKEN_NOT_SPECIFIED", "Bot token is not specified")
     return f"custom{to_str(token)}"
 
 

@@ -7,6 +7,7 @@ from ..errors import RestError
 from ..model import Chat, CloseReason
 from ..openlines import Order, ToUser
 from ..php import upper_keys
+from ..switches import AnswerOwned
 from .chats import accessible
 from .destination import chat_id_of, destination_of, operator_wrong
 from .registry import Ask, method
@@ -14,8 +15,12 @@ from .registry import Ask, method
 
 @method("imopenlines.operator.answer", scope="imopenlines")
 def answer(ask: Ask) -> bool:
-    """Accept a chat. Failures come with an empty code."""
-    if not ask.openlines.answer(_own_chat(ask), ask.user, ask.actor):
+    """Accept a chat. Failures come with an empty code. No document tells what becomes of a chat that somebody owns."""
+    chat, switch = _own_chat(ask), ask.world.switches.answer_owned
+    owned = chat.owner not in (0, ask.user)
+    if owned and switch is AnswerOwned.NOTHING:
+        return True
+    if (owned and switch is AnswerOwned.REFUSED) or not ask.openlines.answer(chat, ask.user, ask.actor):
         raise RestError("", "")
     return True
 

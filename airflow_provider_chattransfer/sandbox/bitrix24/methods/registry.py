@@ -18,7 +18,8 @@ PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One invocation of one method. ``params`` are as they came: PHP types, original case."""
+    """One invocation of one method. ``params`` are as they came: PHP types, original case; ``typed`` when they came as
+    JSON, so that a string is one because somebody wrote it so."""
 
     method: str
     params: dict[str, Any]
@@ -26,6 +27,7 @@ class Ask:
     world: World
     openlines: OpenLines
     request: int
+    typed: bool = False
 
     @property
     def user(self) -> int:

@@ -5,17 +5,27 @@ from __future__ import annotations
 
 from ..errors import RestError
 from ..model import Seen, Session
+from ..php import values
 from .registry import Ask
+from .report_filters import invalid
+
+INT_LISTS = ("configIdList", "operatorIdList", "userIdList")
+"""The filters that are documented as ``int[]``."""
 
 
 def check_access(ask: Ask) -> None:
-    """Raise ``RestError`` when the plan has no reports or, if the portal says so, the caller no rights to them."""
+    """Raise ``RestError`` when the plan has no reports or, if the portal says so, the caller no rights to them; also
+    for filters of the wrong type, where the portal is strict about it."""
     switches = ask.world.switches
     if not switches.plan_has_reports:
         text = "Statistics reports are not available on the current tariff plan"
         raise RestError("TARIFF_RESTRICTION", text)
     if switches.reports_denied and not ask.world.users[ask.user].admin:
         raise RestError("ACCESS_DENIED", "Access denied")
+    if ask.typed and not switches.lists_take_strings:
+        listed = (item for name in INT_LISTS for item in values(ask.params.get(name)))
+        if any(isinstance(item, str) for item in listed):
+            raise invalid()
 
 
 def is_visible(ask: Ask, operator: int | None) -> bool:

@@ -103,8 +103,9 @@ def session_row(ask: Ask, session: Session, seen: Seen) -> Row:
     ``kpiFirstAnswer`` is null: the lines have none."""
     world = ask.world
     chat = world.chats[session.chat_id]
-    status = status_of(seen)
-    operator = seen.operator if status != "new" or world.switches.new_session_has_operator else 0
+    status = status_of(seen, answered_from=Status.OPERATOR if world.switches.new_until_written else Status.ANSWER)
+    rings = seen.status < Status.ANSWER and not seen.pinned
+    operator = seen.operator if not rings or world.switches.new_session_has_operator else 0
     known = session.answered_at and session.answered_at <= ask.now - world.switches.reports_lag
     answered = session.answered_at if known else None
     vote_head, comment_head = head_of(ask, session)
@@ -135,13 +136,13 @@ def session_row(ask: Ask, session: Session, seen: Seen) -> Row:
     }
 
 
-def status_of(seen: Seen) -> str:
-    """The word for a status; a pinned session is ``paused``."""
+def status_of(seen: Seen, *, answered_from: Status) -> str:
+    """The word for a status; a pinned session is ``paused``. What is below ``answered_from`` is ``new``."""
     if seen.status >= Status.CLOSE:
         return "spam" if seen.status is Status.SPAM else "closed"
     if seen.pinned:
         return "paused"
-    return "new" if seen.status < Status.ANSWER else "answered"
+    return "new" if seen.status < answered_from else "answered"
 
 
 def _close_reason(session: Session, status: str) -> str | None:
