@@ -11,6 +11,25 @@ PACKAGE = "airflow_provider_chattransfer"
 INTEGRATIONS = ("Bitrix24 Open Lines", "SuperOffice chat")
 
 
+CONFIG: dict[str, Any] = {
+    "chattransfer": {
+        "description": "Settings of the chat transfer provider.",
+        "options": {
+            "record_path": {
+                "description": "A shared folder or a path in an object store under which the records of runs are kept "
+                "that have no report_path. Without it, a record is in Airflow's task state store alone, which Airflow "
+                "has since 3.3, and which a Clear discards from 3.4 on.",
+                "version_added": "0.2.0",
+                "type": "string",
+                "example": "s3://operations/chattransfer",
+                "default": None,
+            }
+        },
+    }
+}
+"""The provider's section of Airflow's configuration."""
+
+
 def get_provider_info() -> dict[str, Any]:
     """The provider, in the form of Airflow's ``provider_info.schema.json``."""
     return {
@@ -31,6 +50,7 @@ def get_provider_info() -> dict[str, Any]:
         "operators": _modules_of_both("operators.transfer", "operators.accept"),
         "sensors": _modules_of_both("sensors.accept_transfer"),
         "triggers": _modules_of_both("triggers.accept_transfer"),
+        "config": CONFIG,
     }
 
 

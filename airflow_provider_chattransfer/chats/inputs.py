@@ -84,7 +84,9 @@ def as_switch(value: object, *, of: str) -> bool:
     if isinstance(value, bool):
         return value
     refuse_template(value, of=of)
-    known = SWITCHES.get(str(value).strip().lower()) if isinstance(value, str | int) else None
+    known = SWITCHES.get(value.strip().lower()) if isinstance(value, str) else None
+    if isinstance(value, int) and value in (0, 1):
+        known = bool(value)
     if known is None:
         raise ValueError(f"{of}: {shown(value)} is not a switch; write true or false")
     return known

@@ -8,16 +8,53 @@ intent stands in it before its chat is sent, and the outcome after its state was
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, Self
 
 from .model import Chat, Json, Outcome, Result, Retry, Target, Transfer, TransferReport
+from .stored import read_stored
 
 PLAN_PIECE = 500
 """Transfers in one entry of the plan: some 40 kB, below the 64 kB that Airflow's task state store takes."""
 
 SETTLED_PIECE = 200
 """Outcomes in one entry, with their reasons."""
+
+
+Planned = tuple[str, str, str | None, bool]
+"""A transfer of the plan: chat, target, source, whether it only rang there."""
+
+Sent = tuple[str, str | None, str | None, bool, str | None, str | None, int | None]
+"""The state that a chat is sent on: chat, owner, who was asked, whether that shows, queue, session, last message."""
+
+Outcomes = tuple[str, str, str | None, bool, Outcome, str | None, Retry]
+"""A transfer, its outcome, the reason, and what a retry may do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOwner:
+    """Whose record it is: one run of a DAG, with these inputs, on this account. The task is known by the journal.
+
+    ``inputs`` is a digest of the typed inputs and of the account; ``run_started_at``, in epoch seconds, is when the
+    DAG run was started. ``run_was_cleared`` tells that something of the run has been cleared since it was made: only
+    then its start may be a later one than the record's.
+    """
+
+    inputs: str
+    platform: str = ""
+    run_started_at: float = 0.0
+    run_was_cleared: bool = False
+
+    def owns(self, recorded: RecordOwner) -> bool:
+        """Whether what is on record under ``recorded`` was done by an earlier try of this run."""
+        same_run = recorded.run_started_at == self.run_started_at or (
+            self.run_was_cleared and recorded.run_started_at < self.run_started_at
+        )
+        return recorded.inputs == self.inputs and same_run
+
+
+class BrokenRecord(ValueError):
+    """An entry of the record is not one that we have written: nothing can be told of what an earlier try has done."""
 
 
 class Journal(Protocol):
@@ -49,6 +86,8 @@ class Ledger:
     """
 
     journal: Journal
+    owner: RecordOwner | None = None
+    recorded_for: RecordOwner | None = None
     plan: list[Transfer] = field(default_factory=list)
     planned_at: float | None = None
     sent: dict[str, Intent] = field(default_factory=dict)
@@ -60,11 +99,19 @@ class Ledger:
     limited_until: float = 0.0
 
     @classmethod
-    def read(cls, journal: Journal) -> Self:
-        """The ledger that ``journal`` keeps, an empty one where it keeps none."""
-        ledger = cls(journal)
-        for entry in journal.entries():
-            ledger._apply(entry)
+    def read(cls, journal: Journal, *, owner: RecordOwner | None = None) -> Self:
+        """The ledger that ``journal`` keeps, an empty one where it keeps none.
+
+        With an ``owner``, one that is somebody else's is begun anew. Raises ``BrokenRecord``.
+        """
+        ledger = cls(journal, owner=owner)
+        for number, entry in enumerate(journal.entries(), start=1):
+            try:
+                ledger._apply(entry)
+            except ValueError as problem:
+                raise BrokenRecord(f"entry {number} of the run's record cannot be read: {problem}") from None
+        if owner and ledger.recorded_for and not owner.owns(ledger.recorded_for):
+            ledger.start_anew()
         return ledger
 
     @property
@@ -74,6 +121,7 @@ class Ledger:
 
     def start_anew(self) -> None:
         """Let what stands here so far count no more."""
+        self.recorded_for = None
         self._write({"anew": True})
 
     def write_plan(self, transfers: Sequence[Transfer], *, now: float) -> None:
@@ -95,7 +143,7 @@ class Ledger:
 
         They are not, unless the journal takes it.
         """
-        entry = {"sent": [_state(chat) for chat in chats], "at": now}
+        entry = self._signed({"sent": [_state(chat) for chat in chats], "at": now})
         self.journal.append(entry)
         self._apply(entry)
 
@@ -143,34 +191,48 @@ class Ledger:
         return Result(transfer, Outcome.FAILED, f"not attempted: {reason}", Retry.SEND)
 
     def _write(self, *entries: Json) -> None:
+        signed = []
         for entry in entries:
-            self._apply(entry)
-        for entry in entries:
+            signed.append(self._signed(entry))
+            self._apply(signed[-1])
+        for entry in signed:
             self.journal.append(entry)
+
+    def _signed(self, entry: Json) -> Json:
+        """The first entry of a record says whose it is."""
+        if self.owner is None or self.recorded_for is not None:
+            return entry
+        return {**entry, "of": asdict(self.owner)}
 
     def _apply(self, entry: Mapping[str, Any]) -> None:
         match entry:
             case {"anew": True}:
                 self.plan, self.planned_at, self.sent, self.results = [], None, {}, {}
-                self.deadline, self.failed_looks, self.finished_by = None, 0, None
+                self.deadline, self.failed_looks, self.finished_by, self.recorded_for = None, 0, None, None
             case {"plan": transfers}:
-                self.plan.extend(map(_read_transfer, transfers))
+                self.plan.extend(map(_read_transfer, read_stored(transfers, list[Planned], of="plan")))
             case {"planned_at": at}:
-                self.planned_at = at
+                self.planned_at = read_stored(at, float, of="planned_at")
             case {"sent": chats, "at": at}:
-                self.sent.update((chat.id, Intent(chat, at)) for chat in map(_read_state, chats))
+                sent_at = read_stored(at, float, of="at")
+                states = map(_read_state, read_stored(chats, list[Sent], of="sent"))
+                self.sent.update((chat.id, Intent(chat, sent_at)) for chat in states)
             case {"settled": settled, "unmoved": unmoved}:
-                self._settle(settled, unmoved)
+                self._settle(
+                    read_stored(settled, list[Outcomes], of="settled"), read_stored(unmoved, list[str], of="unmoved")
+                )
             case {"deadline": deadline}:
-                self.deadline = deadline
+                self.deadline = read_stored(deadline, float, of="deadline")
             case {"failed_looks": number}:
-                self.failed_looks = number
+                self.failed_looks = read_stored(number, int, of="failed_looks")
             case {"finished_by": series}:
-                self.finished_by = series
+                self.finished_by = read_stored(series, int, of="finished_by")
             case _:
-                raise ValueError(f"this is no entry of a run's ledger: {sorted(entry)}")
+                raise ValueError("it is none that we write")
+        if "of" in entry:
+            self.recorded_for = read_stored(entry["of"], RecordOwner, of="of")
 
-    def _settle(self, settled: Sequence[Any], unmoved: Sequence[str]) -> None:
+    def _settle(self, settled: Sequence[Outcomes], unmoved: Sequence[str]) -> None:
         for chat_id in unmoved:
             self.sent.pop(chat_id, None)
         for entry in settled:
@@ -195,7 +257,7 @@ def _transfer(transfer: Transfer) -> list[Any]:
     return [transfer.chat_id, str(transfer.target), source, transfer.offered]
 
 
-def _read_transfer(value: Sequence[Any]) -> Transfer:
+def _read_transfer(value: Planned) -> Transfer:
     chat_id, target, source, offered = value
     return Transfer(
         chat_id=chat_id,
@@ -209,16 +271,16 @@ def _settled(result: Result) -> list[Any]:
     return [*_transfer(result.transfer), result.outcome.value, result.reason, result.retry.value]
 
 
-def _read_settled(value: Sequence[Any]) -> Result:
-    *transfer, outcome, reason, retry = value
-    return Result(_read_transfer(transfer), Outcome(outcome), reason, Retry(retry))
+def _read_settled(value: Outcomes) -> Result:
+    chat_id, target, source, offered, outcome, reason, retry = value
+    return Result(_read_transfer((chat_id, target, source, offered)), outcome, reason, retry)
 
 
 def _state(chat: Chat) -> list[Any]:
     return [chat.id, chat.owner, chat.offered_to, chat.shows_offers, chat.queue, chat.session, chat.trace]
 
 
-def _read_state(value: Sequence[Any]) -> Chat:
+def _read_state(value: Sent) -> Chat:
     chat_id, owner, offered_to, shows_offers, queue, session, trace = value
     return Chat(
         id=chat_id,

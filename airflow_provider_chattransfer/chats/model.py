@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
 from .inputs import LONGEST_NAME, as_id, as_name, refuse_template, shown
+from .stored import read_stored
 
 Json = dict[str, Any]
 
@@ -196,7 +197,8 @@ class Result:
         transfer = Transfer(
             chat_id=as_id(value.get("chat_id"), of="chat_id"), target=Target.parse(value.get("to")), source=source
         )
-        return cls(transfer=transfer, outcome=Outcome(value["outcome"]), reason=value.get("reason"))
+        outcome = read_stored(value.get("outcome"), Outcome, of="outcome")
+        return cls(transfer=transfer, outcome=outcome, reason=read_stored(value.get("reason"), str | None, of="reason"))
 
     def now(self, outcome: Outcome, reason: str | None = None, retry: Retry = Retry.NOTHING) -> Self:
         """The same transfer with another outcome."""
@@ -251,19 +253,19 @@ class TransferReport:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Read a report back; raises ``ValueError`` for what is not one."""
+        """Read a report back; raises ``ValueError`` that names the member for what is not one."""
         try:
             return cls(
-                platform=value["platform"],
-                conn_id=value["conn_id"],
-                dry_run=value["dry_run"],
-                results=tuple(Result.from_json(entry) for entry in value["transfers"]),
-                report_path=value["report_path"],
-                started_at=datetime.fromisoformat(value["started_at"]),
-                finished_at=datetime.fromisoformat(value["finished_at"]),
+                platform=read_stored(value.get("platform"), str, of="platform"),
+                conn_id=read_stored(value.get("conn_id"), str, of="conn_id"),
+                dry_run=read_stored(value.get("dry_run"), bool, of="dry_run"),
+                results=tuple(_read_results(value.get("transfers"))),
+                report_path=read_stored(value.get("report_path"), str | None, of="report_path"),
+                started_at=read_stored(value.get("started_at"), datetime, of="started_at"),
+                finished_at=read_stored(value.get("finished_at"), datetime, of="finished_at"),
             )
-        except (KeyError, TypeError) as problem:
-            raise ValueError(f"this is not a transfer report: {problem!r} is missing or wrong") from problem
+        except ValueError as problem:
+            raise ValueError(f"this is not a transfer report: {problem}") from None
 
     def __str__(self) -> str:
         """One line of counts for a log."""
@@ -271,35 +273,9 @@ class TransferReport:
         return f"chats: {counted or 'none'}"
 
 
-def transfers_from_json(entries: Iterable[Mapping[str, Any]]) -> list[Transfer]:
-    """Read ``[{"chat_id": 112, "to": "agent:12"}, …]``, each chat once and in the order given.
-
-    The same chat twice with the same target is one transfer. Raises ``ValueError`` for an entry that is
-    not a transfer, and for one chat with two targets.
-    """
-    wanted: dict[str, Transfer] = {}
-    for position, entry in enumerate(entries):
-        of = f"transfers[{position}]"
-        if not isinstance(entry, Mapping) or not {"chat_id", "to"} <= set(entry):
-            raise ValueError(f"{of}: {entry!r} is not a transfer; write {{'chat_id': 112, 'to': 'agent:12'}}")
-        if unknown := set(entry) - {"chat_id", "to", "from", "outcome", "reason"}:
-            raise ValueError(f"{of}: unknown keys {sorted(unknown)}")
-        transfer = Transfer(
-            chat_id=as_id(entry["chat_id"], of=f"{of}: chat_id"), target=Target.parse(entry["to"], of=f"{of}: to")
-        )
-        earlier = wanted.setdefault(transfer.chat_id, transfer)
-        if earlier.target != transfer.target:
-            raise ValueError(
-                f"{of}: chat {transfer.chat_id} is to go to {transfer.target}, and to {earlier.target} in another entry"
-            )
-    return list(wanted.values())
-
-
-def ids(values: object, *, of: str) -> list[str]:
-    """Read a list of ids, each once and in the order given; raises ``ValueError`` for an empty or wrong one."""
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-        raise ValueError(f"{of}: {values!r} is not a list of ids; write ['7', '8']")
-    read = list(dict.fromkeys(as_id(value, of=of) for value in values))
-    if not read:
-        raise ValueError(f"{of}: the list is empty")
-    return read
+def _read_results(entries: object) -> Iterator[Result]:
+    for position, entry in enumerate(read_stored(entries, list[dict[str, Any]], of="transfers")):
+        try:
+            yield Result.from_json(entry)
+        except ValueError as problem:
+            raise ValueError(f"transfers[{position}]: {problem}") from None

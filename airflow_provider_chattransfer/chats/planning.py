@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 
+from .inputs import refuse_template, shown
 from .model import Chat, Target, Transfer
 
 
@@ -25,10 +26,11 @@ class Strategy(StrEnum):
     @classmethod
     def parse(cls, text: object) -> Strategy:
         """Read a strategy as a user writes it; raises ``ValueError`` for one that there is not."""
+        refuse_template(text, of="strategy")
         try:
-            return cls(str(text))
+            return cls(text.strip().lower() if isinstance(text, str) else "")
         except ValueError:
-            raise ValueError(f"strategy: {text!r} is none of {', '.join(cls)}") from None
+            raise ValueError(f"strategy: {shown(text)} is none of {', '.join(cls)}") from None
 
 
 def plan_transfers(

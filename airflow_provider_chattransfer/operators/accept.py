@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from ..chats.inputs import as_id
 from ..chats.model import Chat, Result, Target, Transfer, TransferReport
 from ..chats.run import take_over
-from .journal import ledger_of
-from .reporting import hand_in, pushed_if_not_written
+from ..chats.spellings import as_chat
+from .journal import record_of
+from .options import as_conn_id
+from .reporting import hand_in, report_left_behind
 from .retrying import retry_by_cause, without_vain_retries
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
     from ..chats.ledger import Ledger
     from ..platforms.base import ChatPlatform
@@ -31,13 +32,13 @@ class AcceptTransferOperator(BaseOperator):
     connection's user (``imopenlines.operator.answer``).
 
     :param conn_id: a connection of type ``bitrix24`` or ``superoffice`` (templated).
-    :param chat_id: the chat's number (templated).
+    :param chat_id: the chat: its number, ``chat112``, or on Bitrix24 ``crm:deal:42`` or ``session:332`` (templated).
     """
 
     template_fields: Sequence[str] = ("conn_id", "chat_id")
     ui_color = "#d9ead3"
 
-    def __init__(self, *, conn_id: str, chat_id: int | str, **kwargs: Any) -> None:
+    def __init__(self, *, conn_id: str | XComArg, chat_id: int | str | XComArg, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         retry_by_cause(self)
         self.conn_id = conn_id
@@ -47,28 +48,27 @@ class AcceptTransferOperator(BaseOperator):
     @without_vain_retries
     def execute(self, context: Context) -> dict[str, Any]:
         """Accept, and return a report of one chat; raises ``ChatsNotTransferred`` when it was not accepted, and
-        ``NotWritten`` when its record cannot be kept."""
+        ``NotWritten`` when its record cannot be kept. Whatever it is, the report is left behind once there is a plan.
+        """
         from ..hooks.base import open_platform
         from ..platforms.driving import carry_out
 
-        chat_id = as_id(self.chat_id, of="chat_id")
-        ledger = ledger_of(context, inputs={"conn_id": self.conn_id, "chat_id": chat_id})
-        with open_platform(self.conn_id) as platform:
-
-            def known() -> TransferReport:
-                return self._report(platform, ledger, ledger.open_results("the record could not be written"))
-
-            with pushed_if_not_written(context, known):
+        conn_id, chat = as_conn_id(self.conn_id), as_chat(self.chat_id, of="chat_id")
+        with open_platform(conn_id) as platform:
+            ledger = record_of(context, inputs={"accept": chat}, platform=platform)
+            with report_left_behind(context) as so_far:
+                so_far.tell = lambda reason: (
+                    self._report(platform, ledger, ledger.open_results(reason)) if ledger.has_plan else None
+                )
                 if not ledger.has_plan:
                     platform.check_may_send()
-                    transfer = Transfer(chat_id=chat_id, target=_receiver(platform, chat_id))
-                    ledger.write_plan([transfer], now=datetime.now(UTC).timestamp())
+                    ledger.write_plan([_transfer(platform, chat)], now=datetime.now(UTC).timestamp())
                 (transfer,) = ledger.plan
                 steps = take_over(transfer, ledger=ledger)
                 results = carry_out(steps, platform, ledger=ledger, interrupted=lambda: self._killed)
-            report = self._report(platform, ledger, results)
-        self.log.info("%s", report)
-        return hand_in(context, report, ledger=ledger)
+                report = self._report(platform, ledger, results)
+                so_far.tell = lambda reason: report
+                return hand_in(context, report, ledger=ledger)
 
     def on_kill(self) -> None:
         """Accept nothing more."""
@@ -77,11 +77,17 @@ class AcceptTransferOperator(BaseOperator):
     def _report(self, platform: ChatPlatform, ledger: Ledger, results: Sequence[Result]) -> TransferReport:
         return TransferReport(
             platform=platform.name,
-            conn_id=self.conn_id,
+            conn_id=as_conn_id(self.conn_id),
             results=tuple(results),
             started_at=datetime.fromtimestamp(ledger.planned_at or 0.0, UTC),
             finished_at=datetime.now(UTC),
         )
+
+
+def _transfer(platform: ChatPlatform, reference: str) -> Transfer:
+    """The acceptance as a transfer to the one who accepts; raises ``ValueError`` for a chat that is not there."""
+    chat_id = platform.resolve_chats([reference])[reference]
+    return Transfer(chat_id=chat_id, target=_receiver(platform, chat_id))
 
 
 def _receiver(platform: ChatPlatform, chat_id: str) -> Target:

@@ -1,45 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a run's ledger is kept: Airflow's task state store, or files beside the report."""
+"""Where a run's record is kept: files beside the report or under a path of the provider's, or the task state store."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from ..chats.ledger import Journal, Ledger, Unkept
+from airflow.providers.common.compat.sdk import conf
+
+from ..chats.ledger import BrokenRecord, Journal, Ledger, RecordOwner, Unkept
 from ..chats.model import Json
 from ..platforms.errors import TransferError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from ..platforms.base import ChatPlatform
 
-def ledger_of(context: Context, *, inputs: Json, report_path: str | None = None) -> Ledger:
-    """What earlier tries of this task, with the same ``inputs``, put on record.
+log = logging.getLogger(__name__)
 
-    A task that was cleared after it had succeeded starts anew: the number of its tries has grown by then.
-    """
-    ledger = Ledger.read(journal_of(context, inputs=inputs, report_path=report_path))
-    if ledger.finished_by not in (None, context["ti"].max_tries):
-        ledger.start_anew()
-    return ledger
-
-
-def journal_of(context: Context, *, inputs: Json, report_path: str | None) -> Journal:
-    """The journal of this task's run, the same one for every try with the same ``inputs``.
-
-    With a ``report_path`` it lies beside the report; otherwise it is in the task state store, which Airflow has
-    since 3.3. Without either, nothing is kept.
-    """
-    store = context.get("task_state_store")
-    if report_path:
-        return FileJournal(report_path, name=_digest([inputs, *_identity(context)]))
-    return Unkept() if store is None else StateStoreJournal(store, name=_digest(inputs))
+KEY = "transfer record"
+"""How the entries are called in the task state store: ``transfer record 1``, ``transfer record 2`` and so on."""
 
 
 class NotWritten(TransferError):
@@ -52,6 +40,134 @@ class NotWritten(TransferError):
             f"{what} could not be written ({type(cause).__name__}), so nothing more was sent. Every chat is accounted "
             f"for in the report, in the XCom return_value. {self.a_retry[0].upper()}{self.a_retry[1:]}"
         )
+
+
+class NotKept(TransferError):
+    """The record cannot be kept where it is to be, so that nothing was sent."""
+
+    a_retry = "a retry goes on when the record can be kept"
+
+    def __init__(self, where: str, cause: BaseException) -> None:
+        super().__init__(
+            f"the record of this run cannot be kept in {where[:150]} ({type(cause).__name__}), so nothing was sent; "
+            "check the task's report_path, or record_path under [chattransfer] in Airflow's configuration"
+        )
+
+
+class NotReadable(TransferError):
+    """What an earlier try has put on record cannot be read; nothing was sent after that."""
+
+    permanent = True
+    a_retry = "a retry would not be able to read it either; look at the record, delete it to start anew"
+
+    def __init__(self, where: str, problem: str) -> None:
+        super().__init__(
+            f"{problem}. Nothing was sent: what an earlier try of this task has sent cannot be told. Look at {where}, "
+            "delete it to start anew, then clear the task"
+        )
+
+
+class TakenOver(RuntimeError):
+    """Another try of the same task has taken its record over, so this one does nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskIdentity:
+    """Which task this is, whatever the try, and in which of the runs that had its name."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    run_started_at: float
+    run_was_cleared: bool
+
+    @classmethod
+    def of(cls, context: Context) -> TaskIdentity:
+        """A run that is deleted and made again for its date has the same name, and another start. Airflow changes the
+        start of a run only when a finished one is cleared."""
+        ti, run = context["ti"], context.get("dag_run")
+        started = getattr(run, "start_date", None) or getattr(run, "run_after", None)
+        return cls(
+            dag_id=str(getattr(ti, "dag_id", "")),
+            run_id=str(getattr(ti, "run_id", "")),
+            task_id=str(getattr(ti, "task_id", "")),
+            map_index=int(getattr(ti, "map_index", -1)),
+            run_started_at=started.timestamp() if started else 0.0,
+            run_was_cleared=bool(getattr(run, "clear_number", 0)),
+        )
+
+    @property
+    def name(self) -> str:
+        """A name for a folder, the same for all runs of one name."""
+        digest = _digest([self.dag_id, self.run_id, self.task_id, self.map_index])
+        return f"{self.dag_id}.{self.task_id}.{digest}"
+
+
+def record_of(context: Context, *, inputs: Json, platform: ChatPlatform, report_path: str | None = None) -> Ledger:
+    """What earlier tries of this task, with the same typed ``inputs`` and on the same account, put on record.
+
+    What stands there of another run, of other inputs or of another account counts no more. Neither does the record of
+    a task that was cleared after it had succeeded: the number of its tries has grown by then. Raises ``NotReadable``
+    and ``NotWritten``.
+    """
+    identity = TaskIdentity.of(context)
+    owner = RecordOwner(
+        inputs=_digest([inputs, platform.name, platform.account, platform.actor]),
+        platform=platform.name,
+        run_started_at=identity.run_started_at,
+        run_was_cleared=identity.run_was_cleared,
+    )
+    journal = journal_of(context, report_path=report_path)
+    try:
+        ledger = _read(journal, owner=owner)
+        if ledger.finished_by not in (None, context["ti"].max_tries):
+            ledger.start_anew()
+    except NotWritten as error:
+        raise NotKept(str(journal), error.__cause__ or error) from None
+    return ledger
+
+
+def record_on_file(context: Context, *, report_path: str | None = None) -> Ledger:
+    """The record of this try, which has read and checked it before it was deferred."""
+    return _read(journal_of(context, report_path=report_path), owner=None)
+
+
+def warn_of_volatile_record(context: Context, *, report_path: str | None) -> None:
+    """Say once for each run what a retry or a Clear will not know, and where a record would outlast it."""
+    if report_path or _record_path():
+        return
+    advice = "to keep one, set [chattransfer] record_path, or give the task a report_path"
+    if context.get("task_state_store") is None:
+        log.warning("No record of this run is kept: a retry goes by the state of the chats alone; %s", advice)
+    else:
+        log.warning("The record of this run lasts until a Clear, which discards it from Airflow 3.4 on; %s", advice)
+
+
+def _read(journal: Journal, *, owner: RecordOwner | None) -> Ledger:
+    try:
+        return Ledger.read(journal, owner=owner)
+    except BrokenRecord as problem:
+        raise NotReadable(str(journal), str(problem)) from None
+
+
+def journal_of(context: Context, *, report_path: str | None) -> Journal:
+    """The journal of this task's run, the same one for every try.
+
+    With a ``report_path`` it lies beside the report; else under ``[chattransfer] record_path``, where that is set; else
+    it is in the task state store, which Airflow has since 3.3. Without any, nothing is kept.
+    """
+    identity = TaskIdentity.of(context)
+    if report_path:
+        return FileJournal.of_task(f"{report_path}.ledger", identity)
+    if path := _record_path():
+        return FileJournal.of_task(path, identity)
+    store = context.get("task_state_store")
+    return Unkept() if store is None else StateStoreJournal(store)
+
+
+def _record_path() -> str | None:
+    return conf.get("chattransfer", "record_path", fallback=None) or None
 
 
 class _NumberedJournal(ABC):
@@ -74,6 +190,8 @@ class _NumberedJournal(ABC):
             if entry is None:
                 self._length = number - 1
                 return
+            if not isinstance(entry, dict):
+                raise BrokenRecord(f"entry {number} of the run's record is no entry")
             yield entry
 
     def append(self, entry: Json) -> None:
@@ -93,51 +211,82 @@ class _NumberedJournal(ABC):
 class StateStoreJournal(_NumberedJournal):
     """Entries as values of the task state store, which a task's tries share; its key holds no number of a try."""
 
-    def __init__(self, store: Any, *, name: str) -> None:
+    def __init__(self, store: Any) -> None:
         super().__init__()
         self._store = store
-        self._name = name
+
+    def __str__(self) -> str:
+        return "the task's state (Storage)"
 
     def _read(self, number: int) -> Json | None:
-        entry: Json | None = self._store.get(self._key(number))
+        entry: Json | None = self._store.get(f"{KEY} {number}")
         return entry
 
     def _write(self, number: int, entry: Json) -> None:
-        self._store.set(self._key(number), entry)
-
-    def _key(self, number: int) -> str:
-        return f"chats {self._name} {number:06d}"
-
-
-class TakenOver(RuntimeError):
-    """Another try of the same task has taken its record over, so this one does nothing more."""
+        self._store.set(f"{KEY} {number}", entry)
 
 
 class FileJournal(_NumberedJournal):
-    """Entries as files of one line in a folder beside the report: an object store has no appending.
+    """Entries as files of one line in a folder: an object store has no appending.
 
     It belongs to whoever read it last. A task may outlive the worker that watched over it, and is still at work when
     Airflow starts the next try; what it would add now, that try has not read. (Of the task state store, Airflow itself
     lets only the present try write.)
     """
 
-    def __init__(self, report_path: str, *, name: str) -> None:
+    def __init__(self, folder: str) -> None:
         from airflow.sdk import ObjectStoragePath
 
         super().__init__()
-        self._folder = ObjectStoragePath(f"{report_path}.ledger") / name
+        self._folder = ObjectStoragePath(folder)
         self._owner = self._folder / "owner"
         self._me = secrets.token_hex(8)
 
+    @classmethod
+    def of_task(cls, base: str, identity: TaskIdentity) -> FileJournal:
+        """The journal below ``base`` of a task's run.
+
+        Its folder is named by when the run was started, so that another Airflow that has the same path, or a run that
+        was made again, has another. A run that was cleared goes on in the newest folder from before.
+        """
+        from airflow.sdk import ObjectStoragePath
+
+        started_at = int(identity.run_started_at * 1e6)
+        folders = ObjectStoragePath(base)
+        try:
+            if identity.run_was_cleared and not (folders / f"{identity.name}.{started_at}").exists():
+                began = [_began(folder.name) for folder in folders.glob(f"{identity.name}.*")]
+                started_at = max((each for each in began if each < started_at), default=started_at)
+        except Exception as cause:
+            raise NotKept(base, cause) from cause
+        return cls(str(folders / f"{identity.name}.{started_at}"))
+
+    def __str__(self) -> str:
+        return str(self._folder)
+
     def entries(self) -> Iterator[Json]:
         """All whole entries. A last one that was cut off in the middle was never acted upon."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._owner.write_text(self._me)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._owner.write_text(self._me)
+        except Exception as cause:
+            raise NotKept(str(self._folder), cause) from cause
         yield from super().entries()
 
     def _read(self, number: int) -> Json | None:
         file = self._file(number)
-        return _whole(file.read_text()) if file.exists() else None
+        try:
+            if not file.exists():
+                return None
+            if not file.is_file():
+                raise BrokenRecord(f"entry {number} of the run's record is no file")
+            return _whole(file.read_text())
+        except BrokenRecord:
+            raise
+        except (ValueError, RecursionError):
+            raise BrokenRecord(f"entry {number} of the run's record is no JSON") from None
+        except OSError as cause:
+            raise BrokenRecord(f"entry {number} of the run's record cannot be read ({type(cause).__name__})") from None
 
     def _write(self, number: int, entry: Json) -> None:
         """Raises ``TakenOver``."""
@@ -150,14 +299,15 @@ class FileJournal(_NumberedJournal):
 
 
 def _whole(text: str) -> Json | None:
-    return json.loads(text) if text.endswith("\n") else None
+    entry: Json | None = json.loads(text) if text.endswith("\n") else None
+    return entry
 
 
-def _identity(context: Context) -> list[Any]:
-    """Which task this is, whatever the try: other runs may write to the same report path."""
-    ti = context["ti"]
-    return [ti.dag_id, ti.run_id, ti.task_id, ti.map_index]
+def _began(folder: str) -> int:
+    """When the run of a folder was started, in microseconds since the epoch; -1 for a folder that is none of ours."""
+    digits = folder.rpartition(".")[2]
+    return int(digits) if digits.isascii() and digits.isdigit() else -1
 
 
 def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

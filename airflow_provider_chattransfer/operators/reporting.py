@@ -10,9 +10,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, TaskDeferred
+from airflow.sdk.exceptions import AirflowRescheduleException
+
 from ..chats.model import Outcome, Result, Retry, TransferReport
 from ..platforms.errors import TransferError
-from .journal import NotWritten
+from .journal import NotWritten, TakenOver
+from .summary import grouped, log_summary
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -20,9 +24,6 @@ if TYPE_CHECKING:
     from ..chats.ledger import Ledger
 
 log = logging.getLogger(__name__)
-
-NAMED = 5
-"""How many chats an error names."""
 
 SENDS_NOTHING = "a retry would change nothing: what failed was moved and did not stay, or is closed"
 STOPS_AGAIN = "a retry would be stopped by the same cause; put it right, then clear the task: it goes on from here"
@@ -55,76 +56,107 @@ class WaitBrokenOff(TransferError):
         super().__init__(f"the wait for acceptance broke off: {cause}. {left}. {_sentence(self.a_retry)}")
 
 
+class ReportSoFar:
+    """What a task can tell of its chats at any moment; ``tell`` is given a reason for those that are still open.
+
+    ``None`` before anything is on record.
+    """
+
+    def __init__(self) -> None:
+        self.tell: Callable[[str], TransferReport | None] = lambda reason: None
+
+
+@contextmanager
+def report_left_behind(context: Context) -> Iterator[ReportSoFar]:
+    """Leave the report of what is known when the block ends with an error of any kind, and raise the error.
+
+    A task that is deferred or rescheduled has not ended; one whose record another try has taken over tells nothing.
+    """
+    so_far = ReportSoFar()
+    try:
+        yield so_far
+    except (TaskDeferred, AirflowRescheduleException, TakenOver):
+        raise
+    except BaseException as error:
+        try:
+            report = so_far.tell(_why_it_ended(error))
+        except Exception as trouble:
+            log.error("What became of the chats cannot be told: %s", type(trouble).__name__)
+        else:
+            if report is not None:
+                leave(context, report)
+        raise
+
+
+def leave(context: Context, report: TransferReport) -> None:
+    """Write the report to its path, and push it where the result of a task is found; what cannot be done is logged."""
+    try:
+        _write(report)
+    except NotWritten as error:
+        log.error("%s", error)
+    try:
+        context["ti"].xcom_push(key="return_value", value=report.to_json())
+    except Exception as error:
+        log.error("The report could not be pushed as return_value: %s", type(error).__name__)
+
+
 def hand_in(
     context: Context, report: TransferReport, *, ledger: Ledger, max_failed_ratio: float = 1.0
 ) -> dict[str, Any]:
     """Write the report to its path, note in ``ledger`` that the task is done, and return the report as its result.
 
     Raises ``ChatsNotTransferred`` when a greater share than ``max_failed_ratio`` failed, or all of them, and
-    ``NotWritten``; the report has been pushed under ``return_value`` by then.
+    ``NotWritten``; ``report_left_behind`` has to be around it.
     """
-    value = report.to_json()
-    with pushed_if_not_written(context, lambda: report):
-        _write(report)
-        failed = report.counts[Outcome.FAILED]
-        if failed and (report.failed_ratio > max_failed_ratio or failed == len(report.results)):
-            push(context, report)
-            raise _not_transferred(report, ledger)
-        ledger.write_finished(series=context["ti"].max_tries)
-    return value
+    log_summary(report)
+    _write(report)
+    failed = report.counts[Outcome.FAILED]
+    if failed and (report.failed_ratio > max_failed_ratio or failed == len(report.results)):
+        raise _not_transferred(report, ledger)
+    ledger.write_finished(series=context["ti"].max_tries)
+    return report.to_json()
 
 
-def waited_for(context: Context, event: Any, *, ledger: Ledger) -> TransferReport:
+def waited_for(event: Any, *, ledger: Ledger, so_far: ReportSoFar) -> TransferReport:
     """The report of a wait in the triggerer, from its event alone; what was settled goes into ``ledger``.
 
-    Raises ``WaitBrokenOff`` when the wait could not go on and ``NotWritten``, the report pushed by then, and
-    ``ValueError`` for what is no event of the trigger.
+    Raises ``WaitBrokenOff`` when the wait could not go on, ``AirflowTaskTimeout`` when the task's ``execution_timeout``
+    ended it, ``NotWritten``, and ``ValueError`` for what is no event of the trigger.
     """
     from ..triggers.accept_transfer import WaitEnded
 
     ended = WaitEnded.from_event(event)
-    log.info("%s", ended.report)
-    with pushed_if_not_written(context, lambda: ended.report):
-        ledger.write_waited_for(ended.report.results)
+    so_far.tell = lambda reason: ended.report
+    ledger.write_waited_for(ended.report.results)
     if ended.error:
-        push(context, ended.report)
         raise WaitBrokenOff(
             ended.error,
             open_chats=len(ended.report.waiting),
             permanent=ended.permanent,
             retry_after=ended.retry_after,
         )
+    if ended.out_of_time:
+        raise AirflowTaskTimeout(
+            f"{len(ended.report.waiting)} transfers were not accepted before the task ran out of its "
+            "execution_timeout; the report is in the XCom return_value"
+        )
     return ledger.with_retries(ended.report)
 
 
-def push(context: Context, report: TransferReport) -> None:
-    """Push the report where the result of a task is found, for a task that is about to fail."""
-    context["ti"].xcom_push(key="return_value", value=report.to_json())
-
-
-@contextmanager
-def pushed_if_not_written(context: Context, report: Callable[[], TransferReport]) -> Iterator[None]:
-    """Push what is known when the record, or the report's file, cannot be written: no later try may come to tell."""
-    try:
-        yield
-    except NotWritten:
-        push(context, report())
-        raise
-
-
-def report_file(path: str) -> Any:
-    """The object store or local path at which a report is written; its folder is made."""
-    from airflow.sdk import ObjectStoragePath
-
-    file = ObjectStoragePath(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return file
+def _why_it_ended(error: BaseException) -> str:
+    if isinstance(error, AirflowTaskTimeout):
+        return "the task ran out of time"
+    if isinstance(error, NotWritten):
+        return "the record could not be written"
+    return f"the task ended early: {type(error).__name__}"
 
 
 def _write(report: TransferReport) -> None:
     if report.report_path:
+        from airflow.sdk import ObjectStoragePath
+
         try:
-            report_file(report.report_path).write_text(json.dumps(report.to_json(), indent=1))
+            ObjectStoragePath(report.report_path).write_text(json.dumps(report.to_json(), indent=1))
         except Exception as cause:
             raise NotWritten("the report", cause) from cause
 
@@ -137,16 +169,11 @@ def _not_transferred(report: TransferReport, ledger: Ledger) -> ChatsNotTransfer
     if not unsettled or ledger.stopped_for_good:
         a_retry = STOPS_AGAIN if unsettled else SENDS_NOTHING
     return ChatsNotTransferred(
-        f"{len(failed)} of {len(report.results)} chats were not moved. {_named(failed)}",
+        f"{len(failed)} of {len(report.results)} chats were not moved: {grouped(failed)}",
         a_retry=a_retry,
         permanent=ledger.stopped_for_good or not unsettled,
         retry_after=limited_for or None,
     )
-
-
-def _named(failed: Sequence[Result]) -> str:
-    named = "; ".join(f"chat {result.transfer.chat_id}: {result.reason}" for result in failed[:NAMED])
-    return named + (f"; and {len(failed) - NAMED} more" if len(failed) > NAMED else "")
 
 
 def _goes_on(unsettled: Sequence[Result], *, limited_for: float) -> str:

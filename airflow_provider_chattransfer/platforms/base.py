@@ -65,6 +65,10 @@ class ChatPlatform(ABC):
         """
 
     @abstractmethod
+    def check_source(self, source: Target) -> None:
+        """Raise ``ValueError`` for a source from which this service cannot take chats. No request is made."""
+
+    @abstractmethod
     def find_agents_chats(self, agents: Sequence[str]) -> list[Chat]:
         """The open chats that ``agents`` have, or that ring at them, by id."""
 

@@ -14,17 +14,18 @@ from airflow.providers.common.compat.sdk import (
     AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
-    conf,
 )
 
 from ..chats.ledger import Ledger
-from ..chats.model import Outcome, Result, TransferReport, transfers_from_json
+from ..chats.model import TransferReport
 from ..chats.waiting import AcceptancePoller
-from ..operators.journal import ledger_of
-from ..operators.reporting import WaitBrokenOff, hand_in, push, pushed_if_not_written, waited_for
+from ..operators.deferral import ExecutionTimeout
+from ..operators.journal import record_of, record_on_file
+from ..operators.options import DEFERRABLE, WaitOptions, as_conn_id
+from ..operators.reporting import ReportSoFar, WaitBrokenOff, hand_in, leave, report_left_behind, waited_for
 from ..operators.retrying import retry_by_cause, without_vain_retries
-from ..operators.transfer import check_wait
 from ..platforms.errors import PlatformError
+from .awaited import AwaitedTransfers
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
@@ -40,28 +41,30 @@ class AcceptTransferSensor(BaseSensorOperator):
     report has been pushed then, too. Works in the modes ``poke`` and ``reschedule``, and deferrable.
 
     :param conn_id: a connection of type ``bitrix24`` or ``superoffice`` (templated).
-    :param transfers: the report of a task that moved chats, or ``[{"chat_id": 112, "to": "agent:12"}, …]``
-        (templated).
-    :param accept_within: how long the receivers have, from the sensor's start. ``None``: until ``timeout``.
-    :param poll_interval: seconds between two looks.
-    :param deferrable: wait in the triggerer, without a worker.
+    :param transfers: the report of a task that moved chats, a list of such reports (of mapped tasks), or rows,
+        ``[{"chat_id": 112, "to": "agent:12"}, …]``. Rows whose ``outcome`` is another than ``requested`` stay as they
+        are; nothing to wait for is an empty success (templated).
+    :param accept_within: how long the receivers have, from the sensor's start; a ``timedelta``, seconds, or text such
+        as ``PT15M``. ``None``: until ``timeout`` (templated).
+    :param poll_interval: seconds between two looks (templated).
+    :param deferrable: wait in the triggerer, without a worker (templated).
     """
 
-    template_fields: Sequence[str] = ("conn_id", "transfers")
+    template_fields: Sequence[str] = ("conn_id", "transfers", "accept_within", "poll_interval", "deferrable")
     template_fields_renderers: ClassVar[dict[str, str]] = {"transfers": "json"}
     ui_color = "#d9ead3"
 
     def __init__(
         self,
         *,
-        conn_id: str,
-        transfers: Mapping[str, Any] | Sequence[Mapping[str, Any]] | XComArg,
-        accept_within: timedelta | None = None,
-        poll_interval: float = 15.0,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        conn_id: str | XComArg,
+        transfers: Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | XComArg,
+        accept_within: timedelta | float | str | XComArg | None = None,
+        poll_interval: float | str | timedelta | XComArg = 15.0,
+        deferrable: bool | str | XComArg = DEFERRABLE,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("poke_interval", poll_interval)
+        self._paced_by_poll_interval = "poke_interval" not in kwargs
         super().__init__(**kwargs)
         retry_by_cause(self)
         self.conn_id = conn_id
@@ -78,109 +81,139 @@ class AcceptTransferSensor(BaseSensorOperator):
 
         Raises ``ValueError`` for bad input, ``AirflowSensorTimeout`` when ``timeout`` is over, a ``PlatformError``
         when no look can succeed any more, and ``ChatsNotTransferred`` when all chats failed. But for bad input,
-        the report has been pushed under ``return_value`` by then.
+        the report is left behind whatever ends the sensor.
         """
-        check_wait(self.accept_within, self.poll_interval)
-        ledger = self._ledger_of(context)
-        poller = self._make_poller(context, ledger)
+        options, awaited = WaitOptions.read(self), AwaitedTransfers.read(self.transfers)
+        if self._paced_by_poll_interval:
+            self.poke_interval = options.poll_interval
         try:
-            with pushed_if_not_written(context, lambda: poller.report):
-                if self.deferrable:
-                    self._execute_deferred(context)
-                else:
-                    super().execute(context)
-        except (AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout, PlatformError) as ended:
-            push(context, poller.report)
-            ledger.write_failed_looks(0)
-            self._skip_instead_of(ended)
-            raise
+            poller = self._make_poller(context, options, awaited)
+            ledger = self._record
+            with report_left_behind(context) as so_far:
+                so_far.tell = lambda reason: poller.report
+                try:
+                    if options.deferrable:
+                        self._execute_deferred(context, options)
+                    else:
+                        super().execute(context)
+                except (AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout, PlatformError) as ended:
+                    ledger.write_failed_looks(0)
+                    self._skip_instead_of(ended)
+                    raise
+                return hand_in(context, poller.report, ledger=ledger)
         finally:
             self._close()
-        return hand_in(context, poller.report, ledger=ledger)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
         from ..platforms.driving import look
 
-        ledger = self._ledger or self._ledger_of(context)
-        poller = self._poller or self._make_poller(context, ledger)
+        poller = self._poller
+        if poller is None:
+            poller = self._make_poller(context, WaitOptions.read(self), AwaitedTransfers.read(self.transfers))
         verdict = look(poller, self._platform, silent_fail=self.silent_fail)
-        ledger.write_waited_for(poller.settled)
+        self._record.write_waited_for(poller.settled)
         if self.reschedule:
-            ledger.write_failed_looks(poller.failed_looks)
+            self._record.write_failed_looks(poller.failed_looks)
         return PokeReturnValue(is_done=verdict.done)
 
     @without_vain_retries
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after the wait in the triggerer; a wait that broke off obeys ``never_fail`` as a look does."""
+        """Go on after the wait in the triggerer; a wait that broke off obeys ``never_fail`` as a look does.
+
+        When the trigger failed or timed out, Airflow does not call ``execute_complete``: the report is then the one on
+        record.
+        """
         try:
-            return super().resume_execution(next_method, next_kwargs, context)
+            if hasattr(self, next_method):
+                return super().resume_execution(next_method, next_kwargs, context)
+            with report_left_behind(context) as so_far:
+                self._tell_what_is_on_record(context, so_far)
+                return super().resume_execution(next_method, next_kwargs, context)
         except WaitBrokenOff as error:
             self._skip_instead_of(error)
             raise
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the wait in the triggerer, from the event alone."""
-        ledger = self._ledger_of(context)
-        report = waited_for(context, event, ledger=ledger)
-        if report.waiting and self._times_out_first:
-            push(context, report)
-            raise AirflowSensorTimeout(
-                f"{len(report.waiting)} transfers were not accepted within the timeout of {self.timeout} s; "
-                "the report is in the XCom return_value"
-            )
-        return hand_in(context, report, ledger=ledger)
+        with report_left_behind(context) as so_far:
+            ledger = self._tell_what_is_on_record(context, so_far)
+            report = waited_for(event, ledger=ledger, so_far=so_far)
+            so_far.tell = lambda reason: report
+            if report.waiting and self._times_out_first(WaitOptions.read(self)):
+                raise AirflowSensorTimeout(
+                    f"{len(report.waiting)} transfers were not accepted within the timeout of {self.timeout} s; "
+                    "the report is in the XCom return_value"
+                )
+            return hand_in(context, report, ledger=ledger)
 
-    def _execute_deferred(self, context: Context) -> None:
+    def _execute_deferred(self, context: Context, options: WaitOptions) -> None:
         from ..triggers.accept_transfer import AcceptTransferTrigger
 
         if self.poke(context):
             return
         assert self._poller is not None
-        deadline = self._poller.deadline
-        if self._times_out_first:
+        limit, deadline = ExecutionTimeout.of(self, context), self._poller.deadline
+        if self._times_out_first(options):
             deadline = datetime.now(UTC).timestamp() + self.timeout
+        leave(context, self._poller.report)
         trigger = AcceptTransferTrigger(
-            conn_id=self.conn_id,
+            conn_id=as_conn_id(self.conn_id),
             report=self._poller.report.to_json(),
             deadline=deadline,
-            poll_interval=self.poll_interval,
+            ends_at=limit.at,
+            poll_interval=options.poll_interval,
             silent_fail=self.silent_fail,
         )
-        self.defer(trigger=trigger, method_name="execute_complete")
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=limit.of_deferral)
+
+    def _tell_what_is_on_record(self, context: Context, so_far: ReportSoFar) -> Ledger:
+        """Have the report of this sensor's transfers told as they were when it was deferred, with what is on record."""
+        ledger = record_on_file(context)
+        awaited = AwaitedTransfers.read(self.transfers)
+
+        def known(reason: str) -> TransferReport:
+            report = awaited.report(conn_id=as_conn_id(self.conn_id), at=datetime.now(UTC))
+            return report.with_results(ledger.results, finished_at=datetime.now(UTC))
+
+        so_far.tell = known
+        return ledger
 
     def _skip_instead_of(self, error: BaseException) -> None:
         """Do for a look that Airflow's sensor did not make itself what it does with ``never_fail``."""
         if self.never_fail and isinstance(error, PlatformError | WaitBrokenOff):
             raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
 
-    @property
-    def _times_out_first(self) -> bool:
-        return self.accept_within is None or self.accept_within.total_seconds() > self.timeout
+    def _times_out_first(self, options: WaitOptions) -> bool:
+        return options.accept_within is None or options.accept_within > self.timeout
 
     @cached_property
     def _platform(self) -> ChatPlatform:
         from ..hooks.base import open_platform
 
-        return open_platform(self.conn_id)
+        return open_platform(as_conn_id(self.conn_id))
 
     def _close(self) -> None:
         if "_platform" in self.__dict__:
             self.__dict__.pop("_platform").close()
 
-    def _ledger_of(self, context: Context) -> Ledger:
+    @property
+    def _record(self) -> Ledger:
         """What earlier looks and tries have settled: a chat that was accepted then may be closed by now."""
-        self._ledger = ledger_of(context, inputs={"conn_id": self.conn_id, "transfers": self.transfers})
+        assert self._ledger is not None
         return self._ledger
 
-    def _make_poller(self, context: Context, ledger: Ledger) -> AcceptancePoller:
+    def _make_poller(self, context: Context, options: WaitOptions, awaited: AwaitedTransfers) -> AcceptancePoller:
+        platform = self._platform
+        awaited.check(platform, conn_id=as_conn_id(self.conn_id))
+        self._ledger = record_of(context, inputs=awaited.to_json(), platform=platform)
         started_at = self._started_at(context)
-        within = self.accept_within or timedelta(days=36_500)
-        report = self._report(started_at)
+        within = timedelta(days=36_500) if options.accept_within is None else timedelta(seconds=options.accept_within)
+        report = awaited.resolved(platform).report(conn_id=as_conn_id(self.conn_id), at=started_at)
         self._poller = AcceptancePoller(
-            report.with_results(ledger.results, finished_at=report.finished_at),
+            report.with_results(self._ledger.results, finished_at=report.finished_at),
             deadline=(started_at + within).timestamp(),
-            failed_looks=ledger.failed_looks,
+            failed_looks=self._ledger.failed_looks,
         )
         return self._poller
 
@@ -188,26 +221,3 @@ class AcceptTransferSensor(BaseSensorOperator):
         """When the wait began: for a sensor that is rescheduled, in an earlier process."""
         first: datetime | None = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
         return first or datetime.now(UTC)
-
-    def _report(self, started_at: datetime) -> TransferReport:
-        if isinstance(self.transfers, Mapping):
-            report = TransferReport.from_json(self.transfers)
-            if report.waiting and report.platform != self._platform.name:
-                raise ValueError(
-                    f"transfers: the report is of {report.platform}, and connection {self.conn_id!r} of "
-                    f"{self._platform.name}"
-                )
-            return report
-        if not isinstance(self.transfers, Sequence) or isinstance(self.transfers, str | bytes):
-            raise ValueError(f"transfers: {self.transfers!r} is neither a report nor a list of transfers")
-        transfers = transfers_from_json(self.transfers)
-        if not transfers:
-            raise ValueError("transfers: the list is empty")
-        self._platform.check_targets([transfer.target for transfer in transfers])
-        return TransferReport(
-            platform=self._platform.name,
-            conn_id=self.conn_id,
-            results=tuple(Result(transfer, Outcome.REQUESTED) for transfer in transfers),
-            started_at=started_at,
-            finished_at=started_at,
-        )

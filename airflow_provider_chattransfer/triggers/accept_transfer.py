@@ -12,6 +12,7 @@ from typing import Any, Self
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from ..chats.model import TransferReport
+from ..chats.stored import read_stored
 from ..chats.waiting import AcceptancePoller
 
 
@@ -20,13 +21,14 @@ class WaitEnded:
     """What a trigger's event says: the report as it stands, and what broke the wait off, if anything did.
 
     ``permanent`` tells that a retry of the task would meet the same error, ``retry_after`` that it would within so many
-    seconds.
+    seconds, ``out_of_time`` that the task itself ran out of time before the receivers did.
     """
 
     report: TransferReport
     error: str | None = None
     permanent: bool = False
     retry_after: float | None = None
+    out_of_time: bool = False
 
     def to_event(self) -> dict[str, Any]:
         """The payload of the event."""
@@ -35,19 +37,24 @@ class WaitEnded:
             "error": self.error,
             "permanent": self.permanent,
             "retry_after": self.retry_after,
+            "out_of_time": self.out_of_time,
         }
 
     @classmethod
     def from_event(cls, event: Any) -> Self:
-        """Read an event; raises ``ValueError`` for one that this trigger does not send."""
-        if not isinstance(event, Mapping) or not isinstance(event.get("report"), Mapping):
+        """Read an event; raises ``ValueError`` that names the member for one that this trigger does not send."""
+        if not isinstance(event, Mapping):
             raise ValueError(f"this is not an event of AcceptTransferTrigger: {type(event).__name__}")
-        return cls(
-            report=TransferReport.from_json(event["report"]),
-            error=event.get("error"),
-            permanent=event.get("permanent", False),
-            retry_after=event.get("retry_after"),
-        )
+        try:
+            return cls(
+                report=TransferReport.from_json(read_stored(event.get("report"), dict[str, Any], of="report")),
+                error=read_stored(event.get("error"), str | None, of="error"),
+                permanent=read_stored(event.get("permanent", False), bool, of="permanent"),
+                retry_after=read_stored(event.get("retry_after"), float | None, of="retry_after"),
+                out_of_time=read_stored(event.get("out_of_time", False), bool, of="out_of_time"),
+            )
+        except ValueError as problem:
+            raise ValueError(f"this is not an event of AcceptTransferTrigger: {problem}") from None
 
 
 class AcceptTransferTrigger(BaseTrigger):
@@ -59,6 +66,7 @@ class AcceptTransferTrigger(BaseTrigger):
     :param deadline: seconds since the epoch, so that it outlives a restart of the triggerer.
     :param poll_interval: seconds between two looks; each look is one request for up to fifty chats on Bitrix24,
         and usually one for all on SuperOffice.
+    :param ends_at: when the task runs out of its ``execution_timeout``, in seconds since the epoch, if it has one.
     :param silent_fail: as a sensor has it: go on looking whatever a look fails with, until the deadline.
     """
 
@@ -69,6 +77,7 @@ class AcceptTransferTrigger(BaseTrigger):
         report: dict[str, Any],
         deadline: float,
         poll_interval: float = 15.0,
+        ends_at: float | None = None,
         silent_fail: bool = False,
     ) -> None:
         super().__init__()
@@ -76,6 +85,7 @@ class AcceptTransferTrigger(BaseTrigger):
         self.report = report
         self.deadline = deadline
         self.poll_interval = poll_interval
+        self.ends_at = ends_at
         self.silent_fail = silent_fail
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -87,6 +97,7 @@ class AcceptTransferTrigger(BaseTrigger):
                 "report": self.report,
                 "deadline": self.deadline,
                 "poll_interval": self.poll_interval,
+                "ends_at": self.ends_at,
                 "silent_fail": self.silent_fail,
             },
         )
@@ -104,7 +115,9 @@ class AcceptTransferTrigger(BaseTrigger):
         from ..platforms.driving import look, utc_now
         from ..platforms.errors import PlatformError, is_permanent
 
-        poller = AcceptancePoller(TransferReport.from_json(self.report), deadline=self.deadline)
+        ends_first = self.ends_at is not None and self.ends_at < self.deadline
+        deadline = self.ends_at if self.ends_at is not None and ends_first else self.deadline
+        poller = AcceptancePoller(TransferReport.from_json(self.report), deadline=deadline)
         try:
             platform = await open_platform_async(self.conn_id)
             try:
@@ -119,4 +132,4 @@ class AcceptTransferTrigger(BaseTrigger):
         except Exception as error:
             self.log.exception("The wait for acceptance broke off")
             return WaitEnded(poller.report, error=type(error).__name__)
-        return WaitEnded(verdict.report)
+        return WaitEnded(verdict.report, out_of_time=ends_first and bool(verdict.report.waiting))

@@ -153,6 +153,7 @@ class TestStartedAgain:
             "report": report,
             "deadline": 1234.5,
             "poll_interval": 3.0,
+            "ends_at": None,
             "silent_fail": True,
         }
         assert rebuilt(trigger).serialize() == trigger.serialize()

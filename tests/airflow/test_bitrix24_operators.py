@@ -88,8 +88,30 @@ class TestReassignFromAgents:
         assert all(sandbox.chats("bitrix24")[chat_id]["owner"] == "12" for chat_id in ringing)
 
     def test_of_an_agent_without_chats_is_an_empty_success(self, sandbox: Sandbox) -> None:
-        ran = do(ReassignChatsOperator, from_agents=["17"], to=["agent:12"])
+        sandbox.reset(bitrix24={"chats": [{"id": 1000, "owner": 7, "queue": 3}]})
+        ran = do(ReassignChatsOperator, from_agents=["15"], to=["agent:12"])
         assert (ran.state, ran.results["task"]["transfers"]) == ("success", [])
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            ({"from_agents": ["121"], "to": ["agent:12"]}, "from_agents: there is no agent:121"),
+            ({"from_agents": ["7"], "to": ["agent:121"]}, "to: there is no agent:121"),
+            ({"from_agents": ["7"], "to": ["queue:99"]}, "to: there is no queue:99"),
+            ({"from_queue": 99, "to": ["agent:12"]}, "from_queue: there is no queue:99"),
+            (
+                {"from_agents": ["agent:nobody@example.com"], "to": ["agent:12"]},
+                "from_agents: there is no agent:nobody",
+            ),
+        ],
+    )
+    def test_of_somebody_who_is_not_there_is_an_error_and_no_retry(
+        self, sandbox: Sandbox, options: dict[str, Any], words: str
+    ) -> None:
+        ran = do(ReassignChatsOperator, **options, retries=2, retry_delay=timedelta(0))
+        assert isinstance(ran.errors["task"], ValueError)
+        assert words in str(ran.errors["task"])
+        assert sandbox.sent("bitrix24") == []
 
     def test_costs_three_requests_for_fifty_chats_and_two_to_look_around(self, sandbox: Sandbox) -> None:
         chats = [{"id": 1000 + number, "owner": 7, "queue": 3} for number in range(100)]
@@ -262,7 +284,7 @@ class TestManyChats:
         wanted = [{"chat_id": 101, "to": "agent:90"}, {"chat_id": 102, "to": "agent:12"}]
         ran = do(TransferChatsOperator, transfers=wanted)
         assert ran.state == "failed"
-        assert "1 of 2 chats were not moved. chat 101: user 90 is dismissed" in str(ran.errors["task"])
+        assert "1 of 2 chats were not moved: chat 101: user 90 is dismissed" in str(ran.errors["task"])
         assert outcomes(ran.results["task"]) == {"101": "failed", "102": "accepted"}
 
     def test_all_failed_is_failure_whatever_is_allowed(self, sandbox: Sandbox) -> None:

@@ -17,7 +17,7 @@ def report(tmp_path: Path) -> str:
 
 def opened(report: str) -> FileJournal:
     """The journal as a try of the task begins with it."""
-    journal = FileJournal(report, name="run")
+    journal = FileJournal(f"{report}.ledger/run")
     list(journal.entries())
     return journal
 

@@ -39,10 +39,10 @@ class TestAMissingIdentity:
         assert without_8.sent("superoffice") == []
 
     def test_is_told_at_the_start_of_a_run_and_leaves_the_chats_of_others_alone(
-        self, without_8: Sandbox, capfd: pytest.CaptureFixture[str]
+        self, without_8: Sandbox, caplog: pytest.LogCaptureFixture
     ) -> None:
         ran = do(ReassignChatsOperator, from_agents=["7", "8"], to=["agent:15"], max_failed_ratio=0.9)
-        log = "".join(capfd.readouterr())
+        log = caplog.text
         assert ran.state == "success"
         assert by_sender(ran) == {"agent:7": {("requested", False)}, "agent:8": {("failed", True)}}
         owners = {chat["id"]: chat["owner"] for chat in without_8.chats("superoffice").values()}

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -183,25 +185,23 @@ class TestARecordThatCannotBeWritten:
         self, sandbox: Sandbox, tmp_path: Path
     ) -> None:
         sandbox.reset(bitrix24={"chats": chats(3)})
-        (tmp_path / "report.json").mkdir()
-        options = {"from_agents": [7], "to": ["agent:12"], "report_path": str(tmp_path / "report.json")}
-        assert self.words(self.fails(Store(), ReassignChatsOperator, **options)) == {"accepted": 3}
+        task, pushed = self.task(ReassignChatsOperator, from_agents=[7], to=["agent:12"])
+        task.report_path = str(tmp_path / "report.json")
+        self.while_it_plans(task, (tmp_path / "report.json").mkdir)
+        with pytest.raises(NotWritten):
+            task.execute(self.context(Store(), pushed))
+        assert self.words(pushed[-1]) == {"accepted": 3}
 
     def test_since_another_try_has_it_pushes_nothing_over_its_report(self, sandbox: Sandbox, tmp_path: Path) -> None:
         sandbox.reset(bitrix24={"chats": chats(3)})
         task, pushed = self.task(ReassignChatsOperator, from_agents=[7], to=["agent:12"])
         task.report_path = str(tmp_path / "report.json")
-        plan = task.plan()
 
-        def planned_while_another_try_begins() -> Any:
-            def ask(platform: Any) -> Any:
-                (owner,) = tmp_path.glob("report.json.ledger/*/owner")
-                owner.write_text("another")
-                return plan(platform)
+        def another_try_begins() -> None:
+            (owner,) = tmp_path.glob("report.json.ledger/*/owner")
+            owner.write_text("another")
 
-            return ask
-
-        task.plan = planned_while_another_try_begins
+        self.while_it_plans(task, another_try_begins)
         with pytest.raises(TakenOver):
             task.execute(self.context(Store(), pushed))
         assert pushed == []
@@ -222,6 +222,18 @@ class TestARecordThatCannotBeWritten:
         task, pushed = self.task(operator, **options)
         report: dict[str, Any] = task.execute(self.context(store, pushed))
         return report
+
+    @staticmethod
+    def while_it_plans(task: Any, happens: Callable[[], Any]) -> None:
+        request = task.request()
+
+        class Planned(type(request)):  # type: ignore[misc]
+            def plan(self, platform: Any) -> Any:
+                happens()
+                return super().plan(platform)
+
+        changed = Planned(**{each.name: getattr(request, each.name) for each in fields(request)})
+        task.request = lambda: changed
 
     @staticmethod
     def task(operator: Any, **options: Any) -> tuple[Any, list[dict[str, Any]]]:

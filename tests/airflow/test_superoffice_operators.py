@@ -72,8 +72,8 @@ class TestReassign:
     def test_costs_one_request_a_chat_and_a_few_to_read(self, sandbox: Sandbox) -> None:
         sandbox.reset(superoffice={**NOBODY, "chats": [{"id": 1000 + n, "owner": 7, "queue": 3} for n in range(60)]})
         do(ReassignChatsOperator, from_agents=["7"], to=["agent:12"])
-        listing, chunks = 2, 2
-        assert sandbox.state()["requests"]["superoffice"] == listing + 60 + chunks * 2
+        people, listing, chunks = 1, 2, 2
+        assert sandbox.state()["requests"]["superoffice"] == people + listing + 60 + chunks * 2
 
     def test_a_run_repeated_sends_nothing_that_is_on_its_way(self, sandbox: Sandbox) -> None:
         sandbox.reset(superoffice={**NOBODY, "chats": [{"id": 1000 + n, "owner": 7, "queue": 3} for n in range(5)]})
@@ -87,6 +87,11 @@ class TestReassign:
 
 
 class TestOneChat:
+    def test_to_somebody_who_is_not_there_is_an_error_before_it_is_sent(self, sandbox: Sandbox) -> None:
+        ran = do(TransferChatOperator, chat_id=157, to="agent:90")
+        assert "to: there is no agent:90" in str(ran.errors["task"])
+        assert sandbox.sent("superoffice") == []
+
     def test_is_requested_until_the_receiver_accepts(self, sandbox: Sandbox) -> None:
         sandbox.reset(superoffice=NOBODY)
         assert only(do(TransferChatOperator, chat_id=157, to="agent:12")) == ("requested", None)
@@ -118,7 +123,7 @@ class TestOneChat:
         assert "it waits in its queue" in (reason or "")
 
     def test_that_the_service_says_it_moved_and_did_not_has_failed(self, sandbox: Sandbox) -> None:
-        outcome, reason = only(do(TransferChatOperator, chat_id=157, to="agent:90"))
+        outcome, reason = only(do(TransferChatsOperator, transfers=[{"chat_id": 157, "to": "agent:90"}]))
         assert (outcome, reason) == (
             "failed",
             "not performed: the service answered that all is well, and did nothing; check that agent:90 can be given "

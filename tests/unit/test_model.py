@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_chattransfer.chats.inputs import as_id
@@ -18,8 +18,6 @@ from airflow_provider_chattransfer.chats.model import (
     Target,
     Transfer,
     TransferReport,
-    ids,
-    transfers_from_json,
 )
 
 IDS = st.integers(1, 2**31).map(str)
@@ -75,31 +73,6 @@ class TestIds:
         with pytest.raises(ValueError, match="chat_id"):
             as_id(value, of="chat_id")
 
-    def test_a_list_keeps_its_order_and_loses_its_doubles(self) -> None:
-        assert ids([8, "7", "8"], of="from_agents") == ["8", "7"]
-
-    @pytest.mark.parametrize("value", [[], "7", {"7": 1}, 7])
-    def test_what_is_no_list_of_ids_is_an_error(self, value: object) -> None:
-        with pytest.raises(ValueError, match="from_agents"):
-            ids(value, of="from_agents")
-
-
-class TestTransfers:
-    def test_the_same_chat_twice_with_the_same_target_is_one(self) -> None:
-        entries: list[dict[str, Any]] = [{"chat_id": 112, "to": "agent:12"}, {"chat_id": "112", "to": "agent:12"}]
-        assert transfers_from_json(entries) == [Transfer(chat_id="112", target=Target.parse("agent:12"))]
-
-    def test_the_same_chat_with_two_targets_is_an_error(self) -> None:
-        with pytest.raises(ValueError, match=r"transfers\[1\]: chat 112 is to go to agent:15, and to agent:12"):
-            transfers_from_json([{"chat_id": 112, "to": "agent:12"}, {"chat_id": 112, "to": "agent:15"}])
-
-    @pytest.mark.parametrize(
-        "entry", [{"chat_id": 1}, {"to": "agent:1"}, "112", {"chat_id": 1, "to": "agent:1", "too": 1}]
-    )
-    def test_what_is_no_transfer_is_an_error_that_names_its_place(self, entry: Any) -> None:
-        with pytest.raises(ValueError, match=r"transfers\[0\]"):
-            transfers_from_json([entry])
-
 
 class TestAReason:
     @pytest.mark.parametrize("length", [0, 1, 299, 300])
@@ -131,3 +104,29 @@ class TestReport:
     def test_what_is_no_report_is_an_error(self) -> None:
         with pytest.raises(ValueError, match="not a transfer report"):
             TransferReport.from_json({"platform": "bitrix24"})
+
+    @pytest.mark.parametrize("wrong", [None, 1.5, [], {}, ["x"], [["x"]], "x", True, [None]], ids=repr)
+    @pytest.mark.parametrize("member", ["platform", "conn_id", "dry_run", "transfers", "started_at", "finished_at"])
+    @given(report=REPORTS)
+    @settings(max_examples=1)
+    def test_a_wrong_member_is_named(self, member: str, wrong: Any, report: TransferReport) -> None:
+        right = {"transfers": [[]], "dry_run": [True], "platform": ["x"], "conn_id": ["x"]}.get(member, [])
+        moment = member.endswith("_at") and isinstance(wrong, float)
+        if moment or any(type(each) is type(wrong) and each == wrong for each in right):
+            return
+        with pytest.raises(ValueError, match=member):
+            TransferReport.from_json({**report.to_json(), member: wrong})
+
+    @pytest.mark.parametrize("wrong", [1, [], {}, "moved", True], ids=repr)
+    @pytest.mark.parametrize("member", ["chat_id", "to", "outcome", "reason", "from"])
+    def test_a_wrong_member_of_a_row_is_named_with_its_place(self, member: str, wrong: Any) -> None:
+        row = {"chat_id": "112", "from": "agent:7", "to": "agent:12", "outcome": "accepted", "reason": None}
+        good = {(member, wrong) for member, wrong in [("chat_id", 1), ("to", 1), ("from", 1)]}
+        if isinstance(wrong, int) and (member, wrong) in good and wrong is not True:
+            return
+        if member == "reason" and wrong == "moved":
+            return
+        report = {"platform": "bitrix24", "conn_id": "x", "dry_run": False, "transfers": [row, {**row, member: wrong}]}
+        moments = dict.fromkeys(("started_at", "finished_at"), "2026-11-21T21:00:00+00:00")
+        with pytest.raises(ValueError, match=rf"transfers\[1\]: {member}"):
+            TransferReport.from_json({**report, **moments})

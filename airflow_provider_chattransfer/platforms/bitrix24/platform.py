@@ -58,6 +58,9 @@ class Bitrix24Platform(ChatPlatform):
     def check_targets(self, targets: Sequence[Target]) -> None:
         """Bitrix24 has agents and queues both."""
 
+    def check_source(self, source: Target) -> None:
+        """Chats are taken from agents and from queues."""
+
     def check_may_send(self) -> None:
         """Every account may try; what it lacks the portal says."""
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from ...chats.model import Chat, Reading, Target, Unread
+from ...chats.model import Chat, Reading, Target, TargetKind, Unread
 from ...chats.run import Move, Sent, Stop
 from ...chats.settling import Answer, Answered, Refused
 from ...chats.spellings import is_chat_id
@@ -125,11 +125,16 @@ class SuperOfficePlatform(ChatPlatform):
         chats = [_with_offer(chat, listed.get(chat.id)) for chat in found.values()]
         return sorted(chats, key=lambda chat: int(chat.id))
 
+    def check_source(self, source: Target) -> None:
+        if not source.is_agent:
+            raise ValueError(
+                f"from_queue: {source} is not possible on SuperOffice: a chat that waits in a queue cannot be "
+                "transferred, an agent has to pick it up"
+            )
+
     def find_waiting_chats(self, queue: str) -> list[Chat]:
-        raise ValueError(
-            f"from_queue: {queue} is not possible on SuperOffice: a chat that waits in a queue cannot be transferred, "
-            "an agent has to pick it up"
-        )
+        self.check_source(Target(TargetKind.QUEUE, queue))
+        return []
 
     def read_chats(self, chat_ids: Sequence[str]) -> Mapping[str, Reading]:
         """All sessions of the account's topics come in one request; those that are not among them one by one."""

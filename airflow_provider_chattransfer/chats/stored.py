@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was written as JSON, by us or by another task, is checked when it is read back."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+
+def read_stored(value: object, kind: Any, *, of: str) -> Any:
+    """``value`` as ``kind``, a type that pydantic knows; ``of`` names what is read.
+
+    Raises ``ValueError`` that says which member is missing or wrong, and never repeats what is in it.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return _adapter(kind).validate_python(value)
+    except ValidationError as problem:
+        path = problem.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
+    wrong = f"{'.'.join(map(str, path))[:100]} is missing or wrong" if path else f"it is a {type(value).__name__}"
+    raise ValueError(f"{of}: {wrong}")
+
+
+@cache
+def _adapter(kind: Any) -> Any:
+    """Made once for each type; pydantic is imported when something is read, not while a DAG is parsed."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options that operators and the sensor share, read once from what a DAG author or a template gave."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import conf
+
+from ..chats.inputs import as_number, as_seconds, as_switch, refuse_template, shown
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
+"""Whether tasks wait in the triggerer unless they are told otherwise."""
+
+SHORTEST = 0.001
+"""Seconds of an interval, or of the time that receivers are given, at least."""
+
+LONGEST_INTERVAL = 86_400.0
+"""Seconds between two looks at most."""
+
+LONGEST_WITHIN = 366 * 86_400.0
+"""Seconds that receivers may be given at most."""
+
+LOCAL = ("", "file", "local")
+"""The protocols under which an object store path is a file of this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitOptions:
+    """How acceptance is waited for; times in seconds."""
+
+    accept_within: float | None
+    poll_interval: float
+    deferrable: bool
+
+    @classmethod
+    def read(cls, task: Any) -> WaitOptions:
+        """The options of an operator or a sensor; raises ``ValueError`` that names the wrong one."""
+        within = task.accept_within
+        return cls(
+            accept_within=None
+            if within is None
+            else as_seconds(within, of="accept_within", least=SHORTEST, most=LONGEST_WITHIN),
+            poll_interval=as_seconds(task.poll_interval, of="poll_interval", least=SHORTEST, most=LONGEST_INTERVAL),
+            deferrable=as_switch(task.deferrable, of="deferrable"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TransferOptions:
+    """How chats are moved, beside which and to whom."""
+
+    conn_id: str
+    bot_leaves: bool
+    wait_for_acceptance: bool
+    wait: WaitOptions
+    dry_run: bool
+    max_failed_ratio: float
+    report_path: str | None
+
+    @classmethod
+    def read(cls, task: Any, context: Context) -> TransferOptions:
+        """The options of an operator; raises ``ValueError`` that names the wrong one. No request is made."""
+        return cls(
+            conn_id=as_conn_id(task.conn_id),
+            bot_leaves=as_switch(task.bot_leaves, of="bot_leaves"),
+            wait_for_acceptance=as_switch(task.wait_for_acceptance, of="wait_for_acceptance"),
+            wait=WaitOptions.read(task),
+            dry_run=as_switch(task.dry_run_only, of="dry_run"),
+            max_failed_ratio=as_number(task.max_failed_ratio, of="max_failed_ratio", least=0, most=1),
+            report_path=read_report_path(task, context),
+        )
+
+
+def as_conn_id(value: object) -> str:
+    """The id of a connection; raises ``ValueError`` for what cannot be one."""
+    refuse_template(value, of="conn_id")
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"conn_id: {shown(value)} is not the id of a connection")
+    return value.strip()
+
+
+def read_report_path(task: Any, context: Context) -> str | None:
+    """Where the task's report goes, its folder made; ``None`` where it has no ``report_path``.
+
+    Of mapped tasks that were all given the same path, each has its own: ``report.json`` becomes ``report.2.json`` for
+    the map index 2. Raises ``ValueError`` for a path that cannot be written.
+    """
+    if task.report_path is None or task.report_path == "":
+        return None
+    path = as_file_path(task.report_path, of="report_path")
+    map_index = getattr(context["ti"], "map_index", -1)
+    if map_index is None or map_index < 0 or not _is_shared(task):
+        return path
+    folder, slash, name = path.rpartition("/")
+    file = PurePosixPath(name)
+    own = f"{folder}{slash}{file.stem}.{map_index}{file.suffix}"
+    return as_file_path(own, of="report_path")
+
+
+def as_file_path(value: object, *, of: str) -> str:
+    """A local or object-store path at which a file can be written; its folder is made, the file is not touched.
+
+    Raises ``ValueError`` for a folder, for what may not be written, and for what is no path.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    refuse_template(value, of=of)
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(text, str) or not text.strip() or not text.isprintable():
+        raise ValueError(f"{of}: {shown(value)} is not a path")
+    if text.startswith("~"):
+        raise ValueError(f"{of}: {shown(value)} begins with ~, which nobody resolves; write the whole path")
+    try:
+        file = ObjectStoragePath(text)
+        is_folder = text.endswith("/") or file.is_dir()
+        if not is_folder:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        writable = file.protocol not in LOCAL or os.access(file.path if file.exists() else file.parent.path, os.W_OK)
+    except Exception as problem:
+        raise ValueError(f"{of}: {shown(value)} cannot be written: {type(problem).__name__}") from None
+    if is_folder:
+        raise ValueError(f"{of}: {shown(value)} is a folder; name a file in it")
+    if not writable:
+        raise ValueError(f"{of}: {shown(value)} may not be written by the user as whom Airflow runs here")
+    return text
+
+
+def _is_shared(task: Any) -> bool:
+    """Whether all mapped tasks have the path of ``task`` as it is: it was neither expanded, nor does it name the
+    index."""
+    mapped = task.dag.task_dict.get(task.task_id) if task.has_dag() else None
+    partial = getattr(mapped, "partial_kwargs", None)
+    written = task.report_path_as_written if partial is None else partial.get("report_path")
+    return isinstance(written, str) and "map_index" not in written

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The transfers that a sensor waits for, read from what an upstream task or a DAG author gave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from ..chats.model import Json, Outcome, Result, Transfer, TransferReport
+from ..chats.rows import TransferRow, transfer_rows
+from ..chats.spellings import rows
+
+if TYPE_CHECKING:
+    from ..platforms.base import ChatPlatform
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitedTransfers:
+    """Rows, each with the outcome that it has so far.
+
+    ``platform`` is the service that reports name, and ``started_at`` when the first of them began; ``None`` where
+    there were no reports.
+    """
+
+    rows: tuple[TransferRow, ...]
+    platform: str | None = None
+    started_at: datetime | None = None
+
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """Read a report, a list of reports, or rows; a task that left no report (``None`` in a list) adds nothing.
+
+        Raises ``ValueError`` for anything else, with the place and the member.
+        """
+        if isinstance(value, Mapping):
+            return cls._of_reports([value])
+        given = rows(_without_gaps(value), of="transfers")
+        if given and all("platform" in each or "transfers" in each for each in given):
+            return cls._of_reports(given)
+        return cls(tuple(transfer_rows(given)))
+
+    @classmethod
+    def _of_reports(cls, values: Iterable[Mapping[str, Any]]) -> Self:
+        try:
+            reports = [TransferReport.from_json(each) for each in values]
+        except ValueError as problem:
+            raise ValueError(f"transfers: {problem}") from None
+        platforms = sorted({report.platform for report in reports})
+        if len(platforms) > 1:
+            raise ValueError(
+                f"transfers: the reports are of {' and '.join(platforms)}; wait for each by its own sensor"
+            )
+        results: dict[str, Result] = {}
+        for report in reports:
+            results |= {result.transfer.chat_id: result for result in report.results}
+        return cls(
+            tuple(map(_row, results.values())),
+            platform=next(iter(platforms), None),
+            started_at=min((report.started_at for report in reports), default=None),
+        )
+
+    @property
+    def waiting(self) -> list[TransferRow]:
+        """Those that nobody has accepted yet."""
+        return [row for row in self.rows if row.outcome in (None, Outcome.REQUESTED)]
+
+    def check(self, platform: ChatPlatform, *, conn_id: str) -> None:
+        """Raise ``ValueError`` when the transfers are not those of ``platform``. No request is made."""
+        if self.platform is None:
+            platform.check_targets([row.target for row in self.waiting])
+        elif self.waiting and self.platform != platform.name:
+            raise ValueError(
+                f"transfers: the report is of {self.platform}, and connection {conn_id!r} of {platform.name}"
+            )
+
+    def to_json(self) -> Json:
+        """Everything that decides what is waited for; the same rows give the same."""
+        return {"wait": [[row.chat, str(row.target), row.outcome and row.outcome.value] for row in self.rows]}
+
+    def resolved(self, platform: ChatPlatform) -> Self:
+        """The same with numbers for names, looked up on ``platform``; each with its name."""
+        found = platform.resolve_chats([row.chat for row in self.rows])
+        targets = platform.resolve([row.target for row in self.rows if row.target.name is not None], of="transfers")
+        known = (replace(row, chat=found[row.chat], target=targets.get(row.target, row.target)) for row in self.rows)
+        return replace(self, rows=tuple(known), platform=platform.name)
+
+    def report(self, *, conn_id: str, at: datetime) -> TransferReport:
+        """The report to begin the wait with at ``at``."""
+        return TransferReport(
+            platform=self.platform or "",
+            conn_id=conn_id,
+            results=tuple(
+                Result(Transfer(row.chat, row.target, row.source), row.outcome or Outcome.REQUESTED, row.reason)
+                for row in self.rows
+            ),
+            started_at=self.started_at or at,
+            finished_at=at,
+        )
+
+
+def _without_gaps(value: object) -> object:
+    """The reports of mapped tasks without those that left none."""
+    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
+        return value
+    return [each for each in value if each is not None]
+
+
+def _row(result: Result) -> TransferRow:
+    transfer = result.transfer
+    return TransferRow(transfer.chat_id, transfer.target, transfer.source, result.outcome, result.reason)

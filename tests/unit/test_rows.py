@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of transfers, as a DAG author, a plan or a report writes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_chattransfer.chats.model import Outcome, Target
+from airflow_provider_chattransfer.chats.rows import TransferRow, transfer_rows
+
+AGENT = Target.agent("12")
+
+
+class TestRows:
+    def test_the_same_chat_twice_with_the_same_target_is_one(self) -> None:
+        rows = transfer_rows([{"chat_id": 112, "to": "agent:12"}, {"chat_id": "chat112", "to": "12"}])
+        assert rows == [TransferRow("112", AGENT)]
+
+    def test_the_same_chat_with_two_targets_is_an_error(self) -> None:
+        with pytest.raises(ValueError, match=r"transfers\[1\]: chat 112 is to go to agent:15, and to agent:12"):
+            transfer_rows([{"chat_id": 112, "to": "agent:12"}, {"chat_id": 112, "to": "agent:15"}])
+
+    def test_of_a_report_keep_whom_they_are_from_and_what_became_of_them(self) -> None:
+        row = {
+            "chat_id": "112", "from": "agent:7", "to": "agent:12", "outcome": "failed", "reason": "why", "hop": None,
+            "because": None, "sent_at": None, "accepted_at": None, "seconds_to_accept": None, "link": None,
+        }  # fmt: skip
+        assert transfer_rows([row]) == [TransferRow("112", AGENT, Target.agent("7"), Outcome.FAILED, "why")]
+
+    @pytest.mark.parametrize("given", [[], (), "[]", set()])
+    def test_that_are_none_stay_none(self, given: Any) -> None:
+        assert transfer_rows(given) == []
+
+    @pytest.mark.parametrize(
+        "row",
+        [
+            {"chat_id": 1}, {"to": "agent:1"}, "112", None, 1, ["chat_id", "to"],
+            {"chat_id": 1, "to": "agent:1", "too": 1},
+            {"chat_id": 1, "to": "agent:1", 5: 1}, {"chat_id": True, "to": "agent:1"},
+            {"chat_id": 1, "to": ["agent:1"]},
+            {"chat_id": 1, "to": None}, {"chat_id": 1, "to": "agent:1", "from": []}, {"chat_id": "{{ x }}", "to": "1"},
+            {"chat_id": 1, "to": "agent:1", "outcome": "moved"}, {"chat_id": 1, "to": "agent:1", "reason": ["x"]},
+            {"chat_id": "9" * 5000, "to": "agent:1"}, {"chat_id": 1, "to": "agent:" + "9" * 5000},
+            {"x" * 10_000: 1, "chat_id": 1, "to": "agent:1"},
+        ],
+    )  # fmt: skip
+    def test_what_is_none_is_an_error_of_few_letters_that_names_its_place(self, row: Any) -> None:
+        with pytest.raises(ValueError, match=r"transfers\[0\]") as refused:
+            transfer_rows([row])
+        assert len(str(refused.value)) < 400
+
+    @pytest.mark.parametrize("given", [{"chat_id": 1}, 1, None, "112", "{'chat_id': 1}", b"[]", "{{ x }}"])
+    def test_what_is_no_list_is_an_error(self, given: Any) -> None:
+        with pytest.raises(ValueError, match="transfers: "):
+            transfer_rows(given)
