@@ -177,8 +177,7 @@ class TestInput:
     @pytest.mark.parametrize(
         ("options", "words"),
         [
-            ({"transfers": []}, "transfers: the list is empty"),
-            ({"transfers": "201"}, "transfers: '201' is neither a report nor a list"),
+            ({"transfers": "201"}, "transfers: '201' is text, not a list"),
             ({"transfers": {"transfers": []}}, "not a transfer report"),
             ({"transfers": [{"chat_id": 201}]}, r"transfers\[0\].* is not a transfer"),
             ({"transfers": [{"chat_id": "x", "to": "agent:12"}]}, r"transfers\[0\]: chat_id: 'x'"),
@@ -188,7 +187,7 @@ class TestInput:
                 "chat 201 is to go to agent:15, and to agent:12",
             ),
             ({"accept_within": timedelta(0)}, "accept_within"),
-            ({"accept_within": 5}, "accept_within: 5"),
+            ({"accept_within": "soon"}, "accept_within: 'soon'"),
             ({"poll_interval": 0}, "poll_interval: 0"),
             ({"conn_id": "nowhere"}, "conn_id: there is no connection 'nowhere'"),
         ],

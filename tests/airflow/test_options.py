@@ -23,8 +23,8 @@ from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransfer
 from .conftest import Sandbox, a_dag, run
 
 SWITCHES = ("bot_leaves", "wait_for_acceptance", "deferrable", "dry_run")
-NO_SWITCH = ["", "maybe", 2, 1.0, None, [], {}, "{{ params.dry }}", "x" * 10_000]
-NO_TIME = [
+NO_SWITCH: list[Any] = ["", "maybe", 2, 1.0, None, [], {}, "{{ params.dry }}", "x" * 10_000]
+NO_TIME: list[Any] = [
     "",
     "soon",
     0,
@@ -40,8 +40,19 @@ NO_TIME = [
     timedelta(0),
     [],
 ]
-NO_SHARE = ["", "half", -0.1, 1.1, "nan", float("nan"), True, None, "{{ x }}", []]
-NO_PATH = [b"x", 3, [], "~/report.json", "s4://bucket/report.json", "/proc/x/report.json", "/", "a\nb", "{{ x }}", " "]
+NO_SHARE: list[Any] = ["", "half", -0.1, 1.1, "nan", float("nan"), True, None, "{{ x }}", []]
+NO_PATH: list[Any] = [
+    b"x",
+    3,
+    [],
+    "~/report.json",
+    "s4://bucket/report.json",
+    "/proc/x/report.json",
+    "/",
+    "a\nb",
+    "{{ x }}",
+    " ",
+]
 WRONG: list[tuple[str, Any]] = [
     *((name, value) for name in SWITCHES for value in NO_SWITCH),
     *(("poll_interval", value) for value in [*NO_TIME, None, "P2D"]),

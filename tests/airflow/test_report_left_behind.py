@@ -84,7 +84,8 @@ class TestWhateverEndsARun:
     ) -> None:
         sandbox.reset(bitrix24={"chats": CHATS})
         ends(Bitrix24Platform, "send", 2, end)
-        path, pushed = tmp_path / "report.json", []
+        path = tmp_path / "report.json"
+        pushed: list[Any] = []
         task = TransferChatsOperator(
             task_id="task", conn_id="bitrix24_default", transfers=TRANSFERS, report_path=str(path)
         )
@@ -185,7 +186,8 @@ class TestATriggerThatFails:
     @pytest.fixture
     def deferred(self, sandbox: Sandbox, tmp_path: Path) -> tuple[Any, Store, Path]:
         sandbox.reset(bitrix24={"chats": CHATS[:3], "switches": PENDING, "people": NEVER})
-        path, store, pushed = tmp_path / "report.json", Store(), []
+        path, store = tmp_path / "report.json", Store()
+        pushed: list[Any] = []
         task = TransferChatsOperator(
             task_id="task",
             conn_id="bitrix24_default",
@@ -243,7 +245,8 @@ class TestATriggerThatFails:
         self, sandbox: Sandbox, options: dict[str, Any], error: type[BaseException]
     ) -> None:
         desk = SuperOfficeDesk(sandbox)
-        transfers, store, pushed = desk.open([12, 15], **NEVER), Store(), []
+        transfers, store = desk.open([12, 15], **NEVER), Store()
+        pushed: list[Any] = []
         desk.accept(201, 12)
         sensor = AcceptTransferSensor(
             task_id="task", conn_id=desk.conn_id, transfers=transfers, deferrable=True, **options

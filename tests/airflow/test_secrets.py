@@ -86,7 +86,7 @@ def answers(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, no_pauses: None) 
     for name, value in as_environment(connections(sandbox.url)).items():
         monkeypatch.setenv(name, value)
     parse = transport._json
-    monkeypatch.setattr(transport, "_json", lambda reply: answers.watched(parse(reply)))
+    monkeypatch.setattr(transport, "_json", lambda *reply: answers.watched(parse(*reply)))
     monkeypatch.setattr(transport, "ATTEMPTS", 2)
     monkeypatch.setattr(transport.Transport, "pause", lambda *_: None)
     monkeypatch.setattr("airflow_provider_chattransfer.platforms.rate.RateGate.close_for", lambda *_, **__: None)

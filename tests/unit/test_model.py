@@ -110,9 +110,9 @@ class TestReport:
     @given(report=REPORTS)
     @settings(max_examples=1)
     def test_a_wrong_member_is_named(self, member: str, wrong: Any, report: TransferReport) -> None:
-        right = {"transfers": [[]], "dry_run": [True], "platform": ["x"], "conn_id": ["x"]}.get(member, [])
+        right: dict[str, list[Any]] = {"transfers": [[]], "dry_run": [True], "platform": ["x"], "conn_id": ["x"]}
         moment = member.endswith("_at") and isinstance(wrong, float)
-        if moment or any(type(each) is type(wrong) and each == wrong for each in right):
+        if moment or any(type(each) is type(wrong) and each == wrong for each in right.get(member, [])):
             return
         with pytest.raises(ValueError, match=member):
             TransferReport.from_json({**report.to_json(), member: wrong})
