@@ -95,10 +95,10 @@ class TestReassignFromAgents:
     @pytest.mark.parametrize(
         ("options", "words"),
         [
-            ({"from_agents": ["121"], "to": ["agent:12"]}, "from_agents: there is no agent:121"),
-            ({"from_agents": ["7"], "to": ["agent:121"]}, "to: there is no agent:121"),
-            ({"from_agents": ["7"], "to": ["queue:99"]}, "to: there is no queue:99"),
-            ({"from_queue": 99, "to": ["agent:12"]}, "from_queue: there is no queue:99"),
+            ({"from_agents": ["121"], "to": ["agent:12"]}, "from_agents: there is no user 121"),
+            ({"from_agents": ["7"], "to": ["agent:121"]}, "to: there is no user 121"),
+            ({"from_agents": ["7"], "to": ["queue:99"]}, "to: there is no open line 99"),
+            ({"from_queue": 99, "to": ["agent:12"]}, "from_queue: there is no open line 99"),
             (
                 {"from_agents": ["agent:nobody@example.com"], "to": ["agent:12"]},
                 "from_agents: there is no agent:nobody",

@@ -53,14 +53,15 @@ NO_PATH: list[Any] = [
     "{{ x }}",
     " ",
 ]
-WRONG: list[tuple[str, Any]] = [
-    *((name, value) for name in SWITCHES for value in NO_SWITCH),
-    *(("poll_interval", value) for value in [*NO_TIME, None, "P2D"]),
-    *(("accept_within", value) for value in NO_TIME),
-    *(("max_failed_ratio", value) for value in NO_SHARE),
-    *(("report_path", value) for value in NO_PATH),
-    *(("conn_id", value) for value in [None, 1, "", [], "{{ conn }}"]),
-]
+NO_CONNECTION: list[Any] = [None, 1, "", [], "{{ conn }}"]
+WRONG: dict[str, list[Any]] = {
+    **dict.fromkeys(SWITCHES, NO_SWITCH),
+    "poll_interval": [*NO_TIME, None, "P2D"],
+    "accept_within": NO_TIME,
+    "max_failed_ratio": NO_SHARE,
+    "report_path": NO_PATH,
+    "conn_id": NO_CONNECTION,
+}
 
 CONTEXT: Any = {"ti": SimpleNamespace(map_index=-1)}
 
@@ -71,7 +72,11 @@ def options(**given: Any) -> TransferOptions:
 
 
 class TestAnOption:
-    @pytest.mark.parametrize(("name", "value"), WRONG, ids=lambda value: str(value)[:20])
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [(name, value) for name, values in WRONG.items() for value in values],
+        ids=lambda value: str(value)[:20],
+    )
     def test_that_is_wrong_is_an_error_of_few_letters_that_names_it(self, name: str, value: Any) -> None:
         with pytest.raises(ValueError, match=f"^{name}: ") as refused:
             options(**{name: value})

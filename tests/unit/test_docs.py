@@ -136,7 +136,9 @@ class TestOperatorsPage:
         options = documented(section(page("operators.md"), heading), "Option", 3)
         if issubclass(OPERATORS[heading], CLASSES[COMMON]):
             options |= documented(section(page("operators.md"), COMMON), "Option", 3)
-        templated = {"dry_run_only" if name == "dry_run" else name for name, (word,) in options.items() if word == "yes"}
+        templated = {
+            "dry_run_only" if name == "dry_run" else name for name, (word,) in options.items() if word == "yes"
+        }
         assert templated == set(vars(OPERATORS[heading])["template_fields"])
         assert {word for (word,) in options.values()} <= {"yes", "no"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from ...chats.model import Target, TargetKind
 from ..decoding import Id, TextIfKnown, decode
@@ -52,8 +53,13 @@ class TenantDirectory(Directory):
         queues = [target for target in targets if not target.is_agent]
         return _where_allowed(people, self._people) | _where_allowed(queues, self._queues)
 
+    @cached_property
+    def _chat_users(self) -> list[Entry]:
+        """Everybody with a chat licence."""
+        return [_entry(item, TargetKind.AGENT) for item in self._client.chat_users() if item.Id]
+
     def _people(self, wanted: Sequence[Target]) -> Known:
-        users = [_entry(item, TargetKind.AGENT) for item in self._client.chat_users() if item.Id]
+        users = self._chat_users
         numbers = {user.target for user in users}
         known = {
             target: target if target in numbers or self._owns(target) else Unresolved(f"there is no {target}: {NOBODY}")
