@@ -77,15 +77,15 @@ CONNECTIONS: list[tuple[dict[str, Any], str]] = [
     ({"host": "https://portal.example.com/rest/1/othersecretcode/"}, "(password): "),
     ({"schema": "crm"}, "schema: 'crm' is neither http nor https"),
     ({"host": ""}, "Portal (host): empty"),
-    ({"host": "portal.example.com/?x=1"}, "host: "),
+    ({"host": "portal.example.com/?x=1"}, "Portal (host): "),
     ({"host": "https://me:secretcode@portal.example.com"}, "must not contain a login"),
     ({"login": "admin"}, "(login): the webhook's user id is missing, or is not"),
     ({"password": ""}, "(password): the webhook's code is missing"),
     ({"extra": {"bot_client_id": "x", "requests_per_second": "fast"}}, "(requests_per_second): 'fast'"),
     ({"extra": {"bot_client_id": "x", "timeout": -1}}, "(timeout): -1"),
-    ({"conn_type": "superoffice", "login": None, "password": None}, "login and password, ticket, access_token"),
-    ({"conn_type": "superoffice", "extra": {"access_token": "8A:x"}}, "login and access_token: both are there"),
-    ({"conn_type": "superoffice", "extra": {"agent_conn_id": "agent"}}, "agent_conn_id: 'agent'"),
+    ({"conn_type": "superoffice", "login": None, "password": None}, "On-site: user (login) and On-site: password (password)"),
+    ({"conn_type": "superoffice", "extra": {"access_token": "8A:x"}}, "both are there"),
+    ({"conn_type": "superoffice", "extra": {"agent_conn_id": "agent"}}, "(agent_conn_id): 'agent'"),
 ]
 
 
