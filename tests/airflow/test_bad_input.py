@@ -72,7 +72,10 @@ CASES: list[tuple[Operator, dict[str, Any], str]] = [
 ]
 CONNECTIONS: list[tuple[dict[str, Any], str]] = [
     ({"extra": {}}, "connection 'wrong': Webhook: client id of the bot (bot_client_id): missing"),
-    ({"host": "http://portal.example.com/rest/1/secretcode/"}, "Portal (host): 'http://portal.example.com' is plain http"),
+    (
+        {"host": "http://portal.example.com/rest/1/secretcode/"},
+        "Portal (host): 'http://portal.example.com' is plain http",
+    ),
     ({"host": "https://portal.example.com/rest/2/secretcode/"}, "(login): "),
     ({"host": "https://portal.example.com/rest/1/othersecretcode/"}, "(password): "),
     ({"schema": "crm"}, "schema: 'crm' is neither http nor https"),
@@ -83,7 +86,10 @@ CONNECTIONS: list[tuple[dict[str, Any], str]] = [
     ({"password": ""}, "(password): the webhook's code is missing"),
     ({"extra": {"bot_client_id": "x", "requests_per_second": "fast"}}, "(requests_per_second): 'fast'"),
     ({"extra": {"bot_client_id": "x", "timeout": -1}}, "(timeout): -1"),
-    ({"conn_type": "superoffice", "login": None, "password": None}, "On-site: user (login) and On-site: password (password)"),
+    (
+        {"conn_type": "superoffice", "login": None, "password": None},
+        "On-site: user (login) and On-site: password (password)",
+    ),
     ({"conn_type": "superoffice", "extra": {"access_token": "8A:x"}}, "both are there"),
     ({"conn_type": "superoffice", "extra": {"agent_conn_id": "agent"}}, "(agent_conn_id): 'agent'"),
 ]
