@@ -28,13 +28,15 @@ class Examination:
     """What came of asking a service about an account.
 
     ``where`` is the portal or tenant, ``who`` the account in it, and how it signed in; ids and our own words, no
-    person's name. ``clock_ahead`` is by how many seconds the service's clock is ahead of ours.
+    person's name. ``remarks`` are sentences about what else was found. ``clock_ahead`` is by how many seconds the
+    service's clock is ahead of ours.
     """
 
     where: str
     who: str
     rights: Sequence[Right]
     clock_ahead: float = 0.0
+    remarks: Sequence[str] = ()
 
     @property
     def is_good(self) -> bool:
@@ -48,7 +50,7 @@ class Examination:
         if able:
             told.append(f"It can {_listed(able)}.")
         told += [f"It cannot {right.name}: {right.missing}." for right in self.rights if right.missing is not None]
-        told.append(_clocks(self.clock_ahead))
+        told += [*self.remarks, _clocks(self.clock_ahead)]
         return " ".join(told)
 
 

@@ -57,6 +57,12 @@ class TestRunning:
         assert ran.state == "success"
         assert sandbox.sent("superoffice") == ["157"]
 
+    def test_the_bot_is_registered_once_without_a_shell(self, sandbox: Sandbox) -> None:
+        sandbox.reset(bitrix24={"bots": []})
+        first, again = (run(load("register_bot")).results["register"] for _ in range(2))
+        assert first.startswith("The bot chattransfer is registered now; it is user ")
+        assert again == first.replace("is registered now", "was there already, and is as it was")
+
     def test_waiting_branches_to_the_supervisor_when_somebody_does_not_accept(self, sandbox: Sandbox) -> None:
         assert self.branch(run(load("wait_and_branch"))) == "all_accepted"
         sandbox.reset(bitrix24={"people": {"ignore": 1}, "rate": None})

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from threading import Event
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -34,6 +35,7 @@ from airflow_provider_chattransfer.platforms.errors import (
     Unreachable,
     WrongCredentials,
 )
+from airflow_provider_chattransfer.platforms.superoffice import examining
 from airflow_provider_chattransfer.platforms.superoffice import tenant as tenants
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Bearer, Credentials, Renewed, SoTicket
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
@@ -828,6 +830,46 @@ class TestAnExamination:
         assert "It can list, wait, transfer and accept." in str(examination)
         told = "agent 5, 8, 12 and 2 others: there is no connection 'agent_5'; and so for each of them."
         assert f"It cannot act as {told}" in str(examination)
+
+    def test_says_of_each_agents_connection_what_holds(self, online: Online) -> None:
+        agents = {
+            "5": online.client(online.agent(token="another", store=Memory())),
+            "7": online.client(online.agent(7, store=Memory())),
+            "8": online.client(online.agent(12, store=Memory())),
+            "12": online.client(online.agent(12, store=Memory())),
+        }
+
+        def identity(agent: str) -> SuperOfficeClient:
+            if agent not in agents:
+                raise ValueError(f"there is no connection 'agent_{agent}'")
+            return agents[agent]
+
+        examination = online.platform(online.system_user(), identities=identity).examine()
+        told = str(examination)
+        assert examination.is_good
+        assert "The connections of agents 7 and 12 sign in as those agents." in told
+        assert "The connection of agent 8 signs in as associate 12, and not as agent 8." in told
+        assert "The connection of agent 5 cannot sign in: " in told
+        assert "It cannot act as agent 15" in told
+
+    def test_leaves_alone_an_agent_who_keeps_it_waiting(self, online: Online, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(examining, "ASKING", 0.3)
+        agents = {name: online.client(online.agent(int(name), store=Memory())) for name in ("5", "7", "8", "12", "15")}
+        over = Event()
+
+        def slow() -> Any:
+            over.wait(30)
+
+        monkeypatch.setattr(agents["7"], "principal", slow)
+
+        def identity(agent: str) -> SuperOfficeClient:
+            if agent not in agents:
+                raise ValueError(f"there is no connection 'agent_{agent}'")
+            return agents[agent]
+
+        told = str(online.platform(online.system_user(), identities=identity).examine())
+        over.set()
+        assert "4 of the agents' connections were not asked, for want of time." in told
 
     def test_is_bad_when_no_agent_has_a_connection(self, online: Online) -> None:
         def nobody(agent: str) -> SuperOfficeClient:

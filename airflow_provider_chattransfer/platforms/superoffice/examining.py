@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from threading import Thread
 from typing import TypeVar
 
-from ..errors import RequestRefused, WrongCredentials
+from ..errors import PlatformError, RequestRefused, WrongCredentials
 from ..examination import Examination, Right
 from .client import SuperOfficeClient
 
@@ -17,6 +18,14 @@ SYSTEM = "SystemAssociate"
 """``UserType`` of the application's own user (enum AssociateType)."""
 
 GIVE = "give the user's role the right to read them in SuperOffice Admin"
+
+Identities = Callable[[str], SuperOfficeClient]
+
+ASKING = 4.0
+"""Seconds for asking as whom the agents' connections sign in: half of what the button Test has."""
+
+TOLD = 5
+"""How many of those that do not are told of one by one."""
 
 NAMED = 3
 """How many of the agents whose connections are missing are named."""
@@ -33,19 +42,27 @@ class Myself:
         return f"{'the system user, ' if self.is_system_user else ''}associate {self.id}"
 
 
-def examine(client: SuperOfficeClient, *, identities: Callable[[str], SuperOfficeClient] | None) -> Examination:
-    """Who ``client`` is, and what it may do, by itself or by the agents' ``identities``; some six requests.
+def examine(client: SuperOfficeClient, *, identities: Identities | None) -> Examination:
+    """Who ``client`` is, and what it may do, by itself or by the agents' ``identities``; some six requests,
+    and one or two for each agent.
 
     Raises a ``PlatformError`` when the service does not let us in.
     """
     where = client.address.look_up()
     principal = client.principal()
     me = Myself(id=principal.AssociateId, is_system_user=principal.UserType == SYSTEM)
-    acting = _by_agents(client, identities) if identities is not None else _by_itself(client, me)
+    rights, remarks = list(_reading(client)), list[str]()
+    if identities is None:
+        rights += _by_itself(client, me)
+    else:
+        agents = sorted(_chat_users(client), key=int)
+        rights += _by_agents(agents, identities)
+        remarks += _signing_in(agents, identities)
     return Examination(
         where=where,
         who=str(me) if identities is not None or me.is_system_user else f"{me}, who moves his own chats only",
-        rights=[*_reading(client), *acting],
+        rights=rights,
+        remarks=remarks,
         clock_ahead=client.clock_ahead,
     )
 
@@ -72,9 +89,8 @@ def _by_itself(client: SuperOfficeClient, me: Myself) -> Iterator[Right]:
     yield Right("accept", missing=missing)
 
 
-def _by_agents(client: SuperOfficeClient, identities: Callable[[str], SuperOfficeClient]) -> Iterator[Right]:
+def _by_agents(agents: Sequence[str], identities: Identities) -> Iterator[Right]:
     """Which of those who can be given chats have a connection to act by."""
-    agents = sorted(_chat_users(client), key=int)
     without = {agent: why for agent in agents if (why := _why_not(identities, agent))}
     nobody = next(iter(without.values())) if without and len(without) == len(agents) else None
     yield Right("transfer", missing=nobody, needed=True)
@@ -86,7 +102,48 @@ def _by_agents(client: SuperOfficeClient, identities: Callable[[str], SuperOffic
         yield Right(f"act as agent {named}{more}", missing=f"{next(iter(without.values()))}{likewise}")
 
 
-def _why_not(identities: Callable[[str], SuperOfficeClient], agent: str) -> str | None:
+def _signing_in(agents: Sequence[str], identities: Identities) -> Iterator[str]:
+    """What holds of each agent whose connection is there: whether it signs in, and as whom.
+
+    They are asked one after the other for ``ASKING`` seconds; a request that hangs longer is left alone.
+    """
+    there = [agent for agent in agents if _why_not(identities, agent) is None]
+    told: dict[str, str | None] = {}
+
+    def ask() -> None:
+        for agent in there:
+            told[agent] = _trouble(identities(agent), agent)
+
+    asking = Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(ASKING)
+    known = dict(told)
+    if good := [agent for agent, trouble in known.items() if trouble is None]:
+        yield f"{_of_agents(good)} {'signs in as that agent' if len(good) == 1 else 'sign in as those agents'}."
+    bad = [f"{_of_agents([agent])} {trouble}." for agent, trouble in known.items() if trouble is not None]
+    yield from bad[:TOLD]
+    if len(bad) > TOLD:
+        yield f"So it is, or otherwise wrong, with {len(bad) - TOLD} more."
+    if rest := len(there) - len(known):
+        yield f"{rest} of the agents' connections {'was' if rest == 1 else 'were'} not asked, for want of time."
+
+
+def _trouble(client: SuperOfficeClient, agent: str) -> str | None:
+    """Why ``client`` does not act as ``agent``; ``None`` when it does."""
+    try:
+        found = client.principal().AssociateId
+    except PlatformError as error:
+        return f"cannot sign in: {error}"
+    return None if found == agent else f"signs in as associate {found}, and not as agent {agent}"
+
+
+def _of_agents(agents: Sequence[str]) -> str:
+    if len(agents) == 1:
+        return f"The connection of agent {agents[0]}"
+    return f"The connections of agents {', '.join(agents[:-1])} and {agents[-1]}"
+
+
+def _why_not(identities: Identities, agent: str) -> str | None:
     try:
         identities(agent)
     except ValueError as missing:
