@@ -109,10 +109,12 @@ def extra_of(connection: Connection) -> Mapping[str, Any]:
 
 def likely_secrets(extra: Mapping[str, Any], *, form: ConnectionForm) -> Iterator[str]:
     """The texts under keys that are no fields, and look like one that holds a secret."""
-    secret = {each.key for _, each in form.fields() if each.kind is Kind.SECRET} | {"password"}
+    known = {each.key: each.kind for _, each in form.fields()}
     for key, value in extra.items():
-        if isinstance(value, str) and value and _meant(key, form=form) in secret:
-            yield value
+        if key not in known and isinstance(value, str) and value:
+            meant = _meant(key, form=form)
+            if meant == "password" or known.get(meant or "") is Kind.SECRET:
+                yield value
 
 
 def _text(value: object, *, of: str) -> str:

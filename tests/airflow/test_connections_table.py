@@ -179,6 +179,15 @@ class TestAKeyThatIsNoField:
         told = [record.getMessage() for record in caplog.records]
         assert told == [f"connection 'shown': extra: {key!r} is not read; {advice}"]
 
+    @pytest.mark.parametrize(
+        ("key", "secret"), [("bot_clientid", True), ("Password", True), ("clientsecret", True), ("time_out", False)]
+    )
+    def test_has_its_value_masked_where_it_is_like_a_secrets(self, key: str, secret: bool) -> None:
+        masked: list[str] = []
+        with patch("airflow_provider_chattransfer.hooks.masking._mask", masked.append):
+            hide_secrets_of(connection("bitrix24-webhook", **{key: SECRET}))
+        assert (SECRET in masked) is secret
+
     def test_is_shown_in_its_first_letters_only(self, caplog: pytest.LogCaptureFixture) -> None:
         opened("superoffice-basic", **{"x" * 100_000: SECRET})
         assert len(caplog.records[0].getMessage()) < 400
