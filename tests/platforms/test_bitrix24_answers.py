@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_chattransfer.chats.model import Chat, Unread
 from airflow_provider_chattransfer.chats.run import Move, take_over
-from airflow_provider_chattransfer.chats.settling import Unclear
+from airflow_provider_chattransfer.chats.settling import Refused, Unclear
 from airflow_provider_chattransfer.platforms.base import SendOptions
 from airflow_provider_chattransfer.platforms.bitrix24.auth import Webhook
 from airflow_provider_chattransfer.platforms.bitrix24.authorization import AuthorizationServer
@@ -264,6 +264,17 @@ class TestABatch:
         assert portal.moved() == (["111", "113"] if method == DIALOG else ["111", "112", "113"])
         assert all(len(each.reason or "") <= 300 for each in results)
 
+    @pytest.mark.parametrize(
+        "wrong", [None, [], {}, 7.5, True, {"error": None}, {"error": {}}, {"error": [1]}], ids=shown
+    )
+    def test_with_an_error_that_is_none_refuses_nothing(self, portal: Portal, wrong: Any) -> None:
+        def tamper(exchange: Exchange) -> Any:
+            return {**exchange.answer, "result": {"result": [], "result_error": {"c0": wrong, "c1": {"error": "X"}}}}
+
+        portal.answers.tampering = only(tamper, method=TRANSFER)
+        sent = portal.platform.send(_moves("111", "112"), SendOptions())
+        assert [type(each) for each in sent.answers.values()] == [Unclear, Refused]
+
     @pytest.mark.parametrize("method", [DIALOG, TRANSFER])
     def test_that_leaves_a_command_out_tells_nothing_of_one_chat(self, portal: Portal, method: str) -> None:
         def tamper(exchange: Exchange) -> Any:
@@ -352,14 +363,20 @@ def _moves(*chat_ids: str) -> list[Move]:
 class TestUsersAndLines:
     @pytest.mark.parametrize(
         "wrong",
-        [*NO_DICTS[:8], {"12": []}, {"12": "text"}, {"12": {}}, {"12": {"id": 999}}, {"12": {"id": 12, "bot": "no"}},
+        [*NO_DICTS[:5], [{}], {"12": {"id": 999, "bot": True}},
+         {"12": []}, {"12": "text"}, {"12": {}}, {"12": {"id": 999}}, {"12": {"id": 12, "bot": "no"}},
          {"12": {"id": 12, "active": [1]}}, {"12": [[1]], "7": [[1]]}],
         ids=shown,
     )  # fmt: skip
     def test_that_are_not_understood_stop_nobody(self, portal: Portal, wrong: Any) -> None:
         portal.give(USERS, wrong)
-        assert portal.hand_over("111", "112") in (["accepted"] * 2, ["failed"] * 2)
-        assert set(portal.moved()) <= {"111", "112"}
+        assert portal.hand_over("111", "112") == ["accepted"] * 2
+
+    def test_that_are_none_at_all_get_nothing(self, portal: Portal) -> None:
+        """PHP writes an empty array of users as a list."""
+        portal.give(USERS, [])
+        assert portal.hand_over("111", "112") == ["failed"] * 2
+        assert portal.moved() == []
 
     @pytest.mark.parametrize("wrong", [*FEW, False, {"ID": []}], ids=shown)
     def test_a_line_that_is_not_understood_is_tried(self, portal: Portal, wrong: Any) -> None:
