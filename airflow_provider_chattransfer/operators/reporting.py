@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowRescheduleException
 from ..chats.model import Outcome, Result, Retry, TransferReport
 from ..platforms.errors import TransferError
 from .journal import NotWritten, TakenOver
-from .summary import grouped, log_summary
+from .summary import cut, grouped, log_summary
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -36,9 +36,7 @@ class ChatsNotTransferred(TransferError):
 
     def __init__(self, summary: str, *, a_retry: str, permanent: bool, retry_after: float | None = None) -> None:
         """``permanent``: all that failed was moved and did not stay, or a retry would be stopped by the same cause."""
-        super().__init__(
-            f"{summary}. Every chat is accounted for in the report, in the XCom return_value. {_sentence(a_retry)}"
-        )
+        super().__init__(f"{summary}. Every chat is in the report, the XCom return_value. {_sentence(a_retry)}")
         self.a_retry = a_retry
         self.permanent = permanent
         self.retry_after = retry_after
@@ -53,7 +51,7 @@ class WaitBrokenOff(TransferError):
         self.permanent = permanent
         self.retry_after = retry_after
         left = f"{open_chats} transfers were not seen to be accepted"
-        super().__init__(f"the wait for acceptance broke off: {cause}. {left}. {_sentence(self.a_retry)}")
+        super().__init__(f"the wait for acceptance broke off: {cut(cause, 120)}. {left}. {_sentence(self.a_retry)}")
 
 
 class ReportSoFar:

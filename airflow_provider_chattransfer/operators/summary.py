@@ -20,7 +20,7 @@ MOST_LISTED = 200
 MOST_IDS = 3
 """Chats that an error names for each reason."""
 
-LONGEST_GROUPS = 120
+LONGEST_GROUPS = 80
 """Letters of all reasons together in an error, which has to say more than that."""
 
 
@@ -59,10 +59,10 @@ def grouped(failed: Sequence[Result], *, room: int = LONGEST_GROUPS) -> str:
             rest = sum(len(each) for _, each in groups[number:])
             told.append(f"and {rest} more for other reasons" if rest > 1 else "and 1 more")
             break
-        words = f"{whose}: {_cut(reason, max(40, left - len(whose) - 2))}"
+        words = f"{whose}: {cut(reason, max(20, left - len(whose) - 2))}"
         told.append(words)
         left -= len(words) + 2
-    return "; ".join(told)
+    return cut("; ".join(told), room)
 
 
 def _table(report: TransferReport) -> Iterator[str]:
@@ -88,5 +88,6 @@ def _whose(ids: Iterable[str]) -> str:
     return f"chats {named}" + (f" and {len(ids) - MOST_IDS} more" if len(ids) > MOST_IDS else "")
 
 
-def _cut(text: str, room: int) -> str:
+def cut(text: str, room: int) -> str:
+    """``text`` in at most ``room`` letters."""
     return text if len(text) <= room else f"{text[: room - 1]}…"

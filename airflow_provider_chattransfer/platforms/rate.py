@@ -132,7 +132,8 @@ class RateGate:
             if too_fast and self._share.refused(now):
                 self._yielding = True
                 log.warning(
-                    "Somebody else uses the service's limit as well; going on with %.2f requests per second",
+                    "Requests are refused though we keep to the limit: other tasks or programs use it too, or the "
+                    "service's own is lower than requests_per_second of the connection; going on with %.2f a second",
                     self._per_second * self._share.at(now),
                 )
             pause = 0.0 if math.isnan(seconds) else min(max(seconds, 0.0), LONGEST_PAUSE)

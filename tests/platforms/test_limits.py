@@ -308,7 +308,7 @@ class TestAnotherUserOfThePortal:
         assert refusals.statuses[503] - theirs.refused <= 4, "two to begin with, then one in some minutes"
         assert theirs.refused <= 2
         assert ours >= 0.9 * 400, "most of the half that he leaves"
-        told = [each for each in caplog.messages if "Somebody else uses" in each]
+        told = [each for each in caplog.messages if "though we keep to the limit" in each]
         assert 1 <= len(told) <= 5, "once per change"
 
     def test_who_has_gone_leaves_us_all_of_it(
