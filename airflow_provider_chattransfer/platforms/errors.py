@@ -7,7 +7,11 @@ own words. A service's text is not among them, since nobody knows what it may re
 
 from __future__ import annotations
 
+import math
 import re
+
+LONGEST_PAUSE = 86_400.0
+"""Seconds that a hint of a service is believed at most."""
 
 CODE = re.compile(r"[A-Za-z_][\w.`]{0,99}|\d{1,5}", re.ASCII)
 """What an error code of a service looks like: ``OPERATOR_WRONG``, ``SoNotFoundException``, ``404``."""
@@ -80,7 +84,7 @@ class NotCarriedOut(PlatformError):
 
 
 class Limited(NotCarriedOut):
-    """Too many requests, or too much work. ``retry_after`` in seconds, where known.
+    """Too many requests, or too much work. ``retry_after`` in seconds, where known; a day at most.
 
     ``too_fast`` when fewer requests per second would have helped.
     """
@@ -97,7 +101,8 @@ class Limited(NotCarriedOut):
         too_fast: bool = True,
     ) -> None:
         super().__init__(message, method=method, code=code)
-        self.retry_after = retry_after
+        known = retry_after is not None and not math.isnan(retry_after)
+        self.retry_after = min(max(retry_after or 0.0, 0.0), LONGEST_PAUSE) if known else None
         self.too_fast = too_fast
 
 

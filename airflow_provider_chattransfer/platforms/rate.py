@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .errors import LONGEST_PAUSE
+
 log = logging.getLogger(__name__)
 
 HEADROOM = 0.95
@@ -39,9 +41,6 @@ LEAST_PER_SECOND, MOST_PER_SECOND = 0.001, 1000.0
 
 MOST_BURST = 100_000
 """What a connection may set as ``burst`` at most."""
-
-LONGEST_PAUSE = 86_400.0
-"""Seconds for which a gate closes at most."""
 
 
 @dataclass(frozen=True, slots=True)

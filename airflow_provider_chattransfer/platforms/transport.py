@@ -26,10 +26,10 @@ from .. import __version__
 from . import bodies
 from .bodies import ACCEPTED_ENCODING
 from .bodies import NO_JSON as NO_JSON
-from .errors import Interrupted, Limited, NotUnderstood, PlatformError, Unreachable
+from .errors import LONGEST_PAUSE, Interrupted, Limited, NotUnderstood, PlatformError, Unreachable
 from .exchange import BoundedSession, Exchange, TooLarge, exchange
 from .quiet import quiet
-from .rate import LONGEST_PAUSE, RateGate
+from .rate import RateGate
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ CONNECT_TIMEOUT = 5.0
 """Seconds to wait for a connection to one address of a host."""
 
 LARGEST_ANSWER = 64
-"""Megabytes of an answer's body, unpacked, that are taken; 10,000 chats of either service are below 20."""
+"""Megabytes of an answer's body, unpacked, that are taken; 10,000 chats, as the lists of either service show them, are below 20."""
 
 FARTHEST_CLOCK = 10 * 366 * 86_400.0
 """Seconds by which a service's clock may differ from ours; a ``Date`` beyond that tells nothing."""

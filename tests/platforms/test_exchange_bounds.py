@@ -22,9 +22,15 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_chattransfer.platforms.errors import Interrupted, NotUnderstood, PlatformError, Unreachable
+from airflow_provider_chattransfer.platforms.errors import (
+    LONGEST_PAUSE,
+    Interrupted,
+    NotUnderstood,
+    PlatformError,
+    Unreachable,
+)
 from airflow_provider_chattransfer.platforms.quiet import quiet
-from airflow_provider_chattransfer.platforms.rate import LONGEST_PAUSE, RateGate, RateLimit
+from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
 from airflow_provider_chattransfer.platforms.transport import NO_JSON, Request, Response, Transport
 
 from ..sandbox.certificates import self_signed

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_chattransfer.platforms.errors import LONGEST_PAUSE, Limited
 from airflow_provider_chattransfer.platforms.rate import (
     HEADROOM,
     LEAST_SHARE,
-    LONGEST_PAUSE,
     RECOVERY,
     SOON,
     TOGETHER,
@@ -140,6 +140,14 @@ class TestAHint:
         gate.close_for(seconds)
         gate.wait()
         assert time.now - begin < LONGEST_PAUSE + 60
+
+    @pytest.mark.parametrize(
+        ("seconds", "believed"), [(math.nan, None), (None, None), (-5.0, 0.0), (7, 7.0), (math.inf, LONGEST_PAUSE)]
+    )
+    def test_is_in_no_error_unless_it_is_a_time_of_a_day_at_most(
+        self, seconds: float | None, believed: float | None
+    ) -> None:
+        assert Limited("too many requests", method="asked", retry_after=seconds).retry_after == believed
 
     def test_closes_the_gate(self) -> None:
         time = Time()
