@@ -196,10 +196,7 @@ class BoundedSocket:
     def sendall(self, data: Any) -> None:
         """Send it all; a peer that reads slowly gets no more time for it."""
         _under_way.get().begun |= self.carries_requests
-        with memoryview(data).cast("B") as rest:
-            sent = 0
-            while sent < len(rest):
-                sent += self._bounded().send(rest[sent:])
+        self._bounded().sendall(data)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """What is there, at most ``size`` bytes."""

@@ -37,7 +37,7 @@ CONNECT_TIMEOUT = 5.0
 """Seconds to wait for a connection to one address of a host."""
 
 LARGEST_ANSWER = 64
-"""Megabytes of an answer's body, unpacked, that are taken; 10,000 chats, as the lists of either service show them, are below 20."""
+"""Megabytes of an answer's body, unpacked, that are taken. A list of 10,000 chats is below 20."""
 
 FARTHEST_CLOCK = 10 * 366 * 86_400.0
 """Seconds by which a service's clock may differ from ours; a ``Date`` beyond that tells nothing."""

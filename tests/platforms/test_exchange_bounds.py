@@ -428,9 +428,19 @@ class TestAHeader:
         assert _clock_ahead(date) == 0.0
 
     @pytest.mark.parametrize("zone", ["GMT", "-0000", "+0000", ""])
-    def test_that_dates_an_answer_is_read_as_universal_time(self, zone: str) -> None:
+    def test_that_dates_an_answer_is_read_as_universal_time(self, zone: str, in_the_east: None) -> None:
         written = time.strftime("%a, %d %b %Y %H:%M:%S", time.gmtime(time.time() + 100))
         assert _clock_ahead(f"{written} {zone}") == pytest.approx(100, abs=10)
+
+
+@pytest.fixture
+def in_the_east() -> Iterator[None]:
+    """This machine in a zone of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "JST-9")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 def _clock_ahead(date: str) -> float:
