@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What no document tells of Bitrix24 is a switch of the sandbox, and the provider is right in every position of it."""
+"""What no document tells of the services is a switch of the sandbox; the provider is right in every position of it."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from itertools import product
@@ -21,6 +22,7 @@ from airflow_provider_chattransfer.platforms.bitrix24.examining import examine
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
 from airflow_provider_chattransfer.platforms.driving import carry_out
 from airflow_provider_chattransfer.platforms.errors import RequestRefused
+from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 from airflow_provider_chattransfer.sandbox.bitrix24.switches import Switches
 from airflow_provider_chattransfer.testing.audit import audit
 
@@ -213,6 +215,35 @@ class TestAcceptingWhatSomebodyOwns:
     @staticmethod
     def accept(stage: Stage, platform: Bitrix24Platform) -> list[Result]:
         return carry_out(take_over(to("agent:7", "101")[0]), platform, sleep=stage.sleep)
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+@pytest.mark.parametrize("habit", ["accept", "ignore", "reject"])
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
+class TestSuperOfficesSpecialMessages:
+    def test_tell_of_a_transfer_whose_answer_is_lost_only_where_there_are_some(
+        self, stage: Stage, kind: str, habit: str, leaves: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A chat that its receiver has rejected looks as before; without such messages nothing tells it from one that
+        was never sent, and it is not sent again."""
+        people = {"accept_after": [0.02, 0.05], **({habit: 1.0} if habit != "accept" else {})}
+        chats = [{"id": 157, "owner": 7}]
+        stage.reset(superoffice={"chats": chats, "people": people, "switches": {"special_messages": leaves}})
+        stage.fault(kind=kind, method="TransferChatSession")
+        platform = stage.superoffice()
+
+        def looked_at_late(moves: Sequence[Move], options: SendOptions) -> Sent:
+            sent = SuperOfficePlatform.send(platform, moves, options)
+            time.sleep(0.2)  # by both clocks: the messages are dated by the service's
+            return sent
+
+        monkeypatch.setattr(platform, "send", looked_at_late)
+        results = stage.carry_out(platform, to("agent:12", "157", source="agent:7"))
+        known = leaves or (kind, habit) in (("drop_after", "accept"), ("drop_after", "ignore"))
+        sent = kind == "drop_after" or known
+        assert stage.moved("superoffice") == ["157"] * sent
+        assert audit(report(platform, results), changes=stage.ledger("superoffice")) == []
+        assert (results[0].reason or "").startswith("not known") is not known
 
 
 def _read(platform: Bitrix24Platform, *chat_ids: str) -> list[Chat]:

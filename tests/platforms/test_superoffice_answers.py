@@ -463,7 +463,9 @@ class TestAHistory:
     @pytest.mark.parametrize(
         ("messages", "expected"),
         [
-            ([], False),
+            ([], None),
+            ([{"SpecialType": "None", "WhenPosted": POSTED}, {}], None),
+            ([{"SpecialType": "NewSession", "WhenPosted": "2001-01-01T00:00:00"}], False),
             ([{"SpecialType": "TransferedSession", "WhenPosted": POSTED}], True),
             ([{"SpecialType": "TransferedSession"}, {"SpecialType": "TransferRejected", "WhenPosted": POSTED}], True),
             ([{"SpecialType": "TransferedSession", "WhenPosted": "9999-12-31T23:59:59.9999999+01:00"}], True),
@@ -473,7 +475,7 @@ class TestAHistory:
         ids=str,
     )
     def test_proves_what_it_shows(
-        self, platform: SuperOfficePlatform, answers: Answers, messages: list[dict[str, Any]], expected: bool
+        self, platform: SuperOfficePlatform, answers: Answers, messages: list[dict[str, Any]], expected: bool | None
     ) -> None:
         change(answers, MESSAGES, lambda _: messages)
         assert self.proof(platform, since=1_700_000_000.0) is expected

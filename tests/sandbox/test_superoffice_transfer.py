@@ -330,6 +330,16 @@ class TestSwitches:
         desk.reset(switches={"third_party_accept": "assign"})
         assert desk.agent("AcceptChatSessionTransfer", {"ChatSessionId": PENDING}, by=15)["User"]["AssociateId"] == 15
 
+    @pytest.mark.parametrize("leaves", [True, False])
+    def test_special_messages(self, desk: Desk, leaves: bool) -> None:
+        desk.reset(people={"reject": 1.0, "accept_after": [1, 2]}, switches={"special_messages": leaves})
+        desk.transfer(157, 12, by=7)
+        desk.later()
+        assert desk.held(157)[:2] == ("7", None)
+        for said in (desk.agent("GetChatMessages", {"ChatSessionId": 157}), desk.get("ChatSession/157/Messages")):
+            assert ("TransferRejected" in {each["SpecialType"] for each in said}) is leaves
+            assert any(each["SpecialType"] == "None" for each in said)
+
     def test_sender_may_reject(self, desk: Desk) -> None:
         desk.reset(switches={"sender_may_reject": True})
         assert desk.agent("RejectChatSessionTransfer", {"ChatSessionId": PENDING}, by=8)["TransferTo"] is None

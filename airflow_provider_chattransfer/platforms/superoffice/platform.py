@@ -36,6 +36,9 @@ PAGE = 500
 ANSWERED = frozenset({"TransferedSession", "TransferRejected"})
 """The special messages of a transfer that was answered (enum ChatMessageSpecialType; the spelling is SuperOffice's)."""
 
+ORDINARY = (None, "None")
+"""The ``SpecialType`` of what people write."""
+
 PICKED_UP = frozenset({"Welcome"})
 """The special message with which a session is picked up from its queue."""
 
@@ -248,16 +251,21 @@ class SuperOfficePlatform(ChatPlatform):
             return Refused(refusal)
 
     def _has_special(self, chat_id: str, kinds: frozenset[str], *, since: float) -> bool | None:
-        """Whether the session shows a message of ``kinds`` posted since; ``None`` where that cannot be told."""
+        """Whether the session shows a message of ``kinds`` posted since; ``None`` where that cannot be told.
+
+        That special messages are left at all is inferred from their names. Where a session has none of any kind, that
+        this one is missing proves nothing.
+        """
         try:
-            dates = [posted_at(each) for each in self.client.messages(chat_id) if each.SpecialType in kinds]
+            special = [each for each in self.client.messages(chat_id) if each.SpecialType not in ORDINARY]
+            dates = [posted_at(each) for each in special if each.SpecialType in kinds]
         except (RequestRefused, NotUnderstood, NotAllowed) as error:
             log.warning("Chat %s: what became of it cannot be seen in its messages: %s", chat_id, error)
             return None
         earliest = since + self.client.clock_ahead - CLOCK_TOLERANCE
         if any(posted is not None and posted >= earliest for posted in dates):
             return True
-        return None if None in dates else False
+        return False if special and None not in dates else None
 
     def _acting_as(self, agent: str) -> SuperOfficeClient:
         return self._identities(agent) if self._identities else self.client

@@ -65,7 +65,9 @@ class ChatAgent:
                 self._centre.sessions.get(ask.query_int("chatSessionEntityId")), ask
             ),
             "ChatSessionsForUser": self.sessions_for_user,
-            "GetChatMessages": on_session(lambda s, ask: talk.messages(ask, s, after=ask.integer("After"))),
+            "GetChatMessages": on_session(
+                lambda s, ask: talk.messages(ask, s, self._switches, after=ask.integer("After"))
+            ),
             "AddChatMessage": on_session(
                 lambda s, ask: talk.add(ask, s, ask.member("Message"), sessions=self._sessions)
             ),

@@ -12,6 +12,7 @@ from .ask import Ask
 from .carriers import BLANK_MESSAGE
 from .model import ChatSession, Message, MessageType, SpecialType, Topic
 from .sessions import Sessions
+from .switches import Switches
 
 Kind = TypeVar("Kind", MessageType, SpecialType)
 
@@ -19,9 +20,10 @@ NUMBERS = {MessageType: range(4), SpecialType: (*range(4), *range(5, 19))}
 """The numbers of the members, in their order; a special type 4 is not in use."""
 
 
-def messages(ask: Ask, session: ChatSession, *, after: int) -> list[dict[str, Any]]:
+def messages(ask: Ask, session: ChatSession, switches: Switches, *, after: int) -> list[dict[str, Any]]:
     """`ChatMessage` of those that come after the one with the id ``after``; 0 for all."""
-    return [ask.carriers.message(session, message) for message in session.messages if message.id > after]
+    said = [each for each in session.messages if switches.special_messages or each.type is not MessageType.SPECIAL]
+    return [ask.carriers.message(session, message) for message in said if message.id > after]
 
 
 def add(ask: Ask, session: ChatSession, value: Any, *, sessions: Sessions) -> dict[str, Any]:

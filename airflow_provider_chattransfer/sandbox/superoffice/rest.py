@@ -70,7 +70,7 @@ class Rest:
             Route(
                 "GET",
                 "ChatSession/{id}/Messages",
-                lambda ask: talk.messages(ask, self._session_at(ask), after=ask.query_int("after", 0)),
+                lambda ask: talk.messages(ask, self._session_at(ask), self._switches, after=ask.query_int("after", 0)),
             ),
             Route(
                 "POST",

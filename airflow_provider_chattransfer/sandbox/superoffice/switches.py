@@ -83,6 +83,10 @@ class Switches:
     lenient_types: bool = False
     """Whether `"157"` passes for an int32 and `21` for a string in a body, as Json.NET would convert them."""
 
+    special_messages: bool = True
+    """Whether an acceptance, a rejection and the like leave a special message in the session, as the names of
+    `ChatMessageSpecialType` suggest; no document says so."""
+
     row_count: Literal["asked", "always"] = "asked"
     """Whether a list with a header counts its rows without `rowcount=true` in its `Options`; the reference pages only
     speak of an "optional row count" that this option has calculated."""
