@@ -20,7 +20,7 @@ import pytest
 from airflow_provider_chattransfer.hooks.base import open_platform
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator, TransferChatsOperator
-from airflow_provider_chattransfer.platforms import transport
+from airflow_provider_chattransfer.platforms import decoding, transport
 from airflow_provider_chattransfer.platforms.errors import PlatformError
 from airflow_provider_chattransfer.sandbox.bitrix24 import Portal
 from airflow_provider_chattransfer.sandbox.superoffice.tenant import Tenant
@@ -50,6 +50,13 @@ class Answers:
     def pass_on(self, call: Call, reply: Reply) -> Reply:
         """An answer as the client gets it."""
         return self.twist(call, reply)
+
+    def declared(self, adapter: Any) -> Any:
+        """``adapter``, whose members our code looks at where it decodes an answer."""
+        schema = adapter.json_schema()
+        for kind in (schema, *schema.get("$defs", {}).values()):
+            self.looked_at |= kind.get("properties", {}).keys()
+        return adapter
 
     def watched(self, value: Any) -> Any:
         """``value`` with objects that note which of their keys are looked at."""
@@ -85,6 +92,8 @@ def answers(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, no_pauses: None) 
         )
     for name, value in as_environment(connections(sandbox.url)).items():
         monkeypatch.setenv(name, value)
+    adapter = decoding._adapter
+    monkeypatch.setattr(decoding, "_adapter", lambda kind: answers.declared(adapter(kind)))
     parse = transport._json
     monkeypatch.setattr(transport, "_json", lambda *reply: answers.watched(parse(*reply)))
     monkeypatch.setattr(transport, "ATTEMPTS", 2)
@@ -185,7 +194,7 @@ class TestACustomersTextInAnAnswer:
         instead = Reply.json({"result": CUSTOMER})
         answers.twist = lambda call, reply: instead if call.path.endswith("im.user.list.get") else reply
         told = everything("bitrix24") + caplog.text
-        assert "no list of users" in told
+        assert "Cannot tell people from bots" in told
         assert "Zelda" not in told
 
 
