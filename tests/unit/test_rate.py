@@ -246,7 +246,7 @@ class TestOurShare:
                 passed(gate, time, 5)
                 gate.close_for(1, too_fast=True)
             passed(gate, time, 20)
-            assert [each.split(";")[-1] for each in caplog.messages] == [" going on with 0.95 requests per second"]
+            assert [each.split(";")[-1] for each in caplog.messages] == [" going on with 0.95 a second"]
             time.now += 0.5 / RECOVERY
             passed(gate, time, 20)
         assert caplog.messages[1:] == ["Going on with 1.90 requests per second again"]
