@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
+import json
 import math
+import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from airflow_provider_chattransfer.chats.model import Chat, Target, Unread
 from airflow_provider_chattransfer.chats.run import Move
@@ -23,8 +29,10 @@ from airflow_provider_chattransfer.platforms.superoffice.carriers import Session
 from airflow_provider_chattransfer.platforms.superoffice.client import NotAllowed, SuperOfficeClient
 from airflow_provider_chattransfer.platforms.superoffice.oauth import RefreshToken
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
+from airflow_provider_chattransfer.platforms.superoffice.private_key import read_private_key
 from airflow_provider_chattransfer.platforms.superoffice.sessions import read_session, read_sessions
 from airflow_provider_chattransfer.platforms.superoffice.tenant import Site, Tenant
+from airflow_provider_chattransfer.sandbox.superoffice import keys
 
 from ..answers import HUGE, Answers, Exchange, tampered
 from .conftest import SUPERVISOR, Script, Scripted, Stage, outcomes, to
@@ -41,6 +49,8 @@ WRONG_IDS: list[Any] = [True, False, math.inf, 10**4999, 1.7, 150.0, -1, 2**63, 
 SOME_WRONG_IDS: list[Any] = [True, math.inf, HUGE, 1.7, -1, "1\x1b[31m", []]
 NO_OBJECT: list[Any] = [[], [{}], "text", 7, True]
 NO_LIST: list[Any] = [None, {}, {"0": {}}, "text", 7, True]
+
+KEY = keys.key_set()["keys"][0]
 
 Change = Callable[[Any], Any]
 
@@ -306,7 +316,9 @@ class TestATransfer:
             return
         results = stage.carry_out(platform, to("agent:12", "150"))
         assert outcomes(results) == ["failed"]
-        assert "another session than was asked for" in (results[0].reason or "")
+        assert results[0].reason == (
+            "not understood: GetChatSessionEntity: the answer is about another session than was asked for"
+        )
         assert touched(stage) == set()
 
     @cases
@@ -697,6 +709,116 @@ class TestAToken:
         script.play(Scripted.json({**self.GOOD, **more}))
         granted = grant.obtain("last")
         assert granted == Credential("8A:Cust12345.x", granted.obtained_at, granted.obtained_at + 3600, "last")
+
+
+class TestASystemUsersTicket:
+    @pytest.fixture
+    def user(self, script: Script, stage: Stage) -> system_user.SystemUser:
+        return system_user.SystemUser(
+            host=script.url,
+            tenant="Cust12345",
+            client_secret="secret",
+            token="App-x",
+            key=read_private_key(keys.APPLICATION_KEY.pem),
+            transport=stage.transport(),
+        )
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            [],
+            "text",
+            None,
+            {},
+            *({"IsSuccessful": True, **wrong} for wrong in each("Token", [], {}, 7, True)),
+            *({"Token": "x.y.z", **wrong} for wrong in each("IsSuccessful", "true", 1, None, [], {})),
+        ],
+        ids=shown,
+    )
+    def test_in_no_answer_is_not_understood(self, script: Script, user: system_user.SystemUser, answer: Any) -> None:
+        script.play(Scripted.json(answer))
+        with pytest.raises(NotUnderstood, match="PartnerSystemUser/Authenticate"):
+            user.obtain(None)
+
+    @pytest.mark.parametrize("message", [None, [], {}, 7, True, "Denied " * 10_000], ids=shown)
+    def test_that_is_refused_in_whatever_words_is_refused(
+        self, script: Script, user: system_user.SystemUser, message: Any
+    ) -> None:
+        for status in (200, 400, 403):
+            script.play(Scripted.json({"IsSuccessful": False, "ErrorMessage": message}, status=status))
+            with pytest.raises(WrongCredentials) as caught:
+                user.obtain(None)
+            assert len(str(caught.value)) <= 300
+
+    @pytest.mark.parametrize(
+        "found",
+        [
+            *NO_LIST,
+            [None],
+            [[]],
+            *([{**KEY, **wrong}] for name in ("n", "e") for wrong in each(name, None, "", "!", "æ", 7, True, [], {})),
+            *([{**KEY, **wrong}] for name in ("kid", "kty") for wrong in each(name, None, "", 7, True, [], "EC")),
+        ],
+        ids=shown,
+    )
+    def test_by_a_key_that_is_none_is_not_understood(
+        self, script: Script, user: system_user.SystemUser, found: Any
+    ) -> None:
+        script.play(Scripted.json({"IsSuccessful": True, "Token": signed()}), Scripted.json({"keys": found}))
+        with pytest.raises(NotUnderstood):
+            user.obtain(None)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            *each("aud", [], ["spn:1801550193"], {}, 1801550193, True, None),
+            *each("iss", [], {}, 7, True),
+            *each("exp", "x", [], {}, math.inf, math.nan, True, None),
+            *each("nbf", "x", [], {}, math.inf, math.nan),
+            *each("iat", "x", [], {}, math.inf, 1e300),
+            *each(system_user.CLAIM + "ticket", None, "", 7, True, [], {}, "7T:a b", "7T:x\r\n", "7T:é"),
+            *each(system_user.CLAIM + "ctx", None, "", 7, True, [], {}, "Cust99999"),
+            *each(system_user.CLAIM + "serial", None, "", 7, True, [], {}),
+        ],
+        ids=shown,
+    )
+    def test_with_a_claim_that_is_none_is_typed(
+        self, script: Script, user: system_user.SystemUser, wrong: dict[str, Any]
+    ) -> None:
+        answered = Scripted.json({"IsSuccessful": True, "Token": signed(**wrong)})
+        script.play(answered, Scripted.json(keys.key_set()))
+        with pytest.raises((NotUnderstood, WrongCredentials)):
+            user.obtain(None)
+
+    @pytest.mark.parametrize("text", ["x", "..", "W10.W10.", "bnVsbA.bnVsbA.x", "A" * 100_000, "é.é.é"], ids=shown)
+    def test_in_what_is_no_token_is_not_understood(
+        self, script: Script, user: system_user.SystemUser, text: str
+    ) -> None:
+        script.play(Scripted.json({"IsSuccessful": True, "Token": text}), Scripted.json(keys.key_set()))
+        with pytest.raises(NotUnderstood, match="the token is not one of SuperOffice"):
+            user.obtain(None)
+
+    def test_nested_too_deep_is_not_understood(self, script: Script, user: system_user.SystemUser) -> None:
+        deep = urlsafe_b64encode(b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}").decode().rstrip("=")
+        script.play(Scripted.json({"IsSuccessful": True, "Token": f"{deep}.e30.x"}), Scripted.json(keys.key_set()))
+        with pytest.raises(NotUnderstood):
+            user.obtain(None)
+
+
+def signed(**claims: Any) -> str:
+    """A token that the sandbox has signed, with other claims."""
+    serial, now = "1801550193", int(time.time())
+    about = {"serial": serial, "ctx": "Cust12345", "ticket": "7T:good"}
+    whole = {
+        **{system_user.CLAIM + name: value for name, value in about.items()},
+        **{"iss": system_user.ISSUER, "aud": f"spn:{serial}", "nbf": now - 60, "exp": now + 300},
+        **claims,
+    }
+    head = {"alg": "RS256", "kid": keys.KEY_ID}
+    parts = [urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in (head, whole)]
+    key = load_pem_private_key(keys.SIGNING_KEY.pem.encode(), None)
+    signature = key.sign(".".join(parts).encode(), PKCS1v15(), SHA256())  # type: ignore[union-attr,call-arg,arg-type]
+    return ".".join([*parts, urlsafe_b64encode(signature).decode().rstrip("=")])
 
 
 class TestEveryRemedy:

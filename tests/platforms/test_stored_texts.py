@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a store holds may be anything: it is read as what it should be, begun anew, or refused by its file's name."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import socket
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_chattransfer.platforms.credential_stores import FileStore, Sealed
+from airflow_provider_chattransfer.platforms.credentials import Credential, CredentialKeeper, Entry
+from airflow_provider_chattransfer.platforms.errors import StoreFailed
+
+NOW = 1_800_000_000.0
+GOOD = Credential("access", obtained_at=NOW - 10, renewal="renewal", about={"user_id": "7"})
+
+
+def each(name: str, *values: Any) -> list[dict[str, Any]]:
+    """Members of that name, with each of the values."""
+    return [{name: value} for value in values]
+
+
+NO_CREDENTIALS: list[str] = [
+    "{",
+    "\x00\x01\x02",
+    "æøå",
+    "\ufffd\ufffd",
+    "[" * 100_000,
+    "9" * 5000,
+    *map(json.dumps, [None, True, 7, 1e300, "text", [], [[]], ["secret"], {}, {"at": None}]),
+    *(
+        json.dumps({**asdict(GOOD), **wrong})
+        for wrong in [
+            *each("secret", None, "", 7, True, [], {}, "a\nb", "a b", "é", "x\x1b[31m", "x" * 20_000),
+            *each("obtained_at", None, "x", "", True, [], {}, 0, -1, math.nan, math.inf, 1e300),
+            *each("expires_at", "x", "", True, [], {}, -1, math.nan, math.inf, 1e300),
+            *each("renewal", "", 7, True, [], {}, "a\nb", "é"),
+            *each("about", None, [], "x", 7, {"user_id": 7}, {"user_id": None}, {"user_id": []}),
+        ]
+    ),
+]
+NO_ATTEMPTS: list[str] = [
+    "{",
+    "æøå",
+    "[" * 100_000,
+    *map(json.dumps, [None, True, 7, "text", [], {}, {"at": None}, {"begun_at": None, "replaces": None}]),
+    *(
+        json.dumps({"begun_at": NOW, "replaces": None} | wrong)
+        for wrong in [
+            *each("begun_at", "x", True, [], {}, -1, math.nan, math.inf, 1e300),
+            *each("replaces", "x", True, [], {}, -1, math.nan, math.inf, 1e300),
+        ]
+    ),
+]
+
+
+def shown(text: object) -> str:
+    """A short id of a case."""
+    return ascii(text)[:60]
+
+
+@dataclass
+class Memory:
+    """A store for the time of a test."""
+
+    kept: dict[Entry, str] = field(default_factory=dict)
+
+    def load(self, entry: Entry) -> str | None:
+        return self.kept.get(entry)
+
+    def save(self, entry: Entry, text: str) -> None:
+        self.kept[entry] = text
+
+    def lock(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+def keeper(store: Any, asked: list[str | None]) -> CredentialKeeper:
+    """A keeper for a service that gives out a credential to whoever asks; ``asked`` notes by what."""
+
+    def obtain(renewal: str | None) -> Credential:
+        asked.append(renewal)
+        return Credential("new", obtained_at=NOW, renewal="next")
+
+    return CredentialKeeper(store=store, obtain=obtain, clock=lambda: NOW, sleep=lambda _: None)
+
+
+class TestACredential:
+    @pytest.mark.parametrize("text", NO_CREDENTIALS, ids=shown)
+    def test_that_is_none_is_begun_anew_with_a_warning(self, text: str, caplog: pytest.LogCaptureFixture) -> None:
+        assert Credential.parse(text) is None
+        store, asked = Memory({Entry.CREDENTIAL: text}), list[str | None]()
+        assert keeper(store, asked).present().secret == "new"
+        assert asked == [None], "by the connection's own token"
+        assert "What the token store holds cannot be read" in caplog.text
+        assert Credential.parse(store.kept[Entry.CREDENTIAL]) == Credential("new", obtained_at=NOW, renewal="next")
+
+    def test_may_hold_what_a_later_version_has_added(self) -> None:
+        assert Credential.parse(json.dumps({**asdict(GOOD), "added": [1]})) == GOOD
+
+    def test_that_is_one_is_taken(self) -> None:
+        asked = list[str | None]()
+        assert keeper(Memory({Entry.CREDENTIAL: GOOD.to_text()}), asked).present() == GOOD
+        assert asked == []
+
+
+class TestAnAttempt:
+    @pytest.mark.parametrize("text", NO_ATTEMPTS, ids=shown)
+    def test_that_is_none_is_begun_anew_with_a_warning(self, text: str, caplog: pytest.LogCaptureFixture) -> None:
+        asked = list[str | None]()
+        store = Memory({Entry.ATTEMPT: text})
+        assert keeper(store, asked).present().secret == "new"
+        assert "of an earlier attempt cannot be read" in caplog.text
+        assert json.loads(store.kept[Entry.ATTEMPT]) == {"begun_at": NOW, "replaces": None}
+
+
+class TestASeal:
+    @pytest.mark.parametrize("text", ["æøå", "\ufffd" * 200, "gAAAAA", "x", "\x00", "{}", "=" * 100], ids=shown)
+    @pytest.mark.parametrize("entry", list(Entry))
+    def test_that_is_none_is_begun_anew(self, entry: Entry, text: str, caplog: pytest.LogCaptureFixture) -> None:
+        asked = list[str | None]()
+        assert keeper(Sealed(Memory({entry: text}), key="key"), asked).present().secret == "new"
+        assert "cannot be read" in caplog.text
+
+    def test_of_what_is_no_text_is_begun_anew(self) -> None:
+        memory = Memory()
+        sealed = Sealed(memory, key="key")
+        memory.kept[Entry.CREDENTIAL] = sealed._fernet.encrypt(b"\xff\xfe").decode()
+        assert Credential.parse(sealed.load(Entry.CREDENTIAL)) is None
+
+
+def a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def a_link(path: Path) -> None:
+    """To a file that holds a good credential, put there by whoever may write to the folder."""
+    (path.parent / "elsewhere").write_text(GOOD.to_text())
+    path.symlink_to(path.parent / "elsewhere")
+
+
+def a_socket(path: Path) -> None:
+    short = os.open(path.parent, os.O_RDONLY)  # The whole path may be longer than a socket's name can be.
+    try:
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(f"/proc/self/fd/{short}/{path.name}")
+    finally:
+        os.close(short)
+
+
+def somebody_elses(path: Path) -> None:
+    if os.geteuid():
+        pytest.skip("only root can make a file of another user")
+    path.write_text(GOOD.to_text())
+    os.chown(path, 54321, 54321)
+
+
+@pytest.mark.parametrize(
+    "place", [a_pipe, a_folder, a_link, a_socket, somebody_elses], ids=lambda place: place.__name__
+)
+class TestAFile:
+    @pytest.mark.parametrize("name", ["mine.credential", "mine.attempt", "mine.lock"])
+    def test_that_is_something_else_is_refused_by_its_name_and_not_waited_for(
+        self, tmp_path: Path, place: Callable[[Path], None], name: str
+    ) -> None:
+        if (place, name) == (somebody_elses, "mine.lock"):
+            pytest.skip("whose lock it may be is tested with locks")
+        place(tmp_path / name)
+        asked = list[str | None]()
+        with pytest.raises(StoreFailed) as caught:
+            keeper(FileStore(tmp_path, name="mine"), asked).present()
+        assert name in str(caught.value)
+        assert "token_store_at" in str(caught.value)
+        assert "None" not in str(caught.value)
+        assert asked == []
+
+
+class TestAFileOfOurs:
+    @pytest.mark.parametrize("content", [b"\xff\xfe\x00", "æøå".encode("latin-1"), b"", b"{}" * 1000], ids=shown)
+    @pytest.mark.parametrize("seal", [True, False], ids=["sealed", "plain"])
+    def test_with_any_content_is_begun_anew(self, tmp_path: Path, content: bytes, seal: bool) -> None:
+        for name in ("mine.credential", "mine.attempt"):
+            (tmp_path / name).write_bytes(content)
+            (tmp_path / name).chmod(0o600)
+        files, asked = FileStore(tmp_path, name="mine"), list[str | None]()
+        store = Sealed(files, key="key") if seal else files
+        assert keeper(store, asked).present().secret == "new"
+        assert Credential.parse(store.load(Entry.CREDENTIAL)) == Credential("new", obtained_at=NOW, renewal="next")
