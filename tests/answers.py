@@ -32,7 +32,10 @@ Tampering = Callable[[Exchange], Any]
 
 
 class Answers:
-    """What the sandbox answers, after ``tampering``; ``heard`` holds every exchange as the sandbox answered it."""
+    """What the sandbox answers, after ``tampering``; ``heard`` holds every exchange as the sandbox answered it.
+
+    What is ``forbidden``, by its method and what is asked, is answered with 403, and never reaches the sandbox.
+    """
 
     def __init__(self, sandbox: str) -> None:
         self.begin()
@@ -44,6 +47,7 @@ class Answers:
     def begin(self) -> None:
         """Change nothing any more, and forget what was heard."""
         self.tampering: Tampering = lambda exchange: exchange.answer
+        self.forbidden: Callable[[str, Any], bool] = lambda method, asked: False
         self.heard: list[Exchange] = []
 
     def start(self) -> None:
@@ -61,13 +65,15 @@ class Answers:
 
     def forward(self, verb: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         """Ask the sandbox, and return the status and what is to be answered."""
+        method, asked = path.partition("?")[0].rpartition("/")[2], json.loads(body) if body.strip() else None
+        if self.forbidden(method, asked):
+            return 403, written({"Message": "forbidden"})
         kept = {name: value for name, value in headers.items() if name.lower() not in ("host", "content-length")}
         answer = self._session.request(
             verb, f"{self._sandbox}{path}", headers=kept, data=body, timeout=30, allow_redirects=False
         )
         parsed = json.loads(answer.content) if answer.content else None
-        asked = json.loads(body) if body.strip() else None
-        exchange = Exchange(path.partition("?")[0].rpartition("/")[2], path, asked, parsed)
+        exchange = Exchange(method, path, asked, parsed)
         self.heard.append(exchange)
         return answer.status_code, written(self.tampering(exchange))
 

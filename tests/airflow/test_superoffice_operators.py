@@ -18,6 +18,7 @@ from airflow_provider_chattransfer.operators.transfer import (
 )
 from airflow_provider_chattransfer.testing.audit import audit
 
+from ..answers import tampered
 from .conftest import Ran, Sandbox, a_dag, run, run_one
 
 CONN = "superoffice_default"
@@ -155,6 +156,49 @@ class TestOneChat:
         bearer = {"conn_type": "superoffice", "host": f"{sandbox.url}/Cust12345", "extra": token}
         monkeypatch.setenv("AIRFLOW_CONN_BEARER", json.dumps(bearer))
         assert only(do(TransferChatOperator, conn_id="bearer", chat_id=157, to="agent:12"))[0] == "requested"
+
+
+def tenant(host: str) -> str:
+    """A connection as agent 7, who acts for themselves, as Airflow's environment has it."""
+    connection = {"conn_type": "superoffice", "host": f"{host}/Cust12345", "login": "agent7", "password": "Secret7"}
+    return json.dumps(connection)
+
+
+class TestAnAnswer:
+    def test_about_another_chat_moves_neither(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        """999 is shown where 112 was asked for."""
+        sandbox.reset(superoffice={**NOBODY, "chats": [{"id": 112, "owner": 7}, {"id": 999, "owner": 7}]})
+        with tampered(sandbox.url) as answers:
+            answers.tampering = lambda each: (
+                {**each.answer, "ChatSessionId": 999} if each.method == "GetChatSessionEntity" else each.answer
+            )
+            monkeypatch.setenv("AIRFLOW_CONN_TAMPERED", tenant(answers.url))
+            ran = do(TransferChatOperator, conn_id="tampered", chat_id=112, to="agent:12")
+        assert ran.state == "failed"
+        outcome, reason = only(ran)
+        assert outcome == "failed"
+        assert (reason or "").startswith("not understood: ")
+        assert sandbox.ledger("superoffice") == []
+        assert sandbox.sent("superoffice") == []
+
+    def test_403_about_one_chat_of_three_is_that_chats(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        sandbox.reset(superoffice={**NOBODY, "chats": [{"id": number, "owner": 7} for number in (111, 112, 113)]})
+        with tampered(sandbox.url) as answers:
+            answers.forbidden = lambda _, asked: asked is not None and asked["ChatSessionId"] == 112
+            monkeypatch.setenv("AIRFLOW_CONN_TAMPERED", tenant(answers.url))
+            ran = do(
+                ReassignChatsOperator,
+                conn_id="tampered",
+                chat_ids=[111, 112, 113],
+                to=["agent:12"],
+                max_failed_ratio=0.5,
+            )
+        assert ran.state == "success"
+        report = ran.results["task"]["transfers"]
+        assert [each["outcome"] for each in report] == ["requested", "failed", "requested"]
+        assert "the user may not do this" in report[1]["reason"]
+        assert "[403]" in report[1]["reason"]
+        assert sandbox.sent("superoffice") == ["111", "113"]
 
 
 class TestAccept:
