@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +22,7 @@ from airflow_provider_chattransfer.platforms.base import ChatPlatform, SendOptio
 from airflow_provider_chattransfer.platforms.bitrix24.auth import Webhook
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
+from airflow_provider_chattransfer.platforms.credentials import Entry
 from airflow_provider_chattransfer.platforms.driving import carry_out
 from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Credentials
@@ -33,6 +35,26 @@ from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from airflow_provider_chattransfer.sandbox.wire import Call, Service
 
 SUPERVISOR = Basic("tje0", "Tje0")
+
+
+@dataclass
+class Memory:
+    """A store of one account's credential for the threads of this process."""
+
+    kept: dict[Entry, str] = field(default_factory=dict)
+    _lock: Any = field(default_factory=threading.Lock)
+
+    def load(self, entry: Entry) -> str | None:
+        """What was saved last."""
+        return self.kept.get(entry)
+
+    def save(self, entry: Entry, text: str) -> None:
+        """Keep ``text``."""
+        self.kept[entry] = text
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Lets one thread in at a time."""
+        return self._lock  # type: ignore[no-any-return]
 
 
 class Stage:

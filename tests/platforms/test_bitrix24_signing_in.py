@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,29 +37,12 @@ from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from tests.ports import free_port
 from tests.sandbox.certificates import self_signed
 
-from .conftest import Script, Scripted, Stage, outcomes, query_of, to
+from .conftest import Memory, Script, Scripted, Stage, outcomes, query_of, to
 
 TRANSFER = "imopenlines.bot.session.transfer"
 READ = Command("imopenlines.dialog.get", {"CHAT_ID": 101})
 SECRETS = ("secretcode", "bot_client_id=", "appsecret", "refresh-1", "refresh-2", "token-")
 PAGE = Scripted(200, b"<html>Welcome</html>", {"Content-Type": "text/html"})
-
-
-class Memory:
-    """A store for the threads of this process."""
-
-    def __init__(self) -> None:
-        self.kept: dict[Entry, str] = {}
-        self._lock = threading.Lock()
-
-    def load(self, entry: Entry) -> str | None:
-        return self.kept.get(entry)
-
-    def save(self, entry: Entry, text: str) -> None:
-        self.kept[entry] = text
-
-    def lock(self) -> AbstractContextManager[None]:
-        return self._lock  # type: ignore[return-value]
 
 
 def an_app(

@@ -8,8 +8,7 @@ import math
 import os
 import socket
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,8 @@ import pytest
 from airflow_provider_chattransfer.platforms.credential_stores import FileStore, Sealed
 from airflow_provider_chattransfer.platforms.credentials import Credential, CredentialKeeper, Entry
 from airflow_provider_chattransfer.platforms.errors import StoreFailed
+
+from .conftest import Memory
 
 NOW = 1_800_000_000.0
 GOOD = Credential("access", obtained_at=NOW - 10, renewal="renewal", about={"user_id": "7"})
@@ -65,22 +66,6 @@ NO_ATTEMPTS: list[str] = [
 def shown(text: object) -> str:
     """A short id of a case."""
     return ascii(text)[:60]
-
-
-@dataclass
-class Memory:
-    """A store for the time of a test."""
-
-    kept: dict[Entry, str] = field(default_factory=dict)
-
-    def load(self, entry: Entry) -> str | None:
-        return self.kept.get(entry)
-
-    def save(self, entry: Entry, text: str) -> None:
-        self.kept[entry] = text
-
-    def lock(self) -> AbstractContextManager[None]:
-        return nullcontext()
 
 
 def keeper(store: Any, asked: list[str | None]) -> CredentialKeeper:

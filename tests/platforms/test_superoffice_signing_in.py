@@ -10,8 +10,6 @@ import logging
 import time
 from base64 import b64encode
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event
 from typing import Any
@@ -26,7 +24,7 @@ from airflow_provider_chattransfer.chats.model import Chat, TransferReport
 from airflow_provider_chattransfer.chats.run import Move
 from airflow_provider_chattransfer.chats.waiting import AcceptancePoller
 from airflow_provider_chattransfer.platforms.base import SendOptions
-from airflow_provider_chattransfer.platforms.credentials import Credential, CredentialKeeper, Entry
+from airflow_provider_chattransfer.platforms.credentials import Credential, CredentialKeeper
 from airflow_provider_chattransfer.platforms.driving import watch
 from airflow_provider_chattransfer.platforms.errors import (
     NotCarriedOut,
@@ -48,7 +46,7 @@ from airflow_provider_chattransfer.platforms.transport import FRESH, Transport
 from airflow_provider_chattransfer.sandbox.superoffice import keys
 from airflow_provider_chattransfer.sandbox.superoffice.tenant import STATE_LIFETIME
 
-from .conftest import Script, Scripted, Stage, outcomes, to
+from .conftest import Memory, Script, Scripted, Stage, outcomes, to
 
 TRANSFER = "TransferChatSession"
 SYSTEM_TOKEN = "Chat Transfer 1.0-8k8Q7DmBgo"
@@ -58,22 +56,6 @@ OWNED_BY_7: dict[str, Any] = {"chats": [{"id": 1000 + number, "owner": 7, "queue
 THOSE = [str(1000 + number) for number in range(12)]
 ANY_TIME = {"timestamp_window": 1e9}
 """A sandbox whose time is let pass: it compares the time that is signed with the computer's."""
-
-
-@dataclass
-class Memory:
-    """A store for the time of a test."""
-
-    kept: dict[Entry, str] = field(default_factory=dict)
-
-    def load(self, entry: Entry) -> str | None:
-        return self.kept.get(entry)
-
-    def save(self, entry: Entry, text: str) -> None:
-        self.kept[entry] = text
-
-    def lock(self) -> AbstractContextManager[None]:
-        return nullcontext()
 
 
 class Online:
