@@ -21,6 +21,7 @@ from airflow_provider_chattransfer.chats.settling import Answered, Refused, Uncl
 from airflow_provider_chattransfer.platforms.base import SendOptions
 from airflow_provider_chattransfer.platforms.credentials import Credential
 from airflow_provider_chattransfer.platforms.errors import NotUnderstood, PlatformError, WrongCredentials
+from airflow_provider_chattransfer.platforms.superoffice import client as superoffice_client
 from airflow_provider_chattransfer.platforms.superoffice import oauth, system_user
 from airflow_provider_chattransfer.platforms.superoffice import platform as superoffice_platform
 from airflow_provider_chattransfer.platforms.superoffice import tenant as tenants
@@ -421,6 +422,7 @@ class TestAList:
         ids: Callable[[int], list[int]],
     ) -> None:
         monkeypatch.setattr(superoffice_platform, "PAGE", 3)
+        monkeypatch.setattr(superoffice_client, "MOST_ROWS", 30)
 
         def tampering(each: Exchange) -> Any:
             last = int(each.path.partition("+gt+")[2].partition("&")[0])
@@ -430,6 +432,20 @@ class TestAList:
         with pytest.raises(NotUnderstood, match="the list does not go on behind its last row"):
             platform.find_agents_chats(["7"])
         assert len(answers.heard) <= 2
+
+    def test_with_ever_new_rows_ends_all_the_same(
+        self, platform: SuperOfficePlatform, answers: Answers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(superoffice_platform, "PAGE", 3)
+        monkeypatch.setattr(superoffice_client, "MOST_ROWS", 30)
+
+        def tampering(each: Exchange) -> Any:
+            assert len(answers.heard) <= 10
+            return {"value": [{"chatSessionId": 3 * len(answers.heard) + number} for number in range(3)]}
+
+        answers.tampering = tampering
+        with pytest.raises(NotUnderstood, match="the list does not end within 30 rows"):
+            platform.find_agents_chats(["7"])
 
     def test_finds_a_chat_whose_session_is_wrong(self, platform: SuperOfficePlatform, answers: Answers) -> None:
         """It is read again before it is sent."""

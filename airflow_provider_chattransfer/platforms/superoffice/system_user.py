@@ -40,8 +40,8 @@ USED_FOR = 5 * 3600.0
 LEEWAY = 60.0
 """Seconds by which two clocks may differ; a token lives for some minutes."""
 
-NO_TOKEN = (jwt.PyJWTError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
-"""What the library raises for text that is no token, or whose claims are of no sort that they may be."""
+NO_TOKEN = (jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError)
+"""What one version of the library or another raises for text that is no token, or for claims of another type."""
 
 
 def _digits(value: object) -> object:
