@@ -429,7 +429,7 @@ class TestListing:
         assert first.customer != second.customer
 
     def test_of_a_queue_is_not_possible(self, stage: Stage) -> None:
-        with pytest.raises(ValueError, match="from_queue: 3 is not possible on SuperOffice"):
+        with pytest.raises(ValueError, match="from_queue: queue:3 is not possible on SuperOffice"):
             stage.superoffice().find_waiting_chats("3")
 
     @pytest.mark.parametrize("body", [None, [], {}, {"value": None}])
