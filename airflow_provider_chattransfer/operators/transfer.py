@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from abc import abstractmethod
 from collections import Counter
@@ -23,6 +24,7 @@ from .options import DEFERRABLE, TransferOptions
 from .reporting import ReportSoFar, hand_in, leave, report_left_behind, waited_for
 from .requests import NamedTransfers, Reassignment, Request
 from .retrying import retry_by_cause, without_vain_retries
+from .summary import cut
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from ..platforms.turns import Turn
 
 log = logging.getLogger(__name__)
+
+LONGEST_REQUEST_SHOWN = 1000
+"""Letters of what was asked for, as the log shows it."""
 
 
 class _TransferOperator(BaseOperator):
@@ -107,6 +112,7 @@ class _TransferOperator(BaseOperator):
         from ..hooks.base import open_platform
 
         options, request = TransferOptions.read(self, context), self.request()
+        log.info("Asked for: %s", cut(json.dumps(request.to_json()), LONGEST_REQUEST_SHOWN))
         with open_platform(options.conn_id) as platform:
             request.check(platform)
             ledger = Ledger(Unkept())
