@@ -49,10 +49,6 @@ os.environ.update(
         "NO_PROXY": "127.0.0.1,localhost",
     }
 )
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # Locks of accounts lie there: no process of make test takes turns with another one. The process that starts them
-    # keeps its own, since a browser in a folder within a folder finds the paths of its sockets too long.
-    os.environ["TMPDIR"] = tempfile.tempdir = str(TEMPORARY)
 
 from airflow_provider_chattransfer.sandbox.server import SandboxServer  # noqa: E402
 
@@ -68,6 +64,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if " at 0x" in item.nodeid:
             raise pytest.UsageError(f"{item.nodeid}: give the values of parametrize ids that are always the same")
     items.sort(key=lambda item: LONGEST_FIRST.get(item.path.relative_to(TESTS).parts[0], len(LONGEST_FIRST)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary() -> None:
+    """The folder for temporary files of the process that runs tests: in it lie the locks of accounts, so that no
+    process takes turns with another one.
+
+    One that only starts others keeps its own, since a browser in a folder within a folder finds the paths of its
+    sockets too long.
+    """
+    os.environ["TMPDIR"] = tempfile.tempdir = str(TEMPORARY)
+
+
+@pytest.fixture(autouse=True)
+def locks(temporary: None) -> Path:
+    """The folder of this host's locks, which is empty: chats of one test are not claimed by the run of another."""
+    folder = TEMPORARY / f"chattransfer-{os.geteuid()}"
+    if folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        folder.unlink(missing_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -83,8 +83,7 @@ class Chat:
     has not answered, and ``shows_offers`` whether the service would have told. ``queue`` is the open line or
     chat topic it belongs to. ``trace`` is a number that grows with every message, so also with a transfer's
     own: two equal traces mean that nothing has happened in between. ``customer`` is an opaque key that only
-    tells whether two chats are the same person's. ``in_other_hands`` tells that another run has sent it since this
-    one began. ``stuck`` says why nobody as whom we can act may send it on, and who could.
+    tells whether two chats are the same person's.
     """
 
     id: str
@@ -96,8 +95,6 @@ class Chat:
     session: str | None = None
     trace: int | None = None
     customer: str | None = field(default=None, repr=False)
-    in_other_hands: bool = False
-    stuck: str | None = None
 
     @property
     def holder(self) -> Target | None:
@@ -105,6 +102,14 @@ class Chat:
         if self.owner is not None:
             return Target.agent(self.owner)
         return Target(TargetKind.QUEUE, self.queue) if self.queue is not None else None
+
+    def is_where(self, before: Chat) -> bool:
+        """Whether whoever has the chat, or is asked to take it, is the same as ``before``."""
+
+        def place(chat: Chat) -> tuple[object, ...]:
+            return (chat.closed, chat.owner, chat.offered_to, chat.queue)
+
+        return place(self) == place(before)
 
     def moved_since(self, before: Chat) -> bool:
         """Whether anything that a transfer touches differs from ``before``."""

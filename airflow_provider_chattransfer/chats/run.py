@@ -13,9 +13,12 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
+from .claims import Claim
 from .ledger import Ledger
 from .model import Chat, Outcome, Reading, Result, Retry, Transfer
 from .settling import (
+    HELD,
+    LONGEST_REQUEST,
     Answer,
     Answered,
     NotSent,
@@ -26,6 +29,7 @@ from .settling import (
     after_sending,
     before_accepting,
     before_sending,
+    moved_by_another,
     needs_proof,
 )
 
@@ -38,16 +42,22 @@ BEFORE = "an earlier try was stopped when it had sent it"
 PAUSES = (0.0, 2.0, 10.0, 50.0, 60.0)
 """Seconds before each round. Bitrix24 locks a chat while it is being transferred, for 60 s at the most."""
 
-LONGEST_REQUEST = 60.0
-"""Seconds for which a service works on a request, documented for Bitrix24: what was sent without an answer may happen
-until then, and is not sent again before."""
-
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Read these chats; the reply is a mapping by chat id, or ``Stop``."""
+    """Read these chats; the reply is ``Seen``, or ``Stop``."""
 
     chat_ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """By chat id the chats as they were read; for some of them what other runs have noted, and why nobody as whom we
+    can act may send them on."""
+
+    chats: Mapping[str, Reading]
+    claims: Mapping[str, Sequence[Claim]] = field(default_factory=dict)
+    stuck: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +77,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Intend:
-    """Put on record that these transfers are about to be sent; no reply."""
+    """Put on record that these transfers are about to be sent; no reply, or ``Stop`` where that cannot be."""
 
     moves: Sequence[Move]
 
@@ -142,16 +152,17 @@ class Proofs:
 
 
 Step = Read | Intend | Send | Prove | Confirm | Accept | Pause | Progress
-Reply = Mapping[str, Reading] | Proofs | Sent | Answer | Stop | None
+Reply = Seen | Proofs | Sent | Answer | Stop | None
 Steps = Generator[Step, "Reply", list[Result]]
 
 
 def hand_over(transfers: Sequence[Transfer], *, chunk: int, ledger: Ledger | None = None) -> Steps:
     """Move every chat in ``transfers``, ``chunk`` at a time; returns a result for each, in the same order.
 
-    No chat is sent that was not read in this run just before, and none is counted that was not read after.
-    What failed for a passing cause, or may have been carried out, is read again and only then repeated. What
-    an earlier try settled, by ``ledger``, is not touched; what it had sent when it was stopped is read first.
+    No chat is sent that was not read in this run just before, and none is counted that was not read after. What failed
+    for a passing cause, or may have been carried out, is read again and only then repeated. What another run is at is
+    read again in each round, and sent when nothing of that run can take effect any more. What an earlier try settled,
+    by ``ledger``, is not touched; what it had sent when it was stopped is read first.
     """
     run = _Run.after(ledger, total=len(transfers))
     open_transfers = [transfer for transfer in transfers if transfer.chat_id not in run.results]
@@ -201,22 +212,24 @@ def take_over(transfer: Transfer, *, ledger: Ledger | None = None) -> Steps:
 
 
 def _accept(transfer: Transfer, *, tried: bool) -> Generator[Step, Reply, Settled]:
-    chats = yield Read([transfer.chat_id])
-    if isinstance(chats, Stop):
-        return Settled(Outcome.FAILED, f"not attempted: {chats.reason}", Retry.LOOK if tried else Retry.SEND)
-    assert isinstance(chats, Mapping)
-    chat = chats[transfer.chat_id]
+    seen = yield Read([transfer.chat_id])
+    if isinstance(seen, Stop):
+        return Settled(Outcome.FAILED, f"not attempted: {seen.reason}", Retry.LOOK if tried else Retry.SEND)
+    assert isinstance(seen, Seen)
+    chat = seen.chats[transfer.chat_id]
     if settled := before_accepting(transfer, chat, tried=tried):
         return settled
     assert isinstance(chat, Chat)
-    yield Intend([Move(transfer, chat)])
+    refused = yield Intend([Move(transfer, chat)])
+    if isinstance(refused, Stop):
+        return Settled(Outcome.FAILED, f"not attempted: {refused.reason}", Retry.LOOK if tried else Retry.SEND)
     answer = yield Accept(chat)
     assert isinstance(answer, Answered | Refused | NotSent | Unclear)
     after = yield Read([transfer.chat_id])
     if isinstance(after, Stop):
         return Settled(Outcome.FAILED, f"not known whether it was accepted: {after.reason}", Retry.LOOK)
-    assert isinstance(after, Mapping)
-    return after_accepting(transfer, answer, after[transfer.chat_id])
+    assert isinstance(after, Seen)
+    return after_accepting(transfer, answer, after.chats[transfer.chat_id])
 
 
 @dataclass(slots=True)
@@ -232,6 +245,7 @@ class _Run:
     stopped: Stop | None = None
     waited: float = 0.0
     sent_after: dict[str, float] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
 
     @classmethod
     def after(cls, ledger: Ledger | None, *, total: int) -> _Run:
@@ -259,8 +273,11 @@ class _Run:
         to_send = yield from self.look(piece)
         unmoved: list[str] = []
         if to_send and not self.stopped:
-            yield Intend(to_send)
-            unmoved = yield from self.send(to_send)
+            refused = yield Intend(to_send)
+            if isinstance(refused, Stop):
+                self.stopped = refused
+            else:
+                unmoved = yield from self.send(to_send)
         yield Confirm([self.results[each.chat_id] for each in piece if each.chat_id in self.results], unmoved)
 
     def send(self, moves: Sequence[Move]) -> Generator[Step, Reply, list[str]]:
@@ -280,27 +297,42 @@ class _Run:
 
     def look(self, piece: Sequence[Transfer]) -> Generator[Step, Reply, list[Move]]:
         """Read the chats of ``piece``, settle what need not be sent, and return the rest."""
-        chats = yield Read([transfer.chat_id for transfer in piece])
-        if isinstance(chats, Stop):
-            self.stopped = chats
+        seen = yield Read([transfer.chat_id for transfer in piece])
+        if isinstance(seen, Stop):
+            self.stopped = seen
             return []
-        assert isinstance(chats, Mapping)
+        assert isinstance(seen, Seen)
         unclear = [each for each in piece if isinstance(self.answers.get(each.chat_id), Unclear)]
-        yield from self._judge([Move(each, self.sent_on[each.chat_id]) for each in unclear], chats)
+        yield from self._judge([Move(each, self.sent_on[each.chat_id]) for each in unclear], seen)
         to_send = []
         for transfer in piece:
-            chat = chats[transfer.chat_id]
+            chat = seen.chats[transfer.chat_id]
             if isinstance(chat, Chat):
                 self.first_seen.setdefault(transfer.chat_id, chat)
             if transfer.chat_id in self.results:
                 continue
-            if settled := before_sending(transfer, chat):
+            settled = self._before_sending(transfer, seen)
+            if settled is HELD:
+                self.held.add(transfer.chat_id)
+            elif settled:
                 self.settle(transfer, settled)
             elif isinstance(chat, Chat) and not self._may_happen_yet(transfer):
+                self.held.discard(transfer.chat_id)
                 self.sent_on[transfer.chat_id] = chat
                 self.sent_after[transfer.chat_id] = self.waited
                 to_send.append(Move(transfer, chat))
         return to_send
+
+    @staticmethod
+    def _before_sending(transfer: Transfer, seen: Seen) -> Settled | None:
+        chat_id = transfer.chat_id
+        return before_sending(
+            transfer,
+            seen.chats[chat_id],
+            claims=seen.claims.get(chat_id, ()),
+            stuck=seen.stuck.get(chat_id),
+            longest_request=LONGEST_REQUEST,
+        )
 
     def _may_happen_yet(self, transfer: Transfer) -> bool:
         """Whether the service may still be at work on an earlier sending, which got no answer."""
@@ -311,27 +343,27 @@ class _Run:
         """Read the chats again that were sent, settle what their state proves, and return those left alone."""
         if not sent:
             return []
-        chats = yield Read([move.transfer.chat_id for move in sent])
-        if isinstance(chats, Stop):
-            self.stopped = chats
+        seen = yield Read([move.transfer.chat_id for move in sent])
+        if isinstance(seen, Stop):
+            self.stopped = seen
             return []
-        assert isinstance(chats, Mapping)
-        return (yield from self._judge(sent, chats))
+        assert isinstance(seen, Seen)
+        return (yield from self._judge(sent, seen))
 
-    def _judge(self, sent: Sequence[Move], chats: Mapping[str, Reading]) -> Generator[Step, Reply, list[str]]:
+    def _judge(self, sent: Sequence[Move], seen: Seen) -> Generator[Step, Reply, list[str]]:
         """Settle what the state of each chat says about its sending, and return those that it surely left alone.
 
         Where the state alone does not tell, the service's history is asked. A sending without an answer may still
         be carried out after this look, so it stays on record.
         """
-        verdicts = {move.transfer.chat_id: self._verdict(move, chats) for move in sent}
+        verdicts = {move.transfer.chat_id: self._verdict(move, seen) for move in sent}
         doubtful = [move for move in sent if self._needs_proof(move, verdicts)]
         if doubtful:
             proofs = yield Prove(doubtful)
             assert isinstance(proofs, Proofs)
             for move in doubtful:
                 chat_id = move.transfer.chat_id
-                verdicts[chat_id] = self._verdict(move, chats, carried_out=proofs.carried_out.get(chat_id))
+                verdicts[chat_id] = self._verdict(move, seen, carried_out=proofs.carried_out.get(chat_id))
         for move in sent:
             if settled := verdicts[move.transfer.chat_id]:
                 self.settle(move.transfer, settled)
@@ -341,9 +373,14 @@ class _Run:
             if settled is None and not isinstance(self.answers[chat_id], Unclear)
         ]
 
-    def _verdict(self, move: Move, chats: Mapping[str, Reading], *, carried_out: bool | None = None) -> Settled | None:
+    def _verdict(self, move: Move, seen: Seen, *, carried_out: bool | None = None) -> Settled | None:
         chat_id = move.transfer.chat_id
-        return after_sending(move.transfer, move.chat, self.answers[chat_id], chats[chat_id], carried_out=carried_out)
+        after, claims = seen.chats[chat_id], seen.claims.get(chat_id, ())
+        settled = after_sending(move.transfer, move.chat, self.answers[chat_id], after, carried_out=carried_out)
+        if settled is None or settled.outcome is not Outcome.FAILED or not isinstance(after, Chat):
+            return settled
+        moved = moved_by_another(after, claims, before=move.chat, longest_request=LONGEST_REQUEST)
+        return moved or settled
 
     def _needs_proof(self, move: Move, verdicts: Mapping[str, Settled | None]) -> bool:
         chat_id = move.transfer.chat_id
@@ -370,7 +407,9 @@ class _Run:
     def give_up(self, transfers: Sequence[Transfer]) -> None:
         """Account for what is still open when the run ends."""
         for transfer in transfers:
-            self.settle(transfer, self._left_open(self.answers.get(transfer.chat_id)))
+            answer = self.answers.get(transfer.chat_id)
+            held = transfer.chat_id in self.held and not self.stopped and not isinstance(answer, Unclear)
+            self.settle(transfer, HELD if held else self._left_open(answer))
 
     def _left_open(self, answer: Answer | None) -> Settled:
         match answer, self.stopped:

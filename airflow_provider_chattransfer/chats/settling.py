@@ -6,9 +6,11 @@ An answer is not an outcome; the state, read back, is. Each rule is a function o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from .claims import Claim
 from .model import Chat, Outcome, Reading, Retry, Target, Transfer, Unread
 
 CLOSED = "closed, and nobody was seen to accept it before"
@@ -62,8 +64,28 @@ class Unclear:
 Answer = Answered | Refused | NotSent | Unclear
 
 
-def before_sending(transfer: Transfer, chat: Reading) -> Settled | None:
-    """The outcome of a transfer that need not, or must not, be sent; ``None`` when it is to be sent."""
+HELD = Settled(Outcome.FAILED, "not sent: another run is at it; a retry sends it", Retry.SEND)
+"""What becomes of a chat that another run is still at when ours has nothing else left to do."""
+
+LONGEST_REQUEST = 60.0
+"""Seconds for which a service works on a request, documented for Bitrix24: what was sent without an answer may happen
+until then, and is not sent again before."""
+
+
+def before_sending(
+    transfer: Transfer,
+    chat: Reading,
+    *,
+    claims: Sequence[Claim] = (),
+    stuck: str | None = None,
+    longest_request: float = LONGEST_REQUEST,
+) -> Settled | None:
+    """The outcome of a transfer that need not, or must not, be sent; ``None`` when it is to be sent.
+
+    ``claims`` are what other runs have noted of the chat. They never settle that it has moved, which only its state
+    tells: while one of them is at it, the answer is ``HELD``, and the chat is to be read again. ``stuck`` says why
+    nobody as whom we can act may send it on, and who could.
+    """
     target = transfer.target
     if isinstance(chat, Unread):
         return Settled(Outcome.FAILED, chat.reason, Retry.SEND)
@@ -73,14 +95,34 @@ def before_sending(transfer: Transfer, chat: Reading) -> Settled | None:
         return Settled(Outcome.UNCHANGED)
     if target.is_agent and chat.offered_to == target.id:
         return Settled(Outcome.REQUESTED)
-    if not transfer.offered and chat.owner is None and not target.is_agent and _in_queue(chat, target):
+    waits = chat.owner is None and not _rings_at_source(transfer, chat)
+    if waits and not target.is_agent and _in_queue(chat, target):
         return Settled(Outcome.UNCHANGED)
-    if chat.in_other_hands:
-        return Settled(Outcome.SKIPPED, "another run has just moved it")
     if not _still_with_source(transfer, chat):
         return Settled(Outcome.SKIPPED, f"no longer with {transfer.source}, now with {chat.holder or 'nobody'}")
-    if chat.stuck:
-        return Settled(Outcome.FAILED, f"not sent: {chat.stuck}", Retry.SEND)
+    if moved := moved_by_another(chat, claims, longest_request=longest_request):
+        return moved
+    if any(claim.acts(longest_request) for claim in claims):
+        return HELD
+    if stuck:
+        return Settled(Outcome.FAILED, f"not sent: {stuck}", Retry.SEND)
+    return None
+
+
+def moved_by_another(
+    chat: Chat, claims: Sequence[Claim], *, before: Chat | None = None, longest_request: float = LONGEST_REQUEST
+) -> Settled | None:
+    """``skipped`` where the state shows that another run has moved the chat; ``None`` otherwise.
+
+    With ``before``, the state on which we have sent it, only a run counts that found it there still: ours had done
+    nothing by then.
+    """
+    for claim in claims:
+        counts = claim.recent or claim.acts(longest_request)
+        if counts and (before is None or claim.chat.is_where(before)) and claim.shows_moved(chat):
+            ringing = f", offered to agent:{chat.offered_to}" if chat.offered_to else ""
+            now = "closed" if chat.closed else f"with {chat.holder or 'nobody'}{ringing}"
+            return Settled(Outcome.SKIPPED, f"another run has moved it, now {now}")
     return None
 
 
@@ -232,7 +274,15 @@ def _still_with_source(transfer: Transfer, chat: Chat) -> bool:
         return chat.owner in (None, source.id)
     if not source.is_agent:
         return chat.owner is None and _in_queue(chat, source)
-    return chat.owner == source.id
+    return chat.owner == source.id or _rings_at_source(transfer, chat)
+
+
+def _rings_at_source(transfer: Transfer, chat: Chat) -> bool:
+    """Whether nobody owns the chat, and it rings, or rang when it was planned, at the one from whom it is taken."""
+    source = transfer.source
+    if chat.owner is not None or source is None or not source.is_agent:
+        return False
+    return transfer.offered or chat.offered_to == source.id
 
 
 def _gone_elsewhere(transfer: Transfer, chat: Chat, *, sender: str | None) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from ..platforms.credential_stores import FileStore, Sealed, locked
 from ..platforms.credentials import CredentialStore, Entry
-from ..platforms.errors import StoreFailed
+from ..platforms.errors import HostFileUnusable, StoreFailed
 from ..platforms.host_lock import host_file, open_own
 
 T = TypeVar("T")
@@ -71,7 +71,11 @@ class VariableStore:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Let one thread of one process of this host in at a time; raises ``StoreFailed`` when it takes too long."""
-        with locked(open_own(host_file(self._name, ".token"))):
+        try:
+            file = open_own(host_file(self._name, ".token"))
+        except HostFileUnusable as error:
+            raise StoreFailed(error.args[0]) from None
+        with locked(file):
             yield
 
     def _key(self, entry: Entry) -> str:

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import secrets
-import stat
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
@@ -18,7 +16,7 @@ from typing import IO
 from cryptography.fernet import Fernet, InvalidToken
 
 from .credentials import CredentialStore, Entry
-from .errors import StoreFailed
+from .errors import HostFileUnusable, StoreFailed
 from .host_lock import lock, open_own
 
 PATIENCE = 200.0
@@ -70,7 +68,9 @@ class FileStore:
         """What was saved last; raises ``StoreFailed``."""
         path = self._path(entry)
         try:
-            return _read(path)
+            with self._open(path, create=False) as file:
+                file.seek(0)
+                return file.read()
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -93,13 +93,14 @@ class FileStore:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Let one thread of one process in at a time; raises ``StoreFailed`` when it takes too long."""
-        path = self._folder / f"{self._name}.lock"
-        try:
-            file = open_own(path)
-        except OSError as error:
-            raise self._failed(path, "locked", error) from None
-        with locked(file):
+        with locked(self._open(self._folder / f"{self._name}.lock")):
             yield
+
+    def _open(self, path: Path, *, create: bool = True) -> IO[str]:
+        try:
+            return open_own(path, create=create)
+        except HostFileUnusable as error:
+            raise StoreFailed(f"{error.args[0]}; or put token_store_at of the connection right") from None
 
     def _path(self, entry: Entry) -> Path:
         return self._folder / f"{self._name}.{entry}"
@@ -118,21 +119,6 @@ def locked(file: IO[str]) -> Iterator[None]:
         if not lock(file, deadline=time.monotonic() + PATIENCE):
             raise StoreFailed(f"another process has kept {file.name} locked for {PATIENCE:.0f} s; end that process")
         yield
-
-
-def _read(path: Path) -> str:
-    """The text of a regular file of this user's; raises ``OSError`` for all else, at once also for a pipe."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file")
-        if found.st_uid != os.geteuid():
-            raise OSError(errno.EPERM, "it belongs to another user")
-        with open(descriptor, errors="replace", closefd=False) as file:
-            return file.read()
-    finally:
-        os.close(descriptor)
 
 
 def _write(path: Path, text: str) -> None:

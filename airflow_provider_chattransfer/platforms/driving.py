@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from ..chats.claims import stages
 from ..chats.ledger import Ledger, Unkept
-from ..chats.model import Chat, Reading, Result, TransferReport
+from ..chats.model import Chat, Result, TransferReport
 from ..chats.run import (
     Accept,
     Confirm,
@@ -22,6 +23,7 @@ from ..chats.run import (
     Prove,
     Read,
     Reply,
+    Seen,
     Send,
     Sent,
     Step,
@@ -33,7 +35,7 @@ from ..chats.waiting import FAILED_LOOKS, AcceptancePoller, Verdict
 from .base import ChatPlatform, SendOptions, answer_to
 from .errors import PlatformError, RequestRefused, WrongCredentials, is_permanent
 from .transport import LONGEST_HINT
-from .turns import Turn, TurnNotGiven
+from .turns import Turn
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +74,7 @@ def carry_out(
     try:
         return driver.drive(steps)
     finally:
-        driver.give_back()
+        driver.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +114,11 @@ class _Driver:
             case Accept(chat=chat):
                 return _accept(self.platform, chat)
             case Intend(moves=moves):
-                self.ledger.write_intents((move.chat for move in moves), now=self.now().timestamp())
-                if self.turn is not None:
-                    self.turn.note(move.transfer.chat_id for move in moves)
+                return self.intend([move.chat for move in moves])
             case Confirm(results=results, unmoved=unmoved):
                 self.ledger.write_results(results, unmoved=unmoved)
+                if self.turn is not None:
+                    self.turn.release(stages(results, unmoved))
             case Pause(seconds=seconds):
                 log.info("Some chats could not be moved; trying them again in %.0f s", seconds)
                 self.sleep(seconds)
@@ -125,23 +127,29 @@ class _Driver:
                 log.info("%d of %d chats done: %s", step.done, step.total, _counts(step))
         return None
 
-    def read(self, chat_ids: Sequence[str]) -> Mapping[str, Reading] | Stop:
+    def read(self, chat_ids: Sequence[str]) -> Seen | Stop:
         """Read when it is our turn; it is kept until the chats are sent and read back."""
         try:
             if self.turn is not None:
                 self.turn.take()
             chats = self.platform.read_chats(chat_ids)
-        except (PlatformError, TurnNotGiven) as error:
-            hint = error.retry_after if isinstance(error, PlatformError) else None
-            return Stop(str(error), for_good=is_permanent(error), retry_after=hint)
-        return {chat_id: self._marked(chat) for chat_id, chat in chats.items()}
+            claims = self.turn.claims_of_others(chat_ids) if self.turn is not None else {}
+        except PlatformError as error:
+            return Stop(str(error), for_good=is_permanent(error), retry_after=error.retry_after)
+        stuck = {
+            chat.id: why for chat in chats.values() if isinstance(chat, Chat) and (why := self.platform.why_stuck(chat))
+        }
+        return Seen(chats, claims, stuck)
 
-    def _marked(self, chat: Reading) -> Reading:
-        """A chat with what the service does not show of it, and we know."""
-        if not isinstance(chat, Chat):
-            return chat
-        others = self.turn.sent_by_others if self.turn is not None else frozenset()
-        return replace(chat, in_other_hands=chat.id in others, stuck=self.platform.why_stuck(chat))
+    def intend(self, chats: Sequence[Chat]) -> Stop | None:
+        """Claim the chats among the runs on this host, and put on record that they are about to be sent."""
+        try:
+            if self.turn is not None:
+                self.turn.claim(chats)
+        except PlatformError as error:
+            return Stop(str(error))
+        self.ledger.write_intents(chats, now=self.now().timestamp())
+        return None
 
     def note(self, reply: Reply) -> None:
         """Keep what decides about a retry of the task."""
@@ -154,6 +162,10 @@ class _Driver:
     def give_back(self) -> None:
         if self.turn is not None:
             self.turn.give_back()
+
+    def close(self) -> None:
+        if self.turn is not None:
+            self.turn.close()
 
 
 def look(

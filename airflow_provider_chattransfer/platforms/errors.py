@@ -119,6 +119,15 @@ class StoreFailed(NotCarriedOut):
         super().__init__(message, method="token store")
 
 
+class HostFileUnusable(NotCarriedOut):
+    """A file or folder by which this user's processes on this host take turns is not what it should be."""
+
+    a_retry = "a retry goes on when the file is put right"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, method="files of this host")
+
+
 class Interrupted(PlatformError):
     """The connection broke, or a gateway answered. Whether the request was carried out is not known."""
 

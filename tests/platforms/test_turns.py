@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -11,24 +12,29 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from airflow_provider_chattransfer.chats.model import Result
+from airflow_provider_chattransfer.chats.claims import Claim, Stage
+from airflow_provider_chattransfer.chats.model import Chat, Outcome, Result
 from airflow_provider_chattransfer.chats.run import hand_over
 from airflow_provider_chattransfer.platforms.driving import carry_out
-from airflow_provider_chattransfer.platforms.turns import LONGEST, REMEMBERED, Turn, TurnNotGiven
+from airflow_provider_chattransfer.platforms.host_lock import host_file
+from airflow_provider_chattransfer.platforms.turns import LARGEST, LONGEST, REMEMBERED, Turn, TurnNotGiven
 
-from .conftest import Stage, outcomes, to
+from .conftest import Stage as Floor
+from .conftest import outcomes, to
 
 CHATS = [str(1000 + number) for number in range(60)]
 HOLDER = """
 import sys
+from airflow_provider_chattransfer.chats.model import Chat
 from airflow_provider_chattransfer.platforms.turns import Turn
 turn = Turn(sys.argv[1], run="holder", since=0.0)
 turn.take()
+turn.claim([Chat(id="1", owner="7", queue="3")])
 print("taken", flush=True)
 sys.stdin.read()
 """
@@ -36,7 +42,7 @@ sys.stdin.read()
 
 class TestTwoRunsAtTheSameTime:
     @pytest.mark.parametrize("service", ["bitrix24", "superoffice"])
-    def test_move_each_chat_once_and_the_second_leaves_what_the_first_did(self, stage: Stage, service: str) -> None:
+    def test_move_each_chat_once_and_the_second_leaves_what_the_first_did(self, stage: Floor, service: str) -> None:
         chats = [{"id": int(chat_id), "owner": 7, "queue": 3} for chat_id in CHATS]
         stage.reset(**{service: {"chats": chats, "people": {"ignore": 1}}})
         sending, began = threading.Event(), time.time()
@@ -66,7 +72,121 @@ class TestTwoRunsAtTheSameTime:
         assert {tuple(sorted(pair)) for pair in zip(outcomes(first), outcomes(second), strict=True)} == {
             (arrived, "skipped")
         }
-        assert {result.reason for result in [*first, *second]} == {None, "another run has just moved it"}
+        reasons = {result.reason for result in [*first, *second]} - {None}
+        assert reasons <= (
+            {"no longer with agent:7, now with agent:12", "no longer with agent:7, now with agent:15"}
+            if service == "bitrix24"
+            else {f"another run has moved it, now with agent:7, offered to agent:{each}" for each in (12, 15)}
+        )
+
+
+MANY = [str(2000 + number) for number in range(160)]
+RUNNER = """
+import sys, threading
+from airflow_provider_chattransfer.chats import run
+from airflow_provider_chattransfer.chats.model import Transfer, Target
+from airflow_provider_chattransfer.platforms import driving
+from tests.chaos import matrix
+run.PAUSES, run.LONGEST_REQUEST = (0.0, 0.1, 0.4, 2.0, 2.5), 2.0
+url, service, target, source, *chat_ids = sys.argv[1:]
+line = matrix.Transport(gate=matrix.RateGate(matrix.RateLimit(per_second=1e6, burst=10**6)), read_timeout=30.0)
+platform = getattr(matrix, service)(url, line)
+turn = matrix.Turn(platform.account, run=target, since=1.0)
+turn._begin()
+print("begun", flush=True)
+assert sys.stdin.readline() == "go\\n"
+stopped = threading.Event()
+threading.Thread(target=lambda: sys.stdin.readline() and stopped.set(), daemon=True).start()
+send = platform.send
+def sending(*arguments):
+    print("sending", flush=True)
+    return send(*arguments)
+platform.send = sending
+transfers = [Transfer(each, Target.parse(target), Target.parse(source) if source else None) for each in chat_ids]
+def interrupted():
+    if target == "agent:12" and interrupted.asked:
+        print("about to send", flush=True)
+        stopped.wait(30)
+    interrupted.asked += 1
+    return stopped.is_set()
+interrupted.asked = 0
+steps = run.hand_over(transfers, chunk=platform.chunk if service == "bitrix24" else 50)
+results = driving.carry_out(steps, platform, turn=turn, interrupted=interrupted)
+print("came to", *(result.outcome for result in results), flush=True)
+"""
+
+
+class TestTheFirstOfTwoRuns:
+    """In processes of their own: it claims its second piece of chats, and comes to its end before it sends them."""
+
+    @pytest.fixture
+    def begin(self, stage: Floor) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+        begun: list[subprocess.Popen[str]] = []
+
+        def begin(service: str, target: str, source: str) -> subprocess.Popen[str]:
+            process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-c", RUNNER, stage.url, service, target, source, *MANY],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            begun.append(process)
+            return process
+
+        yield begin
+        for process in begun:
+            process.kill()
+            process.communicate()
+
+    @pytest.mark.parametrize(
+        ("service", "source", "ends"),
+        [
+            ("bitrix24", "agent:7", "marked failed"),
+            ("bitrix24", "", "SIGKILL"),
+            ("superoffice", "agent:7", "SIGKILL while it sends"),
+        ],
+    )
+    def test_that_comes_to_its_end_leaves_all_the_rest_to_the_second(
+        self, stage: Floor, begin: Callable[..., subprocess.Popen[str]], service: str, source: str, ends: str
+    ) -> None:
+        chats = [{"id": int(chat_id), "owner": 7, "queue": 3} for chat_id in MANY]
+        stage.reset(**{service: {"chats": chats, "people": {"ignore": 1}}})
+        first, second = begin(service, "agent:12", source), begin(service, "agent:15", source)
+        assert first.stdout is not None
+        assert second.stdout is not None
+        for each in (first.stdout, second.stdout):
+            assert each.readline() == "begun\n"
+        tell(first, "go")
+        if ends == "SIGKILL while it sends":
+            method = "imopenlines.bot.session.transfer" if service == "bitrix24" else "TransferChatSession"
+            stage.fault(kind="delay_before", service=service, method=method, seconds=1.0, count=1)
+            assert first.stdout.readline() == "sending\n"
+            time.sleep(0.3)
+        else:
+            while first.stdout.readline() != "about to send\n":
+                pass
+        if ends == "marked failed":
+            tell(first, "stop")
+        else:
+            first.send_signal(signal.SIGKILL)
+        told = second.communicate("go\n", timeout=60)[0].splitlines()
+        came_to = dict(zip(MANY, told[-1].removeprefix("came to ").split(), strict=True))
+
+        moved = Counter(stage.moved(service))
+        assert set(moved.values()) == {1}, "none was moved twice"
+        assert set(moved) == set(MANY), "and none was left"
+        first_moved = [each for each in MANY if came_to[each] == "skipped"]
+        assert first_moved, "the first has moved nothing, so nothing is tested"
+        arrived = "accepted" if service == "bitrix24" else "requested"
+        assert set(came_to.values()) == {"skipped", arrived}
+        where = {each: chat["owner"] for each, chat in stage.chats(service).items()}
+        if service == "bitrix24":
+            assert {str(where[each]) for each in first_moved} == {"12"}
+
+
+def tell(process: subprocess.Popen[str], word: str) -> None:
+    """Say a word to a process."""
+    assert process.stdin is not None
+    process.stdin.write(f"{word}\n")
+    process.stdin.flush()
 
 
 class TestATurn:
@@ -91,7 +211,7 @@ class TestATurn:
 
         with ThreadPoolExecutor() as pool:
             done = pool.submit(wait)
-            while stands_in_the_door(waiting) is False:
+            while stands_in_the_door("fair") is False:
                 time.sleep(0.01)
             greedy.give_back()
             greedy.take()
@@ -114,7 +234,7 @@ class TestATurn:
         first.give_back()
         second.give_back()
 
-    def test_ends_with_a_process_that_is_killed(self) -> None:
+    def test_ends_with_a_process_that_is_killed_and_so_does_its_claim(self) -> None:
         holder = subprocess.Popen(  # noqa: S603
             [sys.executable, "-c", HOLDER, "killed"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -123,50 +243,253 @@ class TestATurn:
         with pytest.raises(TurnNotGiven):
             a_turn("killed", patient=False).take()
         os.kill(holder.pid, signal.SIGKILL)
-        holder.wait(10)
-        turn = a_turn("killed")
-        turn.take()
-        turn.give_back()
+        holder.communicate()
+        (claim,) = told("killed")
+        assert claim.stage is Stage.UNKNOWN
+        assert 0 <= claim.age < 30
+        told("killed", run="third")
+        assert len(list(host_file("killed", "").parent.glob("*.run"))) == 0, "what it left is swept up"
 
-    def test_tells_what_other_runs_have_sent_since_the_run_began(self) -> None:
-        account = f"told {time.time()}"
-        earlier, began = a_turn(account, run="another"), time.time()
-        earlier.take()
-        earlier.note(["1", "2"])
-        earlier.give_back()
-        assert told(account, run="mine", since=began) == {"1", "2"}
-        assert told(account, run="another", since=began) == set()
-        assert told(account, run="mine", since=time.time() + 1) == set()
 
-    def test_forgets_what_was_sent_a_day_ago(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        account = f"old {time.time()}"
-        turn = a_turn(account, run="another")
-        turn.take()
-        turn.note(["1"])
-        turn.give_back()
+HERE = Chat(id="1", owner="7", offered_to=None, queue="3")
+
+
+class TestAClaim:
+    """Of chat 1, by another run."""
+
+    def test_tells_the_state_and_that_its_run_is_at_it(self) -> None:
+        other = claiming("told")
+        (claim,) = told("told")
+        assert (claim.chat, claim.stage) == (HERE, Stage.AT_IT)
+        other.close()
+
+    def test_is_no_news_to_the_run_that_made_it_nor_to_its_retry(self) -> None:
+        claiming("own").close()
+        assert told("own", run="another") == []
+
+    @pytest.mark.parametrize("stage", [Stage.MOVED, Stage.UNKNOWN])
+    def test_tells_what_its_run_has_come_to(self, stage: Stage) -> None:
+        other = claiming("come to")
+        other.release({"1": stage, "2": Stage.MOVED})
+        assert [claim.stage for claim in told("come to")] == [stage]
+        other.close()
+        assert [claim.stage for claim in told("come to", run="third")] == [stage]
+
+    def test_is_gone_when_the_chat_was_left_alone(self) -> None:
+        other = claiming("left")
+        other.release({"1": Stage.LEFT})
+        assert told("left") == []
+        other.close()
+
+    def test_of_a_run_that_was_killed_is_released_by_its_retry(self) -> None:
+        claiming("again").close()
+        retry = a_turn("again", run="another")
+        retry.take()
+        retry.release({"1": Stage.MOVED})
+        retry.close()
+        assert [claim.stage for claim in told("again")] == [Stage.MOVED]
+
+    def test_is_recent_if_it_was_made_since_we_began(self) -> None:
+        claiming("since").close()
+        assert [claim.recent for claim in told("since", since=1.0)] == [False]
+        claiming("since").close()
+        assert [claim.recent for claim in told("since", since=1.0)] == [True], "by a retry, too"
+        assert [claim.recent for claim in told("since", since=2.0)] == [False], "not for another plan of ours"
+
+    def test_is_not_recent_if_we_have_claimed_the_chat_after_it(self) -> None:
+        mine = a_turn("after", run="mine")
+        mine.take()
+        mine.give_back()
+        claiming("after").close()
+        mine.take()
+        assert [claim.recent for claim in mine.claims_of_others(["1"])["1"]] == [True]
+        mine.claim([HERE])
+        assert [claim.recent for claim in mine.claims_of_others(["1"])["1"]] == [False]
+        mine.close()
+
+    def test_is_recent_if_its_run_was_done_with_it_since_we_began(self) -> None:
+        """It had claimed the chat before, and moved it when we had planned."""
+        other = claiming("done")
+        assert [claim.recent for claim in told("done", since=1.0)] == [False]
+        other.release({"1": Stage.MOVED})
+        assert [claim.recent for claim in told("done", since=1.0)] == [True]
+        other.close()
+
+    def test_made_while_we_waited_for_our_turn_is_recent(self) -> None:
+        other, mine = a_turn("waiting", run="another"), a_turn("waiting", run="mine")
+        other.take()
+        with ThreadPoolExecutor() as pool:
+            taken = pool.submit(mine.take)
+            while not stands_in_the_door("waiting"):
+                time.sleep(0.01)
+            other.claim([HERE])
+            other.give_back()
+            taken.result(10)
+        assert [claim.recent for claim in mine.claims_of_others(["1"])["1"]] == [True]
+        mine.close()
+        other.close()
+
+    @pytest.mark.parametrize("jump", [0.0, -1e6, 1e6])
+    def test_is_as_old_as_it_is_whatever_the_clocks_on_the_wall_tell(
+        self, jump: float, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        claiming("jump").close()
         real = time.time
-        monkeypatch.setattr(time, "time", lambda: real() + REMEMBERED + 1)
-        assert told(account, run="mine", since=0.0) == set()
-        monkeypatch.undo()
-        assert told(account, run="mine", since=0.0) == set()
+        monkeypatch.setattr(time, "time", lambda: real() + jump)
+        assert [0 <= claim.age < 30 for claim in told("jump")] == [True]
 
-    def test_overlooks_what_was_cut_off_in_the_middle(self) -> None:
-        account = f"cut off {time.time()}"
-        turn = a_turn(account, run="another")
+    def test_from_before_the_host_was_started_anew_counts_from_now(self) -> None:
+        claiming("started", clock=lambda: 5e6).close()
+        now = [100.0]
+        turn = Turn("started", run="mine", since=0.0, clock=lambda: now[0])
         turn.take()
-        turn.note(["1"])
-        assert turn._file is not None
-        turn._file.write('{"run": "x", "at"')
+        assert [claim.age for claim in turn.claims_of_others(["1"])["1"]] == [0.0]
         turn.give_back()
+        now[0] += 60.0
         turn.take()
-        turn.note(["2"])
-        turn.give_back()
-        assert told(account, run="mine", since=0.0) == {"1", "2"}
+        assert [claim.age for claim in turn.claims_of_others(["1"])["1"]] == [60.0]
+        turn.close()
+
+    def test_is_forgotten_after_a_day(self) -> None:
+        claiming("old", clock=lambda: 1.0).close()
+        assert len(told("old", clock=lambda: REMEMBERED)) == 1
+        assert told("old", clock=lambda: REMEMBERED + 2) == []
+        assert "chats" not in host_file("old", ".book").read_text()
+
+    def test_outlasts_that_the_book_is_written_anew(self) -> None:
+        claiming("anew", clock=lambda: 1.0, run="old").close()
+        recent = claiming("anew", clock=lambda: 50_000.0)
+        recent.release({"1": Stage.MOVED})
+        mine = a_turn("anew", run="mine", clock=lambda: 50_000.0)
+        mine.take()
+        mine.give_back()
+        claiming("anew", clock=lambda: REMEMBERED + 2, run="third").close()
+        mine.take()
+        claims = mine.claims_of_others(["1"])["1"]
+        assert sorted((claim.stage, claim.recent) for claim in claims) == [("moved", False), ("unknown", True)]
+        mine.close()
+        recent.close()
+
+    def test_that_was_cut_off_with_its_process_is_none_and_hurts_no_other(self) -> None:
+        claiming("cut").close()
+        line = json.dumps({"run": "x", "holder": "0" * 16, "at": 1.0, "chats": {"1": ["7", None, "3"]}})
+        for end in (0, 1, 9, 30, len(line) - 2, len(line) - 1):
+            with host_file("cut", ".book").open("a") as book:
+                book.write("\n" + line[:end])
+        claiming("cut", run="third").close()
+        assert len(told("cut")) == 2
 
 
-def stands_in_the_door(turn: Turn) -> bool:
+BROKEN = {
+    "no JSON": b"what is this\n",
+    "no ASCII": b"\xff\xfe\x00\n",
+    "zeros": b"\0" * 100,
+    "no object": b"[1]\n",
+    "null": b'{"at": null}\n',
+    "wrong types": b'{"run": 1, "at": 1.0, "began": 1.0}\n',
+    "no number": b'{"run": "x", "at": null, "began": 1.0}\n',
+    "not finite": b'{"run": "x", "at": NaN, "began": 1.0}\n',
+    "a switch": b'{"run": "x", "at": true, "began": 1.0}\n',
+    "5,000 digits": b'{"run": "x", "at": ' + b"9" * 5000 + b"}\n",
+    "nested": b'{"run": "x", "at": ' + b"[" * 100_000 + b"\n",
+    "chats of another kind": b'{"run": "x", "at": 1.0, "holder": "0123456789abcdef", "chats": [1]}\n',
+    "places of another kind": b'{"run": "x", "at": 1.0, "holder": "0123456789abcdef", "chats": {"1": [1, 2, 3]}}\n',
+    "a holder elsewhere": b'{"run": "x", "at": 1.0, "holder": "../../../etc/pw", "chats": {"1": [null, null, null]}}\n',
+    "a stage that is none": b'{"run": "x", "at": 1.0, "ended": {"1": "gone"}}\n',
+    "another entry": b'{"run": "x", "at": 1.0}\n',
+}
+
+
+class TestABookThatIsNone:
+    @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
+    def test_is_begun_anew_with_one_warning(self, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+        host_file("broken", ".book").write_bytes(content)
+        host_file("broken", ".book").chmod(0o600)
+        other = claiming("broken")
+        assert len(told("broken")) == 1
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+        assert str(host_file("broken", ".book")) in caplog.text
+        other.close()
+
+    def test_if_it_is_huge_too(self, caplog: pytest.LogCaptureFixture) -> None:
+        with host_file("huge", ".book").open("wb") as book:
+            book.truncate(LARGEST + 1)
+        host_file("huge", ".book").chmod(0o600)
+        assert told("huge") == []
+        assert len(caplog.records) == 1
+
+    def test_does_not_stop_who_has_begun_with_another(self, caplog: pytest.LogCaptureFixture) -> None:
+        mine = a_turn("meanwhile", run="mine")
+        mine.take()
+        mine.give_back()
+        with host_file("meanwhile", ".book").open("ab") as book:
+            book.write(BROKEN["null"])
+        mine.take()
+        mine.claim([HERE])
+        assert len(told("meanwhile", run="third", take=False)) == 1
+        assert len(caplog.records) == 1
+        mine.close()
+
+
+class TestARunThatCannotTakeItsTurn:
+    def test_sends_nothing_and_says_of_each_chat_why(self, stage: Floor) -> None:
+        chats = [{"id": int(chat_id), "owner": 7, "queue": 3} for chat_id in CHATS[:3]]
+        stage.reset(bitrix24={"chats": chats})
+        platform = stage.bitrix24()
+        host_file(platform.account, ".turn").mkdir()
+        steps = hand_over(to("agent:12", *CHATS[:3]), chunk=platform.chunk)
+        results = carry_out(steps, platform, turn=Turn(platform.account, run="mine", since=0.0))
+        assert {result.outcome for result in results} == {Outcome.FAILED}
+        assert all(".turn (a folder of user" in (result.reason or "") for result in results)
+        assert stage.moved("bitrix24") == []
+
+    def test_because_there_is_no_space_left_sends_nothing(self, stage: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Its claim cannot be noted, so that others would not see what it sends."""
+        stage.reset(bitrix24={"chats": [{"id": 1000, "owner": 7, "queue": 3}]})
+        platform = stage.bitrix24()
+        write = os.write
+
+        def full(descriptor: int, data: bytes) -> int:
+            return write(descriptor, data[:20]) if b'"chats"' in data else write(descriptor, data)
+
+        monkeypatch.setattr(os, "write", full)
+        steps = hand_over(to("agent:12", "1000"), chunk=platform.chunk)
+        (result,) = carry_out(steps, platform, turn=Turn(platform.account, run="mine", since=0.0))
+        assert "No space left on device" in (result.reason or "")
+        assert stage.moved("bitrix24") == []
+
+
+def claiming(account: str, *, run: str = "another", clock: Callable[[], float] = time.monotonic) -> Turn:
+    """The turn of another run, which has claimed chat 1 and given its turn back, and lives."""
+    turn = a_turn(account, run=run, clock=clock)
+    turn.take()
+    turn.claim([HERE])
+    turn.give_back()
+    return turn
+
+
+def told(
+    account: str,
+    *,
+    run: str = "mine",
+    since: float = 0.0,
+    clock: Callable[[], float] = time.monotonic,
+    take: bool = True,
+) -> list[Claim]:
+    """What ``run`` is told of chat 1."""
+    turn = a_turn(account, run=run, since=since, clock=clock)
+    if take:
+        turn.take()
+    else:
+        turn._begin()
+    claims: Mapping[str, Sequence[Claim]] = turn.claims_of_others(["1"])
+    turn.close()
+    return list(claims.get("1", []))
+
+
+def stands_in_the_door(account: str) -> bool:
     """Whether somebody waits for his turn."""
-    with open(turn._door, "a+") as door:
+    with open(host_file(account, ".door"), "a+") as door:
         try:
             fcntl.flock(door, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -174,25 +497,25 @@ def stands_in_the_door(turn: Turn) -> bool:
         return False
 
 
-def a_turn(account: str, *, run: str = "run", since: float = 0.0, patient: bool = True) -> Turn:
+def a_turn(
+    account: str,
+    *,
+    run: str = "run",
+    since: float = 0.0,
+    patient: bool = True,
+    clock: Callable[[], float] = time.monotonic,
+) -> Turn:
     """A turn; one that is not patient finds the longest wait over at its second look."""
     if patient:
-        return Turn(account, run=run, since=since)
+        return Turn(account, run=run, since=since, clock=clock)
     return Turn(account, run=run, since=since, clock=Ticking(), sleep=lambda _: None)
-
-
-def told(account: str, *, run: str, since: float) -> set[str]:
-    turn = a_turn(account, run=run, since=since)
-    turn.take()
-    turn.give_back()
-    return set(turn.sent_by_others)
 
 
 class Ticking:
     """A clock on which every look is half the longest wait later."""
 
     def __init__(self) -> None:
-        self._now = 0.0
+        self._now = time.monotonic()
 
     def __call__(self) -> float:
         self._now += LONGEST / 2

@@ -7,21 +7,26 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_chattransfer.chats.claims import Claim, Stage
 from airflow_provider_chattransfer.chats.ledger import Ledger, Unkept
 from airflow_provider_chattransfer.chats.model import Chat, Outcome, Reading, Result, Retry, Target, Transfer, Unread
 from airflow_provider_chattransfer.chats.run import (
     ALIKE,
+    PAUSES,
     Confirm,
     Intend,
     Move,
     Pause,
+    Progress,
     Proofs,
     Prove,
     Read,
     Reply,
+    Seen,
     Send,
     Sent,
     Steps,
@@ -36,6 +41,10 @@ HABITS = [
     *("good", "pending", "does nothing", "loses the answer", "loses the request", "never answers"),
     *("refuses", "busy", "not sent"),
 ]
+
+
+Others = Callable[["World", float], Mapping[str, Sequence[Claim]]]
+"""What other runs have noted after so many seconds; they may do something in the world meanwhile."""
 
 
 class Killed(Exception):
@@ -59,6 +68,7 @@ class World:
     ledger: Ledger = field(default_factory=lambda: Ledger(Unkept()))
     remembers: bool = True
     killed_at: int | None = None
+    others: Others | None = None
 
     def drive(self, steps: Steps) -> list[Result]:
         """Carry out ``steps``; ``Killed`` after as many as ``killed_at``, the last one done and not replied to."""
@@ -76,7 +86,8 @@ class World:
             match step:
                 case Read(chat_ids=chat_ids):
                     self.read_since_send |= set(chat_ids)
-                    reply = {chat_id: self.chats[chat_id] for chat_id in chat_ids}
+                    claims = {} if self.others is None else self.others(self, sum(self.pauses))
+                    reply = Seen({chat_id: self.chats[chat_id] for chat_id in chat_ids}, claims)
                     if self.blind_after_sends is not None and len(self.sent) >= self.blind_after_sends:
                         reply = Stop("out of reach")
                 case Send(moves=moves):
@@ -268,6 +279,98 @@ class TestOneChat:
     def test_that_is_on_its_way_to_the_target_already_is_not_sent_again(self) -> None:
         result, world = one(replace(OPEN, offered_to="12", shows_offers=True))
         assert (result.outcome, world.sent) == (Outcome.REQUESTED, [])
+
+
+class TestAChatThatAnotherRunIsAt:
+    """Its note is no outcome: only the state says that a chat has moved."""
+
+    def test_and_gives_up_is_sent(self) -> None:
+        result, world = beside(lambda world, after: Stage.AT_IT if after < 62 else None)
+        assert (result.outcome, world.sent, world.pauses) == (Outcome.ACCEPTED, ["1"], [2.0, 10.0, 50.0])
+
+    def test_and_is_killed_is_sent_when_nothing_of_it_can_take_effect_any_more(self) -> None:
+        result, world = beside(lambda world, after: Stage.UNKNOWN)
+        assert (result.outcome, world.sent, sum(world.pauses)) == (Outcome.ACCEPTED, ["1"], 62.0)
+
+    def test_to_the_end_has_failed_and_a_retry_sends_it(self) -> None:
+        result, world = beside(lambda world, after: Stage.AT_IT)
+        assert (result.outcome, result.retry, world.sent) == (Outcome.FAILED, Retry.SEND, [])
+        assert "another run is at it" in (result.reason or "")
+        assert sum(world.pauses) == sum(PAUSES)
+
+    @pytest.mark.parametrize("stage", [Stage.AT_IT, Stage.UNKNOWN, Stage.MOVED])
+    @pytest.mark.parametrize("source", [None, "agent:7"])
+    def test_and_moves_meanwhile_is_skipped_with_who_has_it(self, source: str | None, stage: Stage) -> None:
+        result, world = beside(moving(stage, to="9"), source=source)
+        assert (result.outcome, world.sent) == (Outcome.SKIPPED, [])
+        assert (result.reason or "").endswith("now with agent:9")
+
+    @pytest.mark.parametrize("source", [None, "agent:7"])
+    def test_and_moves_to_the_same_one_is_unchanged(self, source: str | None) -> None:
+        result, world = beside(moving(Stage.AT_IT, to="12"), source=source)
+        assert (result.outcome, world.sent) == (Outcome.UNCHANGED, [])
+
+    def test_keeps_no_other_chat_waiting(self) -> None:
+        world = World({each: replace(OPEN, id=each) for each in ("1", "2")}, others=noted(lambda *_: Stage.AT_IT))
+        results = world.drive(hand_over(to_twelve(["1", "2"]), chunk=1))
+        assert [each.outcome for each in results] == [Outcome.FAILED, Outcome.ACCEPTED]
+        assert world.steps.index("Send") < world.steps.index("Pause")
+
+    def test_and_has_moved_before_our_own_try_was_over_is_no_failure(self) -> None:
+        """Ours was killed before the service took it; theirs found the chat where ours had."""
+        others = noted(moving(Stage.MOVED, to="9"))
+        result, world = resumed(OPEN, killed_at=2, meanwhile=lambda world: setattr(world, "others", others))
+        assert (result.outcome, world.sent) == (Outcome.SKIPPED, [])
+
+    def test_and_takes_it_from_where_we_had_put_it_is_no_skip(self) -> None:
+        """It found the chat with our target: ours had been carried out."""
+
+        def others(world: World, after: float) -> Mapping[str, Sequence[Claim]]:
+            world.give("1", to="9")
+            return {"1": [Claim(replace(OPEN, owner="12"), Stage.MOVED, age=1.0)]}
+
+        result, _ = resumed(OPEN, killed_at=3, meanwhile=lambda world: setattr(world, "others", others))
+        assert result.outcome is Outcome.FAILED
+
+    def test_that_cannot_be_claimed_is_not_sent(self) -> None:
+        steps = hand_over(to_twelve(["1"]), chunk=50)
+        assert isinstance(next(steps), Read)
+        assert isinstance(steps.send(Seen({"1": OPEN})), Intend)
+        assert steps.send(Stop("no space left")) == Confirm([], [])
+        assert isinstance(steps.send(None), Progress)
+        assert isinstance(steps.send(None), Confirm)
+        with pytest.raises(StopIteration) as end:
+            steps.send(None)
+        assert end.value.value[0].reason == "not sent: no space left"
+        assert end.value.value[0].retry is Retry.SEND
+
+
+def beside(stage: Callable[[World, float], Stage | None], *, source: str | None = None) -> tuple[Result, World]:
+    """A run over chat 1, at which another run is."""
+    world = World({"1": OPEN}, others=noted(stage))
+    transfer = Transfer("1", Target.parse("agent:12"), source=None if source is None else Target.parse(source))
+    return world.drive(hand_over([transfer], chunk=50))[0], world
+
+
+def noted(stage: Callable[[World, float], Stage | None]) -> Others:
+    """What another run has noted of chat 1 when ours began, as far as it stands after so many seconds."""
+
+    def others(world: World, after: float) -> Mapping[str, Sequence[Claim]]:
+        now = stage(world, after)
+        return {} if now is None else {"1": [Claim(OPEN, now, age=after)]}
+
+    return others
+
+
+def moving(stage: Stage, *, to: str) -> Callable[[World, float], Stage]:
+    """Another run that has moved the chat when it is read in the third round."""
+
+    def moved(world: World, after: float) -> Stage:
+        if after >= 12.0:
+            world.give("1", to=to)
+        return stage if after >= 12.0 else Stage.AT_IT
+
+    return moved
 
 
 class TestARunThatStops:

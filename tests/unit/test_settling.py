@@ -9,8 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_chattransfer.chats.model import Chat, Outcome, Reading, Retry, Target, Transfer, Unread
+from airflow_provider_chattransfer.chats.claims import Claim, Stage, stages
+from airflow_provider_chattransfer.chats.model import (
+    Chat,
+    Outcome,
+    Reading,
+    Result,
+    Retry,
+    Target,
+    Transfer,
+    Unread,
+)
 from airflow_provider_chattransfer.chats.settling import (
+    HELD,
     Answer,
     Answered,
     NotSent,
@@ -70,6 +81,15 @@ BEFORE: list[tuple[str, Transfer, Reading, str | None]] = [
     ("was picked up from the queue it is taken from", transfer("agent:12", "queue:3"), OPEN, "skipped"),
     ("waits in another queue than the one it is taken from", transfer("agent:12", "queue:4"), WAITING, "skipped"),
     ("is to be taken from whoever has it", transfer(), OPEN, None),
+    ("rings at the one it is taken from, and nobody owns it", transfer("agent:12", "agent:7"),
+     replace(WAITING, offered_to="7", shows_offers=True), None),
+    ("rings at the one it is taken from, and is to go to its queue", transfer("queue:3", "agent:7"),
+     replace(WAITING, offered_to="7", shows_offers=True), None),
+    ("rings at somebody else than its source", transfer("agent:12", "agent:7"),
+     replace(WAITING, offered_to="9", shows_offers=True), "skipped"),
+    ("rings at its source, and somebody else owns it", transfer("agent:12", "agent:7"),
+     replace(OPEN, owner="9", offered_to="7", shows_offers=True), "skipped"),
+    ("waits in some queue, and is taken from its own", transfer("agent:12", "queue"), WAITING, None),
 ]  # fmt: skip
 
 
@@ -84,17 +104,91 @@ class TestBeforeATransferIsSent:
         assert settled[:2] == (Outcome.SKIPPED, "no longer with agent:8, now with agent:7")
 
     def test_the_reason_of_what_nobody_can_send_on_says_why(self) -> None:
-        settled = before_sending(transfer(), replace(OPEN, stuck="there is no connection for agent 7"))
+        settled = before_sending(transfer(), OPEN, stuck="there is no connection for agent 7")
         assert settled == (Outcome.FAILED, "not sent: there is no connection for agent 7", Retry.SEND)
 
     def test_what_nobody_can_send_on_but_need_not_be_sent_is_no_failure(self) -> None:
-        settled = before_sending(transfer(), replace(OPEN, owner="12", stuck="nobody can"))
+        settled = before_sending(transfer(), replace(OPEN, owner="12"), stuck="nobody can")
         assert settled is not None
         assert settled.outcome is Outcome.UNCHANGED
 
     def test_the_reason_of_what_cannot_be_read_is_the_services(self) -> None:
         settled = before_sending(transfer(), Unread("not there"))
         assert settled == (Outcome.FAILED, "not there", Retry.SEND)
+
+
+HERE, THERE = OPEN, replace(OPEN, owner="9")
+OLD = replace(WAITING, shows_offers=False)
+"""As a service shows a chat that does not show offers: one that rings looks like one that waits."""
+
+BESIDE: list[tuple[str, Claim, Chat, str | None]] = [
+    ("at it", Claim(HERE, Stage.AT_IT, 1.0), HERE, "held"),
+    ("at it for an hour", Claim(HERE, Stage.AT_IT, 3600.0), HERE, "held"),
+    ("at it since before we began", Claim(HERE, Stage.AT_IT, 1.0, recent=False), HERE, "held"),
+    ("gone a moment ago", Claim(HERE, Stage.UNKNOWN, 59.9), HERE, "held"),
+    ("gone a moment ago, before we began", Claim(HERE, Stage.UNKNOWN, 59.9, recent=False), HERE, "held"),
+    ("gone so long ago that nothing of it can happen", Claim(HERE, Stage.UNKNOWN, 60.0), HERE, None),
+    ("done, and the chat is back", Claim(HERE, Stage.MOVED, 1.0), HERE, None),
+    ("at it, and has moved it", Claim(HERE, Stage.AT_IT, 1.0), THERE, "skipped"),
+    ("gone, and has moved it", Claim(HERE, Stage.UNKNOWN, 99.0), THERE, "skipped"),
+    ("done with it", Claim(HERE, Stage.MOVED, 99.0), THERE, "skipped"),
+    ("gone a moment ago, before we began, and has moved it", Claim(HERE, Stage.UNKNOWN, 9.0, recent=False), THERE,
+     "skipped"),
+    ("gone long before we began, and somebody has moved it", Claim(HERE, Stage.UNKNOWN, 99.0, recent=False), THERE,
+     None),
+    ("done before we began", Claim(HERE, Stage.MOVED, 1.0, recent=False), THERE, None),
+    ("done, and it rings at another", Claim(HERE, Stage.MOVED, 1.0), replace(RINGING, offered_to="15"), "skipped"),
+    ("done, and waits in another queue", Claim(WAITING, Stage.MOVED, 1.0), replace(WAITING, queue="4"), "skipped"),
+    ("done, where the service does not show whom it has asked", Claim(OLD, Stage.MOVED, 1.0), OLD, "skipped"),
+    ("gone, where the service does not show whom it has asked", Claim(OLD, Stage.UNKNOWN, 99.0), OLD, None),
+]  # fmt: skip
+
+
+class TestBesideAnotherRun:
+    @pytest.mark.parametrize(("_", "claim", "chat", "expected"), BESIDE, ids=[each[0] for each in BESIDE])
+    def test_that_is(self, _: str, claim: Claim, chat: Chat, expected: str | None) -> None:
+        settled = before_sending(transfer(), chat, claims=[claim])
+        assert ("held" if settled is HELD else outcome(settled)) == expected
+
+    @pytest.mark.parametrize(("chat", "expected"), [
+        (replace(OPEN, owner="12"), "unchanged"), (RINGING, "requested"), (CLOSED, "skipped"), (Unread("no"), "failed"),
+    ])  # fmt: skip
+    def test_the_state_settles_what_it_can(self, chat: Reading, expected: str) -> None:
+        settled = before_sending(transfer(), chat, claims=[Claim(OPEN, Stage.AT_IT, 1.0)])
+        assert settled is not HELD
+        assert outcome(settled) == expected
+
+    def test_one_that_acts_is_enough(self) -> None:
+        claims = [Claim(OPEN, Stage.UNKNOWN, 99.0), Claim(OPEN, Stage.AT_IT, 1.0), Claim(OPEN, Stage.UNKNOWN, 99.0)]
+        assert before_sending(transfer(), OPEN, claims=claims) is HELD
+
+    def test_what_nobody_can_send_on_is_waited_for_first(self) -> None:
+        assert before_sending(transfer(), OPEN, claims=[Claim(OPEN, Stage.AT_IT, 1.0)], stuck="nobody") is HELD
+
+    def test_held_is_a_failure_that_a_retry_sends(self) -> None:
+        assert (HELD.outcome, HELD.retry) == (Outcome.FAILED, Retry.SEND)
+
+    def test_the_reason_says_who_has_the_chat_and_at_whom_it_rings(self) -> None:
+        settled = before_sending(transfer("agent:15"), RINGING, claims=[Claim(OPEN, Stage.MOVED, 1.0)])
+        assert settled is not None
+        assert settled.reason == "another run has moved it, now with agent:7, offered to agent:12"
+
+
+COME_TO: list[tuple[Outcome, Retry, Stage]] = [
+    (Outcome.ACCEPTED, Retry.NOTHING, Stage.MOVED),
+    (Outcome.REQUESTED, Retry.NOTHING, Stage.MOVED),
+    (Outcome.FAILED, Retry.NOTHING, Stage.MOVED),
+    (Outcome.FAILED, Retry.LOOK, Stage.UNKNOWN),
+    (Outcome.FAILED, Retry.SEND, Stage.LEFT),
+    (Outcome.SKIPPED, Retry.NOTHING, Stage.LEFT),
+    (Outcome.UNCHANGED, Retry.NOTHING, Stage.LEFT),
+]
+
+
+class TestWhatOtherRunsAreTold:
+    @pytest.mark.parametrize(("come_to", "retry", "stage"), COME_TO)
+    def test_of_a_chat_that_is_settled(self, come_to: Outcome, retry: Retry, stage: Stage) -> None:
+        assert stages([Result(transfer(), come_to, retry=retry)], ["2"]) == {"1": stage, "2": Stage.LEFT}
 
 
 MOVED = replace(OPEN, owner="12", trace=11)
