@@ -380,6 +380,32 @@ class TestAClaim:
         assert len(told("cut")) == 2
 
 
+    def test_is_whole_though_the_line_before_was_cut_off(self) -> None:
+        other = a_turn("whole", run="another")
+        other.take()
+        with host_file("whole", ".book").open("a") as book:
+            book.write('\n{"run": "x", "at"')
+        other.claim([HERE])
+        other.close()
+        assert len(told("whole")) == 1
+
+
+class TestARunThatIsOver:
+    def test_has_told_what_it_came_to_of_each_chat(self, stage: Floor) -> None:
+        stage.reset(bitrix24={"chats": [{"id": int(each), "owner": 7, "queue": 3} for each in CHATS[:2]]})
+        platform = stage.bitrix24()
+        stopped = iter([False, True])
+        steps = hand_over(to("agent:12", *CHATS[:2]), chunk=1)
+        turn = Turn(platform.account, run="another", since=0.0)
+        results = carry_out(steps, platform, turn=turn, interrupted=lambda: next(stopped))
+        assert outcomes(results) == ["accepted", "failed"]
+        mine = a_turn(platform.account, run="mine")
+        mine.take()
+        claims = mine.claims_of_others(CHATS[:2])
+        assert {chat_id: [claim.stage for claim in of] for chat_id, of in claims.items()} == {CHATS[0]: [Stage.MOVED]}
+        mine.close()
+
+
 BROKEN = {
     "no JSON": b"what is this\n",
     "no ASCII": b"\xff\xfe\x00\n",
