@@ -379,7 +379,6 @@ class TestAClaim:
         claiming("cut", run="third").close()
         assert len(told("cut")) == 2
 
-
     def test_is_whole_though_the_line_before_was_cut_off(self) -> None:
         other = a_turn("whole", run="another")
         other.take()
