@@ -36,7 +36,7 @@ class Bitrix24Hook(ChatPlatformHook):
     extra, ``bot_client_id``. An application, all
     in extra: ``oauth_client_id``, ``oauth_client_secret``, ``oauth_refresh_token``, and optionally ``oauth_host``,
     ``token_store``, ``token_store_at``. Both optionally: ``requests_per_second``, ``burst``, ``timeout`` (seconds),
-    ``ca_bundle``. Fields of the one and of the other together are a ``ValueError``.
+    ``max_answer_megabytes``, ``ca_bundle``. Fields of the one and of the other together are a ``ValueError``.
     """
 
     conn_type = "bitrix24"
