@@ -122,9 +122,18 @@ class Chat:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A chat that the service does not show, and why: there is none, or we may not see it."""
+    """A chat that the service does not show, and why: there is none, or we may not see it.
+
+    ``garbled``: the answer was none of this chat, which tells nothing of it; a later one may.
+    """
 
     reason: str
+    garbled: bool = False
+
+    @classmethod
+    def not_understood(cls, why: object) -> Self:
+        """A chat whose answer is not as documented, or about another chat."""
+        return cls(f"not understood: {why}", garbled=True)
 
 
 Reading = Chat | Unread
@@ -164,6 +173,8 @@ class Retry(StrEnum):
     """It was not moved, for sure: read it, and send it."""
     LOOK = "look"
     """Whether it was moved is not known: only its state can tell."""
+    CLEAR = "clear"
+    """It was not moved, for sure, and a retry would be refused as well: put the cause right, then clear the task."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from .inputs import shown
@@ -52,8 +52,8 @@ class TransferRow:
 def transfer_rows(value: object, *, of: str = "transfers") -> list[TransferRow]:
     """Read a list of rows, each chat once and in the order given; an empty one stays empty.
 
-    The same chat twice with the same target is one row. Raises ``ValueError`` for what is no list of rows, for a row
-    that is none, and for one chat with two targets.
+    The same chat twice with the same target is one row, taken from whoever one of them names. Raises ``ValueError`` for
+    what is no list of rows, for a row that is none, and for one chat with two targets or two sources.
     """
     wanted: dict[str, TransferRow] = {}
     for position, entry in enumerate(rows(value, of=of)):
@@ -62,5 +62,12 @@ def transfer_rows(value: object, *, of: str = "transfers") -> list[TransferRow]:
         if earlier.target != row.target:
             raise ValueError(
                 f"{of}[{position}]: chat {row.chat} is to go to {row.target}, and to {earlier.target} in another entry"
+            )
+        if earlier.source is None:
+            wanted[row.chat] = replace(earlier, source=row.source)
+        elif row.source not in (None, earlier.source):
+            raise ValueError(
+                f"{of}[{position}]: chat {row.chat} is to be taken from {row.source}, and from {earlier.source} in "
+                "another entry"
             )
     return list(wanted.values())

@@ -35,12 +35,14 @@ class Answered:
 class Refused:
     """The service said no, for this chat. ``passing`` when the cause may be gone in a moment.
 
-    ``code`` is the service's own; ``None`` where we refuse a chat ourselves, without a request.
+    ``code`` is the service's own; ``None`` where we refuse a chat ourselves, without a request. ``lasting`` when a
+    retry would be refused as well, unless somebody puts the cause right.
     """
 
     reason: str
     passing: bool = False
     code: str | None = None
+    lasting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +149,8 @@ def after_sending(
     match answer:
         case Answered(chat=Chat(offered_to=asked)) if asked is not None and asked == transfer.target.id:
             return Settled(Outcome.FAILED, _gone_elsewhere(transfer, after, sender=before.owner))
-        case Refused(reason=reason, passing=False):
-            return Settled(Outcome.FAILED, reason, Retry.SEND)
+        case Refused(reason=reason, passing=False, lasting=lasting):
+            return Settled(Outcome.FAILED, reason, Retry.CLEAR if lasting else Retry.SEND)
     if after.owner is not None and after.owner != before.owner:
         return Settled(Outcome.FAILED, f"taken by agent:{after.owner}")
     if isinstance(answer, Answered):
@@ -194,7 +196,7 @@ def while_waiting(transfer: Transfer, chat: Reading) -> Settled | None:
     """The outcome of a transfer that was on its way; ``None`` while nobody has answered."""
     target = transfer.target
     if isinstance(chat, Unread):
-        return Settled(Outcome.FAILED, chat.reason)
+        return None if chat.garbled else Settled(Outcome.FAILED, chat.reason)
     if chat.closed:
         return Settled(Outcome.FAILED, CLOSED)
     if target.is_agent:

@@ -161,11 +161,12 @@ def _write(report: TransferReport) -> None:
 
 def _not_transferred(report: TransferReport, ledger: Ledger) -> ChatsNotTransferred:
     failed = [result for result in report.results if result.outcome is Outcome.FAILED]
-    unsettled = [result for result in failed if result.retry is not Retry.NOTHING]
+    unsettled = [result for result in failed if result.retry not in (Retry.NOTHING, Retry.CLEAR)]
     limited_for = max(0.0, ledger.limited_until - datetime.now(UTC).timestamp())
     a_retry = _goes_on(unsettled, limited_for=limited_for)
     if not unsettled or ledger.stopped_for_good:
-        a_retry = STOPS_AGAIN if unsettled else SENDS_NOTHING
+        may_be_sent = any(result.retry is not Retry.NOTHING for result in failed)
+        a_retry = STOPS_AGAIN if may_be_sent else SENDS_NOTHING
     return ChatsNotTransferred(
         f"{len(failed)} of {len(report.results)} chats were not moved: {grouped(failed)}",
         a_retry=a_retry,

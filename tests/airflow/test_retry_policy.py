@@ -255,6 +255,17 @@ class TestATask:
         assert ran.results["task"]["counts"]["failed"] == 70
         assert tries == [1]
 
+    @pytest.mark.parametrize("to", ["agent:121", "queue:99", "agent:90"], ids=["nobody", "no line", "dismissed"])
+    def test_whose_receiver_cannot_be_given_chats_is_not_tried_again(
+        self, sandbox: Sandbox, do: Callable[..., Ran], tries: list[int], to: str
+    ) -> None:
+        sandbox.reset(bitrix24={"chats": [{"id": 201, "owner": SENDER}], "rate": None})
+        ran = do(TransferChatsOperator, transfers=[{"chat_id": 201, "to": to}])
+        assert "put it right, then clear the task" in str(ran.errors["task"])
+        assert ran.results["task"]["counts"]["failed"] == 1
+        assert tries == [1]
+        assert sandbox.sent("bitrix24") == []
+
     @pytest.mark.usefixtures("no_pauses")
     def test_that_did_not_reach_the_service_is_tried_again(
         self, sandbox: Sandbox, do: Callable[..., Ran], tries: list[int]

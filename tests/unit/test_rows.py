@@ -22,6 +22,16 @@ class TestRows:
         with pytest.raises(ValueError, match=r"transfers\[1\]: chat 112 is to go to agent:15, and to agent:12"):
             transfer_rows([{"chat_id": 112, "to": "agent:12"}, {"chat_id": 112, "to": "agent:15"}])
 
+    def test_the_same_chat_from_two_people_is_an_error(self) -> None:
+        rows = [{"chat_id": 112, "to": "agent:12", "from": "agent:7"}, {"chat_id": 112, "to": 12, "from": "agent:8"}]
+        with pytest.raises(ValueError, match=r"transfers\[1\]: chat 112 is to be taken from agent:8, and from agent:7"):
+            transfer_rows(rows)
+
+    def test_the_same_chat_is_taken_from_whoever_one_row_names(self) -> None:
+        named, not_named = {"chat_id": 112, "to": "agent:12", "from": "agent:7"}, {"chat_id": 112, "to": "agent:12"}
+        for rows in ([named, not_named], [not_named, named]):
+            assert transfer_rows(rows) == [TransferRow("112", AGENT, Target.agent("7"))]
+
     def test_of_a_report_keep_whom_they_are_from_and_what_became_of_them(self) -> None:
         row = {
             "chat_id": "112", "from": "agent:7", "to": "agent:12", "outcome": "failed", "reason": "why", "hop": None,

@@ -355,6 +355,17 @@ class TestWhileWaiting:
         settled = while_waiting(transfer("agent:12", "agent:7"), chat)
         assert settled == (Outcome.FAILED, reason, Retry.NOTHING)
 
+    def test_a_chat_whose_answer_is_not_understood_is_looked_at_again(self) -> None:
+        assert while_waiting(transfer(), Unread.not_understood("another chat")) is None
+        assert outcome(while_waiting(transfer(), Unread("not there"))) == "failed"
+
+
+class TestARefusal:
+    @pytest.mark.parametrize(("lasting", "retry"), [(True, Retry.CLEAR), (False, Retry.SEND)])
+    def test_that_lasts_is_for_a_clear_and_not_for_a_retry(self, lasting: bool, retry: Retry) -> None:
+        settled = after_sending(transfer(), OPEN, Refused("no such line", lasting=lasting), OPEN)
+        assert settled == (Outcome.FAILED, "no such line", retry)
+
 
 ACCEPT: list[tuple[str, Reading, str | None]] = [
     ("rings at the one who accepts", RINGING, None),

@@ -91,7 +91,7 @@ class Bitrix24Platform(ChatPlatform):
         commands: dict[str, Command] = {}
         for chat_id, target in destinations.items():
             if refusal := self._receivers.refusal(target):
-                answers[chat_id] = Refused(refusal)
+                answers[chat_id] = Refused(refusal, lasting=True)
             else:
                 commands[chat_id] = self._transfer_command(chat_id, target=target, bot_leaves=options.bot_leaves)
         for part, results in self._in_parts(commands, seen={move.transfer.chat_id: move.chat for move in moves}):
@@ -202,11 +202,11 @@ def _reading(answer: Dialog | PlatformError, *, of: str) -> Reading:
     if isinstance(answer, RequestRefused):
         return Unread(str(answer))
     if isinstance(answer, NotUnderstood):
-        return Unread(f"not understood: {answer}")
+        return Unread.not_understood(answer)
     if isinstance(answer, PlatformError):
         raise answer
     if answer.id != of:
-        return Unread("not understood: the portal shows another chat in its place")
+        return Unread.not_understood("the portal shows another chat in its place")
     return answer.reading()
 
 

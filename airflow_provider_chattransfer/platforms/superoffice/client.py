@@ -183,7 +183,7 @@ class SuperOfficeClient:
         try:
             return read_session(answer, chat_id=chat_id, method=method)
         except NotUnderstood as error:
-            return Unread(f"not understood: {error}")
+            return Unread.not_understood(error)
 
     def messages(self, chat_id: str) -> list[Message]:
         """``GetChatMessages``: everything written in the session, special messages among it."""

@@ -55,9 +55,9 @@ def read_sessions(entities: Iterable[Any], *, method: str) -> dict[str, Reading]
             if key is None:
                 log.warning("One chat of a list is left out: %s", error)
                 continue
-            reading, chat_id = Unread(f"not understood: {error}"), key.ChatSessionId
+            reading, chat_id = Unread.not_understood(error), key.ChatSessionId
         if sessions.setdefault(chat_id, reading) != reading:
-            sessions[chat_id] = Unread(f"not understood: {method}: the answer shows the session twice, and not alike")
+            sessions[chat_id] = Unread.not_understood(f"{method}: the answer shows the session twice, and not alike")
     return sessions
 
 
