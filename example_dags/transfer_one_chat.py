@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from airflow.sdk import Param, dag
 
@@ -16,8 +16,12 @@ from airflow_provider_chattransfer.operators.transfer import TransferChatOperato
     tags=["chattransfer"],
     params={
         "conn_id": Param("bitrix24_default", type="string", description="Connection"),
-        "chat_id": Param(112, type="integer", minimum=1, description="Number of the chat"),
-        "to": Param("agent:12", type="string", pattern="^(agent:[0-9]+|queue(:[0-9]+)?)$", description="Target"),
+        "chat_id": Param("112", type=["string", "integer"], description="Chat: 112, session:332 or crm:deal:42"),
+        "to": Param(
+            "agent:12",
+            type=["string", "integer"],
+            description="Target: agent:12, agent:jane@example.com, queue:3, queue:Support, or queue for the chat's own",
+        ),
     },
 )
 def transfer_one_chat() -> None:
@@ -26,6 +30,8 @@ def transfer_one_chat() -> None:
         conn_id="{{ params.conn_id }}",
         chat_id="{{ params.chat_id }}",
         to="{{ params.to }}",
+        retries=2,
+        retry_delay=timedelta(minutes=1),
     )
 
 

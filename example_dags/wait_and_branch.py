@@ -13,7 +13,12 @@ from airflow_provider_chattransfer.operators.transfer import TransferChatsOperat
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 
 
-@dag(schedule=None, start_date=datetime(2026, 1, 1), tags=["chattransfer"])
+@dag(
+    schedule=None,
+    start_date=datetime(2026, 1, 1),
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+    tags=["chattransfer"],
+)
 def wait_and_branch() -> None:
     move = TransferChatsOperator(
         task_id="move",

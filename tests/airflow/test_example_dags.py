@@ -40,6 +40,24 @@ class TestParsing:
             monkeypatch.delenv(f"AIRFLOW_CONN_{name}", raising=False)
         assert load(file.stem).dag_id == file.stem
 
+    @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+    def test_shows_tasks_that_a_dead_worker_does_not_end_and_that_wait_without_one(self, file: Path) -> None:
+        for task in load(file.stem).tasks:
+            if hasattr(task, "conn_id") or task.task_id == "register":
+                assert task.retries and task.retry_delay <= timedelta(minutes=1), task.task_id
+            if getattr(task, "wait_for_acceptance", hasattr(task, "soft_fail")):
+                assert task.deferrable is True, task.task_id
+
+    @pytest.mark.parametrize(
+        ("param", "spelling"),
+        [
+            *(("chat_id", each) for each in (112, "112", "chat112", "session:332", "crm:deal:42")),
+            *(("to", each) for each in (12, "12", "agent:12", "agent:Jane Doe", "queue:3", "queue:Support", "queue")),
+        ],
+    )
+    def test_one_chat_by_hand_may_be_spelled_as_the_operator_takes_it(self, param: str, spelling: str | int) -> None:
+        assert load("transfer_one_chat").params.get_param(param).resolve(spelling) == spelling
+
 
 class TestRunning:
     @pytest.mark.parametrize("service", ["bitrix24", "superoffice"])
@@ -51,6 +69,15 @@ class TestRunning:
         assert audit(report, changes=sandbox.ledger(service)) == []
         waiting = [entry["chat_id"] for entry in report["transfers"] if entry["outcome"] in ("requested", "failed")]
         assert ran.results.get("needs_a_human", []) == waiting
+
+    @pytest.mark.parametrize("service", ["bitrix24", "superoffice"])
+    def test_the_end_of_a_shift_without_a_report_says_so(
+        self, sandbox: Sandbox, service: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv(f"AIRFLOW_CONN_{service.upper()}_DEFAULT")
+        ran = run(load(f"end_of_shift_{service}"))
+        assert (ran.state, ran.states["hand_over"]) == ("failed", "failed")
+        assert str(ran.errors["needs_a_human"]).startswith("hand_over left no report. Its log says why")
 
     def test_one_chat_by_hand_takes_its_params(self, sandbox: Sandbox) -> None:
         ran = run(load("transfer_one_chat"), conn_id="superoffice_default", chat_id=157, to="agent:15")
