@@ -36,5 +36,6 @@ $(READY): pyproject.toml constraints.txt airflow_provider_chattransfer/__init__.
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		(echo "Python 3.11 or newer is needed; say which one with: make PYTHON=python3.12 …" && false)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@echo "Installing this package and Airflow into .venv; that takes some minutes the first time."
+	$(BIN)/python -m pip install --progress-bar off --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from rich.live import Live
 
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from airflow_provider_chattransfer.testing.audit import audit
+from airflow_provider_chattransfer.testing.connections import sandbox_connections
 
 from . import show
 from .environment import ROOT, environment
@@ -29,11 +31,11 @@ ACCEPT_WITHIN = 25.0
 """Seconds that the receivers get here, instead of the ten minutes in the example DAGs."""
 
 
-def main() -> int:
+def main(command_line: Sequence[str] | None = None) -> int:
     """Run both hand-overs; 0 when every report equals the sandbox's ledger."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--figure", type=Path, help="also draw what came out into this SVG file")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(command_line)
     console = Console(width=None if sys.stdout.isatty() else 110)
     figure = Console(width=96, record=True, file=StringIO(), force_terminal=True)
     with SandboxServer(scenario()) as sandbox:
@@ -81,7 +83,7 @@ def run_dag(console: Console, url: str, service: str, before: Any) -> tuple[Any,
             process = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-m", "demo.run_dag", HAND_OVERS[service], str(report_file), str(ACCEPT_WITHIN)],
                 cwd=ROOT,
-                env=environment(url, home="demo"),
+                env=environment(home="demo", connections=sandbox_connections(url)),
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

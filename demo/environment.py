@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Airflow's settings for the demo: a home inside the repository, the example DAGs, connections to the sandbox."""
+"""Airflow's settings for the demo: a home inside the repository, and the example DAGs."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from airflow_provider_chattransfer.testing.connections import as_environment, sandbox_connections
+from airflow_provider_chattransfer.testing.connections import as_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def environment(sandbox_url: str, *, home: str) -> dict[str, str]:
-    """The environment of a process that runs Airflow from ``.airflow/<home>`` against the sandbox."""
+def environment(*, home: str, connections: Mapping[str, dict[str, Any]] | None = None) -> dict[str, str]:
+    """The environment of a process that runs Airflow from ``.airflow/<home>``, with ``connections`` in it."""
     directory = ROOT / ".airflow" / home
     directory.mkdir(parents=True, exist_ok=True)
     settings = {
@@ -25,4 +27,4 @@ def environment(sandbox_url: str, *, home: str) -> dict[str, str]:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
-    return {**inherited, **settings, **as_environment(sandbox_connections(sandbox_url))}
+    return {**inherited, **settings, **as_environment(dict(connections or {}))}

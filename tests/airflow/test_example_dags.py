@@ -44,7 +44,7 @@ class TestParsing:
     def test_shows_tasks_that_a_dead_worker_does_not_end_and_that_wait_without_one(self, file: Path) -> None:
         for task in load(file.stem).tasks:
             if hasattr(task, "conn_id") or task.task_id == "register":
-                assert task.retries and task.retry_delay <= timedelta(minutes=1), task.task_id
+                assert (task.retries, task.retry_delay <= timedelta(minutes=1)) == (2, True), task.task_id
             if getattr(task, "wait_for_acceptance", hasattr(task, "soft_fail")):
                 assert task.deferrable is True, task.task_id
 
