@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from .model import Reading, Result, TransferReport
+from .model import Outcome, Reading, Result, TransferReport
 from .settling import while_waiting
 
 LONGEST_WAIT = timedelta(days=1)
@@ -17,6 +18,15 @@ FAILED_LOOKS = 15
 """Failed looks in a row with which a wait ends. Each has repeated its requests for a minute or two, so that a service
 that is away for ten minutes (Bitrix24's longest block) is outlasted. An answer that is not understood is not repeated:
 then this is the number of intervals."""
+
+LINE_EVERY = timedelta(minutes=1)
+"""How often a wait in which nothing changes says so."""
+
+SHOWN_DEADLINE = timedelta(days=366)
+"""A later deadline than an option can set is a sensor's that has none but its ``timeout``."""
+
+MOST_RECEIVERS = 10
+"""Receivers that a line names; of more, the number is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,7 @@ class AcceptancePoller:
         self.failed_looks = failed_looks
         self.settled: list[Result] = []
         self._open = {result.transfer.chat_id: result for result in report.waiting}
+        self._told: tuple[dict[Outcome, int], datetime] | None = None
 
     @property
     def chat_ids(self) -> list[str]:
@@ -71,6 +82,31 @@ class AcceptancePoller:
     def verdict(self, *, now: datetime) -> Verdict:
         """Whether the wait is over at ``now``, without another look."""
         return Verdict(done=not self._open or now.timestamp() >= self.deadline, report=self.report)
+
+    def news(self, *, now: datetime) -> str | None:
+        """The line for the log after a look: how many are where, who has not accepted, and until when they may.
+
+        ``None`` when nothing has changed since a line less than a minute ago.
+        """
+        counts = self.report.counts
+        if self._told is not None and self._told[0] == counts and now - self._told[1] < LINE_EVERY:
+            return None
+        self._told = counts, now
+        if not self._open:
+            return f"The wait for acceptance is over: {self.report}"
+        return f"Waiting for acceptance{self._until(now)}: {self.report}; not accepted by {self._who()}"
+
+    def _until(self, now: datetime) -> str:
+        if self.deadline - now.timestamp() > SHOWN_DEADLINE.total_seconds():
+            return ""
+        return f" until {datetime.fromtimestamp(self.deadline, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+    def _who(self) -> str:
+        """The receivers of the chats that are open, in the order of the report, with how many each has."""
+        chats = Counter(str(result.transfer.target) for result in self._open.values())
+        named = [f"{target}: {number}" for target, number in list(chats.items())[:MOST_RECEIVERS]]
+        others = list(chats.values())[MOST_RECEIVERS:]
+        return ", ".join([*named, f"{len(others)} others: {sum(others)}"] if others else named)
 
     def seconds_to_next_look(self, *, now: datetime, interval: float) -> float:
         """How long to sleep: the interval, but not beyond the deadline."""

@@ -191,8 +191,10 @@ def look(
         count = f"{poller.failed_looks} of {FAILED_LOOKS} times in a row"
         log.warning("Could not look whether the chats are accepted, %s: %s", count, error)
         return poller.verdict(now=now())
-    verdict = poller.observe(chats, now=now())
-    log.info("Waiting for acceptance: %s", verdict.report)
+    at = now()
+    verdict = poller.observe(chats, now=at)
+    if news := poller.news(now=at):
+        log.info("%s", news)
     return verdict
 
 

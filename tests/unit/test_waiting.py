@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -141,6 +142,52 @@ class TestThePoller:
         assert sum(one.report.counts.values()) == len(begin)
 
 
+def to(*targets: str) -> AcceptancePoller:
+    """A wait for chats 1, 2, … that nobody has accepted, each with the target given."""
+    results = tuple(
+        Result(Transfer(str(number), Target.parse(target), Target.agent("7")), Outcome.REQUESTED)
+        for number, target in enumerate(targets, start=1)
+    )
+    report = TransferReport("superoffice", "test", results, started_at=BEGIN, finished_at=BEGIN)
+    return AcceptancePoller(report, deadline=after(600).timestamp())
+
+
+class TestWhatIsTold:
+    def test_is_who_has_not_accepted_until_when_and_the_counts_in_one_order(self) -> None:
+        wait = to("queue:4", "agent:12", "agent:12", "agent:12", "agent:15")
+        wait.observe({"5": REJECTED, "2": TAKEN}, now=after(1))
+        assert wait.news(now=after(1)) == (
+            "Waiting for acceptance until 2026-11-21 21:10:00 UTC: chats: 1 accepted, 3 requested, 1 failed; "
+            "not accepted by queue:4: 1, agent:12: 2"
+        )
+
+    def test_is_a_line_at_each_change_and_one_a_minute_otherwise(self) -> None:
+        wait = to("agent:12", "agent:12", "agent:12")
+        told = []
+        for second in range(0, 300, 5):
+            taken = {"1": TAKEN} if second >= 65 else {}
+            wait.observe({"2": RINGING, "3": RINGING} | taken, now=after(second))
+            told += [second] if wait.news(now=after(second)) else []
+        assert told == [0, 60, 65, 125, 185, 245]
+
+    def test_has_no_deadline_where_none_was_set(self) -> None:
+        line = poller("requested", seconds=1e9).news(now=BEGIN)
+        assert line == "Waiting for acceptance: chats: 1 requested; not accepted by agent:12: 1"
+
+    def test_is_the_end_when_all_are_settled(self) -> None:
+        wait = to("agent:12")
+        wait.observe({"1": TAKEN}, now=after(1))
+        assert wait.news(now=after(1)) == "The wait for acceptance is over: chats: 1 accepted"
+
+    def test_is_short_however_many_have_not_accepted(self) -> None:
+        wait = to(*(f"agent:{number}" for number in range(10, 510)))
+        wait.observe({}, now=after(1))
+        line = wait.news(now=after(1))
+        assert line is not None
+        assert len(line) < 300
+        assert line.endswith("agent:18: 1, agent:19: 1, 490 others: 490")
+
+
 class Service:
     """Shows the chats look by look; an error is raised, the last look repeats."""
 
@@ -229,6 +276,15 @@ class TestTheLoop:
         with pytest.raises(kind):
             wait.watch(poller("requested"), service)
         assert wait.slept == []
+
+    def test_logs_what_changes_and_a_line_a_minute_and_not_every_look(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO)
+        Wait().watch(poller("requested", seconds=900), Service(*[RINGING] * 40, TAKEN))
+        lines = [record.getMessage() for record in caplog.records]
+        assert [line.partition(" until")[0] for line in lines] == [
+            *["Waiting for acceptance"] * (40 * 15 // 60),
+            "The wait for acceptance is over: chats: 1 accepted",
+        ]
 
     def test_may_be_a_single_look(self) -> None:
         verdict = look(poller("requested"), cast(ChatPlatform, Service(TAKEN)), now=lambda: after(1))
