@@ -85,9 +85,9 @@ def _report(dag_id: str, session: Any) -> Any:
 
 
 def _record(dag_id: str, session: Any) -> list[Any]:
-    """The values in the task state store, in the order of their keys."""
+    """The values in the task state store, in the order of their keys, which end in numbers."""
     from airflow.models.task_state_store import TaskStateStoreModel
     from sqlalchemy import select
 
     rows = session.scalars(select(TaskStateStoreModel).where(TaskStateStoreModel.dag_id == dag_id)).all()
-    return [json.loads(row.value) for row in sorted(rows, key=lambda row: row.key)]
+    return [json.loads(row.value) for row in sorted(rows, key=lambda row: (len(row.key), row.key))]

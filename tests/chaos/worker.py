@@ -176,8 +176,9 @@ class FileStore:
         part.rename(self._file(key))
 
     def values(self) -> list[Any]:
-        """All values in the order of their keys."""
-        return [value for _, value in sorted(json.loads(file.read_text()) for file in self._folder.glob("*.json"))]
+        """All values in the order of their keys, which end in numbers."""
+        pairs = [json.loads(file.read_text()) for file in self._folder.glob("*.json")]
+        return [value for _, value in sorted(pairs, key=lambda pair: (len(pair[0]), pair[0]))]
 
     def delete(self, key: str) -> None:
         self._file(key).unlink(missing_ok=True)
