@@ -25,6 +25,8 @@ bench: $(READY)  ## measure requests, time and memory of bulk runs
 chaos: $(READY)  ## kill workers at random moments among random faults, and count who was lost or moved twice
 	$(BIN)/python -m tests.chaos
 	$(BIN)/python -m pytest -m cluster tests/chaos tests/airflow
+	seed=$$(date +%s) && echo "any answer, seed $$seed" && $(BIN)/python -m pytest tests/airflow/test_any_answer.py \
+		--hypothesis-profile=chaos --hypothesis-seed=$$seed
 
 airflow: $(READY)  ## start Airflow with the sandbox beside it
 	$(BIN)/python -m demo.standalone

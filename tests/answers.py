@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -15,6 +15,9 @@ import requests
 
 HUGE = "a number of 5,000 digits"
 """Stands for such a number in what a tampering returns, since no Python can write it."""
+
+DEEP = "a list in a list, 100,000 deep"
+"""Stands for such a list."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,27 @@ class Exchange:
     answer: Any
 
 
+@dataclass(frozen=True)
+class Given:
+    """An answer to give: JSON or bytes, and where they are not the sandbox's, its status and more headers."""
+
+    answer: Any
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+JSON = {"Content-Type": "application/json"}
+
 Tampering = Callable[[Exchange], Any]
-"""Returns the answer to give: JSON, or bytes as they are."""
+"""Returns the answer to give: JSON, bytes as they are, or ``Given``."""
+
+Refusing = Callable[[str], Given | None]
+"""Returns the answer to a request, by the last part of its path, that the sandbox is not to hear of."""
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """Says nothing: a client may hang up on an answer that it does not like."""
 
 
 class Answers:
@@ -41,13 +63,14 @@ class Answers:
         self.begin()
         self._sandbox = sandbox
         self._session = requests.Session()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def begin(self) -> None:
         """Change nothing any more, and forget what was heard."""
         self.tampering: Tampering = lambda exchange: exchange.answer
         self.forbidden: Callable[[str, Any], bool] = lambda method, asked: False
+        self.refusing: Refusing = lambda method: None
         self.heard: list[Exchange] = []
 
     def start(self) -> None:
@@ -63,19 +86,27 @@ class Answers:
         """The last part of the path of each request."""
         return [each.method for each in self.heard]
 
-    def forward(self, verb: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
-        """Ask the sandbox, and return the status and what is to be answered."""
-        method, asked = path.partition("?")[0].rpartition("/")[2], json.loads(body) if body.strip() else None
-        if self.forbidden(method, asked):
-            return 403, written({"Message": "forbidden"})
+    def forward(self, verb: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes, dict[str, str]]:
+        """Ask the sandbox, and return the status, what is to be answered, and headers to add.
+
+        Where the sandbox names its own address, this server's is put: what is sent there comes here as well.
+        """
+        method = path.partition("?")[0].rstrip("/").rpartition("/")[2]
+        asked = _parsed(body)
+        if (refusal := self.refusing(method)) is not None:
+            self.heard.append(Exchange(method, path, asked, None))
+            return refusal.status or 200, written(refusal.answer), dict(refusal.headers)
         kept = {name: value for name, value in headers.items() if name.lower() not in ("host", "content-length")}
         answer = self._session.request(
             verb, f"{self._sandbox}{path}", headers=kept, data=body, timeout=30, allow_redirects=False
         )
-        parsed = json.loads(answer.content) if answer.content else None
-        exchange = Exchange(method, path, asked, parsed)
+        content = answer.content.replace(self._sandbox.encode(), self.url.encode())
+        exchange = Exchange(method, path, asked, _parsed(content))
         self.heard.append(exchange)
-        return answer.status_code, written(self.tampering(exchange))
+        given = self.tampering(exchange)
+        if not isinstance(given, Given):
+            given = Given(given)
+        return given.status or answer.status_code, written(given.answer), dict(given.headers)
 
     def _handler(answers: Answers) -> type[BaseHTTPRequestHandler]:
         class Handler(BaseHTTPRequestHandler):
@@ -84,9 +115,10 @@ class Answers:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                status, content = answers.forward(self.command, self.path, dict(self.headers), body)
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
+                status, content, headers = answers.forward(self.command, self.path, dict(self.headers), body)
+                self.send_response_only(status)
+                for name, value in {"Date": self.date_time_string(), **JSON, **headers}.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
@@ -100,11 +132,21 @@ class Answers:
 
 
 def written(answer: Any) -> bytes:
-    """An answer as bytes: infinity as ``1e999``, and ``HUGE`` as the number that it stands for."""
+    """An answer as bytes: infinity as ``1e999``, ``HUGE`` and ``DEEP`` as what they stand for."""
     if isinstance(answer, bytes):
         return answer
     text = json.dumps(answer).replace("Infinity", "1e999").replace(json.dumps(HUGE), "9" * 5000)
-    return text.encode()
+    return text.replace(json.dumps(DEEP), "[" * 100_000 + "]" * 100_000).encode()
+
+
+def _parsed(content: bytes) -> Any:
+    """The value of a JSON text; ``None`` where there is nothing, and bytes as they are where they are none."""
+    if not content.strip():
+        return None
+    try:
+        return json.loads(content)
+    except ValueError:
+        return content
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import hypothesis
 import pytest
 
 hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.register_profile("chaos", deadline=None, max_examples=1000, print_blob=True)
 hypothesis.settings.load_profile("patient")
 
 HOME = Path(tempfile.mkdtemp(prefix="chattransfer-tests-"))
