@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -44,8 +44,8 @@ JSON = {"Content-Type": "application/json"}
 Tampering = Callable[[Exchange], Any]
 """Returns the answer to give: JSON, bytes as they are, or ``Given``."""
 
-Refusing = Callable[[str], Given | None]
-"""Returns the answer to a request, by the last part of its path, that the sandbox is not to hear of."""
+Refusing = Callable[[Exchange], Given | None]
+"""Returns the answer to a request that the sandbox is not to hear of; there is no answer in the exchange."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -70,7 +70,7 @@ class Answers:
         """Change nothing any more, and forget what was heard."""
         self.tampering: Tampering = lambda exchange: exchange.answer
         self.forbidden: Callable[[str, Any], bool] = lambda method, asked: False
-        self.refusing: Refusing = lambda method: None
+        self.refusing: Refusing = lambda exchange: None
         self.heard: list[Exchange] = []
 
     def start(self) -> None:
@@ -92,16 +92,16 @@ class Answers:
         Where the sandbox names its own address, this server's is put: what is sent there comes here as well.
         """
         method = path.partition("?")[0].rstrip("/").rpartition("/")[2]
-        asked = _parsed(body)
-        if (refusal := self.refusing(method)) is not None:
-            self.heard.append(Exchange(method, path, asked, None))
+        unanswered = Exchange(method, path, _parsed(body), None)
+        if (refusal := self.refusing(unanswered)) is not None:
+            self.heard.append(unanswered)
             return refusal.status or 200, written(refusal.answer), dict(refusal.headers)
         kept = {name: value for name, value in headers.items() if name.lower() not in ("host", "content-length")}
         answer = self._session.request(
             verb, f"{self._sandbox}{path}", headers=kept, data=body, timeout=30, allow_redirects=False
         )
         content = answer.content.replace(self._sandbox.encode(), self.url.encode())
-        exchange = Exchange(method, path, asked, _parsed(content))
+        exchange = replace(unanswered, answer=_parsed(content))
         self.heard.append(exchange)
         given = self.tampering(exchange)
         if not isinstance(given, Given):

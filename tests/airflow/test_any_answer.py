@@ -16,10 +16,10 @@ from ..fuzz.errands import ERRANDS, Errand
 from ..fuzz.floor import Floor, open_floor
 from ..fuzz.judge import judge, lied_about
 
-EXAMPLES = settings.default.max_examples * 2
+EXAMPLES = settings().max_examples * 2
 """For each service. ``make test`` has always the same ones, ``make chaos`` more, by the seed that it prints."""
 
-RANDOM = settings.default.max_examples > 100
+RANDOM = settings().max_examples > 100
 
 ALL = [each for errands in ERRANDS.values() for each in errands]
 

@@ -120,12 +120,14 @@ class Tampering:
         self._asked: dict[str, int] = {}
         self.told: list[tuple[Exchange, Given]] = []
 
-    def refusing(self, method: str) -> Given | None:
+    def refusing(self, exchange: Exchange) -> Given | None:
         """Called for each request, before the sandbox hears of it."""
-        nth = self._asked[method] = self._asked.get(method, -1) + 1
+        nth = self._asked[exchange.method] = self._asked.get(exchange.method, -1) + 1
         for change in self._changes:
-            if change.refuses and change.is_for(method, nth):
-                return Given(change.value, change.status, change.headers)
+            if change.refuses and change.is_for(exchange.method, nth):
+                given = Given(change.value, change.status, change.headers)
+                self.told.append((exchange, given))
+                return given
         return None
 
     def __call__(self, exchange: Exchange) -> Given:

@@ -87,7 +87,8 @@ def open_floor(server: SandboxServer, folder: Path) -> Iterator[Floor]:
         patched.setattr(f"{OURS}.chats.run.PAUSES", (0.0, 0.001, 0.001, 0.001))
         patched.setattr(f"{OURS}.chats.run.LONGEST_REQUEST", 0.0)
         patched.setattr(transport, "_pause", lambda _: 0.001)
-        patched.setitem(CredentialKeeper.__init__.__kwdefaults__, "sleep", lambda _: None)
+        defaults = {**(CredentialKeeper.__init__.__kwdefaults__ or {}), "sleep": lambda _: None}
+        patched.setattr(CredentialKeeper.__init__, "__kwdefaults__", defaults)
         patched.setattr(rate.RateGate, "close_for", lambda *_, **__: None)
         yield Floor(ChatSandbox(url=server.url), answers, folder)
 
