@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LONGEST_ERROR = 299
+"""Letters of an error."""
+
+IN_THE_REPORT = "Every chat is in the report (XCom)"
+
 SENDS_NOTHING = "a retry would change nothing: what failed was moved and did not stay, or is closed"
 STOPS_AGAIN = "a retry would be stopped by the same cause; put it right, then clear the task: it goes on from here"
 LOOKS_AGAIN = "a retry goes on waiting"
@@ -36,7 +41,7 @@ class ChatsNotTransferred(TransferError):
 
     def __init__(self, summary: str, *, a_retry: str, permanent: bool, retry_after: float | None = None) -> None:
         """``permanent``: all that failed was moved and did not stay, or a retry would be stopped by the same cause."""
-        super().__init__(f"{summary}. Every chat is in the report, the XCom return_value. {_sentence(a_retry)}")
+        super().__init__(f"{summary}. {IN_THE_REPORT}. {_sentence(a_retry)}")
         self.a_retry = a_retry
         self.permanent = permanent
         self.retry_after = retry_after
@@ -167,8 +172,10 @@ def _not_transferred(report: TransferReport, ledger: Ledger) -> ChatsNotTransfer
     if not unsettled or ledger.stopped_for_good:
         may_be_sent = any(result.retry is not Retry.NOTHING for result in failed)
         a_retry = STOPS_AGAIN if may_be_sent else SENDS_NOTHING
+    what = f"{len(failed)} of {len(report.results)} chats were not moved: "
+    room = LONGEST_ERROR - len(f"{what}. {IN_THE_REPORT}. {a_retry}")
     return ChatsNotTransferred(
-        f"{len(failed)} of {len(report.results)} chats were not moved: {grouped(failed)}",
+        f"{what}{grouped(failed, room=room)}",
         a_retry=a_retry,
         permanent=ledger.stopped_for_good or not unsettled,
         retry_after=limited_for or None,

@@ -17,11 +17,8 @@ NEEDS_A_HUMAN = (Outcome.REQUESTED, Outcome.FAILED)
 MOST_LISTED = 200
 """Chats that need a human, as the log lists them at most; the report has all of them."""
 
-MOST_IDS = 3
+MOST_IDS = 2
 """Chats that an error names for each reason."""
-
-LONGEST_GROUPS = 80
-"""Letters of all reasons together in an error, which has to say more than that."""
 
 
 def log_summary(report: TransferReport) -> None:
@@ -45,7 +42,7 @@ def summary(report: TransferReport) -> Iterator[str]:
         yield f"  and {len(human) - MOST_LISTED} more, all in the report"
 
 
-def grouped(failed: Sequence[Result], *, room: int = LONGEST_GROUPS) -> str:
+def grouped(failed: Sequence[Result], *, room: int) -> str:
     """The reasons of chats that failed, the most frequent first, each with some of its chats; ``room`` in letters."""
     chats: dict[str, list[str]] = {}
     for result in failed:

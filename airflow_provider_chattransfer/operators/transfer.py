@@ -232,9 +232,10 @@ class _Task:
             ledger.write_waited_for(poller.settled)
 
     def _plan(self, request: Request) -> None:
+        if not request.is_empty and not self._options.dry_run:
+            self._platform.check_may_send()
         transfers = [] if request.is_empty else request.plan(self._platform)
         if transfers and not self._options.dry_run:
-            self._platform.check_may_send()
             warn_of_volatile_record(self._context, report_path=self._options.report_path)
         self._ledger.write_plan(transfers, now=datetime.now(UTC).timestamp())
 

@@ -74,7 +74,7 @@ def connections(url: str) -> dict[str, Json]:
         "wrong_fields": {**bitrix24, "login": SECRETS["webhook"], "password": "1", "extra": bot},
         "wrong_port": {**bitrix24, "host": "http://127.0.0.1:9", "extra": bot},
         "wrong_scheme": {**bitrix24, "host": url.replace("http:", "https:"), "extra": bot},
-        "wrong_host": {**bitrix24, "host": f"{url}/rest/1/{SECRETS['webhook']}/", "extra": bot},
+        "wrong_host": {**bitrix24, "host": f"{url}/rest/2/{SECRETS['webhook']}/", "extra": bot},
         "superoffice_default": {**supervisor, "extra": as_agents},
         "superoffice_impatient": {**supervisor, "extra": {**as_agents, "timeout": 0.05}},
         **{f"superoffice_agent_{agent}": _agent(superoffice, agent) for agent in (8, 12, 15)},

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -69,11 +70,18 @@ def main(folder: Path, url: str) -> None:
     with everything_at_debug(), no_pauses(), witnessed(folder):
         for name, story in stories.all().items():
             stories.sandbox.reset(**scenario())
+            forget_claims()
             ran = story()
             write(folder / "errors.txt", *(chain for error in ran.errors.values() for chain in chained(error)))
             told[name] = {"states": ran.states, "struck": stories.struck()}
     dump_database(folder / "database.txt")
     (folder / "told.json").write_text(json.dumps(told, indent=1))
+
+
+def forget_claims() -> None:
+    """Let no story be held up by what the one before may still have under way; the sandbox has been reset."""
+    for file in Path(tempfile.gettempdir()).glob("chattransfer-*/*"):
+        file.unlink()
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class TestTheSummary:
 class TestReasons:
     def test_are_grouped_the_most_frequent_first(self) -> None:
         failed = [result(number, Outcome.FAILED, "lost" if number == 3 else "refused [X]") for number in range(1, 7)]
-        assert grouped(failed) == "chats 1, 2, 4 and 2 more: refused [X]; chat 3: lost"
+        assert grouped(failed, room=100) == "chats 1, 2 and 3 more: refused [X]; chat 3: lost"
 
 
 class TestAnError:
