@@ -2,7 +2,7 @@
 """Read what a user, a connection or a stored text gives, and refuse the rest by its name.
 
 One reader for each kind of value: a switch, a number, a time. Each takes what a template renders to (text) as well as
-the value itself, and raises ``ValueError`` with the name of the option or field and at most the first 200 letters of
+the value itself, and raises ``ValueError`` with the name of the option or field and at most the first 150 letters of
 what was given.
 """
 
@@ -11,10 +11,13 @@ from __future__ import annotations
 import math
 import re
 from datetime import timedelta
+from decimal import Decimal
+from numbers import Integral, Real
+from typing import TypeGuard
 from unicodedata import normalize
 
-LONGEST_SHOWN = 200
-"""Letters of a wrong value that an error repeats."""
+LONGEST_SHOWN = 150
+"""Letters of a wrong value that an error repeats: with the option's name and what may be written it has below 300."""
 
 LARGEST_ID = 2**63 - 1
 """The largest id of a chat, a person or a queue: both services keep them in 64 bits or fewer."""
@@ -35,28 +38,34 @@ NUMBER = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:e[+-]?\d{1,3
 
 
 def shown(value: object) -> str:
-    """``value`` as an error shows it: its ``repr``, cut after 200 letters."""
+    """``value`` as an error shows it: its ``repr`` without control characters, cut after 150 letters."""
     try:
         text = repr(value[: LONGEST_SHOWN + 1]) if isinstance(value, str | bytes) else repr(value)
     except Exception:  # an int of thousands of digits, a list that nests too deep
         return f"a value of type {type(value).__name__}"
+    text = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text[: LONGEST_SHOWN + 1])
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def as_id(value: object, *, of: str) -> str:
     """The decimal string of a positive whole number, as both services write the ids of chats and people."""
     refuse_template(value, of=of)
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError(f"{of}: {shown(value)} is not a number")
-    text = value.strip() if isinstance(value, str) else value
-    if isinstance(text, str):
+    if isinstance(value, str):
+        text = value.strip()
         digits = text.lstrip("0") if text.isascii() and text.isdigit() else ""
         number = int(digits) if digits and len(digits) <= len(str(LARGEST_ID)) else 0
+    elif is_whole_number(value):
+        number = int(value)
     else:
-        number = text
+        raise ValueError(f"{of}: {shown(value)} is not a number")
     if not 0 < number <= LARGEST_ID:
         raise ValueError(f"{of}: {shown(value)} is not a positive whole number")
     return str(number)
+
+
+def is_whole_number(value: object) -> TypeGuard[Integral]:
+    """Whether ``value`` is a whole number of any library, and no ``bool``."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def as_name(text: str, *, of: str) -> str:
@@ -130,12 +139,14 @@ def _number(value: object) -> float | None:
     if isinstance(value, str):
         text = value.strip()
         return float(text) if NUMBER.fullmatch(text) else None
-    if not isinstance(value, int | float):
+    if not isinstance(value, Real | Decimal):
         return None
     try:
         number = float(value)
     except OverflowError:
         return math.inf
+    except ValueError:  # a signalling NaN
+        return None
     return None if math.isnan(number) else number
 
 

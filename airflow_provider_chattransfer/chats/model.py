@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from numbers import Integral
 from typing import Any, Self
 
 from .inputs import LONGEST_NAME, as_id, as_name, refuse_template, shown
@@ -42,7 +43,7 @@ class Target:
     def parse(cls, text: object, *, of: str = "to") -> Self:
         """Read a target as a user writes it: a number is a person's; ``of`` names the option in the ``ValueError``."""
         refuse_template(text, of=of)
-        if isinstance(text, int) or (isinstance(text, str) and text.strip().isdigit()):
+        if isinstance(text, Integral) or (isinstance(text, str) and text.strip().isdigit()):
             return cls(TargetKind.AGENT, as_id(text, of=of))
         kind, colon, rest = text.partition(":") if isinstance(text, str) else ("", "", "")
         kind, rest = kind.strip().lower(), rest.strip()
@@ -277,8 +278,8 @@ class TransferReport:
                 dry_run=read_stored(value.get("dry_run"), bool, of="dry_run"),
                 results=tuple(_read_results(value.get("transfers"))),
                 report_path=read_stored(value.get("report_path"), str | None, of="report_path"),
-                started_at=read_stored(value.get("started_at"), datetime, of="started_at"),
-                finished_at=read_stored(value.get("finished_at"), datetime, of="finished_at"),
+                started_at=_read_moment(value.get("started_at"), of="started_at"),
+                finished_at=_read_moment(value.get("finished_at"), of="finished_at"),
             )
         except ValueError as problem:
             raise ValueError(f"this is not a transfer report: {problem}") from None
@@ -287,6 +288,12 @@ class TransferReport:
         """One line of counts for a log."""
         counted = ", ".join(f"{count} {outcome}" for outcome, count in self.counts.items() if count)
         return f"chats: {counted or 'none'}"
+
+
+def _read_moment(value: object, *, of: str) -> datetime:
+    """A moment with its time zone, UTC where none is given: moments of several reports are compared."""
+    moment: datetime = read_stored(value, datetime, of=of)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _read_results(entries: object) -> Iterator[Result]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -37,7 +37,7 @@ class TransferRow:
         """Read a row; raises ``ValueError`` for what is none."""
         if not set(row) >= NEEDED:
             raise ValueError(f"{of}: {shown(row)} is not a transfer; write {{'chat_id': 112, 'to': 'agent:12'}}")
-        if unknown := sorted(map(str, set(row) - KNOWN)):
+        if unknown := [key for key in row if key not in KNOWN]:
             raise ValueError(f"{of}: unknown keys {shown(unknown)}")
         source, outcome = row.get("from"), row.get("outcome")
         return cls(
@@ -55,19 +55,31 @@ def transfer_rows(value: object, *, of: str = "transfers") -> list[TransferRow]:
     The same chat twice with the same target is one row, taken from whoever one of them names. Raises ``ValueError`` for
     what is no list of rows, for a row that is none, and for one chat with two targets or two sources.
     """
-    wanted: dict[str, TransferRow] = {}
-    for position, entry in enumerate(rows(value, of=of)):
-        row = TransferRow.read(entry, of=f"{of}[{position}]")
-        earlier = wanted.setdefault(row.chat, row)
-        if earlier.target != row.target:
-            raise ValueError(
-                f"{of}[{position}]: chat {row.chat} is to go to {row.target}, and to {earlier.target} in another entry"
-            )
-        if earlier.source is None:
-            wanted[row.chat] = replace(earlier, source=row.source)
-        elif row.source not in (None, earlier.source):
-            raise ValueError(
-                f"{of}[{position}]: chat {row.chat} is to be taken from {row.source}, and from {earlier.source} in "
-                "another entry"
-            )
-    return list(wanted.values())
+    entries = [(f"{of}[{position}]", entry) for position, entry in enumerate(rows(value, of=of))]
+    return each_once((place, TransferRow.read(entry, of=place)) for place, entry in entries)
+
+
+def each_once(placed: Iterable[tuple[str, TransferRow]]) -> list[TransferRow]:
+    """Rows without those that say the same once more, each chat where it came first.
+
+    Each row comes with its place, for errors. What is named may turn out to be the same person, so that such a row
+    stays until it is looked up. Raises ``ValueError`` for one chat with two targets or two sources.
+    """
+    kept: dict[str, list[TransferRow]] = {}
+    for place, row in placed:
+        alike = kept.setdefault(row.chat, [])
+        for number, earlier in enumerate(alike):
+            _refuse_contradiction(place, row.chat, "go to", row.target, earlier.target)
+            _refuse_contradiction(place, row.chat, "be taken from", row.source, earlier.source)
+            if row.target == earlier.target and (None in (row.source, earlier.source) or row.source == earlier.source):
+                alike[number] = replace(earlier, source=earlier.source or row.source)
+                break
+        else:
+            alike.append(row)
+    return [row for alike in kept.values() for row in alike]
+
+
+def _refuse_contradiction(place: str, chat: str, verb: str, one: Target | None, other: Target | None) -> None:
+    if one and other and one != other and one.name is None and other.name is None:
+        word = verb.rpartition(" ")[2]
+        raise ValueError(f"{place}: chat {chat} is to {verb} {one}, and {word} {other} in another entry")

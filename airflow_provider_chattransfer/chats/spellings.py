@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a user writes chats, people and queues, alone and in lists; whether they exist only a service can tell.
 
-Every reader raises ``ValueError`` with the name of the option, what was given (200 letters at most) and what may be
+Every reader raises ``ValueError`` with the name of the option, what was given (150 letters at most) and what may be
 written. A single target is read by ``Target.parse``.
 """
 
@@ -10,10 +10,11 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, KeysView, Mapping, Set
+from numbers import Integral
 from typing import Any, TypeVar
 
-from .inputs import LARGEST_ID, as_id, refuse_template, shown
+from .inputs import LARGEST_ID, as_id, is_whole_number, refuse_template, shown
 from .model import Target, TargetKind
 
 T = TypeVar("T")
@@ -39,7 +40,7 @@ def as_person(value: object, *, of: str) -> Target:
 
 def as_queue(value: object, *, of: str) -> Target:
     """A certain queue: ``3``, ``"3"``, ``"queue:3"``, or with a name, ``"queue:Support"``."""
-    if isinstance(value, int) or (isinstance(value, str) and value.strip().isdigit()):
+    if isinstance(value, Integral) or (isinstance(value, str) and value.strip().isdigit()):
         return Target(TargetKind.QUEUE, as_id(value, of=of))
     try:
         queue = Target.parse(value, of=of)
@@ -53,7 +54,7 @@ def as_queue(value: object, *, of: str) -> Target:
 def as_chat(value: object, *, of: str) -> str:
     """The canonical reference to a chat: its number as a string, ``session:332`` or ``crm:deal:42``."""
     refuse_template(value, of=of)
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST_ID else value
+    text = str(int(value)) if is_whole_number(value) and 0 < int(value) <= LARGEST_ID else value
     found = REFERENCE.fullmatch(text.strip().lower()) if isinstance(text, str) else None
     if found is None:
         raise ValueError(f"{of}: {shown(value)} is not a chat; write {CHATS}")
@@ -97,7 +98,7 @@ def _each(
     """What ``read`` makes of each of ``values``; those of a set, whose own order differs from process to process,
     in ``order``."""
     items = _items(values, of=of, example=example)
-    if isinstance(items, Set):
+    if isinstance(items, Set) and not isinstance(items, KeysView):
         return sorted({read(item, of=of) for item in items}, key=order)
     return list(dict.fromkeys(read(item, of=f"{of}[{position}]") for position, item in enumerate(items)))
 
@@ -105,7 +106,7 @@ def _each(
 def _items(values: object, *, of: str, example: str) -> Iterable[Any]:
     """``values`` itself where it is a list, a set or any other iterable; of text, the list that it writes."""
     items = _rendered(values, of=of) if isinstance(values, str) else values
-    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+    if isinstance(items, str | bytes | bytearray | memoryview | Mapping) or not isinstance(items, Iterable):
         raise ValueError(f"{of}: {shown(values)} is not a list; write {example}")
     return items
 

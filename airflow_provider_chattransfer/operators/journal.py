@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 KEY = "transfer record"
 """How the entries are called in the task state store: ``transfer record 1``, ``transfer record 2`` and so on."""
 
+SUFFIX = "jsonl"
+"""What the names of entries in a folder end with: ``000001.jsonl``."""
+
 
 class NotWritten(TransferError):
     """What has to outlive the task could not be written; nothing was sent after that. The report has been pushed."""
@@ -92,7 +95,7 @@ class TaskIdentity:
             dag_id=str(getattr(ti, "dag_id", "")),
             run_id=str(getattr(ti, "run_id", "")),
             task_id=str(getattr(ti, "task_id", "")),
-            map_index=int(getattr(ti, "map_index", -1)),
+            map_index=-1 if (index := getattr(ti, "map_index", None)) is None else int(index),
             run_started_at=started.timestamp() if started else 0.0,
             run_was_cleared=bool(getattr(run, "clear_number", 0)),
         )
@@ -171,7 +174,7 @@ def _record_path() -> str | None:
 
 
 class _NumberedJournal(ABC):
-    """Entries under the numbers 1, 2, 3, … up to the first that is missing."""
+    """Entries under the numbers 1, 2, 3, … up to the first that is missing; one behind it is an error."""
 
     def __init__(self) -> None:
         self._length: int | None = None
@@ -181,6 +184,10 @@ class _NumberedJournal(ABC):
         """The entry with this number; ``None`` when there is no whole one."""
 
     @abstractmethod
+    def _is_there_one_from(self, number: int) -> bool:
+        """Whether there is any entry with this number or a greater one."""
+
+    @abstractmethod
     def _write(self, number: int, entry: Json) -> None:
         """Keep the entry with this number."""
 
@@ -188,6 +195,8 @@ class _NumberedJournal(ABC):
         for number in count(1):
             entry = self._read(number)
             if entry is None:
+                if self._is_there_one_from(number + 1):
+                    raise BrokenRecord(f"entry {number} of the run's record is missing, and later ones are there")
                 self._length = number - 1
                 return
             if not isinstance(entry, dict):
@@ -221,6 +230,10 @@ class StateStoreJournal(_NumberedJournal):
     def _read(self, number: int) -> Json | None:
         entry: Json | None = self._store.get(f"{KEY} {number}")
         return entry
+
+    def _is_there_one_from(self, number: int) -> bool:
+        """Keys cannot be listed: the next one is looked at."""
+        return self._read(number) is not None
 
     def _write(self, number: int, entry: Json) -> None:
         self._store.set(f"{KEY} {number}", entry)
@@ -288,6 +301,10 @@ class FileJournal(_NumberedJournal):
         except OSError as cause:
             raise BrokenRecord(f"entry {number} of the run's record cannot be read ({type(cause).__name__})") from None
 
+    def _is_there_one_from(self, number: int) -> bool:
+        names = (file.name.partition(".") for file in self._folder.iterdir())
+        return any(stem.isdigit() and int(stem) >= number for stem, _, suffix in names if suffix == SUFFIX)
+
     def _write(self, number: int, entry: Json) -> None:
         """Raises ``TakenOver``."""
         if self._owner.read_text() != self._me:
@@ -295,7 +312,7 @@ class FileJournal(_NumberedJournal):
         self._file(number).write_text(json.dumps(entry, separators=(",", ":")) + "\n")
 
     def _file(self, number: int) -> Any:
-        return self._folder / f"{number:06d}.jsonl"
+        return self._folder / f"{number:06d}.{SUFFIX}"
 
 
 def _whole(text: str) -> Json | None:

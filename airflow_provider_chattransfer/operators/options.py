@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import re
+import stat
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,19 @@ LONGEST_INTERVAL = 86_400.0
 
 LONGEST_WITHIN = 366 * 86_400.0
 """Seconds that receivers may be given at most."""
+
+LONGEST_CONN_ID = 250
+"""Letters of a connection's id, as Airflow's database keeps it."""
+
+RECORDS = "chattransfer"
+"""The records of tasks whose ``report_path`` is a template lie in ``chattransfer.ledger``."""
+
+TEMPLATE = re.compile(r"\{[{%#]")
+
+CHANGES = re.compile(
+    r"try_number|now|uuid|random|time\b|start_date|hostname|pid|log_url|job_id|(?:ti|task_instance)\.id\b"
+)
+"""Words of a template that renders to something else in the next try."""
 
 LOCAL = ("", "file", "local")
 """The protocols under which an object store path is a file of this machine."""
@@ -54,7 +69,7 @@ class WaitOptions:
 
 @dataclass(frozen=True, slots=True)
 class TransferOptions:
-    """How chats are moved, beside which and to whom."""
+    """How chats are moved, beside which and to whom. the run's record lies at ``record_beside``.ledger."""
 
     conn_id: str
     bot_leaves: bool
@@ -63,10 +78,12 @@ class TransferOptions:
     dry_run: bool
     max_failed_ratio: float
     report_path: str | None
+    record_beside: str | None
 
     @classmethod
     def read(cls, task: Any, context: Context) -> TransferOptions:
         """The options of an operator; raises ``ValueError`` that names the wrong one. No request is made."""
+        report_path = read_report_path(task, context)
         return cls(
             conn_id=as_conn_id(task.conn_id),
             bot_leaves=as_switch(task.bot_leaves, of="bot_leaves"),
@@ -74,14 +91,15 @@ class TransferOptions:
             wait=WaitOptions.read(task),
             dry_run=as_switch(task.dry_run_only, of="dry_run"),
             max_failed_ratio=as_number(task.max_failed_ratio, of="max_failed_ratio", least=0, most=1),
-            report_path=read_report_path(task, context),
+            report_path=report_path,
+            record_beside=report_path and record_beside(task.report_path_as_written, report_path),
         )
 
 
 def as_conn_id(value: object) -> str:
     """The id of a connection; raises ``ValueError`` for what cannot be one."""
     refuse_template(value, of="conn_id")
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not value.strip().isprintable() or not 0 < len(value.strip()) <= LONGEST_CONN_ID:
         raise ValueError(f"conn_id: {shown(value)} is not the id of a connection")
     return value.strip()
 
@@ -122,14 +140,43 @@ def as_file_path(value: object, *, of: str) -> str:
         is_folder = text.endswith("/") or file.is_dir()
         if not is_folder:
             file.parent.mkdir(parents=True, exist_ok=True)
-        writable = file.protocol not in LOCAL or os.access(file.path if file.exists() else file.parent.path, os.W_OK)
+        is_local = file.protocol in LOCAL
+        is_other = not is_folder and is_local and _is_other(file.path)
+        writable = not is_local or os.access(file.path if file.exists() else file.parent.path, os.W_OK)
     except Exception as problem:
         raise ValueError(f"{of}: {shown(value)} cannot be written: {type(problem).__name__}") from None
     if is_folder:
         raise ValueError(f"{of}: {shown(value)} is a folder; name a file in it")
+    if is_other:
+        raise ValueError(f"{of}: {shown(value)} is no file, but a pipe, a device, or a link that leads nowhere")
     if not writable:
         raise ValueError(f"{of}: {shown(value)} may not be written by the user as whom Airflow runs here")
-    return text
+    return str.__str__(text)
+
+
+def record_beside(written: object, rendered: str) -> str | None:
+    """What the record lies beside, the same for every try of a task; ``None`` where a ``report_path`` does not tell.
+
+    A template may give another path to each try (``{{ ti.try_number }}``, a time): what counts is the folder that is
+    ``written`` before it. Without one, ``rendered`` does, unless the template names what changes.
+    """
+    if not isinstance(written, str) or (template := TEMPLATE.search(written)) is None:
+        return rendered
+    folder, slash, _ = written[: template.start()].rpartition("/")
+    if folder.rstrip("/") and not folder.rstrip("/").endswith(":"):
+        return f"{folder}/{RECORDS}"
+    if template.start() and not slash:
+        return RECORDS
+    return None if CHANGES.search(written) else rendered
+
+
+def _is_other(path: str) -> bool:
+    """Whether something is at ``path`` that is no file; raises ``OSError`` for a name that the system does not take."""
+    try:
+        kind = os.stat(path).st_mode
+    except FileNotFoundError:
+        return os.path.islink(path)
+    return not stat.S_ISREG(kind)
 
 
 def _is_shared(task: Any) -> bool:
@@ -138,4 +185,6 @@ def _is_shared(task: Any) -> bool:
     mapped = task.dag.task_dict.get(task.task_id) if task.has_dag() else None
     partial = getattr(mapped, "partial_kwargs", None)
     written = task.report_path_as_written if partial is None else partial.get("report_path")
-    return isinstance(written, str) and "map_index" not in written
+    if not isinstance(written, str | os.PathLike):
+        return False
+    return not (TEMPLATE.search(path := str(written)) and "map_index" in path)

@@ -146,6 +146,16 @@ def waited_for(event: Any, *, ledger: Ledger, so_far: ReportSoFar) -> TransferRe
     return ledger.with_retries(ended.report)
 
 
+def told_by(event: Any) -> TransferReport | None:
+    """The report in the event of a trigger; ``None`` for what is no such event."""
+    from ..triggers.accept_transfer import WaitEnded
+
+    try:
+        return WaitEnded.from_event(event).report
+    except ValueError:
+        return None
+
+
 def _why_it_ended(error: BaseException) -> str:
     if isinstance(error, AirflowTaskTimeout):
         return "the task ran out of time"

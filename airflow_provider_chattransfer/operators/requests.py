@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from ..chats.model import Chat, Json, Target, Transfer
 from ..chats.planning import Strategy, plan_transfers
-from ..chats.rows import TransferRow, transfer_rows
+from ..chats.rows import TransferRow, each_once, transfer_rows
 from ..chats.spellings import as_chat, as_queue, chats, persons, targets
 
 if TYPE_CHECKING:
@@ -77,20 +77,16 @@ class NamedTransfers:
         targets = [row.target for row in self.rows if row.target.name is not None or self.of == "to"]
         sources = [row.source for row in self.rows if row.source is not None and row.source.name is not None]
         known = {**platform.resolve(targets, of=self.of), **platform.resolve(sources, of=f"{self.of}: from")}
-        planned: dict[str, Transfer] = {}
-        for row in self.rows:
-            transfer = Transfer(
-                chat_id=found[row.chat],
+        resolved = [
+            replace(
+                row,
+                chat=found[row.chat],
                 target=known.get(row.target, row.target),
                 source=row.source and known.get(row.source, row.source),
             )
-            earlier = planned.setdefault(transfer.chat_id, transfer)
-            if earlier.target != transfer.target:
-                raise ValueError(
-                    f"{self.of}: chat {transfer.chat_id} is to go to {transfer.target}, and to {earlier.target} in "
-                    "another entry"
-                )
-        return list(planned.values())
+            for row in self.rows
+        ]
+        return [Transfer(row.chat, row.target, row.source) for row in each_once((self.of, row) for row in resolved)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from ..chats.waiting import LONGEST_WAIT, AcceptancePoller
 from .deferral import ExecutionTimeout
 from .journal import record_of, record_on_file, warn_of_volatile_record
 from .options import DEFERRABLE, TransferOptions
-from .reporting import ReportSoFar, hand_in, leave, report_left_behind, waited_for
+from .reporting import ReportSoFar, hand_in, leave, report_left_behind, told_by, waited_for
 from .requests import NamedTransfers, Reassignment, Request
 from .retrying import retry_by_cause, without_vain_retries
 from .summary import cut
@@ -118,7 +118,7 @@ class _TransferOperator(BaseOperator):
             ledger = Ledger(Unkept())
             if not options.dry_run:
                 inputs = {**request.to_json(), "bot_leaves": options.bot_leaves}
-                ledger = record_of(context, inputs=inputs, platform=platform, report_path=options.report_path)
+                ledger = record_of(context, inputs=inputs, platform=platform, report_path=options.record_beside)
             with report_left_behind(context) as so_far:
                 task = _Task(context, options, platform, ledger, so_far)
                 report = task.move(request, self._killed_by_now)
@@ -130,9 +130,10 @@ class _TransferOperator(BaseOperator):
     @without_vain_retries
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the wait in the triggerer, from the event alone."""
-        options = TransferOptions.read(self, context)
         with report_left_behind(context) as so_far:
-            ledger = record_on_file(context, report_path=options.report_path)
+            so_far.tell = lambda reason: told_by(event)
+            options = TransferOptions.read(self, context)
+            ledger = record_on_file(context, report_path=options.record_beside)
             so_far.tell = lambda reason: _on_record(options, ledger)
             report = waited_for(event, ledger=ledger, so_far=so_far)
             so_far.tell = lambda reason: report
@@ -146,7 +147,7 @@ class _TransferOperator(BaseOperator):
             return super().resume_execution(next_method, next_kwargs, context)
         with report_left_behind(context) as so_far:
             options = TransferOptions.read(self, context)
-            ledger = record_on_file(context, report_path=options.report_path)
+            ledger = record_on_file(context, report_path=options.record_beside)
             so_far.tell = lambda reason: _on_record(options, ledger)
             return super().resume_execution(next_method, next_kwargs, context)
 
@@ -236,7 +237,7 @@ class _Task:
             self._platform.check_may_send()
         transfers = [] if request.is_empty else request.plan(self._platform)
         if transfers and not self._options.dry_run:
-            warn_of_volatile_record(self._context, report_path=self._options.report_path)
+            warn_of_volatile_record(self._context, report_path=self._options.record_beside)
         self._ledger.write_plan(transfers, now=datetime.now(UTC).timestamp())
 
     def _tell_where_it_goes_on(self) -> None:

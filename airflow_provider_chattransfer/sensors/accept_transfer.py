@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,7 +23,7 @@ from ..chats.waiting import AcceptancePoller
 from ..operators.deferral import ExecutionTimeout
 from ..operators.journal import record_of, record_on_file
 from ..operators.options import DEFERRABLE, WaitOptions, as_conn_id
-from ..operators.reporting import ReportSoFar, WaitBrokenOff, hand_in, leave, report_left_behind, waited_for
+from ..operators.reporting import ReportSoFar, WaitBrokenOff, hand_in, leave, report_left_behind, told_by, waited_for
 from ..operators.retrying import retry_by_cause, without_vain_retries
 from ..platforms.errors import PlatformError
 from .awaited import AwaitedTransfers
@@ -87,11 +88,12 @@ class AcceptTransferSensor(BaseSensorOperator):
         if self._paced_by_poll_interval:
             self.poke_interval = options.poll_interval
         try:
-            poller = self._make_poller(context, options, awaited)
-            ledger = self._record
+            ledger = self._read_record(context, awaited)
             with report_left_behind(context) as so_far:
-                so_far.tell = lambda reason: poller.report
+                so_far.tell = lambda reason: self._known(awaited, ledger)
                 try:
+                    poller = self._make_poller(context, options, awaited)
+                    so_far.tell = lambda reason: poller.report
                     if options.deferrable:
                         self._execute_deferred(context, options)
                     else:
@@ -110,7 +112,9 @@ class AcceptTransferSensor(BaseSensorOperator):
 
         poller = self._poller
         if poller is None:
-            poller = self._make_poller(context, WaitOptions.read(self), AwaitedTransfers.read(self.transfers))
+            options, awaited = WaitOptions.read(self), AwaitedTransfers.read(self.transfers)
+            self._read_record(context, awaited)
+            poller = self._make_poller(context, options, awaited)
         verdict = look(poller, self._platform, silent_fail=self.silent_fail)
         self._record.write_waited_for(poller.settled)
         if self.reschedule:
@@ -137,6 +141,7 @@ class AcceptTransferSensor(BaseSensorOperator):
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the wait in the triggerer, from the event alone."""
         with report_left_behind(context) as so_far:
+            so_far.tell = lambda reason: told_by(event)
             ledger = self._tell_what_is_on_record(context, so_far)
             report = waited_for(event, ledger=ledger, so_far=so_far)
             so_far.tell = lambda reason: report
@@ -170,14 +175,14 @@ class AcceptTransferSensor(BaseSensorOperator):
     def _tell_what_is_on_record(self, context: Context, so_far: ReportSoFar) -> Ledger:
         """Have the report of this sensor's transfers told as they were when it was deferred, with what is on record."""
         ledger = record_on_file(context)
-        awaited = AwaitedTransfers.read(self.transfers)
-
-        def known(reason: str) -> TransferReport:
-            report = awaited.report(conn_id=as_conn_id(self.conn_id), at=datetime.now(UTC))
-            return report.with_results(ledger.results, finished_at=datetime.now(UTC))
-
-        so_far.tell = known
+        so_far.tell = lambda reason: self._known(AwaitedTransfers.read(self.transfers), ledger)
         return ledger
+
+    def _known(self, awaited: AwaitedTransfers, ledger: Ledger) -> TransferReport:
+        recorded = ledger.recorded_for or ledger.owner
+        named = replace(awaited, platform=awaited.platform or (recorded.platform if recorded else None))
+        report = named.report(conn_id=as_conn_id(self.conn_id), at=datetime.now(UTC))
+        return report.with_results(ledger.results, finished_at=report.finished_at)
 
     def _skip_instead_of(self, error: BaseException) -> None:
         """Do for a look that Airflow's sensor did not make itself what it does with ``never_fail``."""
@@ -203,17 +208,20 @@ class AcceptTransferSensor(BaseSensorOperator):
         assert self._ledger is not None
         return self._ledger
 
+    def _read_record(self, context: Context, awaited: AwaitedTransfers) -> Ledger:
+        """The record of this sensor; raises ``ValueError`` for transfers that are not those of its connection."""
+        awaited.check(self._platform, conn_id=as_conn_id(self.conn_id))
+        self._ledger = record_of(context, inputs=awaited.to_json(), platform=self._platform)
+        return self._ledger
+
     def _make_poller(self, context: Context, options: WaitOptions, awaited: AwaitedTransfers) -> AcceptancePoller:
-        platform = self._platform
-        awaited.check(platform, conn_id=as_conn_id(self.conn_id))
-        self._ledger = record_of(context, inputs=awaited.to_json(), platform=platform)
         started_at = self._started_at(context)
         within = timedelta(days=36_500) if options.accept_within is None else timedelta(seconds=options.accept_within)
-        report = awaited.resolved(platform).report(conn_id=as_conn_id(self.conn_id), at=started_at)
+        report = awaited.resolved(self._platform).report(conn_id=as_conn_id(self.conn_id), at=started_at)
         self._poller = AcceptancePoller(
-            report.with_results(self._ledger.results, finished_at=report.finished_at),
+            report.with_results(self._record.results, finished_at=report.finished_at),
             deadline=(started_at + within).timestamp(),
-            failed_looks=self._ledger.failed_looks,
+            failed_looks=self._record.failed_looks,
         )
         return self._poller
 

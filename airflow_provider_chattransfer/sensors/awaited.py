@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from ..chats.model import Json, Outcome, Result, Transfer, TransferReport
-from ..chats.rows import TransferRow, transfer_rows
+from ..chats.rows import TransferRow, each_once, transfer_rows
 from ..chats.spellings import rows
 
 if TYPE_CHECKING:
@@ -21,12 +21,13 @@ class AwaitedTransfers:
     """Rows, each with the outcome that it has so far.
 
     ``platform`` is the service that reports name, and ``started_at`` when the first of them began; ``None`` where
-    there were no reports.
+    there were no reports. ``dry_run``: all reports were of dry runs, so that nothing was sent.
     """
 
     rows: tuple[TransferRow, ...]
     platform: str | None = None
     started_at: datetime | None = None
+    dry_run: bool = False
 
     @classmethod
     def read(cls, value: object) -> Self:
@@ -59,6 +60,7 @@ class AwaitedTransfers:
             tuple(map(_row, results.values())),
             platform=next(iter(platforms), None),
             started_at=min((report.started_at for report in reports), default=None),
+            dry_run=bool(reports) and all(report.dry_run for report in reports),
         )
 
     @property
@@ -83,8 +85,9 @@ class AwaitedTransfers:
         """The same with numbers for names, looked up on ``platform``; each with its name."""
         found = platform.resolve_chats([row.chat for row in self.rows])
         targets = platform.resolve([row.target for row in self.rows if row.target.name is not None], of="transfers")
-        known = (replace(row, chat=found[row.chat], target=targets.get(row.target, row.target)) for row in self.rows)
-        return replace(self, rows=tuple(known), platform=platform.name)
+        known = [replace(row, chat=found[row.chat], target=targets.get(row.target, row.target)) for row in self.rows]
+        rows = each_once(("transfers", row) for row in known)
+        return replace(self, rows=tuple(rows), platform=platform.name)
 
     def report(self, *, conn_id: str, at: datetime) -> TransferReport:
         """The report to begin the wait with at ``at``."""
@@ -97,6 +100,7 @@ class AwaitedTransfers:
             ),
             started_at=self.started_at or at,
             finished_at=at,
+            dry_run=self.dry_run,
         )
 
 

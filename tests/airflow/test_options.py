@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
-from airflow_provider_chattransfer.operators.options import TransferOptions, WaitOptions
+from airflow_provider_chattransfer.operators.options import TransferOptions, WaitOptions, record_beside
 from airflow_provider_chattransfer.operators.transfer import (
     ReassignChatsOperator,
     TransferChatOperator,
@@ -52,8 +53,11 @@ NO_PATH: list[Any] = [
     "a\nb",
     "{{ x }}",
     " ",
+    "/tmp/" + "x" * 300,  # noqa: S108
+    "/dev/full",
+    b"/tmp/x",
 ]
-NO_CONNECTION: list[Any] = [None, 1, "", [], "{{ conn }}"]
+NO_CONNECTION: list[Any] = [None, 1, "", [], "{{ conn }}", "a\nb", "a\x00b", "\ud800", "x" * 251, "{{ x }}" * 100]
 WRONG: dict[str, list[Any]] = {
     **dict.fromkeys(SWITCHES, NO_SWITCH),
     "poll_interval": [*NO_TIME, None, "P2D"],
@@ -127,6 +131,37 @@ class TestAReportPath:
     def test_that_is_a_folder_is_refused_before_anything_is_sent(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"report_path: .* is a folder"):
             options(report_path=str(tmp_path))
+
+    @pytest.mark.parametrize("what", ["pipe", "dangling link", "circle of links"])
+    def test_that_would_not_take_a_report_is_refused_before_anything_is_sent(self, tmp_path: Path, what: str) -> None:
+        path = tmp_path / "report.json"
+        if what == "pipe":
+            os.mkfifo(path)
+        else:
+            path.symlink_to(path if what == "circle of links" else tmp_path / "nowhere" / "report.json")
+        with pytest.raises(ValueError, match=r"^report_path: "):
+            options(report_path=str(path))
+
+    @pytest.mark.parametrize(
+        ("written", "rendered", "beside"),
+        [
+            ("/data/r.json", "/data/r.json", "/data/r.json"),
+            ("/data/{{ ds }}/r-{{ ti.try_number }}.json", "/data/2026-11-30/r-2.json", "/data/chattransfer"),
+            ("s3://bucket/r-{{ ti.try_number }}.json", "s3://bucket/r-2.json", "s3://bucket/chattransfer"),
+            ("r-{{ ti.try_number }}.json", "r-2.json", "chattransfer"),
+            ("{{ params.path }}", "/data/r.json", "/data/r.json"),
+            ("s3://{{ params.bucket }}/r.json", "s3://bucket/r.json", "s3://bucket/r.json"),
+            ("/{{ params.path }}", "/data/r.json", "/data/r.json"),
+            ("{{ params.path }}/{{ ti.try_number }}.json", "/data/2.json", None),
+            ("s3://{{ params.bucket }}/{{ macros.uuid.uuid4() }}", "s3://bucket/2.json", None),
+            ("{{ macros.datetime.utcnow() }}.json", "2026.json", None),
+            (None, "/data/r.json", "/data/r.json"),
+        ],
+    )
+    def test_does_not_lose_the_record_when_each_try_has_another(
+        self, written: Any, rendered: str, beside: str | None
+    ) -> None:
+        assert record_beside(written, rendered) == beside
 
     def test_may_be_a_path_object_and_its_folder_is_made(self, tmp_path: Path) -> None:
         path = tmp_path / "new" / "report.json"

@@ -17,8 +17,10 @@ from airflow.sdk.exceptions import TaskDeferralError, TaskDeferralTimeout
 
 from airflow_provider_chattransfer.chats.waiting import AcceptancePoller
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
+from airflow_provider_chattransfer.operators.journal import NotReadable
 from airflow_provider_chattransfer.operators.transfer import TransferChatsOperator
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
+from airflow_provider_chattransfer.platforms.errors import Unreachable
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger
 
@@ -166,6 +168,19 @@ class TestWhateverEndsAWait:
             sensor.execute(context(Store(), pushed))
         assert told(pushed[-1][1]) == {"accepted": 1, "requested": 1}
 
+    @pytest.mark.parametrize(("options", "error"), [({}, Unreachable), ({"never_fail": True}, AirflowSkipException)])
+    def test_of_a_sensor_that_cannot_even_look_up_a_name_leaves_its_report(
+        self, sandbox: Sandbox, ends: Any, options: dict[str, Any], error: type[BaseException]
+    ) -> None:
+        ends(Bitrix24Platform, "resolve", 1, Unreachable("away", method="user.search"))
+        pushed: list[Any] = []
+        rows = [{"chat_id": 1000, "to": "agent:12"}, {"chat_id": 1001, "to": "agent:12", "outcome": "accepted"}]
+        sensor = AcceptTransferSensor(task_id="task", conn_id="bitrix24_default", transfers=rows, **options)
+        with pytest.raises(error):
+            sensor.execute(context(Store(), pushed))
+        assert told(pushed[-1][1]) == {"requested": 1, "accepted": 1}
+        assert pushed[-1][1]["platform"] == "bitrix24"
+
     @pytest.mark.parametrize("end", ENDS, ids=lambda end: type(end).__name__)
     def test_of_an_acceptance_leaves_its_report(self, sandbox: Sandbox, ends: Any, end: BaseException) -> None:
         from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
@@ -232,6 +247,42 @@ class TestATriggerThatFails:
         with pytest.raises(ValueError, match="not an event of AcceptTransferTrigger"):
             task.resume_execution("execute_complete", {"event": event}, context(store, pushed))
         assert told(pushed[-1][1]) == {"requested": 3}
+
+    @pytest.mark.parametrize("fault", ["report_path", "record"])
+    def test_is_not_told_by_what_is_older_when_nothing_else_can_be_read(
+        self, deferred: tuple[Any, Store, Path], fault: str
+    ) -> None:
+        """The event is the newest that is known."""
+        task, store, path = deferred
+        pushed: list[Any] = []
+        report = json.loads(path.read_text())
+        report["transfers"][0]["outcome"] = "accepted"
+        event = {"report": report, "error": None}
+        if fault == "report_path":
+            path.unlink()
+            path.mkdir()
+        else:
+            (file,) = path.parent.glob("report.json.ledger/*/000001.jsonl")
+            file.write_text("{")
+            file.with_name("000002.jsonl").write_text("7\n")
+        with pytest.raises(ValueError if fault == "report_path" else NotReadable):
+            task.resume_execution("execute_complete", {"event": event}, context(store, pushed))
+        assert told(pushed[-1][1]) == {"accepted": 1, "requested": 2}
+
+    def test_of_a_sensor_tells_its_event_though_the_upstream_report_is_gone(self, sandbox: Sandbox) -> None:
+        desk = SuperOfficeDesk(sandbox)
+        transfers, store = desk.open([12], **NEVER), Store()
+        pushed: list[Any] = []
+        sensor = AcceptTransferSensor(
+            task_id="task", conn_id=desk.conn_id, transfers=transfers, deferrable=True, accept_within=600
+        )
+        with pytest.raises(TaskDeferred) as deferred:
+            sensor.execute(context(store, pushed))
+        sensor.transfers = "gone"
+        report = sensor.resume_execution(
+            "execute_complete", {"event": {"report": deferred.value.trigger.report}}, context(store, pushed)
+        )
+        assert told(report) == {"requested": 1}
 
     @pytest.mark.parametrize(
         ("options", "error"),

@@ -266,6 +266,22 @@ class TestARecordThatCannotBeKept:
         assert str(folder) in str(refused.value)
         assert len(chats.sent("bitrix24")) == sent
 
+    @pytest.mark.parametrize("missing", [1, 2, 3])
+    def test_since_somebody_has_deleted_part_of_it_stops_the_task_before_it_sends(
+        self, chats: Sandbox, tmp_path: Path, missing: int
+    ) -> None:
+        path, store = str(tmp_path / "report.json"), Store()
+        attempt(None, report_path=path)
+        attempt(store, transfers=[{"chat_id": 1000, "to": "agent:15"}])
+        (folder,) = tmp_path.glob("report.json.ledger/*")
+        (folder / f"{missing:06d}.jsonl").unlink()
+        del store[f"transfer record {missing}"]
+        sent = len(chats.sent("bitrix24"))
+        for place in ({"store": None, "report_path": path}, {"store": store}):
+            with pytest.raises(NotReadable, match=f"entry {missing} of the run's record is missing"):
+                attempt(**place, transfers=[{"chat_id": 1000, "to": "agent:15"}])
+        assert len(chats.sent("bitrix24")) == sent
+
     @pytest.mark.parametrize("what", ["folder", "fifo"])
     def test_since_something_else_is_in_its_place_stops_the_task(
         self, chats: Sandbox, tmp_path: Path, what: str
@@ -363,10 +379,41 @@ class TestRealTasks:
         assert sorted(chats.sent("bitrix24")) == ["1000", "1001", "1002"]
         assert chats.audit(ran.results["task"]) == []
 
-    def test_that_are_mapped_each_have_a_file_of_their_own(self, chats: Sandbox, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("name", ["r-{{ ti.try_number }}.json", "{{ macros.uuid.uuid4() }}/r.json"])
+    def test_whose_every_try_has_another_report_go_on_after_one_that_was_cut_off(
+        self, chats: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
+
+        send, tries = Bitrix24Platform.send, []
+
+        def sending(self: Any, *arguments: Any) -> Any:
+            tries.append(1)
+            sent = send(self, *arguments)
+            if len(tries) == 1:
+                raise RuntimeError("the worker is gone")
+            return sent
+
+        monkeypatch.setattr(Bitrix24Platform, "send", sending)
+        with a_dag() as dag:
+            TransferChatsOperator(
+                task_id="task",
+                conn_id="bitrix24_default",
+                transfers=[{**each, "to": "queue:4"} for each in TRANSFERS],
+                report_path=f"{tmp_path}/{name}",
+                retries=1,
+                retry_delay=timedelta(0),
+            )
+        ran = run(dag)
+        assert sorted(chats.sent("bitrix24")) == ["1000", "1001", "1002"]
+        assert chats.audit(ran.results["task"]) == []
+        assert len(list(tmp_path.glob("chattransfer.ledger/*"))) == 1
+
+    @pytest.mark.parametrize("kind", [str, Path])
+    def test_that_are_mapped_each_have_a_file_of_their_own(self, chats: Sandbox, tmp_path: Path, kind: Any) -> None:
         path = tmp_path / "report.json"
         with a_dag() as dag:
-            TransferChatsOperator.partial(task_id="task", conn_id="bitrix24_default", report_path=str(path)).expand(
+            TransferChatsOperator.partial(task_id="task", conn_id="bitrix24_default", report_path=kind(path)).expand(
                 transfers=[[each] for each in TRANSFERS]
             )
         run(dag)

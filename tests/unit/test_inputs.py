@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_chattransfer.chats.inputs import (
     LARGEST_ID,
+    LONGEST_SHOWN,
     as_id,
     as_number,
     as_seconds,
@@ -25,10 +28,29 @@ DEEP: list[Any] = []
 for _ in range(100_000):
     DEEP = [DEEP]
 
+
+class Whole(int):
+    """A whole number of another library, which tells of itself in its own words."""
+
+    def __str__(self) -> str:
+        return f"number {int(self)}\n"
+
+
+class Told:
+    """Something of a user's that is shown by its own words."""
+
+    def __init__(self, words: str) -> None:
+        self.words = words
+
+    def __repr__(self) -> str:
+        return self.words
+
+
 NO_NUMBERS: list[Any] = [
     "nan", "inf", "-inf", "1e999", "", " ", "fast", "1_000", "٣", "0x10", True, False, None, [], {}, [1], b"1",
     math.nan, math.inf, -math.inf, 10**400, "9" * 5000, 10**5000, timedelta.max, DEEP, object(),
-    "{{ params.x }}", "{% if x %}1{% endif %}", 1e300, -1, "-1",
+    "{{ params.x }}", "{% if x %}1{% endif %}", 1e300, -1, "-1", Decimal("sNaN"), Decimal("Infinity"), 1j,
+    "{{ x }}" * 100, "x" * 10_000, "\x1b[31m" * 100, "\u0663" * 400,
 ]  # fmt: skip
 
 READERS: dict[str, Any] = {
@@ -44,7 +66,7 @@ class TestWhatIsNoValue:
     @pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: str(type(value).__name__))
     @pytest.mark.parametrize("reader", READERS)
     def test_is_refused_by_name_in_few_letters(self, reader: str, value: Any) -> None:
-        if reader == "as_switch" and value in (True, False):
+        if reader == "as_switch" and isinstance(value, bool):
             return
         with pytest.raises(ValueError, match=r"^option: ") as refused:
             READERS[reader](value)
@@ -78,6 +100,7 @@ class TestASwitch:
 class TestATime:
     @pytest.mark.parametrize(("written", "seconds"), [
         (15, 15.0), (1.5, 1.5), ("15", 15.0), ("1.5", 1.5), ("1e2", 100.0), (timedelta(minutes=15), 900.0),
+        (Decimal("1.5"), 1.5), (Fraction(1, 2), 0.5),
         ("PT15M", 900.0), ("PT1H30M", 5400.0), ("P1DT12H", 129_600.0), ("P1W", 604_800.0), ("pt0.5s", 0.5),
     ])  # fmt: skip
     def test_is_seconds_a_timedelta_or_iso_8601(self, written: Any, seconds: float) -> None:
@@ -93,7 +116,7 @@ class TestATime:
 
 class TestAnId:
     @pytest.mark.parametrize(
-        ("written", "read"), [(1, "1"), ("007", "7"), (" 12 ", "12"), (LARGEST_ID, str(LARGEST_ID))]
+        ("written", "read"), [(1, "1"), ("007", "7"), (" 12 ", "12"), (LARGEST_ID, str(LARGEST_ID)), (Whole(7), "7")]
     )
     def test_is_its_decimal_string(self, written: Any, read: str) -> None:
         assert as_id(written, of="chat_id") == read
@@ -105,9 +128,13 @@ class TestAnId:
 
 
 class TestAWrongValueInAnError:
-    def test_is_cut_after_two_hundred_letters(self) -> None:
-        assert len(shown("x" * 10**6)) == 201
-        assert len(shown(list(range(10**4)))) == 201
+    def test_is_cut_so_that_an_error_has_below_300_letters(self) -> None:
+        assert len(shown("x" * 10**6)) == LONGEST_SHOWN + 1
+        assert len(shown(list(range(10**4)))) == LONGEST_SHOWN + 1
+
+    @pytest.mark.parametrize("value", [Told("a\nb\x1b[31m\u202e"), [Told("\r")], {Told("\x00"): 1}, "\n\x1b\ud800"])
+    def test_has_no_control_characters_whatever_tells_of_itself(self, value: object) -> None:
+        assert shown(value).isprintable()
 
     def test_is_named_by_its_type_when_it_cannot_be_shown(self) -> None:
         assert shown(10**5000) == "a value of type int"

@@ -101,6 +101,14 @@ class TestReport:
         assert sum(report.to_json()["counts"].values()) == len(report.results)
         assert set(report.to_json()["counts"]) == set(Outcome)
 
+    @given(report=REPORTS)
+    @settings(max_examples=5)
+    def test_moments_without_a_time_zone_are_utc(self, report: TransferReport) -> None:
+        """Those of several reports are compared."""
+        told = report.to_json()
+        naive = {member: told[member].removesuffix("+00:00") for member in ("started_at", "finished_at")}
+        assert TransferReport.from_json({**told, **naive}) == report
+
     def test_what_is_no_report_is_an_error(self) -> None:
         with pytest.raises(ValueError, match="not a transfer report"):
             TransferReport.from_json({"platform": "bitrix24"})
