@@ -43,5 +43,5 @@ def test_an_errand_that_nobody_disturbs_is_done_and_judged_well(floor: Floor, er
 @settings(max_examples=EXAMPLES, derandomize=not RANDOM, suppress_health_check=list(HealthCheck))
 def test_any_answer_has_a_right_end(floor: Floor, service: str, data: st.DataObject) -> None:
     errand = data.draw(st.sampled_from(ERRANDS[service]))
-    changed = data.draw(changes(floor.course(errand)))
+    changed = data.draw(changes(floor.course(errand), floor.pool(service)))
     assert judge(errand, floor.run(errand, changed)) == []

@@ -57,10 +57,10 @@ RAW = (
     b"", b"null", b"{", b"[" * 100_000, b"<html>" + CANARY.encode(), b"\xff\xfe", b"nan", b"{}", b"[]", b"true",
     b'"' + b"x" * 60_000 + b'"', b"9" * 5000, b'{"a": 1, "a": 2}', b"\xef\xbb\xbf{}", b"\x00" * 100,
 )  # fmt: skip
-STATUSES = (200, 201, 204, 301, 302, 400, 404, 408, 409, 421, 500, 502)
+STATUSES = (200, 201, 204, 301, 302, 400, 404, 408, 409, 500, 502)
 """Given with what the sandbox has carried out."""
 
-REFUSALS = (401, 403, 429, 503)
+REFUSALS = (401, 403, 403, 421, 429, 503)
 """Given by those who have not even heard of it: the sandbox does not, either."""
 
 REFUSING_BODIES: tuple[Any, ...] = (
@@ -83,7 +83,8 @@ HEADERS = (
 class Change:
     """A change of the answers to ``method`` from the ``nth`` on, or of that one only.
 
-    ``how`` is what is done at ``place``; ``value`` what is put there. ``refuses`` keeps the request from the sandbox.
+    ``how`` is what is done at ``place``; ``value`` what is put there. A ``sibling`` stands in the place of another, and
+    a ``replay`` is another answer. ``refuses`` keeps the request from the sandbox.
     """
 
     method: str
@@ -107,8 +108,8 @@ class Change:
         """The answer to give in place of another."""
         if self.how in ("keep", "refuse"):
             return self.value if self.refuses else answer
-        if self.how == "raw" or isinstance(answer, bytes) or not self.place:
-            return self.value if self.how in ("put", "raw", "every") else _whole(self.how, answer)
+        if self.how in ("raw", "replay") or isinstance(answer, bytes) or not self.place:
+            return self.value if self.how in ("put", "raw", "replay", "every") else _whole(self.how, answer)
         return _changed(copy.deepcopy(answer), self)
 
 
@@ -142,19 +143,21 @@ class Tampering:
 
 
 @st.composite
-def changes(draw: st.DrawFn, course: Sequence[Exchange]) -> list[Change]:
-    """One to three changes of a course of exchanges, as it would have gone."""
-    return [draw(_change(course)) for _ in range(draw(st.sampled_from((1, 1, 1, 2, 3))))]
+def changes(draw: st.DrawFn, course: Sequence[Exchange], pool: Sequence[Exchange]) -> list[Change]:
+    """One to three changes of a course of exchanges, as it would have gone; answers of ``pool`` may be given in it."""
+    return [draw(_change(course, pool)) for _ in range(draw(st.sampled_from((1, 1, 1, 2, 3))))]
 
 
 @st.composite
-def _change(draw: st.DrawFn, course: Sequence[Exchange]) -> Change:
-    number = draw(st.integers(0, len(course) - 1))
-    exchange = course[number]
-    how = draw(st.sampled_from(("put", "put", "put", "put", "drop", "drop", *_OTHERS, "raw", "keep", "refuse")))
+def _change(draw: st.DrawFn, course: Sequence[Exchange], pool: Sequence[Exchange]) -> Change:
+    method = draw(st.sampled_from(sorted({each.method for each in course})))
+    alike = [each for each in course if each.method == method]
+    nth = draw(st.integers(0, len(alike) - 1))
+    exchange = alike[nth]
+    how = draw(st.sampled_from(("put", "put", "put", "put", "drop", "drop", *_OTHERS, "raw", "keep", "refuse", "put")))
     change = Change(
-        method=exchange.method,
-        nth=sum(each.method == exchange.method for each in course[:number]),
+        method=method,
+        nth=nth,
         only=draw(st.booleans()),
         how=how,
         headers=draw(st.sampled_from(HEADERS)) if how == "keep" or draw(st.integers(0, 15)) == 7 else {},
@@ -165,20 +168,24 @@ def _change(draw: st.DrawFn, course: Sequence[Exchange]) -> Change:
         change = replace(change, status=draw(st.sampled_from(STATUSES)))
     if how == "raw":
         return replace(change, value=draw(st.sampled_from(RAW)))
+    if how == "replay":
+        same = [each for each in pool if each.method == method]
+        return replace(change, value=draw(st.sampled_from(same) | st.sampled_from(pool)).answer)
     value = draw(VALUES) if how in ("put", "every") else None
-    return replace(change, place=draw(_place(exchange.answer)), value=value)
+    return replace(change, place=draw(_place(exchange.answer, of_many=how in _OF_MANY)), value=value)
 
 
-_OTHERS = ("every", "double", "reverse", "rotate", "empty", "wrap", "unwrap", "first")
+_OF_MANY = ("double", "reverse", "rotate", "empty", "wrap", "unwrap", "first")
+_OTHERS = ("every", "sibling", "sibling", "replay", "replay", *_OF_MANY)
 _TELLS_LITTLE = frozenset({"time", "result_time", "result_total", "result_next"})
 
 
 @st.composite
-def _place(draw: st.DrawFn, answer: Any) -> Place:
+def _place(draw: st.DrawFn, answer: Any, *, of_many: bool) -> Place:
     """A place in an answer, the whole of it at times; what is null or only tells of times less often than the rest."""
     place: list[str | int] = []
     while children := _children(answer):
-        if draw(st.integers(0, 9)) == 9:
+        if draw(st.integers(0, 9)) >= (7 if of_many else 9):
             break
         rarely = [each for each in children if each in _TELLS_LITTLE or answer[each] is None]
         often = [each for each in children if each not in rarely]
@@ -212,6 +219,8 @@ def _changed(answer: Any, change: Change) -> Any:
         return answer
     if change.how == "put":
         holder[key] = copy.deepcopy(change.value)
+    elif change.how == "sibling":
+        holder[key] = copy.deepcopy(holder[_next(holder, key)])
     elif change.how == "drop":
         del holder[key]
     else:
@@ -223,6 +232,11 @@ def _nearest(holder: Any, step: str | int) -> Any:
     if isinstance(holder, list) and isinstance(step, int) and holder:
         return min(step, len(holder) - 1)
     return step if isinstance(holder, dict) and step in holder else None
+
+
+def _next(holder: Any, key: Any) -> Any:
+    keys = _children(holder)
+    return keys[(keys.index(key) + 1) % len(keys)]
 
 
 def _dicts(value: Any) -> Iterator[dict[str, Any]]:

@@ -23,6 +23,9 @@ Run = Callable[[Any], Any]
 MINE = ("111", "112", "113")
 """The chats of agent 7, who goes home."""
 
+CHATS = ("120", *MINE)
+"""The first of them is with agent 12 already, to whom all are to go: no other answer may be taken for its own."""
+
 OTHERS = [{"id": 999, "owner": 8, "queue": 3}, {"id": 120, "owner": 12, "queue": 3}]
 SOON = {"accept_after": [0.01, 0.05]}
 NEVER = {"ignore": 1.0}
@@ -55,8 +58,8 @@ class Errand:
     name: str
     service: str
     run: Run = field(repr=False)
-    named: tuple[str, ...] = MINE
-    reports: tuple[str, ...] = MINE
+    named: tuple[str, ...] = CHATS
+    reports: tuple[str, ...] = CHATS
     scenario: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     sends: bool = True
 
@@ -94,7 +97,7 @@ def _of_bitrix24() -> list[Errand]:
     def errand(name: str, run: Run, **more: Any) -> Errand:
         return Errand(name, "bitrix24", run, **more)
 
-    chats = moved_to("agent:12", *MINE)
+    chats = moved_to("agent:12", *CHATS)
     named = [
         {"chat_id": f"session:{FIRST_SESSION}", "to": "agent:operator12@portal.example"},
         {"chat_id": "crm:lead:15112", "to": "queue:Sales", "from": "agent:7"},
@@ -104,13 +107,16 @@ def _of_bitrix24() -> list[Errand]:
     return [
         errand("one", task(TransferChatOperator, B24, chat_id=111, to="agent:12"), named=("111",), reports=("111",)),
         errand("chats", task(TransferChatsOperator, B24, transfers=chats)),
+        errand("one that is there", task(TransferChatOperator, B24, chat_id=120, to=12), named=CHATS[:1],
+               reports=CHATS[:1]),
         errand("chats by an application", task(TransferChatsOperator, B24_APP, transfers=chats)),
         errand("chats that may fail", task(TransferChatsOperator, B24, transfers=chats, max_failed_ratio=1)),
-        errand("chats by names", task(TransferChatsOperator, B24, transfers=named)),
-        errand("of an agent", task(ReassignChatsOperator, B24, from_agents=LEAVING, to=COMING), reports=()),
+        errand("chats by names", task(TransferChatsOperator, B24, transfers=named), named=MINE, reports=MINE),
+        errand("of an agent", task(ReassignChatsOperator, B24, from_agents=LEAVING, to=COMING), named=MINE, reports=()),
         errand(
             "of a name",
             task(ReassignChatsOperator, B24, from_agents=["agent:operator7@portal.example"], to=[12, "queue:Sales"]),
+            named=MINE,
             reports=(),
         ),
         errand(
@@ -120,13 +126,15 @@ def _of_bitrix24() -> list[Errand]:
         errand(
             "the least loaded",
             task(ReassignChatsOperator, B24, chat_ids=MINE, to=[*COMING, "queue:4"], strategy="least_loaded"),
+            named=MINE,
+            reports=MINE,
         ),
         errand("pending", task(TransferChatsOperator, B24, transfers=chats), scenario=PENDING),
         errand("a wait", task(TransferChatsOperator, B24, transfers=chats, **WAIT), scenario=PENDING),
         errand("a dry run", task(TransferChatsOperator, B24, transfers=chats, dry_run=True), sends=False),
         errand("an acceptance", task(AcceptTransferOperator, B24, chat_id=111),
                named=("111",), reports=("111",), scenario={**waiting, "people": NEVER}),
-        errand("a sensor", task(AcceptTransferSensor, B24, transfers=chats[:1], accept_within=0.2, poll_interval=0.03,
+        errand("a sensor", task(AcceptTransferSensor, B24, transfers=chats[1:2], accept_within=0.2, poll_interval=0.03,
                                 timeout=5, deferrable=False), reports=("111",), scenario=waiting, sends=False),
         errand("a test", lambda _: Bitrix24Hook(B24).test_connection(), reports=(), sends=False),
         errand("a test of an application", lambda _: Bitrix24Hook(B24_APP).test_connection(), reports=(), sends=False),
@@ -140,7 +148,7 @@ def _of_superoffice() -> list[Errand]:
     def errand(name: str, run: Run, **more: Any) -> Errand:
         return Errand(name, "superoffice", run, **more)
 
-    chats = moved_to("agent:12", *MINE)
+    chats = moved_to("agent:12", *CHATS)
     named = [
         {"chat_id": 111, "to": "agent:agent12"},
         {"chat_id": "chat112", "to": "agent:15", "from": "agent:agent7"},
@@ -151,20 +159,23 @@ def _of_superoffice() -> list[Errand]:
     return [
         errand("one", task(TransferChatOperator, SO, chat_id=111, to="agent:12"), named=("111",), reports=("111",)),
         errand("chats", task(TransferChatsOperator, SO, transfers=chats)),
+        errand("one that is there", task(TransferChatOperator, SO, chat_id=120, to=12), named=CHATS[:1],
+               reports=CHATS[:1]),
         errand("chats online", task(TransferChatsOperator, SO_ONLINE, transfers=chats)),
         errand("chats that may fail", task(TransferChatsOperator, SO, transfers=chats, max_failed_ratio=1)),
-        errand("chats by names", task(TransferChatsOperator, SO, transfers=named)),
-        errand("of an agent", task(ReassignChatsOperator, SO, from_agents=LEAVING, to=COMING), reports=()),
+        errand("chats by names", task(TransferChatsOperator, SO, transfers=named), named=MINE, reports=MINE),
+        errand("of an agent", task(ReassignChatsOperator, SO, from_agents=LEAVING, to=COMING), named=MINE, reports=()),
         errand("of a name", task(ReassignChatsOperator, SO, from_agents=["agent:agent7"], to=["agent:agent12"]),
                reports=()),
         errand("the least loaded",
-               task(ReassignChatsOperator, SO, chat_ids=MINE, to=COMING, strategy="least_loaded")),
+               task(ReassignChatsOperator, SO, chat_ids=MINE, to=COMING, strategy="least_loaded"),
+               named=MINE, reports=MINE),
         errand("a wait", task(TransferChatsOperator, SO, transfers=chats, **WAIT)),
         errand("nobody accepts", task(TransferChatsOperator, SO, transfers=chats), scenario={"people": NEVER}),
         errand("a dry run", task(TransferChatsOperator, SO, transfers=chats, dry_run=True), sends=False),
         errand("an acceptance", task(AcceptTransferOperator, SO, chat_id=111), named=("111",), reports=("111",),
                scenario={**waiting, "people": NEVER}),
-        errand("a sensor", task(AcceptTransferSensor, SO, transfers=chats[:1], accept_within=0.2, poll_interval=0.03,
+        errand("a sensor", task(AcceptTransferSensor, SO, transfers=chats[1:2], accept_within=0.2, poll_interval=0.03,
                                 timeout=5, deferrable=False), reports=("111",), scenario=waiting, sends=False),
         errand("a test", lambda _: SuperOfficeHook(SO).test_connection(), reports=(), sends=False),
         errand("a test online", lambda _: SuperOfficeHook(SO_ONLINE).test_connection(), reports=(), sends=False),

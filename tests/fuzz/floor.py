@@ -24,7 +24,7 @@ from airflow_provider_chattransfer.testing.sandbox import ChatSandbox
 from ..answers import Answers, Exchange, tampered
 from ..ways_of_signing_in import WAYS
 from .changes import Change, Tampering
-from .errands import Errand
+from .errands import ERRANDS, Errand
 from .judge import Ran
 
 OURS = "airflow_provider_chattransfer"
@@ -46,6 +46,7 @@ class Floor:
         self._answers = answers
         self._tokens = tokens
         self.course = cache(self._course)
+        self.pool = cache(self._pool)
 
     def run(self, errand: Errand, changes: Sequence[Change] = ()) -> Ran:
         """Run ``errand`` while the answers are changed."""
@@ -68,7 +69,7 @@ class Floor:
                 ran.error = error
         ran.seconds = time.monotonic() - began
         ran.requests, ran.told = len(self._answers.heard), tampering.told
-        ran.changes = list(self._sandbox.ledger())
+        ran.changes, ran.chats = list(self._sandbox.ledger()), self._sandbox.chats(errand.service)
         return ran
 
     def _course(self, errand: Errand) -> tuple[Exchange, ...]:
@@ -76,6 +77,11 @@ class Floor:
         ran = self.run(errand)
         assert ran.error is None, (errand, ran.error, ran.logged)
         return tuple(exchange for exchange, _ in ran.told)
+
+    def _pool(self, service: str) -> tuple[Exchange, ...]:
+        """The exchanges of all errands, each answer once."""
+        known = {repr(exchange.answer): exchange for errand in ERRANDS[service] for exchange in self.course(errand)}
+        return tuple(known.values())
 
 
 @contextmanager
@@ -118,13 +124,15 @@ def _logged(into: list[str]) -> Iterator[None]:
             into.append(record.getMessage())
 
     handler, ours = Keeping(), logging.getLogger(OURS)
-    loggers, before = (ours, logging.getLogger("urllib3"), logging.getLogger("requests")), ours.level
+    loggers, before = (ours, logging.getLogger("urllib3"), logging.getLogger("requests")), (ours.level, ours.propagate)
     ours.setLevel(logging.INFO)
+    ours.propagate = False
     for each in loggers:
         each.addHandler(handler)
     try:
         yield
     finally:
-        ours.setLevel(before)
+        ours.setLevel(before[0])
+        ours.propagate = before[1]
         for each in loggers:
             each.removeHandler(handler)

@@ -51,6 +51,7 @@ class Ran:
     pushed: list[Any] = field(default_factory=list)
     logged: list[str] = field(default_factory=list)
     changes: list[Mapping[str, Any]] = field(default_factory=list)
+    chats: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     told: list[tuple[Exchange, Given]] = field(default_factory=list)
     requests: int = 0
     seconds: float = 0.0
@@ -147,19 +148,23 @@ def _of_the_report(errand: Errand, ran: Ran, ours: Sequence[Mapping[str, Any]], 
         yield "all chats failed, and the task did not"
     for row in report["transfers"]:
         if row["chat_id"] not in lies:
-            yield from _of_a_row(errand, row, moves[row["chat_id"]], ran.changes)
+            yield from _of_a_row(errand, row, moves[row["chat_id"]], ran)
 
 
-def _of_a_row(
-    errand: Errand, row: Mapping[str, Any], moved: int, changes: Sequence[Mapping[str, Any]]
-) -> Iterator[str]:
+def _of_a_row(errand: Errand, row: Mapping[str, Any], moved: int, ran: Ran) -> Iterator[str]:
     outcome, chat_id = row["outcome"], row["chat_id"]
+    chat = ran.chats[chat_id]
     if errand.moves and moved not in POSSIBLE_MOVES[outcome]:
         yield f"chat {chat_id} is {outcome} ({row['reason']}), and was moved {moved} times"
     if outcome == "accepted":
-        by = [each["after"] for each in changes if each["chat_id"] == chat_id and each["change"] == "accepted"]
+        by = [each["after"] for each in ran.changes if each["chat_id"] == chat_id and each["change"] == "accepted"]
         if not (row["to"] in by if row["to"].startswith("agent:") else by):
             yield f"chat {chat_id} is accepted by {row['to']}, and the ledger has no such acceptance"
+
+    if outcome == "unchanged" and row["to"] not in (f"agent:{chat['owner']}", f"queue:{chat['queue']}", "queue"):
+        yield f"chat {chat_id} is unchanged, and is not with {row['to']}: {chat}"
+    if row["reason"] == "closed" and chat["state"] != "closed":
+        yield f"chat {chat_id} is closed, and is {chat['state']}"
 
 
 def _of_the_others(errand: Errand, ran: Ran) -> Iterator[str]:
