@@ -86,7 +86,7 @@ class AcceptTransferOperator(BaseOperator):
 
 def _transfer(platform: ChatPlatform, reference: str) -> Transfer:
     """The acceptance as a transfer to the one who accepts; raises ``ValueError`` for a chat that is not there."""
-    chat_id = platform.resolve_chats([reference])[reference]
+    chat_id = platform.chats_by_number([reference], of="chat_id")[reference]
     return Transfer(chat_id=chat_id, target=_receiver(platform, chat_id))
 
 

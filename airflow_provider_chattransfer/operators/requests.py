@@ -73,7 +73,7 @@ class NamedTransfers:
         return {"transfers": [[row.chat, str(row.target), row.source and str(row.source)] for row in self.rows]}
 
     def plan(self, platform: ChatPlatform) -> list[Transfer]:
-        found = platform.resolve_chats([row.chat for row in self.rows])
+        found = platform.chats_by_number([row.chat for row in self.rows], of="chat_id" if self.of == "to" else self.of)
         targets = [row.target for row in self.rows if row.target.name is not None or self.of == "to"]
         sources = [row.source for row in self.rows if row.source is not None and row.source.name is not None]
         known = {**platform.resolve(targets, of=self.of), **platform.resolve(sources, of=f"{self.of}: from")}
@@ -167,7 +167,7 @@ class Reassignment:
             return platform.find_agents_chats([str(agent.id) for agent in self.from_agents])
         if self.from_queue:
             return platform.find_waiting_chats(str(self.from_queue.id))
-        known = platform.resolve_chats(self.chats or ())
+        known = platform.chats_by_number(self.chats or (), of="chat_ids")
         return _named(platform, list(dict.fromkeys(known[each] for each in self.chats or ())))
 
 

@@ -64,6 +64,13 @@ class ChatPlatform(ABC):
         Numbers cost no request. Raises ``ValueError`` for a reference that leads to no chat, or to several.
         """
 
+    def chats_by_number(self, references: Sequence[str], *, of: str) -> Mapping[str, str]:
+        """The same with ``of``, the name of the option, in a ``ValueError``."""
+        try:
+            return self.resolve_chats(references)
+        except ValueError as problem:
+            raise ValueError(f"{of}: {problem}") from None
+
     @abstractmethod
     def check_source(self, source: Target) -> None:
         """Raise ``ValueError`` for a source from which this service cannot take chats. No request is made."""

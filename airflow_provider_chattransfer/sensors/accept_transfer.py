@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,7 +17,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from ..chats.ledger import Ledger
-from ..chats.model import TransferReport
+from ..chats.model import Outcome, TransferReport
 from ..chats.waiting import AcceptancePoller
 from ..operators.deferral import ExecutionTimeout
 from ..operators.journal import record_of, record_on_file
@@ -42,9 +41,9 @@ class AcceptTransferSensor(BaseSensorOperator):
     report has been pushed then, too. Works in the modes ``poke`` and ``reschedule``, and deferrable.
 
     :param conn_id: a connection of type ``bitrix24`` or ``superoffice`` (templated).
-    :param transfers: the report of a task that moved chats, a list of such reports (of mapped tasks), or rows,
-        ``[{"chat_id": 112, "to": "agent:12"}, …]``. Rows whose ``outcome`` is another than ``requested`` stay as they
-        are; nothing to wait for is an empty success (templated).
+    :param transfers: the report of a task that moved chats, a list of such reports (of several tasks, mapped or not),
+        or rows, ``[{"chat_id": 112, "to": "agent:12"}, …]``. Rows whose ``outcome`` is another than ``requested`` stay
+        as they are; nothing to wait for is an empty success (templated).
     :param accept_within: how long the receivers have, from the sensor's start; a ``timedelta``, seconds, or text such
         as ``PT15M``. ``None``: until ``timeout`` (templated).
     :param poll_interval: seconds between two looks (templated).
@@ -59,7 +58,7 @@ class AcceptTransferSensor(BaseSensorOperator):
         self,
         *,
         conn_id: str | XComArg,
-        transfers: Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | XComArg,
+        transfers: Mapping[str, Any] | Sequence[Mapping[str, Any] | XComArg | None] | str | XComArg,
         accept_within: timedelta | float | str | XComArg | None = None,
         poll_interval: float | str | timedelta | XComArg = 15.0,
         deferrable: bool | str | XComArg = DEFERRABLE,
@@ -179,10 +178,7 @@ class AcceptTransferSensor(BaseSensorOperator):
         return ledger
 
     def _known(self, awaited: AwaitedTransfers, ledger: Ledger) -> TransferReport:
-        recorded = ledger.recorded_for or ledger.owner
-        named = replace(awaited, platform=awaited.platform or (recorded.platform if recorded else None))
-        report = named.report(conn_id=as_conn_id(self.conn_id), at=datetime.now(UTC))
-        return report.with_results(ledger.results, finished_at=report.finished_at)
+        return awaited.report(ledger, conn_id=as_conn_id(self.conn_id), at=datetime.now(UTC))
 
     def _skip_instead_of(self, error: BaseException) -> None:
         """Do for a look that Airflow's sensor did not make itself what it does with ``never_fail``."""
@@ -217,9 +213,12 @@ class AcceptTransferSensor(BaseSensorOperator):
     def _make_poller(self, context: Context, options: WaitOptions, awaited: AwaitedTransfers) -> AcceptancePoller:
         started_at = self._started_at(context)
         within = timedelta(days=36_500) if options.accept_within is None else timedelta(seconds=options.accept_within)
-        report = awaited.resolved(self._platform).report(conn_id=as_conn_id(self.conn_id), at=started_at)
+        if not self._record.has_plan:
+            results = awaited.resolved(self._platform).results
+            self._record.write_plan([each.transfer for each in results], now=datetime.now(UTC).timestamp())
+            self._record.write_results([each for each in results if each.outcome is not Outcome.REQUESTED])
         self._poller = AcceptancePoller(
-            report.with_results(self._record.results, finished_at=report.finished_at),
+            awaited.report(self._record, conn_id=as_conn_id(self.conn_id), at=started_at),
             deadline=(started_at + within).timestamp(),
             failed_looks=self._record.failed_looks,
         )

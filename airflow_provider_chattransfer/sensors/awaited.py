@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
+from ..chats.ledger import Ledger
 from ..chats.model import Json, Outcome, Result, Transfer, TransferReport
 from ..chats.rows import TransferRow, each_once, transfer_rows
 from ..chats.spellings import rows
@@ -83,21 +84,39 @@ class AwaitedTransfers:
 
     def resolved(self, platform: ChatPlatform) -> Self:
         """The same with numbers for names, looked up on ``platform``; each with its name."""
-        found = platform.resolve_chats([row.chat for row in self.rows])
-        targets = platform.resolve([row.target for row in self.rows if row.target.name is not None], of="transfers")
-        known = [replace(row, chat=found[row.chat], target=targets.get(row.target, row.target)) for row in self.rows]
+        found = platform.chats_by_number([row.chat for row in self.rows], of="transfers")
+        ends = [end for row in self.rows for end in (row.target, row.source) if end is not None]
+        named = platform.resolve([end for end in ends if end.name is not None], of="transfers")
+        known = [
+            replace(
+                row,
+                chat=found[row.chat],
+                target=named.get(row.target, row.target),
+                source=row.source and named.get(row.source, row.source),
+            )
+            for row in self.rows
+        ]
         rows = each_once(("transfers", row) for row in known)
         return replace(self, rows=tuple(rows), platform=platform.name)
 
-    def report(self, *, conn_id: str, at: datetime) -> TransferReport:
-        """The report to begin the wait with at ``at``."""
+    @property
+    def results(self) -> list[Result]:
+        """What is known of each transfer without a look."""
+        return [
+            Result(Transfer(row.chat, row.target, row.source), row.outcome or Outcome.REQUESTED, row.reason)
+            for row in self.rows
+        ]
+
+    def report(self, ledger: Ledger, *, conn_id: str, at: datetime) -> TransferReport:
+        """The report as it stands at ``at``, by what ``ledger`` knows."""
+        results = [ledger.results.get(each.transfer.chat_id, each) for each in self.results]
+        if ledger.has_plan:
+            results = [ledger.results.get(each.chat_id) or Result(each, Outcome.REQUESTED) for each in ledger.plan]
+        recorded = ledger.recorded_for or ledger.owner
         return TransferReport(
-            platform=self.platform or "",
+            platform=self.platform or (recorded.platform if recorded else ""),
             conn_id=conn_id,
-            results=tuple(
-                Result(Transfer(row.chat, row.target, row.source), row.outcome or Outcome.REQUESTED, row.reason)
-                for row in self.rows
-            ),
+            results=tuple(results),
             started_at=self.started_at or at,
             finished_at=at,
             dry_run=self.dry_run,
@@ -105,10 +124,14 @@ class AwaitedTransfers:
 
 
 def _without_gaps(value: object) -> object:
-    """The reports of mapped tasks without those that left none."""
-    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
+    """The reports of several tasks in one list, those of mapped tasks among them, without those that left none."""
+    if not _is_list(value):
         return value
-    return [each for each in value if each is not None]
+    return [each for entry in value for each in (entry if _is_list(entry) else [entry]) if each is not None]
+
+
+def _is_list(value: object) -> TypeGuard[Iterable[Any]]:
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes | bytearray | Mapping)
 
 
 def _row(result: Result) -> TransferRow:

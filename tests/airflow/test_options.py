@@ -205,6 +205,26 @@ class TestRealTasks:
         assert [each["to"] for each in ran.results["lists"]["transfers"]] == ["agent:12", "agent:15"]
 
 
+class TestAChatThatIsNotThere:
+    @pytest.mark.parametrize(
+        ("kind", "given", "option"),
+        [
+            (TransferChatOperator, {"chat_id": "session:9", "to": 12}, "chat_id"),
+            (TransferChatsOperator, {"transfers": [{"chat_id": "crm:deal:9", "to": 12}]}, "transfers"),
+            (ReassignChatsOperator, {"chat_ids": ["session:9"], "to": [12]}, "chat_ids"),
+            (AcceptTransferOperator, {"chat_id": "session:9"}, "chat_id"),
+            (AcceptTransferSensor, {"transfers": [{"chat_id": "session:9", "to": 12}]}, "transfers"),
+        ],
+    )
+    def test_is_an_error_that_names_the_option(
+        self, sandbox: Sandbox, kind: Any, given: dict[str, Any], option: str
+    ) -> None:
+        pushed: list[Any] = []
+        ti = SimpleNamespace(map_index=-1, max_tries=0, xcom_push=lambda **pushing: pushed.append(pushing))
+        with pytest.raises(ValueError, match=f"^{option}: "):
+            kind(task_id="task", conn_id="bitrix24_default", **given).execute({"ti": ti})
+
+
 class TestNothingToDo:
     """From an upstream task that found nothing: an empty report, and success."""
 
@@ -239,6 +259,31 @@ class TestTheSensor:
         ran = run(dag)
         assert [each["chat_id"] for each in ran.results["waits"]["transfers"]] == ["1000", "1001", "1002"]
         assert ran.results["waits"]["counts"]["accepted"] == 3
+
+    def test_takes_reports_of_several_tasks_mapped_or_not_in_one_list(self, sandbox: Sandbox) -> None:
+        """Of those that failed before there was a plan, there is none."""
+        sandbox.reset(bitrix24={"chats": [{"id": 1000 + each, "owner": 7, "queue": 3} for each in range(3)]})
+        common: dict[str, Any] = {"conn_id": "bitrix24_default", "to": "agent:12"}
+        with a_dag() as dag:
+            mapped = TransferChatOperator.partial(task_id="mapped", **common).expand(chat_id=[1000, "none", 1001])
+            one = TransferChatOperator(task_id="one", chat_id=1002, **common)
+            AcceptTransferSensor(
+                task_id="waits",
+                conn_id="bitrix24_default",
+                transfers=[one.output, mapped.output, None],
+                trigger_rule="all_done",
+            )
+        assert [each["chat_id"] for each in run(dag).results["waits"]["transfers"]] == ["1002", "1000", "1001"]
+
+    def test_of_dry_runs_says_that_nothing_was_sent(self, sandbox: Sandbox) -> None:
+        sandbox.reset(bitrix24={"chats": [{"id": 1000, "owner": 7, "queue": 3}]})
+        with a_dag() as dag:
+            dry = TransferChatOperator(
+                task_id="dry", conn_id="bitrix24_default", chat_id=1000, to="agent:12", dry_run=True
+            )
+            AcceptTransferSensor(task_id="waits", conn_id="bitrix24_default", transfers=dry.output)
+        report = run(dag).results["waits"]
+        assert (report["dry_run"], report["counts"]["planned"]) == (True, 1)
 
     def test_leaves_rows_as_they_are_that_are_settled(self, sandbox: Sandbox) -> None:
         rows = [

@@ -181,6 +181,19 @@ class TestWhateverEndsAWait:
         assert told(pushed[-1][1]) == {"requested": 1, "accepted": 1}
         assert pushed[-1][1]["platform"] == "bitrix24"
 
+    def test_of_a_sensor_asks_for_a_name_only_once(self, sandbox: Sandbox, ends: Any) -> None:
+        """A service that is away when the sensor looks again is waited for."""
+        sandbox.reset(bitrix24={"chats": CHATS[:1], "switches": PENDING, "people": NEVER})
+        rows = [{"chat_id": 1000, "to": "agent:12"}]
+        TransferChatsOperator(task_id="sends", conn_id="bitrix24_default", transfers=rows).execute(context(Store(), []))
+        store = Store()
+        ends(Bitrix24Platform, "resolve", 2, Unreachable("away", method="user.search"))
+        for _ in range(2):
+            sensor = AcceptTransferSensor(
+                task_id="task", conn_id="bitrix24_default", transfers=rows, accept_within=0.01, poll_interval=0.01
+            )
+            assert told(sensor.execute(context(store, []))) == {"requested": 1}
+
     @pytest.mark.parametrize("end", ENDS, ids=lambda end: type(end).__name__)
     def test_of_an_acceptance_leaves_its_report(self, sandbox: Sandbox, ends: Any, end: BaseException) -> None:
         from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
@@ -268,6 +281,25 @@ class TestATriggerThatFails:
         with pytest.raises(ValueError if fault == "report_path" else NotReadable):
             task.resume_execution("execute_complete", {"event": event}, context(store, pushed))
         assert told(pushed[-1][1]) == {"accepted": 1, "requested": 2}
+
+    def test_of_a_sensor_tells_its_chats_by_their_numbers(self, sandbox: Sandbox) -> None:
+        """However they were written, so that what was settled is found on record."""
+        sandbox.reset(bitrix24={"chats": CHATS[:2], "switches": PENDING, "people": NEVER})
+        sessions = {str(each["id"]): each["session"] for each in sandbox.state()["bitrix24"]["chats"]}
+        rows = [{"chat_id": f"session:{sessions[chat]}", "to": "agent:12"} for chat in ("1000", "1001")]
+        TransferChatsOperator(task_id="sends", conn_id="bitrix24_default", transfers=TRANSFERS[:2]).execute(
+            context(Store(), [])
+        )
+        store, pushed = Store(), list[Any]()
+        sensor = AcceptTransferSensor(
+            task_id="task", conn_id="bitrix24_default", transfers=[*rows, TRANSFERS[0]], deferrable=True
+        )
+        with pytest.raises(TaskDeferred):
+            sensor.execute(context(store, pushed))
+        assert [each["chat_id"] for each in pushed.pop()[1]["transfers"]] == ["1000", "1001"]
+        with pytest.raises(AirflowException):
+            sensor.resume_execution("__fail__", {"error": "Trigger timeout"}, context(store, pushed))
+        assert [each["chat_id"] for each in pushed.pop()[1]["transfers"]] == ["1000", "1001"]
 
     def test_of_a_sensor_tells_its_event_though_the_upstream_report_is_gone(self, sandbox: Sandbox) -> None:
         desk = SuperOfficeDesk(sandbox)
