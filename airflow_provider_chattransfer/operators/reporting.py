@@ -11,12 +11,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, TaskDeferred
-from airflow.sdk.exceptions import AirflowRescheduleException
 
 from ..chats.model import Outcome, Result, Retry, TransferReport
 from ..platforms.errors import TransferError
 from .journal import NotWritten, TakenOver
 from .summary import cut, grouped, log_summary
+
+try:
+    from airflow.sdk.exceptions import AirflowRescheduleException
+except ImportError:  # Airflow 3.1
+    from airflow.exceptions import AirflowRescheduleException
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

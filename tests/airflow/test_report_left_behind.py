@@ -13,7 +13,11 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException, AirflowTaskTimeout, TaskDeferred
-from airflow.sdk.exceptions import TaskDeferralError, TaskDeferralTimeout
+
+try:
+    from airflow.sdk.exceptions import TaskDeferralError, TaskDeferralTimeout
+except ImportError:  # Airflow 3.1
+    from airflow.exceptions import TaskDeferralError, TaskDeferralTimeout
 
 from airflow_provider_chattransfer.chats.waiting import AcceptancePoller
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
