@@ -37,8 +37,11 @@ class TransferError(RuntimeError):
 
 
 def is_permanent(error: BaseException) -> bool:
-    """Whether a retry of the task would end with the same error: bad input, and what says so itself."""
-    return isinstance(error, ValueError) or (isinstance(error, TransferError) and error.permanent)
+    """Whether a retry of the task would end with the same error: bad input, and what says so itself.
+
+    Bad input is a plain ``ValueError``. Its subclasses (``UnicodeError``, a library's own) are not told by us.
+    """
+    return type(error) is ValueError or (isinstance(error, TransferError) and error.permanent)
 
 
 class PlatformError(TransferError):

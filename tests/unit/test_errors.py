@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
 import pytest
 
-from airflow_provider_chattransfer.platforms.errors import as_code
+from airflow_provider_chattransfer.platforms.errors import Limited, WrongCredentials, as_code, is_permanent
 
 
 @pytest.mark.parametrize(
@@ -31,3 +32,19 @@ for _ in range(100_000):
 )
 def test_everything_else_is_none(value: Any) -> None:
     assert as_code(value) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "permanent"),
+    [
+        (ValueError("to: the list is empty"), True),
+        (WrongCredentials("no", method="profile"), True),
+        (Limited("too many requests", method="batch"), False),
+        (UnicodeError(), False),
+        (json.JSONDecodeError("", "", 0), False),
+        (KeyError("x"), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_only_bad_input_and_what_says_so_is_met_again_by_a_retry(error: BaseException, permanent: bool) -> None:
+    assert is_permanent(error) is permanent
