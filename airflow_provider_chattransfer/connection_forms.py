@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The forms of both connection types, as one table: what an administrator fills in, and what he is told about it.
+"""The forms of both connection types, as one table: what an administrator fills in, and what they are told about it.
 
 Airflow asks for a form in two ways: 3.2 and newer read it from the provider's information, 3.1 from two class methods
 of the hook. Both come from here. Nothing heavy is imported: every Airflow process reads the provider's information.

@@ -15,7 +15,7 @@ class Strategy(StrEnum):
     """How chats are shared out.
 
     ``round_robin``: in turn, so that nobody gets more than one chat more than another. ``least_loaded``: to
-    whoever has the fewest open chats, counting those that he is being given. ``keep_together``: all chats of
+    whoever has the fewest open chats, counting those that they are being given. ``keep_together``: all chats of
     one customer to one target, and the customers to whoever has been given the fewest chats.
     """
 
@@ -44,7 +44,7 @@ def plan_transfers(
     """One transfer for each chat, in the order of ``chats``.
 
     A chat that one of the targets already has, or has been asked to take, is planned for that target, so that
-    the run finds it unchanged and nobody is given a chat that he already has. A closed chat takes nobody's turn.
+    the run finds it unchanged and nobody is given a chat that they already have. A closed chat takes nobody's turn.
     ``loads`` are the open chats that each target has before the run; a target that is not in it has none.
     ``sources`` are those from whom the chats are taken: each transfer remembers its own, so that a chat that has
     gone elsewhere by then is left alone.

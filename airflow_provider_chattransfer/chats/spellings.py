@@ -105,6 +105,8 @@ def _each(
 
 def _items(values: object, *, of: str, example: str) -> Iterable[Any]:
     """``values`` itself where it is a list, a set or any other iterable; of text, the list that it writes."""
+    if values is None:
+        raise ValueError(f"{of}: nothing was given (None), as by a task that left no report; write {example}")
     items = _rendered(values, of=of) if isinstance(values, str) else values
     if isinstance(items, str | bytes | bytearray | memoryview | Mapping) or not isinstance(items, Iterable):
         raise ValueError(f"{of}: {shown(values)} is not a list; write {example}")

@@ -253,7 +253,7 @@ def _identities(pattern: str, desk: _Desk) -> Callable[[str], SuperOfficeClient]
         except ValueError:
             return (
                 f"there is no connection {conn_id!r}; create it under Admin, Connections, or let agent {agent} do it "
-                "himself"
+                "themselves"
             )
         try:
             return desk.identity(connection)

@@ -28,7 +28,7 @@ class AcceptTransferOperator(BaseOperator):
     """Accept the transfer of one chat, and read back whether it was accepted.
 
     SuperOffice: as the agent to whom it is being transferred (``ChatSession/{id}/AcceptTransfer``), by the
-    connection that ``agent_conn_id`` names for him, else as the connection's own user. Bitrix24: as the
+    connection that ``agent_conn_id`` names for them, else as the connection's own user. Bitrix24: as the
     connection's user (``imopenlines.operator.answer``).
 
     :param conn_id: a connection of type ``bitrix24`` or ``superoffice`` (templated).

@@ -144,7 +144,8 @@ def as_file_path(value: object, *, of: str) -> str:
         is_other = not is_folder and is_local and _is_other(file.path)
         writable = not is_local or os.access(file.path if file.exists() else file.parent.path, os.W_OK)
     except Exception as problem:
-        raise ValueError(f"{of}: {shown(value)} cannot be written: {type(problem).__name__}") from None
+        hint = "; check the path, and that the provider of its object store is installed" if "://" in text else ""
+        raise ValueError(f"{of}: {shown(value)} cannot be written: {type(problem).__name__}{hint}") from None
     if is_folder:
         raise ValueError(f"{of}: {shown(value)} is a folder; name a file in it")
     if is_other:

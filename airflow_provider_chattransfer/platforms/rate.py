@@ -20,7 +20,7 @@ refused, because the two clocks and the way there are not even."""
 
 TOGETHER = 3
 """How many requests pass together when they are paced. Of two users of a full bucket the one who wants three places at
-once is refused before the one who wants one: so we notice, and he does not have to."""
+once is refused before the one who wants one: so we notice, and they do not have to."""
 
 ROUNDING = 1e-6
 """Seconds that nobody waits for."""

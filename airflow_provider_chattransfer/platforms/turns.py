@@ -61,7 +61,7 @@ class TurnNotGiven(NotCarriedOut):
 class Turn:
     """The turn of an account among the processes of this user on this host; the system ends it with its process.
 
-    Whoever has it also learns which chats other runs are at, and notes his own.
+    Whoever has it also learns which chats other runs are at, and notes their own.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Turn:
         """Return when it is our turn, at once if it is already. Raises ``TurnNotGiven`` and ``HostFileUnusable``.
 
         Who waits stands in the door, so that a run that has just given its turn back does not take it again before
-        him.
+        them.
         """
         if self._file is not None:
             return

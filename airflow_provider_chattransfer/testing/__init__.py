@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user needs to test his own DAGs."""
+"""What a user needs to test their own DAGs."""

@@ -133,6 +133,12 @@ class TestAReportPath:
         with pytest.raises(ValueError, match=r"report_path: .* is a folder"):
             options(report_path=str(tmp_path))
 
+    def test_in_an_object_store_that_is_not_there_says_what_to_look_for(self) -> None:
+        with pytest.raises(
+            ValueError, match=r"^report_path: 's3x://b/r.json' cannot be written: .*object store is inst"
+        ):
+            options(report_path="s3x://b/r.json")
+
     @pytest.mark.parametrize("what", ["pipe", "dangling link", "circle of links"])
     def test_that_would_not_take_a_report_is_refused_before_anything_is_sent(self, tmp_path: Path, what: str) -> None:
         path = tmp_path / "report.json"

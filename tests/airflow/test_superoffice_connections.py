@@ -201,7 +201,7 @@ class TestASystemUser:
         reasons = {entry["reason"] for entry in report["transfers"] if entry["outcome"] == "failed"}
         assert reasons == {
             "not sent: there is no connection 'desk_agent_8'; create it under Admin, Connections, or let agent 8 do it "
-            "himself"
+            "themselves"
         }
 
     def test_is_tested_with_what_is_missing_of_its_agents(self, desk: Desk) -> None:

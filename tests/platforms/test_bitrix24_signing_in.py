@@ -375,8 +375,8 @@ class TestARefusal:
         [
             ("app_inactive", "switched off on the portal"),
             ("app_forbidden", "closed to the user who authorised it"),
-            ("confirm_waiting", "ask him to answer"),
-            ("confirm_denied", "ask him to allow it"),
+            ("confirm_waiting", "ask them to answer"),
+            ("confirm_denied", "ask them to allow it"),
         ],
     )
     def test_of_an_application_says_where_to_open_it(self, stage: Stage, state: str, words: str) -> None:

@@ -537,7 +537,7 @@ class TestASystemUser:
     @pytest.mark.parametrize(
         ("consent", "words"),
         [
-            ("Revoked", "has revoked his consent"),
+            ("Revoked", "has revoked their consent"),
             ("Expired", "consent to the application has expired"),
             ("Denied", "do not belong together"),
             ("NeedsReapproval", "has changed since"),
@@ -772,7 +772,7 @@ class TestAnExamination:
         examination = online.platform(online.agent()).examine()
         assert examination.is_good
         assert str(examination) == (
-            f"Signed in to Cust12345 (Running, at {online.stage.url}/Cust12345) as associate 7, who moves his own "
+            f"Signed in to Cust12345 (Running, at {online.stage.url}/Cust12345) as associate 7, who moves their own "
             "chats only. It can list, wait, transfer and accept. Its clock and ours are even."
         )
 

@@ -56,6 +56,7 @@ from ..ways_of_signing_in import WAYS
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+CODE = [path for path in (ROOT / "airflow_provider_chattransfer").rglob("*.py") if "sandbox" not in path.parts]
 COMMON = "Options of the three transfer operators"
 AIRFLOWS_OWN = "[operators] default_deferrable"
 REQUIRED = "required"
@@ -165,6 +166,12 @@ class TestOperatorsPage:
     def test_says_how_many_looks_may_fail(self) -> None:
         told = re.findall(r"(?:when|or) (\d+)(?: looks)? in a row", page("operators.md"))
         assert told == [str(FAILED_LOOKS)] * 2
+
+
+class TestPeople:
+    @pytest.mark.parametrize("path", [*PAGES, *CODE], ids=lambda path: path.name)
+    def test_are_they(self, path: Path) -> None:
+        assert not re.findall(r"\b(?:he|him|his|himself|she|her|hers|herself)\b", path.read_text(), re.IGNORECASE)
 
 
 class TestSandboxPage:

@@ -261,6 +261,11 @@ class TestLists:
             reader(none, of="place")
         assert len(str(error.value)) < 300
 
+    @pytest.mark.parametrize("reader", [persons, targets, chats, rows])
+    def test_that_another_task_did_not_leave_is_told_as_that(self, reader: Callable[..., object]) -> None:
+        with pytest.raises(ValueError, match=r"^place: nothing was given \(None\), as by a task that left no report"):
+            reader(None, of="place")
+
     def test_of_keys_keeps_their_order(self) -> None:
         assert [str(each) for each in targets({"agent:15": 1, "agent:12": 2}.keys(), of="to")] == [
             "agent:15",

@@ -34,9 +34,9 @@ OF_BOTH: Mapping[str, str] = {
     "invalid_token": "the portal does not know the access token: host of the connection is another portal than the one "
     "on which the application was authorised, or the application was removed from it",
     "invalid_request": "the portal takes only https: change host of the connection",
-    "method_confirm_denied": "the portal's administrator has denied the application this method: ask him to allow it",
-    "method_confirm_waiting": "the portal's administrator has been asked to allow the application this method: ask him "
-    "to answer",
+    "method_confirm_denied": "the portal's administrator has denied the application this method: ask them to allow it",
+    "method_confirm_waiting": "the portal's administrator has been asked to allow the application this method: ask "
+    "them to answer",
     "no_auth_found": "the portal found no credentials in the request: a proxy on the way may have removed them",
     "overload_limit": "Bitrix24 has blocked the REST API of the portal by hand: ask its support to lift that",
     "portal_deleted": "the portal was deleted: check host of the connection",

@@ -3,7 +3,7 @@
 
 1. ``imopenlines.v2.Session.list``: complete, also dialogues that only ring at somebody. Needs a plan with Open
    Channels reports, a portal of September 2026 or later, and a user who may see the reports of the
-   lines; lines that he may not see are missing without an error.
+   lines; lines that they may not see are missing without an error.
 2. ``crm.activity.list``, then ``imopenlines.dialog.get``: misses lines without CRM, sessions that got no
    activity, dialogues that ring at somebody who has not accepted, and, for a line, those that came to it from
    another one.

@@ -60,7 +60,7 @@ def examine(client: SuperOfficeClient, *, identities: Identities | None) -> Exam
         remarks += _signing_in(agents, identities)
     return Examination(
         where=where,
-        who=str(me) if identities is not None or me.is_system_user else f"{me}, who moves his own chats only",
+        who=str(me) if identities is not None or me.is_system_user else f"{me}, who moves their own chats only",
         rights=rights,
         remarks=remarks,
         clock_ahead=client.clock_ahead,
@@ -82,9 +82,9 @@ def _by_itself(client: SuperOfficeClient, me: Myself) -> Iterator[Right]:
     if me.is_system_user:
         missing, needed = "a system user has no chats; name the agents' connections in agent_conn_id", False
     elif me.id not in _chat_users(client, unless_told=me.id):
-        missing = f"associate {me.id} has no chat licence; give him one in SuperOffice Admin, Users"
+        missing = f"associate {me.id} has no chat licence; give them one in SuperOffice Admin, Users"
     elif _asked(client.topics)[0] == []:
-        missing = f"associate {me.id} has no role in any chat channel; give him one in SuperOffice Admin, Chat"
+        missing = f"associate {me.id} has no role in any chat channel; give them one in SuperOffice Admin, Chat"
     yield Right("transfer", missing=missing, needed=needed)
     yield Right("accept", missing=missing)
 

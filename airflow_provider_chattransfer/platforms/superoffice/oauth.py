@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Acting as an agent of SuperOffice online: an access token for a refresh token that he once agreed to."""
+"""Acting as an agent of SuperOffice online: an access token for a refresh token that they once agreed to."""
 
 from __future__ import annotations
 

@@ -59,8 +59,8 @@ OWNS_NOTHING = (
 )
 
 Identities = Callable[[str], SuperOfficeClient]
-"""Finds the client that acts as an associate, by his id; raises ``ValueError`` when there is none. No request is made,
-and it is asked for each chat."""
+"""Finds the client that acts as an associate, by their id; raises ``ValueError`` when there is none. No request is
+made, and it is asked for each chat."""
 
 
 class SuperOfficePlatform(ChatPlatform):

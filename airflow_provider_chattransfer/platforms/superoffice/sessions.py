@@ -64,7 +64,7 @@ def read_sessions(entities: Iterable[Any], *, method: str) -> dict[str, Reading]
 def read_row(row: SessionRow, *, owner: str) -> Chat:
     """The chat of a row of the archive ``ChatSession`` that was filtered by its owner.
 
-    A row does not show a pending transfer, and names the owner by his login: hence the argument.
+    A row does not show a pending transfer, and names the owner by their login: hence the argument.
     """
     return Chat(
         id=row.chatSessionId,

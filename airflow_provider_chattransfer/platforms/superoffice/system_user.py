@@ -49,14 +49,14 @@ def _digits(value: object) -> object:
 
 
 REMEDIES = {
-    "Revoked": "the tenant's administrator has revoked his consent to the application; he can give it again in Admin",
+    "Revoked": "the tenant's administrator has revoked their consent to the application; Admin lets them give it again",
     "Expired": "the tenant's consent to the application has expired; its administrator can give it again in Admin",
     "Denied": (
         "system_user_token, client_secret and tenant do not belong together, or the tenant's administrator has not "
         "approved the application; compare them with the application's in SuperOffice's Developer Portal"
     ),
     "NeedsReapproval": (
-        "the application has changed since the tenant's administrator approved it; he can approve it again in Admin"
+        "the application has changed since the tenant's administrator approved it; they can approve it again in Admin"
     ),
     "InvalidRedirectUrl": "the application's redirect address is not registered; see SuperOffice's Developer Portal",
     "InvalidTimestamp": "the time in the signed token is not taken",
