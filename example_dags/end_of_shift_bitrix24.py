@@ -29,7 +29,8 @@ def end_of_shift_bitrix24() -> None:
         poll_interval=5.0,
         deferrable=True,
         max_failed_ratio=0.1,
-        # A worker that dies loses nobody: the next try goes on where this one was.
+        # A worker that dies loses nobody: the next try goes on where this one was. Airflow 3.1 and 3.2 need a
+        # report_path for that.
         retries=2,
         retry_delay=timedelta(minutes=1),
     )

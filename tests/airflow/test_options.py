@@ -134,9 +134,7 @@ class TestAReportPath:
             options(report_path=str(tmp_path))
 
     def test_in_an_object_store_that_is_not_there_says_what_to_look_for(self) -> None:
-        with pytest.raises(
-            ValueError, match=r"^report_path: 's3x://b/r.json' cannot be written: .*object store is inst"
-        ):
+        with pytest.raises(ValueError, match=r"^report_path: 's3x://b/r.json' cannot be written: .*object store"):
             options(report_path="s3x://b/r.json")
 
     @pytest.mark.parametrize("what", ["pipe", "dangling link", "circle of links"])
