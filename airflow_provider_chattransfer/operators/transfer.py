@@ -22,9 +22,9 @@ from .deferral import ExecutionTimeout
 from .journal import record_of, record_on_file, warn_of_volatile_record
 from .options import DEFERRABLE, TransferOptions
 from .reporting import ReportSoFar, hand_in, leave, report_left_behind, told_by, waited_for
-from .requests import NamedTransfers, Reassignment, Request
 from .retrying import retry_by_cause, without_vain_retries
 from .summary import cut
+from .transfer_requests import NamedTransfers, Reassignment, Request
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg

@@ -19,9 +19,9 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_chattransfer.operators.journal import NotKept, NotReadable
-from airflow_provider_chattransfer.operators.requests import NamedTransfers, Reassignment
 from airflow_provider_chattransfer.operators.retrying import HAS_RETRY_POLICIES
 from airflow_provider_chattransfer.operators.transfer import TransferChatsOperator
+from airflow_provider_chattransfer.operators.transfer_requests import NamedTransfers, Reassignment
 
 from .conftest import Sandbox, a_dag, run
 
@@ -307,7 +307,7 @@ class TestARecordThatCannotBeKept:
 class TestInputs:
     def test_of_a_set_are_the_same_whatever_the_hash_seed(self) -> None:
         program = (
-            "from airflow_provider_chattransfer.operators.requests import Reassignment\n"
+            "from airflow_provider_chattransfer.operators.transfer_requests import Reassignment\n"
             "print(Reassignment.read(to={'agent:12', 'agent:15', 'agent:9'}, strategy='round_robin',"
             " from_agents={7, '8', 'agent:jane@example.com'}, from_queue=None, chat_ids=None).to_json())"
         )
