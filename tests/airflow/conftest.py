@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -60,6 +61,13 @@ def forget_tokens() -> None:
 
     with create_session() as session:
         session.execute(delete(Variable).where(Variable.key.startswith(PREFIX)))
+
+
+class Store(dict[str, Any]):
+    """The task state store, which outlives every try of its task."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = json.loads(json.dumps(value))
 
 
 @dataclass

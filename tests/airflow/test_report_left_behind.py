@@ -34,7 +34,7 @@ from airflow_provider_chattransfer.platforms.errors import Unreachable
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger
 
-from .conftest import Sandbox, a_dag, run
+from .conftest import Sandbox, Store, a_dag, run
 from .under_way import NEVER, SuperOfficeDesk
 
 CHATS = [{"id": 1000 + each, "owner": 7, "queue": 3} for each in range(120)]
@@ -47,13 +47,6 @@ ENDS: list[BaseException] = [
     MemoryError(), OSError(28, "No space left on device"), UnicodeError(), AssertionError(), ArithmeticError(),
     AirflowException("of Airflow"), AirflowTaskTimeout("out of time"), KeyboardInterrupt(), SystemExit(1),
 ]  # fmt: skip
-
-
-class Store(dict[str, Any]):
-    """The task state store, which outlives every try of its task."""
-
-    def set(self, key: str, value: Any) -> None:
-        self[key] = json.loads(json.dumps(value))
 
 
 def context(store: Store | None, pushed: list[Any], **ti: Any) -> Any:

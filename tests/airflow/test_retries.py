@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import fields
@@ -19,7 +18,7 @@ from airflow_provider_chattransfer.operators.journal import NotWritten, TakenOve
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator, TransferChatsOperator
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 
-from .conftest import Ran, Sandbox, a_dag, run
+from .conftest import Ran, Sandbox, Store, a_dag, run
 from .under_way import SOON, SuperOfficeDesk
 
 pytest.importorskip("airflow.sdk.definitions.retry_policy", reason="the task state store is there since Airflow 3.3")
@@ -80,13 +79,6 @@ class TestARetry:
         ran = run_again(TransferChatsOperator, transfers=transfers)
         assert ran.results["task"]["counts"]["accepted"] == 5
         assert len(sandbox.sent("bitrix24")) == 5
-
-
-class Store(dict[str, Any]):
-    """The task state store, which outlives every try of its task."""
-
-    def set(self, key: str, value: Any) -> None:
-        self[key] = json.loads(json.dumps(value))
 
 
 def execute(store: Store, *, max_tries: int = 0, **options: Any) -> dict[str, Any]:

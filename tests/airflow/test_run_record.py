@@ -23,7 +23,7 @@ from airflow_provider_chattransfer.operators.retrying import HAS_RETRY_POLICIES
 from airflow_provider_chattransfer.operators.transfer import TransferChatsOperator
 from airflow_provider_chattransfer.operators.transfer_requests import NamedTransfers, Reassignment
 
-from .conftest import Sandbox, a_dag, run
+from .conftest import Sandbox, Store, a_dag, run
 
 UNREADABLE = (NotReadable, AirflowFailException)
 """The latter before Airflow 3.3, where there are no retry policies."""
@@ -31,13 +31,6 @@ UNREADABLE = (NotReadable, AirflowFailException)
 NINE = datetime(2026, 11, 30, 21, 0, 0, 123456, tzinfo=UTC)
 TEN = NINE + timedelta(hours=1)
 TRANSFERS = [{"chat_id": 1000 + each, "to": "agent:12"} for each in range(3)]
-
-
-class Store(dict[str, Any]):
-    """The task state store, which outlives every try of its task."""
-
-    def set(self, key: str, value: Any) -> None:
-        self[key] = json.loads(json.dumps(value))
 
 
 class Killed(BaseException):

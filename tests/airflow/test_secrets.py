@@ -29,7 +29,7 @@ from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransfer
 from airflow_provider_chattransfer.testing.connections import as_environment
 
 from ..chaos.canaries import connections, leaks, planted, scenario
-from .conftest import Sandbox
+from .conftest import Sandbox, Store
 
 CUSTOMER = "Zelda Quist <zelda@customer.example>"
 """What no text of ours may hold, wherever an answer does."""
@@ -109,13 +109,6 @@ def small() -> dict[str, Any]:
     for service, chats in CHATS.items():
         services[service]["chats"] = [{"id": int(chat), "owner": 7, "queue": 3} for chat in chats]
     return services
-
-
-class Store(dict[str, Any]):
-    """The task state store."""
-
-    def set(self, key: str, value: Any) -> None:
-        self[key] = json.loads(json.dumps(value))
 
 
 @dataclass(slots=True)
