@@ -163,7 +163,7 @@ class TestARecordThatCannotBeWritten:
         desk = SuperOfficeDesk(sandbox)
         transfers = desk.open([12, 15], **SOON)
         pushed = self.fails(
-            FullStore(0), AcceptTransferSensor, conn_id=desk.conn_id, transfers=transfers, poll_interval=0.05
+            FullStore(self.PLANNED), AcceptTransferSensor, conn_id=desk.conn_id, transfers=transfers, poll_interval=0.05
         )
         assert pushed["counts"]["accepted"] > 0
 
