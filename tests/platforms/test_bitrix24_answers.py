@@ -365,7 +365,8 @@ class TestUsersAndLines:
         "wrong",
         [*NO_DICTS[:5], [{}], {"12": {"id": 999, "bot": True}},
          {"12": []}, {"12": "text"}, {"12": {}}, {"12": {"id": 999}}, {"12": {"id": 12, "bot": "no"}},
-         {"12": {"id": 12, "active": [1]}}, {"12": [[1]], "7": [[1]]}],
+         {"12": {"id": 12, "active": [1]}}, {"12": [[1]], "7": [[1]]},
+         {"result": []}, {"c0": {"12": {}}}, {"1e3": {}}, {"012 ": {"id": 12}}],
         ids=shown,
     )  # fmt: skip
     def test_that_are_not_understood_stop_nobody(self, portal: Portal, wrong: Any) -> None:

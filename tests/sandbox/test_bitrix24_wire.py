@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import http.client
+import time
 from typing import Any
 from urllib.parse import quote
 
@@ -102,6 +103,15 @@ class TestPhp:
 
     def test_counts_on_from_numbers_only(self) -> None:
         assert php.parse_str(f"a[{'9' * 5000}]=1&a[01]=2&a[3]=3&a[]=4")["a"]["4"] == "4"
+        assert php.parse_str("a[]=0&a[7]=1&a[x]=2&a[]=3&a[2]=4&a[]=5")["a"] == {
+            "0": "0", "7": "1", "x": "2", "8": "3", "2": "4", "9": "5",
+        }  # fmt: skip
+
+    @pytest.mark.parametrize("text", ["[" * 10**6, "a" + "[" * 10**6, "a[b" * 10**6, "a[]=1&" * 10**5])
+    def test_takes_no_longer_than_its_length_for_any_form(self, text: str) -> None:
+        began = time.process_time()
+        php.parse_str(text)
+        assert time.process_time() - began < 5
 
 
 class TestPaths:

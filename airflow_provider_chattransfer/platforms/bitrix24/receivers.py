@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from ...chats.model import Target
-from ..decoding import Flag, Id, decode, read_php_map
+from ..decoding import Flag, Id, decode, read_id, read_php_map
 from ..errors import NotUnderstood, PlatformError
 from .client import Bitrix24Client, Command
 
@@ -35,7 +35,7 @@ def _users_by_id(value: object) -> Mapping[str, Any]:
     """An array of PHP whose keys are the ids of users; no id is 0, so that none of them comes as a list."""
     if isinstance(value, list) and value:
         raise ValueError("no array by id")
-    return read_php_map(value)
+    return {read_id(key): details for key, details in read_php_map(value).items()}
 
 
 UsersById = Annotated[Mapping[str, Any], BeforeValidator(_users_by_id)]

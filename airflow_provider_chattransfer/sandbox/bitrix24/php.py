@@ -112,17 +112,33 @@ def put(target: dict[str, Any], name: str, value: str) -> None:
     for key in keys[:-1]:
         key = key or _next_index(target)
         if not isinstance(target.get(key), dict):
-            target[key] = {}
+            target[key] = _Array()
         target = target[key]
     target[keys[-1] or _next_index(target)] = value
 
 
+class _Array(dict[str, Any]):
+    """An array that a form fills; it knows its next index without looking through its keys for each element."""
+
+    next_index = 0
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key, value)
+        if _INDEX.fullmatch(key):
+            self.next_index = max(self.next_index, int(key) + 1)
+
+
 def _bracketed(text: str) -> list[str]:
-    return re.findall(r"\[([^\]]*)\]", text)
+    """What stands between a bracket and the next one that closes; takes no longer where none closes."""
+    found, start = [], text.find("[")
+    while start >= 0 and (end := text.find("]", start)) >= 0:
+        found.append(text[start + 1 : end])
+        start = text.find("[", end)
+    return found
 
 
 def _next_index(target: Mapping[str, Any]) -> str:
-    return str(max((int(key) for key in target if _INDEX.fullmatch(key)), default=-1) + 1)
+    return str(target.next_index) if isinstance(target, _Array) else "0"
 
 
 def _lists(value: Any) -> Any:
