@@ -7,7 +7,9 @@ import ipaddress
 import re
 import socket
 import unicodedata
+from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from ..chats.inputs import as_whole_number, shown
@@ -35,6 +37,9 @@ OWN_NAMES = frozenset(
     }
 )
 """What usual files of hosts, and the two usual runners of containers, call the machine itself."""
+
+HOSTS = Path("/etc/hosts")
+"""Names that the machine's administrator has given to addresses, its own among them (``hosts(5)``)."""
 
 Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -123,7 +128,21 @@ def is_this_machine(hostname: str) -> bool:
     if found is not None:
         return found.is_loopback or found.is_unspecified or _is_own_address(found)
     host = socket.gethostname().lower().removesuffix(".")
-    return hostname in OWN_NAMES or hostname.endswith(".localhost") or hostname in {host, host.partition(".")[0]}
+    if hostname in OWN_NAMES or hostname.endswith(".localhost") or hostname in {host, host.partition(".")[0]}:
+        return True
+    return any(is_this_machine(address) for address in _in_file_of_hosts(hostname))
+
+
+def _in_file_of_hosts(hostname: str) -> Iterator[str]:
+    """The addresses that the machine's own file of hosts has for a name, each in its one spelling."""
+    try:
+        lines = HOSTS.read_text(errors="replace").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        address, *names = line.partition("#")[0].split() or [""]
+        if hostname in (canonical_host(name) for name in names) and (known := _ip_text(address)):
+            yield known
 
 
 def _is_nobodys(hostname: str) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_chattransfer.platforms import address
 from airflow_provider_chattransfer.platforms.address import base_url, canonical_host, is_loopback, may_lead_to
 
 LOCAL = "https://127.0.0.1:8443"
@@ -241,6 +243,23 @@ class TestWhereAServiceMayLead:
         told = base_url(name)
         assert not may_lead_to(told, known=PORTAL)
         assert may_lead_to(told, known=LOCAL)
+
+    @pytest.mark.parametrize(
+        ("name", "leads"),
+        [("one", False), ("OTHER.", False), ("xn--e1afmkfd.xn--p1ai", False), ("six", False), ("far", True),
+         ("commented", True), ("new.bitrix24.com", True)],
+    )  # fmt: skip
+    def test_a_name_of_this_machine_in_its_file_of_hosts_is_nowhere(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, leads: bool
+    ) -> None:
+        hosts = tmp_path / "hosts"
+        hosts.write_bytes(
+            "127.0.1.1 one Other # commented\n\n::1\tsix\n::ffff:127.0.0.1 пример.рф\n192.0.2.1 far\nnone of these\n"
+            "#127.0.0.1 commented\n127.0.0.1\n".encode()
+            + b"\xff\xfe \xff\n"
+        )
+        monkeypatch.setattr(address, "HOSTS", hosts)
+        assert may_lead_to(base_url(name), known=PORTAL) is leads
 
     def test_this_machines_own_address_is_known_without_asking(self, monkeypatch: pytest.MonkeyPatch) -> None:
         asked: list[object] = []
