@@ -56,7 +56,7 @@ class _Server(ThreadingHTTPServer):
 class Answers:
     """What the sandbox answers, after ``tampering``; ``heard`` holds every exchange as the sandbox answered it.
 
-    What is ``forbidden``, by its method and what is asked, is answered with 403, and never reaches the sandbox.
+    To what ``refusing`` has an answer, the sandbox never hears.
     """
 
     def __init__(self, sandbox: str) -> None:
@@ -69,7 +69,6 @@ class Answers:
     def begin(self) -> None:
         """Change nothing any more, and forget what was heard."""
         self.tampering: Tampering = lambda exchange: exchange.answer
-        self.forbidden: Callable[[str, Any], bool] = lambda method, asked: False
         self.refusing: Refusing = lambda exchange: None
         self.heard: list[Exchange] = []
 

@@ -18,7 +18,7 @@ from airflow_provider_chattransfer.operators.transfer import (
 )
 from airflow_provider_chattransfer.testing.audit import audit
 
-from ..answers import tampered
+from ..answers import Given, tampered
 from .conftest import Ran, Sandbox, a_dag, run, run_one
 
 CONN = "superoffice_default"
@@ -184,7 +184,8 @@ class TestAnAnswer:
     def test_403_about_one_chat_of_three_is_that_chats(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
         sandbox.reset(superoffice={**NOBODY, "chats": [{"id": number, "owner": 7} for number in (111, 112, 113)]})
         with tampered(sandbox.url) as answers:
-            answers.forbidden = lambda _, asked: asked is not None and asked["ChatSessionId"] == 112
+            no = Given({"Message": "forbidden"}, status=403)
+            answers.refusing = lambda each: no if each.asked and each.asked["ChatSessionId"] == 112 else None
             monkeypatch.setenv("AIRFLOW_CONN_TAMPERED", tenant(answers.url))
             ran = do(
                 ReassignChatsOperator,
