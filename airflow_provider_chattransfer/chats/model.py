@@ -11,13 +11,10 @@ from enum import StrEnum
 from numbers import Integral
 from typing import Any, Self
 
-from .inputs import LONGEST_NAME, as_id, as_name, refuse_template, shown
+from .inputs import LONGEST_NAME, LONGEST_SENTENCE, as_id, as_name, refuse_template, shown, without_middle
 from .stored import read_stored
 
 Json = dict[str, Any]
-
-LONGEST_REASON = 300
-"""Letters of the reason in a result: a report of thousands of chats has as many of them."""
 
 
 class TargetKind(StrEnum):
@@ -192,9 +189,8 @@ class Result:
     retry: Retry = Retry.NOTHING
 
     def __post_init__(self) -> None:
-        if self.reason is not None and len(self.reason) > LONGEST_REASON:
-            half = LONGEST_REASON // 2
-            object.__setattr__(self, "reason", f"{self.reason[:half]}…{self.reason[1 - half :]}")
+        if self.reason is not None:
+            object.__setattr__(self, "reason", without_middle(self.reason, most=LONGEST_SENTENCE))
 
     def to_json(self) -> Json:
         """The entry of the report."""

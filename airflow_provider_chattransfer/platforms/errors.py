@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 import re
 
+from ..chats.inputs import LONGEST_SENTENCE, without_middle
+
 LONGEST_PAUSE = 86_400.0
 """Seconds that a hint of a service is believed at most."""
 
@@ -47,7 +49,8 @@ def is_permanent(error: BaseException) -> bool:
 class PlatformError(TransferError):
     """A service did not do what it was asked.
 
-    ``method`` is the API method, ``code`` the service's own code for the trouble, where it gave one.
+    ``method`` is the API method, ``code`` the service's own code for the trouble, where it gave one. A text that is too
+    long loses its middle.
     """
 
     def __init__(self, message: str, *, method: str, code: str | None = None) -> None:
@@ -57,7 +60,7 @@ class PlatformError(TransferError):
 
     def __str__(self) -> str:
         code = f" [{self.code}]" if self.code else ""
-        return f"{self.method}: {self.args[0]}{code}"
+        return without_middle(f"{self.method}: {self.args[0]}{code}", most=LONGEST_SENTENCE)
 
 
 class WrongCredentials(PlatformError):

@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_chattransfer.platforms.errors import Limited, WrongCredentials, as_code, is_permanent
+from airflow_provider_chattransfer.platforms.errors import (
+    Limited,
+    NotUnderstood,
+    WrongCredentials,
+    as_code,
+    is_permanent,
+)
 
 
 @pytest.mark.parametrize(
@@ -48,3 +54,10 @@ def test_everything_else_is_none(value: Any) -> None:
 )
 def test_only_bad_input_and_what_says_so_is_met_again_by_a_retry(error: BaseException, permanent: bool) -> None:
     assert is_permanent(error) is permanent
+
+
+def test_an_error_has_300_letters_at_most_and_ends_with_its_code() -> None:
+    text = str(NotUnderstood("a" * 400, method="batch", code="ACCESS_DENIED"))
+    assert len(text) == 300
+    assert text.startswith("batch: aaa")
+    assert text.endswith("aaa [ACCESS_DENIED]")

@@ -142,7 +142,7 @@ class DialogFinder:
         return _by_id(chat for chat in found if chat.owner is None and chat.queue == queue)
 
     def _first_open(self, ways: Sequence[Callable[[], Iterable[Chat]]], *, what: str) -> list[Chat]:
-        refusal: PlatformError | None = None
+        code: str | None = None
         for way in ways:
             try:
                 return list(way())
@@ -150,11 +150,12 @@ class DialogFinder:
                 if (error.code or "").lower() not in UNAVAILABLE:
                     raise
                 log.warning("One way of listing chats is not open to this account: %s", error)
-                refusal = error
+                code = error.code
         raise RequestRefused(
-            f"cannot list {what}: {refusal}. Give the user as whom the connection acts access to Open Channels "
+            f"cannot list {what}. Give the user as whom the connection acts access to Open Channels "
             "reports, or the connection the crm scope, or name the chats with chat_ids",
             method=SESSIONS,
+            code=code,
         )
 
     def _sessions_of_agents(self, agents: Sequence[str]) -> Iterable[Chat]:
