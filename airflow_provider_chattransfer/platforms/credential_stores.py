@@ -17,7 +17,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from .credentials import CredentialStore, Entry
 from .errors import HostFileUnusable, StoreFailed
-from .host_lock import lock, open_own
+from .host_lock import lock, open_own, reason
 
 PATIENCE = 200.0
 """Seconds to wait for a lock: longer than anybody keeps it, who asks the service for a token in between."""
@@ -107,7 +107,7 @@ class FileStore:
 
     def _failed(self, path: Path, done: str, error: OSError) -> StoreFailed:
         return StoreFailed(
-            f"the file {path} cannot be {done}: {error.strerror or error}; put token_store_at of the connection right, "
+            f"the file {path} cannot be {done}: {reason(error)}; put token_store_at of the connection right, "
             "or what stands there in the way, or who owns it"
         )
 

@@ -49,7 +49,7 @@ def own_folder() -> Path:
         status = folder.lstat()
     except OSError as error:
         raise HostFileUnusable(
-            f"the folder for locks below {tempfile.tempdir or 'TMPDIR'} cannot be made: {error.strerror or error}; "
+            f"the folder for locks below {tempfile.tempdir or 'TMPDIR'} cannot be made: {reason(error)}; "
             "let TMPDIR of all processes name one folder that can be written to"
         ) from None
     _check(
@@ -103,7 +103,7 @@ def locked_at_once(file: IO[str]) -> bool:
         return False
     except OSError as error:
         raise HostFileUnusable(
-            f"{file.name} cannot be locked: {error.strerror}; keep it on a file system that has locks"
+            f"{file.name} cannot be locked: {reason(error)}; keep it on a file system that has locks"
         ) from None
     return True
 
@@ -129,5 +129,11 @@ def _unusable(path: Path, error: OSError) -> HostFileUnusable:
     except OSError:
         there = ""
     return HostFileUnusable(
-        f"{path}{there} cannot be opened: {error.strerror}; delete it, or make room where it is to be"
+        f"{path}{there} cannot be opened: {reason(error)}; delete it, or make room where it is to be"
     )
+
+
+def reason(error: OSError) -> str:
+    """What the system says of an error; Python's own (of a pipe that cannot be read from the start) have no such
+    words."""
+    return error.strerror or str(error) or type(error).__name__

@@ -152,16 +152,19 @@ def somebody_elses(path: Path) -> None:
     os.chown(path, 54321, 54321)
 
 
-@pytest.mark.parametrize(
-    "place", [a_pipe, a_folder, a_link, a_socket, somebody_elses], ids=lambda place: place.__name__
-)
+KEPT = ("mine.credential", "mine.attempt")
+IN_THE_WAY = [
+    *((place, name) for place in (a_pipe, a_folder, a_link, a_socket) for name in (*KEPT, "mine.lock")),
+    *((somebody_elses, name) for name in KEPT),
+]
+"""What stands in the place of a file; whose a lock may be is tested with locks."""
+
+
 class TestAFile:
-    @pytest.mark.parametrize("name", ["mine.credential", "mine.attempt", "mine.lock"])
+    @pytest.mark.parametrize(("place", "name"), IN_THE_WAY, ids=lambda each: getattr(each, "__name__", each))
     def test_that_is_something_else_is_refused_by_its_name_and_not_waited_for(
         self, tmp_path: Path, place: Callable[[Path], None], name: str
     ) -> None:
-        if (place, name) == (somebody_elses, "mine.lock"):
-            pytest.skip("whose lock it may be is tested with locks")
         place(tmp_path / name)
         asked = list[str | None]()
         with pytest.raises(StoreFailed) as caught:
