@@ -26,7 +26,7 @@ from typing import IO, Any
 from ..chats.claims import Claim, Stage
 from ..chats.model import Chat, Json
 from .errors import HostFileUnusable, NotCarriedOut
-from .host_lock import host_file, lock, locked_at_once, open_own
+from .host_lock import host_file, lock, locked_at_once, open_own, reason
 
 log = logging.getLogger(__name__)
 
@@ -245,7 +245,7 @@ class _Book:
                 self._read_on()
                 yield self
             except OSError as error:
-                raise HostFileUnusable(f"{self._path} cannot be used: {error.strerror}; make room for it") from None
+                raise HostFileUnusable(f"{self._path} cannot be used: {reason(error)}; make room for it") from None
 
     def write(self, entry: Json) -> None:
         """Add a line. It begins with a line break: the one before may have been cut off with its process."""
