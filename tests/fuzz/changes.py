@@ -175,7 +175,7 @@ def _change(draw: st.DrawFn, course: Sequence[Exchange], pool: Sequence[Exchange
     return replace(change, place=draw(_place(exchange.answer, of_many=how in _OF_MANY)), value=value)
 
 
-_OF_MANY = ("double", "reverse", "rotate", "empty", "wrap", "unwrap", "first")
+_OF_MANY = ("flip", "double", "reverse", "rotate", "empty", "wrap", "unwrap", "first")
 _OTHERS = ("every", "sibling", "sibling", "replay", "replay", *_OF_MANY)
 _TELLS_LITTLE = frozenset({"time", "result_time", "result_total", "result_next"})
 
@@ -234,6 +234,15 @@ def _nearest(holder: Any, step: str | int) -> Any:
     return step if isinstance(holder, dict) and step in holder else None
 
 
+def _flipped(value: Any) -> Any:
+    """``value`` with every flag in it turned over."""
+    if isinstance(value, dict):
+        return {key: _flipped(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_flipped(each) for each in value]
+    return not value if isinstance(value, bool) else value
+
+
 def _next(holder: Any, key: Any) -> Any:
     keys = _children(holder)
     return keys[(keys.index(key) + 1) % len(keys)]
@@ -253,6 +262,8 @@ def _whole(how: str, value: Any) -> Any:
             return b""
         case "wrap":
             return [value]
+        case "flip":
+            return _flipped(value)
         case "empty":
             return type(value)() if isinstance(value, list | dict | str) else None
     if isinstance(value, list) and value:
