@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -68,6 +69,9 @@ REFUSING_BODIES: tuple[Any, ...] = (
     {"error": "expired_token", "error_description": CANARY}, {"error": "ACCESS_DENIED"}, {"error": "NO_AUTH_FOUND"},
     {"Message": CANARY, "ErrorType": "SoSessionException"}, {"error": CANARY}, {"error": 7},
 )  # fmt: skip
+NO_END = 400
+"""Requests of one errand after which it would go on for ever."""
+
 HEADERS = (
     {"Date": "Wed, 01 Jan 99999999999 00:00:00 GMT"}, {"Date": "x"}, {"Date": ""},
     {"Date": "Thu, 01 Jan 1970 00:00:00 GMT"}, {"Date": "Fri, 31 Dec 9999 23:59:59 GMT"},
@@ -118,12 +122,15 @@ class Tampering:
 
     def __init__(self, changes: Sequence[Change]) -> None:
         self._changes = changes
-        self._asked: dict[str, int] = {}
+        self._asked: Counter[str] = Counter()
         self.told: list[tuple[Exchange, Given]] = []
 
     def refusing(self, exchange: Exchange) -> Given | None:
-        """Called for each request, before the sandbox hears of it."""
-        nth = self._asked[exchange.method] = self._asked.get(exchange.method, -1) + 1
+        """Called for each request, before the sandbox hears of it; lets nobody in any more who asks for ever."""
+        if self._asked.total() >= NO_END:
+            return Given({"error": "NO_AUTH_FOUND"}, 401)
+        nth = self._asked[exchange.method]
+        self._asked[exchange.method] += 1
         for change in self._changes:
             if change.refuses and change.is_for(exchange.method, nth):
                 given = Given(change.value, change.status, change.headers)
@@ -133,7 +140,7 @@ class Tampering:
 
     def __call__(self, exchange: Exchange) -> Given:
         """Called for each answer."""
-        nth, given = self._asked[exchange.method], Given(exchange.answer)
+        nth, given = self._asked[exchange.method] - 1, Given(exchange.answer)
         for change in self._changes:
             if not change.refuses and change.is_for(exchange.method, nth):
                 status = change.status or given.status

@@ -19,12 +19,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
+import msgspec
 from airflow.providers.common.compat.sdk import AirflowException
 
 from airflow_provider_chattransfer.platforms.errors import TransferError
 from airflow_provider_chattransfer.testing.audit import MOVES, POSSIBLE_MOVES
 
-from ..answers import Exchange, Given
+from ..answers import Exchange, Given, written
 from .changes import CANARY
 from .errands import Errand
 
@@ -198,19 +199,24 @@ def _sent_alone(exchange: Exchange, given: Given) -> set[str] | None:
 
 
 def _in_batch(exchange: Exchange, given: Given) -> set[str] | None:
-    """Bitrix24: commands about single chats, whose results alone differ."""
+    """Bitrix24: commands about single chats, whose results alone differ; a text that is no JSON is about all.
+
+    So is one with a number or a depth beyond all measure, which parsers refuse as a whole.
+    """
     if exchange.method != "batch" or given.status or given.headers:
         return None
     try:
+        msgspec.json.decode(written(given.answer))
         true, told = exchange.answer["result"]["result"], given.answer["result"]["result"]
         same = {**given.answer, "result": {**given.answer["result"], "result": true}} == exchange.answer
         keys = {key for key in {*true, *told} if key not in true or key not in told or true[key] != told[key]}
         commands = [exchange.asked["cmd"][key] for key in keys]
-    except (TypeError, KeyError):
+    except (TypeError, KeyError, msgspec.DecodeError, RecursionError):
         return None
     if not same or not all(command.startswith(OF_ONE_CHAT) for command in commands):
         return None
-    return {dict(parse_qsl(command.partition("?")[2]))["CHAT_ID"] for command in commands}
+    chats = {dict(parse_qsl(command.partition("?")[2])).get("CHAT_ID") for command in commands}
+    return {chat_id for chat_id in chats if chat_id} if all(chats) else None
 
 
 def lied_about(told: Sequence[tuple[Exchange, Given]]) -> frozenset[str]:
