@@ -32,7 +32,7 @@ from .errands import Errand
 LONGEST = 300
 """Letters of an error or a reason."""
 
-MOST_REQUESTS, MOST_SECONDS = 200, 10.0
+MOST_REQUESTS, MOST_SECONDS = 50, 10.0
 
 SECRETS = (
     CANARY, "secretcode", "appsecret", "refresh-1", "refresh-tje0", "refresh-agent", "Secret7", "Secret12", "Tje0",
