@@ -202,6 +202,10 @@ def transport_to(
     )
 
 
+THREAD = "chattransfer test of a connection"
+"""The name of the thread that tests a connection, and may be left alone when it takes too long."""
+
+
 def within(seconds: float, do: Callable[[], T]) -> T:
     """What ``do`` returns or raises; ``TimeoutError`` when it takes longer than ``seconds``, and is left alone then."""
     from concurrent.futures import Future
@@ -214,7 +218,7 @@ def within(seconds: float, do: Callable[[], T]) -> T:
         except BaseException as error:
             future.set_exception(error)
 
-    Thread(target=work, daemon=True).start()
+    Thread(target=work, daemon=True, name=THREAD).start()
     return future.result(timeout=seconds)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from unittest.mock import patch
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_chattransfer.hooks.base import THREAD
 from airflow_provider_chattransfer.hooks.credential_stores import PREFIX
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from airflow_provider_chattransfer.testing.connections import as_environment
@@ -27,6 +29,16 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def migrated(database: Path) -> None:
     """Every test here may ask Airflow's metadata database."""
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left() -> Iterator[None]:
+    """Wait for tests of connections that took too long: they would speak for the task of the next test, since all of
+    an in-process Airflow has one way to its supervisor."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name == THREAD:
+            thread.join(timeout=20)
 
 
 class Sandbox(ChatSandbox):

@@ -346,7 +346,7 @@ class TestTheAuthorisationServer:
 
     def test_whose_answer_is_lost_has_spent_the_refresh_token(self, stage: Stage) -> None:
         stage.fault(kind="drop_after", service="bitrix24", method="oauth.token")
-        assert "Authorise the application anew" in problem(an_app(stage))
+        assert "Sign in anew" in problem(an_app(stage))
 
     def test_is_not_followed_elsewhere_with_the_secret(self, stage: Stage, script: Script) -> None:
         script.play(Scripted(302, headers={"Location": f"{stage.url}/oauth/token/"}))

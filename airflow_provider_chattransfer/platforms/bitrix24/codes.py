@@ -49,9 +49,9 @@ OF_ONE: Mapping[Way, Mapping[str, str]] = {
     Way.WEBHOOK: {
         "bot_id_error": f"no bot is registered for bot_client_id of the connection: {REGISTER_ONE}, or put the "
         "CLIENT_ID or botToken of one that is there into bot_client_id",
-        "invalid_credentials": "the portal does not know the webhook (check login and password of the connection: the "
-        "webhook's user id and code), or it has expired or was deleted, or its user was dismissed: the portal does not "
-        f"tell which; look under {SETTINGS[Way.WEBHOOK]}",
+        "invalid_credentials": "the portal does not know the webhook (check login and password of the connection), or "
+        "it has expired or was deleted, or its user was dismissed: the portal does not tell which; look under "
+        f"{SETTINGS[Way.WEBHOOK]}",
     },
     Way.APPLICATION: {
         "bot_id_error": f"the application has registered no bot: {REGISTER_ONE}",
