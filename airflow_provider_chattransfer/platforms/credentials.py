@@ -286,8 +286,8 @@ def _refused(error: WrongCredentials, unfinished: _Attempt | None) -> WrongCrede
     when = datetime.fromtimestamp(unfinished.begun_at, UTC).isoformat(timespec="seconds")
     return WrongCredentials(
         f"the refresh token is not taken any more. A new one was asked for at {when}, but the answer never came, or "
-        "was never saved: the service has most likely replaced the token, and the new one is lost. Sign in anew, and put "
-        "the new refresh token into the connection",
+        "was never saved: the service has most likely replaced the token, and the new one is lost. Sign in anew, and "
+        "put the new refresh token into the connection",
         method=error.method,
         code=error.code,
     )
