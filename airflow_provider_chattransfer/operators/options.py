@@ -69,7 +69,7 @@ class WaitOptions:
 
 @dataclass(frozen=True, slots=True)
 class TransferOptions:
-    """How chats are moved, beside which and to whom. the run's record lies at ``record_beside``.ledger."""
+    """How chats are moved, beside which and to whom. The run's record lies beside ``record_beside``."""
 
     conn_id: str
     bot_leaves: bool
