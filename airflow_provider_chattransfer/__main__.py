@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what ``arguments`` say, print what came of it, and return the exit code."""
     asked = _parser().parse_args(arguments)
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")  # as Airflow's own commands, to find all connections
-    from .platforms.errors import TransferError
+    from .exceptions import TransferError
 
     command: Callable[[argparse.Namespace], tuple[bool, str]] = asked.command
     try:
@@ -35,9 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def test_connection(asked: argparse.Namespace) -> tuple[bool, str]:
     """What the button Test says of a connection; also where ``[core] test_connection`` switches that off."""
-    from .hooks.base import connection_called, hook_for
+    from .hooks.base import get_connection, hook_for
 
-    return hook_for(connection_called(asked.conn_id))(asked.conn_id).test_connection()
+    return hook_for(get_connection(asked.conn_id))(asked.conn_id).test_connection()
 
 
 def register_bot(asked: argparse.Namespace) -> tuple[bool, str]:

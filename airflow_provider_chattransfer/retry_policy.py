@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 
-from .platforms.errors import TransferError, is_permanent
+from .exceptions import TransferError, is_permanent
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -49,5 +49,5 @@ def _reason(error: BaseException) -> str:
     """Airflow shows it beside the try: fixed words, so that nothing of the error's text gets there."""
     if isinstance(error, ValueError):
         return f"{type(error).__name__}: a retry would be given the same input"
-    a_retry = error.a_retry if isinstance(error, TransferError) else TransferError.a_retry
-    return f"{type(error).__name__}: {a_retry}"
+    retry_advice = error.retry_advice if isinstance(error, TransferError) else TransferError.retry_advice
+    return f"{type(error).__name__}: {retry_advice}"

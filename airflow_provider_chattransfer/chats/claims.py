@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .model import Chat, Outcome, Result, Retry
+from .model import Chat, Outcome, Result, RetryAction
 
 
 class Stage(StrEnum):
@@ -56,8 +56,8 @@ def stages(results: Iterable[Result], unmoved: Iterable[str]) -> Mapping[str, St
 
 def _stage(result: Result) -> Stage:
     match result.outcome, result.retry:
-        case (Outcome.ACCEPTED | Outcome.REQUESTED, _) | (Outcome.FAILED, Retry.NOTHING):
+        case (Outcome.ACCEPTED | Outcome.REQUESTED, _) | (Outcome.FAILED, RetryAction.NONE):
             return Stage.MOVED
-        case Outcome.FAILED, Retry.LOOK:
+        case Outcome.FAILED, RetryAction.READ_FIRST:
             return Stage.UNKNOWN
     return Stage.LEFT

@@ -16,9 +16,6 @@ from numbers import Integral, Real
 from typing import TypeGuard
 from unicodedata import normalize
 
-LONGEST_SENTENCE = 300
-"""Letters of an error of a service, and of the reason in a result: a report of thousands of chats has as many."""
-
 LONGEST_SHOWN = 150
 """Letters of a wrong value that an error repeats: with the option's name and what may be written it has below 300."""
 
@@ -48,12 +45,6 @@ def shown(value: object) -> str:
         return f"a value of type {type(value).__name__}"
     text = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text[: LONGEST_SHOWN + 1])
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
-
-
-def without_middle(text: str, *, most: int) -> str:
-    """``text`` in at most ``most`` letters: of one that is too long, the beginning and the end."""
-    half = most // 2
-    return text if len(text) <= most else f"{text[:half]}…{text[1 - half :]}"
 
 
 def as_id(value: object, *, of: str) -> str:

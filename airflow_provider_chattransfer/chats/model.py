@@ -11,7 +11,8 @@ from enum import StrEnum
 from numbers import Integral
 from typing import Any, Self
 
-from .inputs import LONGEST_NAME, LONGEST_SENTENCE, as_id, as_name, refuse_template, shown, without_middle
+from ..shortening import MAX_SENTENCE_LETTERS, without_middle
+from .inputs import LONGEST_NAME, as_id, as_name, refuse_template, shown
 from .stored import read_stored
 
 Json = dict[str, Any]
@@ -79,7 +80,7 @@ class Chat:
 
     ``owner`` is the person who has accepted it, never a bot; ``offered_to`` the one who has been asked and
     has not answered, and ``shows_offers`` whether the service would have told. ``queue`` is the open line or
-    chat topic it belongs to. ``trace`` is a number that grows with every message, so also with a transfer's
+    chat topic it belongs to. ``revision`` is a number that grows with every message, so also with a transfer's
     own: two equal traces mean that nothing has happened in between. ``customer`` is an opaque key that only
     tells whether two chats are the same person's.
     """
@@ -91,7 +92,7 @@ class Chat:
     shows_offers: bool = False
     queue: str | None = None
     session: str | None = None
-    trace: int | None = None
+    revision: int | None = None
     customer: str | None = field(default=None, repr=False)
 
     @property
@@ -113,13 +114,13 @@ class Chat:
         """Whether anything that a transfer touches differs from ``before``."""
 
         def marks(chat: Chat) -> tuple[object, ...]:
-            return (chat.closed, chat.owner, chat.offered_to, chat.queue, chat.session, chat.trace)
+            return (chat.closed, chat.owner, chat.offered_to, chat.queue, chat.session, chat.revision)
 
         return marks(self) != marks(before)
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class UnreadableChat:
     """A chat that the service does not show, and why: there is none, or we may not see it.
 
     ``garbled``: the answer was none of this chat, which tells nothing of it; a later one may.
@@ -134,7 +135,7 @@ class Unread:
         return cls(f"not understood: {why}", garbled=True)
 
 
-Reading = Chat | Unread
+Reading = Chat | UnreadableChat
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,17 +163,18 @@ class Outcome(StrEnum):
     PLANNED = "planned"
 
 
-class Retry(StrEnum):
-    """What a retry of the task may do about a chat that failed."""
+class RetryAction(StrEnum):
+    """What a retry of the task may do about a chat that failed; the values stand in the records of runs."""
 
-    NOTHING = "nothing"
-    """It was moved, and did not stay: sending it again would move it twice."""
-    SEND = "send"
-    """It was not moved, for sure: read it, and send it."""
-    LOOK = "look"
-    """Whether it was moved is not known: only its state can tell."""
-    CLEAR = "clear"
-    """It was not moved, for sure, and a retry would be refused as well: put the cause right, then clear the task."""
+    NONE = "nothing"
+    """The chat moved and did not stay: a second transfer would move it twice."""
+    RESEND = "send"
+    """The chat was certainly not moved: read it, then send it."""
+    READ_FIRST = "look"
+    """Whether the chat was moved is unknown: only its state can tell."""
+    AFTER_FIX = "clear"
+    """The chat was certainly not moved, and a retry would be refused as well: somebody has to remove the cause, then
+    clear the task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +188,11 @@ class Result:
     transfer: Transfer
     outcome: Outcome
     reason: str | None = None
-    retry: Retry = Retry.NOTHING
+    retry: RetryAction = RetryAction.NONE
 
     def __post_init__(self) -> None:
         if self.reason is not None:
-            object.__setattr__(self, "reason", without_middle(self.reason, most=LONGEST_SENTENCE))
+            object.__setattr__(self, "reason", without_middle(self.reason, most=MAX_SENTENCE_LETTERS))
 
     def to_json(self) -> Json:
         """The entry of the report."""
@@ -213,7 +215,7 @@ class Result:
         outcome = read_stored(value.get("outcome"), Outcome, of="outcome")
         return cls(transfer=transfer, outcome=outcome, reason=read_stored(value.get("reason"), str | None, of="reason"))
 
-    def now(self, outcome: Outcome, reason: str | None = None, retry: Retry = Retry.NOTHING) -> Self:
+    def now(self, outcome: Outcome, reason: str | None = None, retry: RetryAction = RetryAction.NONE) -> Self:
         """The same transfer with another outcome."""
         return replace(self, outcome=outcome, reason=reason, retry=retry)
 

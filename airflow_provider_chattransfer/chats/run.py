@@ -2,7 +2,7 @@
 """The bulk run: read, send, read back, account for every chat.
 
 The run is a generator of steps. It says what is to be done next, and whoever drives it (see
-``platforms.driving``) does it and sends in what came of it. So the whole protocol can be read in one place and
+``platforms.runner``) does it and sends in what came of it. So the whole protocol can be read in one place and
 tested without a network or a clock.
 """
 
@@ -14,24 +14,24 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from .claims import Claim
-from .ledger import Ledger
-from .model import Chat, Outcome, Reading, Result, Retry, Transfer
-from .settling import (
-    HELD,
+from .model import Chat, Outcome, Reading, Result, RetryAction, Transfer
+from .reconciliation import (
+    HELD_BY_OTHER_RUN,
     LONGEST_REQUEST,
     Answer,
     Answered,
-    NotSent,
+    NotApplied,
+    OutcomeUnknown,
     Refused,
-    Settled,
-    Unclear,
+    Resolution,
     after_accepting,
     after_sending,
     before_accepting,
     before_sending,
     moved_by_another,
-    needs_proof,
+    needs_history,
 )
+from .run_record import RunRecord
 
 ALIKE = 100
 """Chats in a row that were refused with the same code, or got no answer for the same cause, after which a run stops:
@@ -57,7 +57,7 @@ class Seen:
 
     chats: Mapping[str, Reading]
     claims: Mapping[str, Sequence[Claim]] = field(default_factory=dict)
-    stuck: Mapping[str, str] = field(default_factory=dict)
+    send_blocker: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,8 @@ class Confirm:
 
 
 @dataclass(frozen=True, slots=True)
-class Prove:
-    """Ask the service's history which of these transfers were carried out since; the reply is ``Proofs``."""
+class CheckHistory:
+    """Ask the service's history which of these transfers were carried out since; the reply is ``HistoryFindings``."""
 
     moves: Sequence[Move]
 
@@ -145,26 +145,26 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Proofs:
+class HistoryFindings:
     """By chat id whether a transfer was carried out; nothing, or ``None``, where the history does not tell."""
 
     carried_out: Mapping[str, bool | None]
 
 
-Step = Read | Intend | Send | Prove | Confirm | Accept | Pause | Progress
-Reply = Seen | Proofs | Sent | Answer | Stop | None
+Step = Read | Intend | Send | CheckHistory | Confirm | Accept | Pause | Progress
+Reply = Seen | HistoryFindings | Sent | Answer | Stop | None
 Steps = Generator[Step, "Reply", list[Result]]
 
 
-def hand_over(transfers: Sequence[Transfer], *, chunk: int, ledger: Ledger | None = None) -> Steps:
+def run_transfers(transfers: Sequence[Transfer], *, chunk: int, record: RunRecord | None = None) -> Steps:
     """Move every chat in ``transfers``, ``chunk`` at a time; returns a result for each, in the same order.
 
     No chat is sent that was not read in this run just before, and none is counted that was not read after. What failed
     for a passing cause, or may have been carried out, is read again and only then repeated. What another run is at is
     read again in each round, and sent when nothing of that run can take effect any more. What an earlier try settled,
-    by ``ledger``, is not touched; what it had sent when it was stopped is read first.
+    by ``record``, is not touched; what it had sent when it was stopped is read first.
     """
-    run = _Run.after(ledger, total=len(transfers))
+    run = _Run.after(record, total=len(transfers))
     open_transfers = [transfer for transfer in transfers if transfer.chat_id not in run.results]
     for pause in PAUSES:
         if not open_transfers or run.stopped:
@@ -184,37 +184,39 @@ def hand_over(transfers: Sequence[Transfer], *, chunk: int, ledger: Ledger | Non
     return [run.results[transfer.chat_id] for transfer in transfers]
 
 
-def preview(transfers: Sequence[Transfer], *, chunk: int) -> Steps:
-    """What ``hand_over`` would do: chats that it would send are ``planned``. Nothing is sent."""
+def dry_run_transfers(transfers: Sequence[Transfer], *, chunk: int) -> Steps:
+    """What ``run_transfers`` would do: chats that it would send are ``planned``. Nothing is sent."""
     run = _Run(total=len(transfers))
     for piece in _pieces(transfers, chunk):
         for move in (yield from run.look(piece)):
-            run.settle(move.transfer, Settled(Outcome.PLANNED))
+            run.settle(move.transfer, Resolution(Outcome.PLANNED))
         if run.stopped:
             break
     run.give_up([transfer for transfer in transfers if transfer.chat_id not in run.results])
     return [run.results[transfer.chat_id] for transfer in transfers]
 
 
-def take_over(transfer: Transfer, *, ledger: Ledger | None = None) -> Steps:
+def run_acceptance(transfer: Transfer, *, record: RunRecord | None = None) -> Steps:
     """Accept one transfer that is under way; ``transfer.target`` is the agent who receives it.
 
-    What an earlier try settled, by ``ledger``, is not touched; what it may have accepted when it was stopped is read
+    What an earlier try settled, by ``record``, is not touched; what it may have accepted when it was stopped is read
     first.
     """
-    known = ledger.results.get(transfer.chat_id) if ledger is not None else None
-    if known is not None and known.retry is Retry.NOTHING:
+    known = record.results.get(transfer.chat_id) if record is not None else None
+    if known is not None and known.retry is RetryAction.NONE:
         return [known]
-    tried = ledger is not None and transfer.chat_id in ledger.sent
+    tried = record is not None and transfer.chat_id in record.sent
     result = Result(transfer, *(yield from _accept(transfer, tried=tried)))
     yield Confirm([result])
     return [result]
 
 
-def _accept(transfer: Transfer, *, tried: bool) -> Generator[Step, Reply, Settled]:
+def _accept(transfer: Transfer, *, tried: bool) -> Generator[Step, Reply, Resolution]:
     seen = yield Read([transfer.chat_id])
     if isinstance(seen, Stop):
-        return Settled(Outcome.FAILED, f"not attempted: {seen.reason}", Retry.LOOK if tried else Retry.SEND)
+        return Resolution(
+            Outcome.FAILED, f"not attempted: {seen.reason}", RetryAction.READ_FIRST if tried else RetryAction.RESEND
+        )
     assert isinstance(seen, Seen)
     chat = seen.chats[transfer.chat_id]
     if settled := before_accepting(transfer, chat, tried=tried):
@@ -222,12 +224,14 @@ def _accept(transfer: Transfer, *, tried: bool) -> Generator[Step, Reply, Settle
     assert isinstance(chat, Chat)
     refused = yield Intend([Move(transfer, chat)])
     if isinstance(refused, Stop):
-        return Settled(Outcome.FAILED, f"not attempted: {refused.reason}", Retry.LOOK if tried else Retry.SEND)
+        return Resolution(
+            Outcome.FAILED, f"not attempted: {refused.reason}", RetryAction.READ_FIRST if tried else RetryAction.RESEND
+        )
     answer = yield Accept(chat)
-    assert isinstance(answer, Answered | Refused | NotSent | Unclear)
+    assert isinstance(answer, Answered | Refused | NotApplied | OutcomeUnknown)
     after = yield Read([transfer.chat_id])
     if isinstance(after, Stop):
-        return Settled(Outcome.FAILED, f"not known whether it was accepted: {after.reason}", Retry.LOOK)
+        return Resolution(Outcome.FAILED, f"not known whether it was accepted: {after.reason}", RetryAction.READ_FIRST)
     assert isinstance(after, Seen)
     return after_accepting(transfer, answer, after.chats[transfer.chat_id])
 
@@ -248,17 +252,17 @@ class _Run:
     held: set[str] = field(default_factory=set)
 
     @classmethod
-    def after(cls, ledger: Ledger | None, *, total: int) -> _Run:
-        """A run that goes on where the one in ``ledger`` was stopped."""
+    def after(cls, record: RunRecord | None, *, total: int) -> _Run:
+        """A run that goes on where the one in ``record`` was stopped."""
         run = cls(total=total)
-        if ledger is not None:
-            run.results = {key: each for key, each in ledger.results.items() if each.retry is Retry.NOTHING}
-            run.sent_on = {chat_id: intent.chat for chat_id, intent in ledger.sent.items()}
+        if record is not None:
+            run.results = {key: each for key, each in record.results.items() if each.retry is RetryAction.NONE}
+            run.sent_on = {chat_id: intent.chat for chat_id, intent in record.sent.items()}
             run.first_seen = dict(run.sent_on)
-            run.answers = dict.fromkeys(run.sent_on, Unclear(BEFORE))
+            run.answers = dict.fromkeys(run.sent_on, OutcomeUnknown(BEFORE))
         return run
 
-    def settle(self, transfer: Transfer, settled: Settled) -> None:
+    def settle(self, transfer: Transfer, settled: Resolution) -> None:
         """Note the outcome; a transfer that was not told whom it takes from now says who had the chat at first."""
         seen = self.first_seen.get(transfer.chat_id)
         if transfer.source is None and seen is not None:
@@ -287,9 +291,9 @@ class _Run:
         self.stopped = sent.stop
         for move in moves:
             chat_id = move.transfer.chat_id
-            answer = sent.answers.get(chat_id, NotSent("the chats before it could not be sent"))
-            self.answers[chat_id] = _still_unclear(self.answers.get(chat_id), answer)
-        not_sent = [move for move in moves if isinstance(self.answers[move.transfer.chat_id], NotSent)]
+            answer = sent.answers.get(chat_id, NotApplied("the chats before it could not be sent"))
+            self.answers[chat_id] = _still_unknown(self.answers.get(chat_id), answer)
+        not_sent = [move for move in moves if isinstance(self.answers[move.transfer.chat_id], NotApplied)]
         unmoved = yield from self.look_back([move for move in moves if move not in not_sent])
         for move in moves:
             self._count_alike(move.transfer.chat_id)
@@ -302,7 +306,7 @@ class _Run:
             self.stopped = seen
             return []
         assert isinstance(seen, Seen)
-        unclear = [each for each in piece if isinstance(self.answers.get(each.chat_id), Unclear)]
+        unclear = [each for each in piece if isinstance(self.answers.get(each.chat_id), OutcomeUnknown)]
         yield from self._judge([Move(each, self.sent_on[each.chat_id]) for each in unclear], seen)
         to_send = []
         for transfer in piece:
@@ -312,11 +316,11 @@ class _Run:
             if transfer.chat_id in self.results:
                 continue
             settled = self._before_sending(transfer, seen)
-            if settled is HELD:
+            if settled is HELD_BY_OTHER_RUN:
                 self.held.add(transfer.chat_id)
             elif settled:
                 self.settle(transfer, settled)
-            elif isinstance(chat, Chat) and not self._may_happen_yet(transfer):
+            elif isinstance(chat, Chat) and not self._may_take_effect_yet(transfer):
                 self.held.discard(transfer.chat_id)
                 self.sent_on[transfer.chat_id] = chat
                 self.sent_after[transfer.chat_id] = self.waited
@@ -324,20 +328,20 @@ class _Run:
         return to_send
 
     @staticmethod
-    def _before_sending(transfer: Transfer, seen: Seen) -> Settled | None:
+    def _before_sending(transfer: Transfer, seen: Seen) -> Resolution | None:
         chat_id = transfer.chat_id
         return before_sending(
             transfer,
             seen.chats[chat_id],
             claims=seen.claims.get(chat_id, ()),
-            stuck=seen.stuck.get(chat_id),
+            send_blocker=seen.send_blocker.get(chat_id),
             longest_request=LONGEST_REQUEST,
         )
 
-    def _may_happen_yet(self, transfer: Transfer) -> bool:
+    def _may_take_effect_yet(self, transfer: Transfer) -> bool:
         """Whether the service may still be at work on an earlier sending, which got no answer."""
         since = self.waited - self.sent_after.get(transfer.chat_id, 0.0)
-        return isinstance(self.answers.get(transfer.chat_id), Unclear) and since < LONGEST_REQUEST
+        return isinstance(self.answers.get(transfer.chat_id), OutcomeUnknown) and since < LONGEST_REQUEST
 
     def look_back(self, sent: Sequence[Move]) -> Generator[Step, Reply, list[str]]:
         """Read the chats again that were sent, settle what their state proves, and return those left alone."""
@@ -357,23 +361,23 @@ class _Run:
         be carried out after this look, so it stays on record.
         """
         verdicts = {move.transfer.chat_id: self._verdict(move, seen) for move in sent}
-        doubtful = [move for move in sent if self._needs_proof(move, verdicts)]
+        doubtful = [move for move in sent if self._needs_history(move, verdicts)]
         if doubtful:
-            proofs = yield Prove(doubtful)
-            assert isinstance(proofs, Proofs)
+            findings = yield CheckHistory(doubtful)
+            assert isinstance(findings, HistoryFindings)
             for move in doubtful:
                 chat_id = move.transfer.chat_id
-                verdicts[chat_id] = self._verdict(move, seen, carried_out=proofs.carried_out.get(chat_id))
+                verdicts[chat_id] = self._verdict(move, seen, carried_out=findings.carried_out.get(chat_id))
         for move in sent:
             if settled := verdicts[move.transfer.chat_id]:
                 self.settle(move.transfer, settled)
         return [
             chat_id
             for chat_id, settled in verdicts.items()
-            if settled is None and not isinstance(self.answers[chat_id], Unclear)
+            if settled is None and not isinstance(self.answers[chat_id], OutcomeUnknown)
         ]
 
-    def _verdict(self, move: Move, seen: Seen, *, carried_out: bool | None = None) -> Settled | None:
+    def _verdict(self, move: Move, seen: Seen, *, carried_out: bool | None = None) -> Resolution | None:
         chat_id = move.transfer.chat_id
         after, claims = seen.chats[chat_id], seen.claims.get(chat_id, ())
         settled = after_sending(move.transfer, move.chat, self.answers[chat_id], after, carried_out=carried_out)
@@ -382,9 +386,9 @@ class _Run:
         moved = moved_by_another(after, claims, before=move.chat, longest_request=LONGEST_REQUEST)
         return moved or settled
 
-    def _needs_proof(self, move: Move, verdicts: Mapping[str, Settled | None]) -> bool:
+    def _needs_history(self, move: Move, verdicts: Mapping[str, Resolution | None]) -> bool:
         chat_id = move.transfer.chat_id
-        return needs_proof(self.answers[chat_id], verdicts[chat_id])
+        return needs_history(self.answers[chat_id], verdicts[chat_id])
 
     def _count_alike(self, chat_id: str) -> None:
         """Stop the run when chat after chat fails with the same cause; one that has moved needs no answer."""
@@ -392,9 +396,9 @@ class _Run:
         match self.answers[chat_id]:
             case Refused(code=str(code)):
                 cause = f"were refused with {code}"
-            case Unclear(reason=reason) if result is None or result.outcome is Outcome.FAILED:
+            case OutcomeUnknown(reason=reason) if result is None or result.outcome is Outcome.FAILED:
                 cause = f"got no answer: {reason}"
-            case Answered() | Unclear():
+            case Answered() | OutcomeUnknown():
                 self.alike = ("", 0)
                 return
             case _:
@@ -408,34 +412,34 @@ class _Run:
         """Account for what is still open when the run ends."""
         for transfer in transfers:
             answer = self.answers.get(transfer.chat_id)
-            held = transfer.chat_id in self.held and not self.stopped and not isinstance(answer, Unclear)
-            self.settle(transfer, HELD if held else self._left_open(answer))
+            held = transfer.chat_id in self.held and not self.stopped and not isinstance(answer, OutcomeUnknown)
+            self.settle(transfer, HELD_BY_OTHER_RUN if held else self._left_open(answer))
 
-    def _left_open(self, answer: Answer | None) -> Settled:
+    def _left_open(self, answer: Answer | None) -> Resolution:
         match answer, self.stopped:
-            case None | NotSent(), Stop(reason=reason):
-                return Settled(Outcome.FAILED, f"not sent: {reason}", Retry.SEND)
+            case None | NotApplied(), Stop(reason=reason):
+                return Resolution(Outcome.FAILED, f"not sent: {reason}", RetryAction.RESEND)
             case Answered(), Stop(reason=reason):
                 why = f"not known: it was sent, and could not be read back: {reason}"
-                return Settled(Outcome.FAILED, why, Retry.LOOK)
-            case Unclear(reason=no_answer), Stop(reason=reason):
+                return Resolution(Outcome.FAILED, why, RetryAction.READ_FIRST)
+            case OutcomeUnknown(reason=no_answer), Stop(reason=reason):
                 why = f"not known: it was sent, and no answer came: {no_answer}; then the run ended: {reason}"
-                return Settled(Outcome.FAILED, why, Retry.LOOK)
-            case Unclear(reason=reason), None:
+                return Resolution(Outcome.FAILED, why, RetryAction.READ_FIRST)
+            case OutcomeUnknown(reason=reason), None:
                 why = f"not known: it was sent, nothing has changed yet, and it may still be carried out: {reason}"
-                return Settled(Outcome.FAILED, why, Retry.LOOK)
-            case NotSent(reason=reason) | Refused(reason=reason), _:
-                return Settled(Outcome.FAILED, f"not performed: {reason}", Retry.SEND)
-        return Settled(Outcome.FAILED, "not sent", Retry.SEND)
+                return Resolution(Outcome.FAILED, why, RetryAction.READ_FIRST)
+            case NotApplied(reason=reason) | Refused(reason=reason), _:
+                return Resolution(Outcome.FAILED, f"not performed: {reason}", RetryAction.RESEND)
+        return Resolution(Outcome.FAILED, "not sent", RetryAction.RESEND)
 
 
-def _still_unclear(earlier: Answer | None, answer: Answer) -> Answer:
+def _still_unknown(earlier: Answer | None, answer: Answer) -> Answer:
     """A sending without an answer may be carried out late: one that was turned away after it does not settle that.
 
     The first may even be why the second was turned away, since a chat is locked while it is transferred.
     """
-    turned_away = isinstance(answer, NotSent) or (isinstance(answer, Refused) and answer.passing)
-    return earlier if isinstance(earlier, Unclear) and turned_away else answer
+    turned_away = isinstance(answer, NotApplied) or (isinstance(answer, Refused) and answer.passing)
+    return earlier if isinstance(earlier, OutcomeUnknown) and turned_away else answer
 
 
 def _pieces(transfers: Sequence[Transfer], size: int) -> Generator[list[Transfer], None, None]:

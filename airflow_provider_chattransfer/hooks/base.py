@@ -16,8 +16,8 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 
 from ..chats.inputs import as_number, as_whole_number, shown
 from ..connection_forms import FORMS
+from ..exceptions import TransferError
 from ..get_provider_info import hook_class_names
-from ..platforms.errors import TransferError
 from .fields import Fields, extra_of
 from .masking import hide, hide_secrets_of
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from ..platforms.base import ChatPlatform
-    from ..platforms.credentials import CredentialKeeper, Obtain
-    from ..platforms.examination import Examination
+    from ..platforms.connection_check import ConnectionCheck
     from ..platforms.rate import RateLimit
+    from ..platforms.tokens.manager import FetchToken, TokenManager
     from ..platforms.transport import Transport
 
 T = TypeVar("T")
@@ -82,15 +82,15 @@ class ChatPlatformHook(BaseHook):
         told = " ".join([str(examination), *(f"{doubt[:1].upper()}{doubt[1:]}." for doubt in doubts)])
         return examination.is_good, FORMS[self.conn_type].explained(told)
 
-    def _examine(self) -> tuple[Examination, tuple[str, ...]]:
+    def _examine(self) -> tuple[ConnectionCheck, tuple[str, ...]]:
         connection = self._connection()
         extra = extra_of(connection)
         with self.platform(connection, extra, patient=False) as platform:
-            return platform.examine(), self.fields(connection, extra).doubts
+            return platform.check_connection(), self.fields(connection, extra).doubts
 
     def _connection(self) -> Connection:
         """Our connection; raises ``ValueError`` when there is none, or one of another type."""
-        connection = connection_called(self.conn_id)
+        connection = get_connection(self.conn_id)
         if not isinstance(self, hook_for(connection)):
             raise ValueError(
                 f"conn_id: connection {shown(self.conn_id)} is of type {shown(connection.conn_type)}, not of type "
@@ -130,7 +130,7 @@ class ChatPlatformHook(BaseHook):
         """
 
 
-def connection_called(conn_id: str) -> Connection:
+def get_connection(conn_id: str) -> Connection:
     """The connection with this id, its secrets masked in logs; raises ``ValueError`` when there is none."""
     try:
         connection = ChatPlatformHook.get_connection(conn_id)
@@ -150,7 +150,7 @@ def open_platform(conn_id: str) -> ChatPlatform:
 
     Raises ``ValueError`` for a connection that is missing, wrong, or of another type.
     """
-    connection = connection_called(conn_id)
+    connection = get_connection(conn_id)
     return hook_for(connection).open(connection)
 
 
@@ -183,7 +183,7 @@ def hook_for(connection: Connection) -> type[ChatPlatformHook]:
     return hook
 
 
-def transport_to(
+def build_transport(
     account: str, extra: Mapping[str, Any], *, limit: RateLimit, timeout: float, patient: bool = True
 ) -> Transport:
     """The transport of an account, as the connection wants it; ``limit`` and ``timeout`` (seconds) are its service's.
@@ -257,20 +257,20 @@ def ca_bundle(extra: Mapping[str, Any]) -> str | None:
     return path or None
 
 
-def credential_keeper(
-    extra: Mapping[str, Any], *, account: str, seed: str, obtain: Obtain, single_use: bool
-) -> CredentialKeeper:
+def build_token_manager(
+    extra: Mapping[str, Any], *, account: str, seed: str, fetch_token: FetchToken, rotates: bool
+) -> TokenManager:
     """The keeper of an account's credential, with the store that the connection chooses by ``token_store``.
 
     ``account`` names service, tenant and application; ``seed`` is the secret from the connection with which the first
-    credential is asked for: with another one, what was kept for the last one does not count. ``single_use`` tells that
+    credential is asked for: with another one, what was kept for the last one does not count. ``rotates`` tells that
     the service replaces it each time. Raises ``ValueError``.
     """
-    from ..platforms.credentials import CredentialKeeper
-    from .credential_stores import store_for
+    from ..platforms.tokens.manager import TokenManager
+    from .token_stores import store_for
 
     store = store_for(extra, account=account, seed=seed)
-    return CredentialKeeper(store=store, obtain=obtain, single_use=single_use, hide=hide)
+    return TokenManager(store=store, fetch_token=fetch_token, rotates=rotates, hide=hide)
 
 
 def _given(extra: Mapping[str, Any], name: str, default: Any) -> Any:

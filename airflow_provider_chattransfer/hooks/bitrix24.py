@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ..connection_forms import BITRIX24
-from .base import ChatPlatformHook, credential_keeper, transport_to
+from .base import ChatPlatformHook, build_token_manager, build_transport
 from .fields import Fields
 from .webhook_address import webhook_in
 
@@ -60,15 +60,15 @@ class Bitrix24Hook(ChatPlatformHook):
         """
         from ..chats.inputs import as_id
         from ..chats.model import Transfer
-        from ..chats.run import hand_over
+        from ..chats.run import run_transfers
         from ..platforms.base import SendOptions
         from ..platforms.bitrix24.platform import destination
-        from ..platforms.driving import carry_out
+        from ..platforms.runner import run_to_end
 
         target = destination(user_id=user_id, queue_id=queue_id, transfer_id=transfer_id)
         transfer = Transfer(chat_id=as_id(chat_id, of="CHAT_ID"), target=target)
         with self.get_conn() as platform:
-            (result,) = carry_out(hand_over([transfer], chunk=1), platform, options=SendOptions(bot_leaves=leave))
+            (result,) = run_to_end(run_transfers([transfer], chunk=1), platform, options=SendOptions(bot_leaves=leave))
         return result.to_json()
 
     def register_bot(self, *, code: str = "chattransfer", name: str = "Chat transfer") -> Bot:
@@ -105,7 +105,7 @@ class Bitrix24Hook(ChatPlatformHook):
 
         fields = cls.fields(connection, extra)
         portal = _portal(fields)
-        transport = transport_to(portal, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, patient=patient)
+        transport = build_transport(portal, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, patient=patient)
         auth: SignIn
         auth = _app(portal, fields, patient=patient) if _is_by_app(fields) else _webhook(portal, fields)
         return Bitrix24Platform(Bitrix24Client(auth=auth, transport=transport))
@@ -182,7 +182,7 @@ def _webhook(portal: str, fields: Fields) -> Webhook:
 def _app(portal: str, fields: Fields, *, patient: bool) -> OAuthApp:
     """Its tokens are kept whatever the portal is called: they outlast a rename, after which the host is changed."""
     from ..platforms.bitrix24.auth import OAuthApp
-    from ..platforms.bitrix24.authorization import READ_TIMEOUT, AuthorizationServer
+    from ..platforms.bitrix24.oauth import READ_TIMEOUT, AuthorizationServer
     from ..platforms.bitrix24.platform import RATE_LIMIT
 
     client_id, client_secret, refresh_token = (_needed(fields, name) for name in OF_AN_APP)
@@ -192,12 +192,12 @@ def _app(portal: str, fields: Fields, *, patient: bool) -> OAuthApp:
         client_id=client_id,
         client_secret=client_secret,
         refresh_token=refresh_token,
-        transport=transport_to(host, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, patient=patient),
+        transport=build_transport(host, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, patient=patient),
     )
-    keeper = credential_keeper(
-        fields.extra, account=f"bitrix24 {client_id}", seed=refresh_token, obtain=server.obtain, single_use=True
+    token_manager = build_token_manager(
+        fields.extra, account=f"bitrix24 {client_id}", seed=refresh_token, fetch_token=server.fetch_token, rotates=True
     )
-    return OAuthApp(portal=portal, client_id=client_id, keeper=keeper)
+    return OAuthApp(portal=portal, client_id=client_id, token_manager=token_manager)
 
 
 def _portal(fields: Fields) -> str:

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..connection_forms import SUPEROFFICE
-from .base import ChatPlatformHook, connection_called, credential_keeper, transport_to
+from .base import ChatPlatformHook, build_token_manager, build_transport, get_connection
 from .fields import Fields, extra_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from ..platforms.credentials import CredentialKeeper, Obtain
     from ..platforms.superoffice.auth import Credentials
     from ..platforms.superoffice.client import SuperOfficeClient
     from ..platforms.superoffice.platform import SuperOfficePlatform
     from ..platforms.superoffice.tenant import Address
+    from ..platforms.tokens.manager import FetchToken, TokenManager
     from ..platforms.transport import Transport
 
 DOMAIN = "superoffice.com"
@@ -76,7 +76,7 @@ class SuperOfficeHook(ChatPlatformHook):
         fields = cls.fields(connection, extra)
         account = _Account.of(fields)
         account.check()
-        transport = transport_to(account.name, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, patient=patient)
+        transport = build_transport(account.name, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, patient=patient)
         desk = _Desk(account, address=account.address(transport), transport=transport)
         pattern = fields.text("agent_conn_id")
         return SuperOfficePlatform(desk.client(), identities=_identities(pattern, desk) if pattern else None)
@@ -181,8 +181,8 @@ class _Account:
             transport=transport,
         )
         account = f"superoffice {self.name} {self.text('client_id')}"
-        keeper = self._keeper(account, seed=seed, obtain=grant.obtain)
-        return Renewed(keeper, shown_as=Bearer, client_id=self.text("client_id"))
+        token_manager = self._token_manager(account, seed=seed, fetch_token=grant.fetch_token)
+        return Renewed(token_manager, shown_as=Bearer, client_id=self.text("client_id"))
 
     def _of_system_user(self, transport: Transport) -> Credentials:
         from ..platforms.superoffice.auth import Renewed, SoTicket
@@ -198,12 +198,16 @@ class _Account:
             key=read_private_key(self.text("private_key")),
             transport=transport,
         )
-        keeper = self._keeper(f"superoffice {self.name} system user", seed=seed, obtain=user.obtain)
-        return Renewed(keeper, shown_as=lambda ticket: SoTicket(ticket, secret))
+        token_manager = self._token_manager(
+            f"superoffice {self.name} system user", seed=seed, fetch_token=user.fetch_token
+        )
+        return Renewed(token_manager, shown_as=lambda ticket: SoTicket(ticket, secret))
 
-    def _keeper(self, account: str, *, seed: str, obtain: Obtain) -> CredentialKeeper:
+    def _token_manager(self, account: str, *, seed: str, fetch_token: FetchToken) -> TokenManager:
         """SuperOffice's refresh token, and the token of a system user, stay good."""
-        return credential_keeper(self.fields.extra, account=account, seed=seed, obtain=obtain, single_use=False)
+        return build_token_manager(
+            self.fields.extra, account=account, seed=seed, fetch_token=fetch_token, rotates=False
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +253,7 @@ def _identities(pattern: str, desk: _Desk) -> Callable[[str], SuperOfficeClient]
     def found(agent: str) -> SuperOfficeClient | str:
         conn_id = pattern.replace("{agent}", agent)
         try:
-            connection = connection_called(conn_id)
+            connection = get_connection(conn_id)
         except ValueError:
             return (
                 f"there is no connection {conn_id!r}; create it under Admin, Connections, or let agent {agent} do it "

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from ..chats.model import Chat, Result, Target, Transfer, TransferReport
-from ..chats.run import take_over
+from ..chats.run import run_acceptance
 from ..chats.spellings import as_chat
-from .journal import record_of
-from .options import as_conn_id
-from .reporting import hand_in, report_left_behind
-from .retrying import retry_by_cause, without_vain_retries
+from ..tasks.options import as_conn_id
+from ..tasks.record_stores import record_of
+from ..tasks.report import finish_task, push_report_on_failure
+from ..tasks.retries import fail_fast_if_permanent, retry_by_cause
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
-    from ..chats.ledger import Ledger
+    from ..chats.run_record import RunRecord
     from ..platforms.base import ChatPlatform
 
 
@@ -45,41 +45,43 @@ class AcceptTransferOperator(BaseOperator):
         self.chat_id = chat_id
         self._killed = False
 
-    @without_vain_retries
+    @fail_fast_if_permanent
     def execute(self, context: Context) -> dict[str, Any]:
-        """Accept, and return a report of one chat; raises ``ChatsNotTransferred`` when it was not accepted, and
-        ``NotWritten`` when its record cannot be kept. Whatever it is, the report is left behind once there is a plan.
+        """Accept the chat and return a report of it.
+
+        Raises ``ChatsNotTransferredError`` when it was not accepted, and ``RecordWriteError`` when its record cannot be
+        kept. Whatever ends the task, its report is left behind once there is a plan.
         """
         from ..hooks.base import open_platform
-        from ..platforms.driving import carry_out
+        from ..platforms.runner import run_to_end
 
         conn_id, chat = as_conn_id(self.conn_id), as_chat(self.chat_id, of="chat_id")
         with open_platform(conn_id) as platform:
-            ledger = record_of(context, inputs={"accept": chat}, platform=platform)
-            with report_left_behind(context) as so_far:
+            record = record_of(context, inputs={"accept": chat}, platform=platform)
+            with push_report_on_failure(context) as so_far:
                 so_far.tell = lambda reason: (
-                    self._report(platform, ledger, ledger.open_results(reason)) if ledger.has_plan else None
+                    self._report(platform, record, record.open_results(reason)) if record.has_plan else None
                 )
-                if not ledger.has_plan:
+                if not record.has_plan:
                     platform.check_may_send()
-                    ledger.write_plan([_transfer(platform, chat)], now=datetime.now(UTC).timestamp())
-                (transfer,) = ledger.plan
-                steps = take_over(transfer, ledger=ledger)
-                results = carry_out(steps, platform, ledger=ledger, interrupted=lambda: self._killed)
-                report = self._report(platform, ledger, results)
+                    record.write_plan([_transfer(platform, chat)], now=datetime.now(UTC).timestamp())
+                (transfer,) = record.plan
+                steps = run_acceptance(transfer, record=record)
+                results = run_to_end(steps, platform, record=record, interrupted=lambda: self._killed)
+                report = self._report(platform, record, results)
                 so_far.tell = lambda reason: report
-                return hand_in(context, report, ledger=ledger)
+                return finish_task(context, report, record=record)
 
     def on_kill(self) -> None:
         """Accept nothing more."""
         self._killed = True
 
-    def _report(self, platform: ChatPlatform, ledger: Ledger, results: Sequence[Result]) -> TransferReport:
+    def _report(self, platform: ChatPlatform, record: RunRecord, results: Sequence[Result]) -> TransferReport:
         return TransferReport(
             platform=platform.name,
             conn_id=as_conn_id(self.conn_id),
             results=tuple(results),
-            started_at=datetime.fromtimestamp(ledger.planned_at or 0.0, UTC),
+            started_at=datetime.fromtimestamp(record.planned_at or 0.0, UTC),
             finished_at=datetime.now(UTC),
         )
 

@@ -13,24 +13,24 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from ..chats.ledger import Ledger, Unkept
+from ..chats.acceptance import LONGEST_WAIT, AcceptancePoller
 from ..chats.model import Chat, Result, TransferReport
 from ..chats.planning import Strategy
-from ..chats.run import hand_over, preview
-from ..chats.waiting import LONGEST_WAIT, AcceptancePoller
-from .deferral import ExecutionTimeout
-from .journal import record_of, record_on_file, warn_of_volatile_record
-from .options import DEFERRABLE, TransferOptions
-from .reporting import ReportSoFar, hand_in, leave, report_left_behind, told_by, waited_for
-from .retrying import retry_by_cause, without_vain_retries
-from .summary import cut
+from ..chats.run import dry_run_transfers, run_transfers
+from ..chats.run_record import NullRecordStore, RunRecord
+from ..shortening import cut
+from ..tasks.deferral import ExecutionTimeout
+from ..tasks.options import DEFERRABLE, TransferOptions
+from ..tasks.record_stores import record_of, record_on_file, warn_of_volatile_record
+from ..tasks.report import ReportSoFar, finish_task, leave, push_report_on_failure, report_from_event, told_by
+from ..tasks.retries import fail_fast_if_permanent, retry_by_cause
 from .transfer_requests import NamedTransfers, Reassignment, Request
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
+    from ..platforms.account_lock import AccountLock
     from ..platforms.base import ChatPlatform
-    from ..platforms.turns import Turn
 
 log = logging.getLogger(__name__)
 
@@ -101,13 +101,13 @@ class _TransferOperator(BaseOperator):
     def request(self) -> Request:
         """What is asked for, as a typed value; raises ``ValueError``."""
 
-    @without_vain_retries
+    @fail_fast_if_permanent
     def execute(self, context: Context) -> dict[str, Any]:
         """Move the chats and return the report as plain JSON.
 
-        Raises ``ValueError`` for bad input before anything is sent, ``ChatsNotTransferred`` when too many chats
-        failed, ``NotWritten`` when its record cannot be kept, and a ``PlatformError`` when the service cannot even be
-        asked which chats there are. Whatever it is, the report is left behind once there is a plan.
+        Raises ``ValueError`` for bad input before anything is sent, ``ChatsNotTransferredError`` when too many chats
+        failed, ``RecordWriteError`` when its record cannot be kept, and a ``PlatformError`` when the service cannot
+        even be asked which chats there are. Whatever ends the task, its report is left behind once there is a plan.
         """
         from ..hooks.base import open_platform
 
@@ -115,40 +115,40 @@ class _TransferOperator(BaseOperator):
         log.info("Asked for: %s", cut(json.dumps(request.to_json()), LONGEST_REQUEST_SHOWN))
         with open_platform(options.conn_id) as platform:
             request.check(platform)
-            ledger = Ledger(Unkept())
+            record = RunRecord(NullRecordStore())
             if not options.dry_run:
                 inputs = {**request.to_json(), "bot_leaves": options.bot_leaves}
-                ledger = record_of(context, inputs=inputs, platform=platform, report_path=options.record_beside)
-            with report_left_behind(context) as so_far:
-                task = _Task(context, options, platform, ledger, so_far)
+                record = record_of(context, inputs=inputs, platform=platform, report_path=options.record_beside)
+            with push_report_on_failure(context) as so_far:
+                task = _Task(context, options, platform, record, so_far)
                 report = task.move(request, self._killed_by_now)
                 if options.wait_for_acceptance and report.waiting and not options.dry_run:
                     report = task.wait(self, report)
                 so_far.tell = lambda reason: report
-                return hand_in(context, report, ledger=ledger, max_failed_ratio=options.max_failed_ratio)
+                return finish_task(context, report, record=record, max_failed_ratio=options.max_failed_ratio)
 
-    @without_vain_retries
+    @fail_fast_if_permanent
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the wait in the triggerer, from the event alone."""
-        with report_left_behind(context) as so_far:
+        with push_report_on_failure(context) as so_far:
             so_far.tell = lambda reason: told_by(event)
             options = TransferOptions.read(self, context)
-            ledger = record_on_file(context, report_path=options.record_beside)
-            so_far.tell = lambda reason: _on_record(options, ledger)
-            report = waited_for(event, ledger=ledger, so_far=so_far)
+            record = record_on_file(context, report_path=options.record_beside)
+            so_far.tell = lambda reason: _on_record(options, record)
+            report = report_from_event(event, record=record, so_far=so_far)
             so_far.tell = lambda reason: report
-            return hand_in(context, report, ledger=ledger, max_failed_ratio=options.max_failed_ratio)
+            return finish_task(context, report, record=record, max_failed_ratio=options.max_failed_ratio)
 
-    @without_vain_retries
+    @fail_fast_if_permanent
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the wait in the triggerer; when that failed or timed out, Airflow does not call
         ``execute_complete``: the report is then the one on record."""
         if hasattr(self, next_method):
             return super().resume_execution(next_method, next_kwargs, context)
-        with report_left_behind(context) as so_far:
+        with push_report_on_failure(context) as so_far:
             options = TransferOptions.read(self, context)
-            ledger = record_on_file(context, report_path=options.record_beside)
-            so_far.tell = lambda reason: _on_record(options, ledger)
+            record = record_on_file(context, report_path=options.record_beside)
+            so_far.tell = lambda reason: _on_record(options, record)
             return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
@@ -167,51 +167,51 @@ class _Task:
         context: Context,
         options: TransferOptions,
         platform: ChatPlatform,
-        ledger: Ledger,
+        record: RunRecord,
         so_far: ReportSoFar,
     ) -> None:
         self._context = context
         self._options = options
         self._platform = platform
-        self._ledger = ledger
+        self._record = record
         self._so_far = so_far
 
     def move(self, request: Request, interrupted: Callable[[], bool]) -> TransferReport:
         """Plan, unless an earlier try has, and move what is open."""
         from ..platforms.base import SendOptions
-        from ..platforms.driving import carry_out
+        from ..platforms.runner import run_to_end
 
-        ledger, options = self._ledger, self._options
-        self._so_far.tell = lambda reason: self._report(ledger.open_results(reason)) if ledger.has_plan else None
-        if ledger.has_plan:
+        record, options = self._record, self._options
+        self._so_far.tell = lambda reason: self._report(record.open_results(reason)) if record.has_plan else None
+        if record.has_plan:
             self._tell_where_it_goes_on()
         else:
             self._plan(request)
-        if ledger.finished_by is not None:
-            return self._report(ledger.open_results("the run had ended"))
-        self._tell_who_is_stuck()
-        run = preview(ledger.plan, chunk=self._platform.chunk)
+        if record.finished_by is not None:
+            return self._report(record.open_results("the run had ended"))
+        self._log_send_blockers()
+        run = dry_run_transfers(record.plan, chunk=self._platform.chunk)
         if not options.dry_run:
-            run = hand_over(ledger.plan, chunk=self._platform.chunk, ledger=ledger)
-        results = carry_out(
+            run = run_transfers(record.plan, chunk=self._platform.chunk, record=record)
+        results = run_to_end(
             run,
             self._platform,
             options=SendOptions(bot_leaves=options.bot_leaves),
-            ledger=ledger,
-            turn=None if options.dry_run else self._turn(),
+            record=record,
+            account_lock=None if options.dry_run else self._account_lock(),
             interrupted=interrupted,
         )
         return self._report(results)
 
     def wait(self, operator: BaseOperator, report: TransferReport) -> TransferReport:
         """Wait until the receivers have accepted, or ``accept_within`` is over: here, or in the triggerer."""
-        from ..platforms.driving import watch
+        from ..platforms.runner import poll_until_done
 
-        ledger, wait = self._ledger, self._options.wait
-        if ledger.deadline is None:
+        record, wait = self._record, self._options.wait
+        if record.deadline is None:
             within = LONGEST_WAIT.total_seconds() if wait.accept_within is None else wait.accept_within
-            ledger.write_deadline(datetime.now(UTC).timestamp() + within)
-        deadline = ledger.deadline or 0.0
+            record.write_deadline(datetime.now(UTC).timestamp() + within)
+        deadline = record.deadline or 0.0
         if wait.deferrable:
             from ..triggers.accept_transfer import AcceptTransferTrigger
 
@@ -228,9 +228,9 @@ class _Task:
         poller = AcceptancePoller(report, deadline=deadline)
         self._so_far.tell = lambda reason: poller.report
         try:
-            return watch(poller, self._platform, interval=wait.poll_interval)
+            return poll_until_done(poller, self._platform, interval=wait.poll_interval)
         finally:
-            ledger.write_waited_for(poller.settled)
+            record.write_waited_for(poller.settled)
 
     def _plan(self, request: Request) -> None:
         if not request.is_empty and not self._options.dry_run:
@@ -238,33 +238,33 @@ class _Task:
         transfers = [] if request.is_empty else request.plan(self._platform)
         if transfers and not self._options.dry_run:
             warn_of_volatile_record(self._context, report_path=self._options.record_beside)
-        self._ledger.write_plan(transfers, now=datetime.now(UTC).timestamp())
+        self._record.write_plan(transfers, now=datetime.now(UTC).timestamp())
 
     def _tell_where_it_goes_on(self) -> None:
-        ledger = self._ledger
-        log.info("An earlier try got to %d of %d chats; going on from there", len(ledger.results), len(ledger.plan))
-        if unknown := [chat_id for chat_id in ledger.sent if chat_id not in ledger.results]:
+        record = self._record
+        log.info("An earlier try got to %d of %d chats; going on from there", len(record.results), len(record.plan))
+        if unknown := [chat_id for chat_id in record.sent if chat_id not in record.results]:
             log.info("%d chats were sent by the try before; looking for 60 s what became of them", len(unknown))
 
-    def _tell_who_is_stuck(self) -> None:
+    def _log_send_blockers(self) -> None:
         """Say before anything is sent whose chats cannot be moved; the report says it of each of them."""
-        counts = Counter(transfer.source for transfer in self._ledger.plan)
+        counts = Counter(transfer.source for transfer in self._record.plan)
         for source, count in counts.items():
             if source is None or not source.is_agent:
                 continue
-            if why := self._platform.why_stuck(Chat(id="", owner=source.id)):
+            if why := self._platform.why_cannot_send(Chat(id="", owner=source.id)):
                 log.warning("None of the %d chats of %s can be sent: %s", count, source, why)
 
-    def _turn(self) -> Turn:
-        from ..platforms.turns import Turn
+    def _account_lock(self) -> AccountLock:
+        from ..platforms.account_lock import AccountLock
 
         ti = self._context["ti"]
         run = f"{ti.dag_id} {ti.run_id} {ti.task_id} {ti.map_index}"
-        return Turn(self._platform.account, run=run, since=self._ledger.planned_at or 0.0)
+        return AccountLock(self._platform.account, run=run, since=self._record.planned_at or 0.0)
 
     def _report(self, results: Sequence[Result]) -> TransferReport:
         """The report of results; it covers all tries."""
-        return _report(self._options, self._platform.name, self._ledger, results)
+        return _report(self._options, self._platform.name, self._record, results)
 
 
 class TransferChatOperator(_TransferOperator):
@@ -352,20 +352,20 @@ class ReassignChatsOperator(_TransferOperator):
         )
 
 
-def _on_record(options: TransferOptions, ledger: Ledger) -> TransferReport | None:
+def _on_record(options: TransferOptions, record: RunRecord) -> TransferReport | None:
     """The report of what is on record; ``None`` where nothing is."""
-    if not ledger.has_plan or ledger.recorded_for is None:
+    if not record.has_plan or record.recorded_for is None:
         return None
-    return _report(options, ledger.recorded_for.platform, ledger, ledger.open_results("the run had ended"))
+    return _report(options, record.recorded_for.platform, record, record.open_results("the run had ended"))
 
 
-def _report(options: TransferOptions, platform: str, ledger: Ledger, results: Sequence[Result]) -> TransferReport:
+def _report(options: TransferOptions, platform: str, record: RunRecord, results: Sequence[Result]) -> TransferReport:
     return TransferReport(
         platform=platform,
         conn_id=options.conn_id,
         dry_run=options.dry_run,
         results=tuple(results),
         report_path=options.report_path,
-        started_at=datetime.fromtimestamp(ledger.planned_at or 0.0, UTC),
+        started_at=datetime.fromtimestamp(record.planned_at or 0.0, UTC),
         finished_at=datetime.now(UTC),
     )

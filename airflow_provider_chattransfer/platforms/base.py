@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from ..chats.model import Chat, Reading, Target
+from ..chats.reconciliation import Answer, NotApplied, OutcomeUnknown, Refused
 from ..chats.run import Move, Sent
-from ..chats.settling import Answer, NotSent, Refused, Unclear
-from .errors import NotCarriedOut, PlatformError, RequestRefused, WrongCredentials
-from .examination import Examination
+from ..exceptions import CredentialsError, NotAppliedError, PlatformError, RequestRefusedError
+from .connection_check import ConnectionCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class ChatPlatform(ABC):
     def check_may_send(self) -> None:
         """Raise ``ValueError`` when this account can move or accept no chat at all. No request is made."""
 
-    def why_stuck(self, chat: Chat) -> str | None:
+    def why_cannot_send(self, chat: Chat) -> str | None:
         """Why this account cannot send ``chat`` on, and who could; ``None`` when it can. No request is made."""
         return None
 
@@ -103,7 +103,7 @@ class ChatPlatform(ABC):
         """
 
     @abstractmethod
-    def were_carried_out(self, moves: Sequence[Move], *, since: Mapping[str, float]) -> Mapping[str, bool | None]:
+    def transfer_history(self, moves: Sequence[Move], *, since: Mapping[str, float]) -> Mapping[str, bool | None]:
         """What the service's own history says of ``moves``, each sent at ``since`` (epoch seconds, our clock) or later.
 
         By chat id: whether a transfer like that was carried out since; ``None`` where the history does not tell.
@@ -118,7 +118,7 @@ class ChatPlatform(ABC):
         """Accept the transfer of ``chat`` as its receiver, and return what the service said."""
 
     @abstractmethod
-    def examine(self) -> Examination:
+    def check_connection(self) -> ConnectionCheck:
         """Who we are to the service, and what it lets us do; for the button Test of a connection.
 
         Changes nothing there. Raises a ``PlatformError`` when it does not let us in.
@@ -137,8 +137,8 @@ class ChatPlatform(ABC):
 
 def answer_to(error: PlatformError) -> Answer:
     """What an error says about the request that met it."""
-    if isinstance(error, NotCarriedOut | WrongCredentials):
-        return NotSent(str(error), retry_after=error.retry_after)
-    if isinstance(error, RequestRefused):
+    if isinstance(error, NotAppliedError | CredentialsError):
+        return NotApplied(str(error), retry_after=error.retry_after)
+    if isinstance(error, RequestRefusedError):
         return Refused(str(error), code=error.code)
-    return Unclear(str(error))
+    return OutcomeUnknown(str(error))

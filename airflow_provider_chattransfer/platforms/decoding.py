@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from ..chats.inputs import LARGEST_ID
-from .errors import NotUnderstood
+from ..exceptions import UnexpectedResponseError
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ TOKEN = re.compile(r"[!-~]{1,8192}", re.ASCII)
 def decode(value: object, kind: type[T], *, method: str) -> T:
     """``value``, which was parsed from JSON, as ``kind``: a data class, or a list of them.
 
-    Raises ``NotUnderstood`` with the name of the first wrong member, and never with what is in it.
+    Raises ``UnexpectedResponseError`` with the name of the first wrong member, and never with what is in it.
     """
     try:
         decoded: T = _adapter(kind).validate_python(value)
@@ -39,7 +39,7 @@ def decode(value: object, kind: type[T], *, method: str) -> T:
     else:
         return decoded
     wrong = f": {'.'.join(map(str, path))} is missing or wrong" if path else ""
-    raise NotUnderstood(f"the answer is not as documented{wrong}", method=method)
+    raise UnexpectedResponseError(f"the answer is not as documented{wrong}", method=method)
 
 
 def decoded_or(otherwise: T, value: object, kind: type[T]) -> T:

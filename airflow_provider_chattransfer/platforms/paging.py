@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .errors import NotUnderstood
+from ..exceptions import UnexpectedResponseError
 
 STANDS_STILL = "the list does not go on behind its last row"
 
@@ -22,11 +22,11 @@ class Paging:
     def go_on(self, rows: Iterable[str]) -> None:
         """Take note of a page that is not the last one, by the ids of its rows.
 
-        Raises ``NotUnderstood`` when none of them is new, and when there are too many.
+        Raises ``UnexpectedResponseError`` when none of them is new, and when there are too many.
         """
         known = len(self._seen)
         self._seen.update(rows)
         if len(self._seen) == known:
-            raise NotUnderstood(STANDS_STILL, method=self._method)
+            raise UnexpectedResponseError(STANDS_STILL, method=self._method)
         if len(self._seen) >= self._most:
-            raise NotUnderstood(f"the list does not end within {self._most} rows", method=self._method)
+            raise UnexpectedResponseError(f"the list does not end within {self._most} rows", method=self._method)

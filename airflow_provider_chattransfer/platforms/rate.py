@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .errors import LONGEST_PAUSE
+from ..exceptions import LONGEST_PAUSE
 
 log = logging.getLogger(__name__)
 

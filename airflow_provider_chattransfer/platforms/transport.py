@@ -23,12 +23,19 @@ import urllib3
 from tenacity import RetryCallState, Retrying, stop_after_attempt, wait_exponential
 
 from .. import __version__
-from . import bodies
-from .bodies import ACCEPTED_ENCODING
-from .bodies import NO_JSON as NO_JSON
-from .errors import LONGEST_PAUSE, Interrupted, Limited, NotUnderstood, PlatformError, Unreachable
-from .exchange import BoundedSession, Exchange, TooLarge, exchange
-from .quiet import quiet
+from ..exceptions import (
+    LONGEST_PAUSE,
+    PlatformError,
+    RateLimitError,
+    ResponseLostError,
+    UnexpectedResponseError,
+    UnreachableError,
+)
+from . import answer_bodies
+from .answer_bodies import ACCEPTED_ENCODING
+from .answer_bodies import NO_JSON as NO_JSON
+from .bounded_session import AnswerTooLargeError, BoundedSession, Exchange, exchange
+from .log_filter import quiet
 from .rate import RateGate
 
 log = logging.getLogger(__name__)
@@ -153,9 +160,9 @@ class Transport:
 
         def worth_repeating(state: RetryCallState) -> bool:
             error = state.outcome.exception() if state.outcome else None
-            if not isinstance(error, Limited | Unreachable):
-                return isinstance(error, Interrupted) and request.repeatable
-            hint = (error.retry_after or 0.0) if isinstance(error, Limited) else 0.0
+            if not isinstance(error, RateLimitError | UnreachableError):
+                return isinstance(error, ResponseLostError) and request.repeatable
+            hint = (error.retry_after or 0.0) if isinstance(error, RateLimitError) else 0.0
             return hint <= LONGEST_HINT if request.repeatable else state.idle_for + hint <= FRESH
 
         retrying = Retrying(
@@ -182,9 +189,9 @@ class Transport:
         try:
             return understand(response)
         except PlatformError as error:
-            if isinstance(error, Limited) or response.status == 503:
-                hint = error.retry_after if isinstance(error, Limited) else response.retry_after
-                too_fast = not isinstance(error, Limited) or error.too_fast
+            if isinstance(error, RateLimitError) or response.status == 503:
+                hint = error.retry_after if isinstance(error, RateLimitError) else response.retry_after
+                too_fast = not isinstance(error, RateLimitError) or error.too_fast
                 self._gate.close_for(min(hint or 1.0, LONGEST_HINT), too_fast=too_fast)
             raise
 
@@ -208,9 +215,11 @@ class Transport:
         with quiet(), exchange(self._seconds, most_bytes=self._most_bytes) as bounds:
             try:
                 return self._request(request)
-            except TooLarge:
+            except AnswerTooLargeError:
                 text = f"the answer of {_host(request)} has more than {self._most_bytes // 10**6} MB, which is what "
-                return NotUnderstood(f"{text}max_answer_megabytes of the connection allows", method=request.method)
+                return UnexpectedResponseError(
+                    f"{text}max_answer_megabytes of the connection allows", method=request.method
+                )
             except FAILURES as error:
                 return _failure(error, bounds, request)
 
@@ -233,7 +242,7 @@ class Transport:
             **body,
         )
         try:
-            return _Answer(answer.status_code, answer.headers, bodies.read(answer, most_bytes=self._most_bytes))
+            return _Answer(answer.status_code, answer.headers, answer_bodies.read(answer, most_bytes=self._most_bytes))
         finally:
             answer.close()
 
@@ -259,16 +268,16 @@ def user_agent() -> str:
 def gateway_trouble(response: Response, *, method: str) -> PlatformError:
     """The error for a response that the service itself did not write, such as a gateway's page."""
     if response.status == 429:
-        return Limited("too many requests", method=method, code="429", retry_after=response.retry_after)
+        return RateLimitError("too many requests", method=method, code="429", retry_after=response.retry_after)
     if response.status >= 500 or response.status in (408, 425):
-        return Interrupted(f"HTTP {response.status} without an answer of the service", method=method)
-    return NotUnderstood(f"HTTP {response.status} with an answer that is not the service's", method=method)
+        return ResponseLostError(f"HTTP {response.status} without an answer of the service", method=method)
+    return UnexpectedResponseError(f"HTTP {response.status} with an answer that is not the service's", method=method)
 
 
 def _pause(state: RetryCallState) -> float:
     """The service's hint; when it proved too short, or there is none, growing random pauses."""
     error = state.outcome.exception() if state.outcome else None
-    hint = error.retry_after if isinstance(error, Limited) else None
+    hint = error.retry_after if isinstance(error, RateLimitError) else None
     if hint is not None and state.attempt_number == 1:
         return hint
     return (hint or 0.0) + wait_exponential(multiplier=0.5, max=20)(state) * random.uniform(0.5, 1)  # noqa: S311
@@ -283,11 +292,11 @@ def _failure(error: Exception, bounds: Exchange, request: Request) -> PlatformEr
     """The typed error: nothing was carried out for sure as long as no byte of the request had been sent."""
     host, method = _host(request), request.method
     if bounds.begun and bounds.is_over:
-        return Interrupted(f"no whole answer from {host} in time", method=method)
+        return ResponseLostError(f"no whole answer from {host} in time", method=method)
     if not bounds.begun or isinstance(error, requests.ConnectionError):
-        kind = Interrupted if bounds.begun else Unreachable
+        kind = ResponseLostError if bounds.begun else UnreachableError
         return kind(f"the connection to {host} failed: {_cause(error)}", method=method)
-    return Interrupted(f"no whole answer from {host}: {type(error).__name__}", method=method)
+    return ResponseLostError(f"no whole answer from {host}: {type(error).__name__}", method=method)
 
 
 def _no_proxy(url: str) -> dict[str, str] | None:
@@ -318,10 +327,10 @@ def _host(request: Request) -> str:
 
 def _json(answer: _Answer, request: Request) -> Any:
     try:
-        return bodies.parsed(answer.body)
+        return answer_bodies.parsed(answer.body)
     except EOFError:
         if answer.body and answer.headers.get("Content-Type", "").startswith("application/json"):
-            raise Interrupted(f"the answer of {_host(request)} is cut off", method=request.method) from None
+            raise ResponseLostError(f"the answer of {_host(request)} is cut off", method=request.method) from None
         return NO_JSON
 
 

@@ -16,15 +16,15 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
 )
 
-from ..chats.ledger import Ledger
+from ..chats.acceptance import AcceptancePoller
 from ..chats.model import Outcome, TransferReport
-from ..chats.waiting import AcceptancePoller
-from ..operators.deferral import ExecutionTimeout
-from ..operators.journal import record_of, record_on_file
-from ..operators.options import DEFERRABLE, WaitOptions, as_conn_id
-from ..operators.reporting import ReportSoFar, WaitBrokenOff, hand_in, leave, report_left_behind, told_by, waited_for
-from ..operators.retrying import retry_by_cause, without_vain_retries
-from ..platforms.errors import PlatformError
+from ..chats.run_record import RunRecord
+from ..exceptions import PlatformError, WaitInterruptedError
+from ..tasks.deferral import ExecutionTimeout
+from ..tasks.options import DEFERRABLE, WaitOptions, as_conn_id
+from ..tasks.record_stores import record_of, record_on_file
+from ..tasks.report import ReportSoFar, finish_task, leave, push_report_on_failure, report_from_event, told_by
+from ..tasks.retries import fail_fast_if_permanent, retry_by_cause
 from .awaited import AwaitedTransfers
 
 if TYPE_CHECKING:
@@ -73,23 +73,23 @@ class AcceptTransferSensor(BaseSensorOperator):
         self.poll_interval = poll_interval
         self.deferrable = deferrable
         self._poller: AcceptancePoller | None = None
-        self._ledger: Ledger | None = None
+        self._found_record: RunRecord | None = None
 
-    @without_vain_retries
+    @fail_fast_if_permanent
     def execute(self, context: Context) -> dict[str, Any]:
         """Wait, and return the report as plain JSON.
 
         Raises ``ValueError`` for bad input, ``AirflowSensorTimeout`` when ``timeout`` is over, a ``PlatformError``
-        when no look can succeed any more, and ``ChatsNotTransferred`` when all chats failed. But for bad input,
+        when no look can succeed any more, and ``ChatsNotTransferredError`` when all chats failed. But for bad input,
         the report is left behind whatever ends the sensor.
         """
         options, awaited = WaitOptions.read(self), AwaitedTransfers.read(self.transfers)
         if self._paced_by_poll_interval:
             self.poke_interval = options.poll_interval
         try:
-            ledger = self._read_record(context, awaited)
-            with report_left_behind(context) as so_far:
-                so_far.tell = lambda reason: self._known(awaited, ledger)
+            record = self._read_record(context, awaited)
+            with push_report_on_failure(context) as so_far:
+                so_far.tell = lambda reason: self._known(awaited, record)
                 try:
                     poller = self._make_poller(context, options, awaited)
                     so_far.tell = lambda reason: poller.report
@@ -98,29 +98,29 @@ class AcceptTransferSensor(BaseSensorOperator):
                     else:
                         super().execute(context)
                 except (AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout, PlatformError) as ended:
-                    ledger.write_failed_looks(0)
+                    record.write_failed_polls(0)
                     self._skip_instead_of(ended)
                     raise
-                return hand_in(context, poller.report, ledger=ledger)
+                return finish_task(context, poller.report, record=record)
         finally:
             self._close()
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
-        from ..platforms.driving import look
+        from ..platforms.runner import poll_once
 
         poller = self._poller
         if poller is None:
             options, awaited = WaitOptions.read(self), AwaitedTransfers.read(self.transfers)
             self._read_record(context, awaited)
             poller = self._make_poller(context, options, awaited)
-        verdict = look(poller, self._platform, silent_fail=self.silent_fail)
+        verdict = poll_once(poller, self._platform, silent_fail=self.silent_fail)
         self._record.write_waited_for(poller.settled)
         if self.reschedule:
-            self._record.write_failed_looks(poller.failed_looks)
+            self._record.write_failed_polls(poller.failed_polls)
         return PokeReturnValue(is_done=verdict.done)
 
-    @without_vain_retries
+    @fail_fast_if_permanent
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the wait in the triggerer; a wait that broke off obeys ``never_fail`` as a look does.
 
@@ -130,26 +130,26 @@ class AcceptTransferSensor(BaseSensorOperator):
         try:
             if hasattr(self, next_method):
                 return super().resume_execution(next_method, next_kwargs, context)
-            with report_left_behind(context) as so_far:
+            with push_report_on_failure(context) as so_far:
                 self._tell_what_is_on_record(context, so_far)
                 return super().resume_execution(next_method, next_kwargs, context)
-        except WaitBrokenOff as error:
+        except WaitInterruptedError as error:
             self._skip_instead_of(error)
             raise
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the wait in the triggerer, from the event alone."""
-        with report_left_behind(context) as so_far:
+        with push_report_on_failure(context) as so_far:
             so_far.tell = lambda reason: told_by(event)
-            ledger = self._tell_what_is_on_record(context, so_far)
-            report = waited_for(event, ledger=ledger, so_far=so_far)
+            record = self._tell_what_is_on_record(context, so_far)
+            report = report_from_event(event, record=record, so_far=so_far)
             so_far.tell = lambda reason: report
             if report.waiting and self._times_out_first(WaitOptions.read(self)):
                 raise AirflowSensorTimeout(
                     f"{len(report.waiting)} transfers were not accepted within the timeout of {self.timeout} s; "
                     "the report is in the XCom return_value"
                 )
-            return hand_in(context, report, ledger=ledger)
+            return finish_task(context, report, record=record)
 
     def _execute_deferred(self, context: Context, options: WaitOptions) -> None:
         from ..triggers.accept_transfer import AcceptTransferTrigger
@@ -171,18 +171,18 @@ class AcceptTransferSensor(BaseSensorOperator):
         )
         self.defer(trigger=trigger, method_name="execute_complete", timeout=limit.of_deferral)
 
-    def _tell_what_is_on_record(self, context: Context, so_far: ReportSoFar) -> Ledger:
+    def _tell_what_is_on_record(self, context: Context, so_far: ReportSoFar) -> RunRecord:
         """Have the report of this sensor's transfers told as they were when it was deferred, with what is on record."""
-        ledger = record_on_file(context)
-        so_far.tell = lambda reason: self._known(AwaitedTransfers.read(self.transfers), ledger)
-        return ledger
+        record = record_on_file(context)
+        so_far.tell = lambda reason: self._known(AwaitedTransfers.read(self.transfers), record)
+        return record
 
-    def _known(self, awaited: AwaitedTransfers, ledger: Ledger) -> TransferReport:
-        return awaited.report(ledger, conn_id=as_conn_id(self.conn_id), at=datetime.now(UTC))
+    def _known(self, awaited: AwaitedTransfers, record: RunRecord) -> TransferReport:
+        return awaited.report(record, conn_id=as_conn_id(self.conn_id), at=datetime.now(UTC))
 
     def _skip_instead_of(self, error: BaseException) -> None:
         """Do for a look that Airflow's sensor did not make itself what it does with ``never_fail``."""
-        if self.never_fail and isinstance(error, PlatformError | WaitBrokenOff):
+        if self.never_fail and isinstance(error, PlatformError | WaitInterruptedError):
             raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
 
     def _times_out_first(self, options: WaitOptions) -> bool:
@@ -199,16 +199,16 @@ class AcceptTransferSensor(BaseSensorOperator):
             self.__dict__.pop("_platform").close()
 
     @property
-    def _record(self) -> Ledger:
+    def _record(self) -> RunRecord:
         """What earlier looks and tries have settled: a chat that was accepted then may be closed by now."""
-        assert self._ledger is not None
-        return self._ledger
+        assert self._found_record is not None
+        return self._found_record
 
-    def _read_record(self, context: Context, awaited: AwaitedTransfers) -> Ledger:
+    def _read_record(self, context: Context, awaited: AwaitedTransfers) -> RunRecord:
         """The record of this sensor; raises ``ValueError`` for transfers that are not those of its connection."""
         awaited.check(self._platform, conn_id=as_conn_id(self.conn_id))
-        self._ledger = record_of(context, inputs=awaited.to_json(), platform=self._platform)
-        return self._ledger
+        self._found_record = record_of(context, inputs=awaited.to_json(), platform=self._platform)
+        return self._found_record
 
     def _make_poller(self, context: Context, options: WaitOptions, awaited: AwaitedTransfers) -> AcceptancePoller:
         started_at = self._started_at(context)
@@ -220,7 +220,7 @@ class AcceptTransferSensor(BaseSensorOperator):
         self._poller = AcceptancePoller(
             awaited.report(self._record, conn_id=as_conn_id(self.conn_id), at=started_at),
             deadline=(started_at + within).timestamp(),
-            failed_looks=self._record.failed_looks,
+            failed_polls=self._record.failed_polls,
         )
         return self._poller
 

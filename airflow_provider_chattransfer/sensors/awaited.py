@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
-from ..chats.ledger import Ledger
 from ..chats.model import Json, Outcome, Result, Transfer, TransferReport
 from ..chats.rows import TransferRow, each_once, transfer_rows
+from ..chats.run_record import RunRecord
 from ..chats.spellings import rows
 
 if TYPE_CHECKING:
@@ -107,12 +107,12 @@ class AwaitedTransfers:
             for row in self.rows
         ]
 
-    def report(self, ledger: Ledger, *, conn_id: str, at: datetime) -> TransferReport:
-        """The report as it stands at ``at``, by what ``ledger`` knows."""
-        results = [ledger.results.get(each.transfer.chat_id, each) for each in self.results]
-        if ledger.has_plan:
-            results = [ledger.results.get(each.chat_id) or Result(each, Outcome.REQUESTED) for each in ledger.plan]
-        recorded = ledger.recorded_for or ledger.owner
+    def report(self, record: RunRecord, *, conn_id: str, at: datetime) -> TransferReport:
+        """The report as it stands at ``at``, by what ``record`` knows."""
+        results = [record.results.get(each.transfer.chat_id, each) for each in self.results]
+        if record.has_plan:
+            results = [record.results.get(each.chat_id) or Result(each, Outcome.REQUESTED) for each in record.plan]
+        recorded = record.recorded_for or record.owner
         return TransferReport(
             platform=self.platform or (recorded.platform if recorded else ""),
             conn_id=conn_id,

@@ -11,9 +11,9 @@ from typing import Any, Self
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from ..chats.acceptance import AcceptancePoller
 from ..chats.model import TransferReport
 from ..chats.stored import read_stored
-from ..chats.waiting import AcceptancePoller
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +111,9 @@ class AcceptTransferTrigger(BaseTrigger):
         self.log.info("The task was ended by a user; who was asked to take a chat may still accept it")
 
     async def _wait(self) -> WaitEnded:
+        from ..exceptions import PlatformError, is_permanent
         from ..hooks.base import open_platform_async
-        from ..platforms.driving import look, utc_now
-        from ..platforms.errors import PlatformError, is_permanent
+        from ..platforms.runner import poll_once, utc_now
 
         ends_first = self.ends_at is not None and self.ends_at < self.deadline
         deadline = self.ends_at if self.ends_at is not None and ends_first else self.deadline
@@ -121,9 +121,9 @@ class AcceptTransferTrigger(BaseTrigger):
         try:
             platform = await open_platform_async(self.conn_id)
             try:
-                once = partial(look, poller, platform, silent_fail=self.silent_fail)
+                once = partial(poll_once, poller, platform, silent_fail=self.silent_fail)
                 while not (verdict := await asyncio.to_thread(once)).done:
-                    await asyncio.sleep(poller.seconds_to_next_look(now=utc_now(), interval=self.poll_interval))
+                    await asyncio.sleep(poller.seconds_to_next_poll(now=utc_now(), interval=self.poll_interval))
             finally:
                 await asyncio.to_thread(platform.close)
         except (PlatformError, ValueError) as error:

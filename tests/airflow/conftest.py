@@ -17,7 +17,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_chattransfer.hooks.base import THREAD
-from airflow_provider_chattransfer.hooks.credential_stores import PREFIX
+from airflow_provider_chattransfer.hooks.token_stores import PREFIX
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from airflow_provider_chattransfer.testing.connections import as_environment
 from airflow_provider_chattransfer.testing.sandbox import ChatSandbox

@@ -15,11 +15,15 @@ from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowTas
 from airflow.sdk import Context
 from airflow.triggers.base import TriggerEvent
 
-from airflow_provider_chattransfer.chats import waiting
-from airflow_provider_chattransfer.chats.settling import CLOSED
-from airflow_provider_chattransfer.operators.reporting import ChatsNotTransferred, WaitBrokenOff
+from airflow_provider_chattransfer.chats import acceptance
+from airflow_provider_chattransfer.chats.reconciliation import CLOSED
+from airflow_provider_chattransfer.exceptions import (
+    ChatsNotTransferredError,
+    CredentialsError,
+    ResponseLostError,
+    WaitInterruptedError,
+)
 from airflow_provider_chattransfer.operators.transfer import TransferChatsOperator
-from airflow_provider_chattransfer.platforms.errors import Interrupted, WrongCredentials
 from airflow_provider_chattransfer.platforms.transport import ATTEMPTS
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger
@@ -39,7 +43,7 @@ ONE_SERVICE_EACH = pytest.mark.parametrize(
     ids=["bitrix24-poke", "superoffice-reschedule", "bitrix24-deferrable"],
 )
 """Each way of waiting on one service. All ways on both are in ``TestAcceptance``; what a service's state means to a
-wait is in ``tests/unit/test_waiting.py``, and a trigger on each service in ``test_accept_transfer_trigger.py``."""
+wait is in ``tests/unit/test_acceptance.py``, and a trigger on each service in ``test_accept_transfer_trigger.py``."""
 LATER = {"accept_after": [0.25, 0.4]}
 LONG = timedelta(seconds=20)
 SHORT = timedelta(seconds=0.3)
@@ -274,7 +278,7 @@ class TestOtherEnds:
     ) -> None:
         desk = SuperOfficeDesk(sandbox)
         ran = wait(desk, desk.open([12, 15], reject=1.0, **SOON), **way)
-        assert isinstance(ran.errors["task"], ChatsNotTransferred)
+        assert isinstance(ran.errors["task"], ChatsNotTransferredError)
         assert outcomes(ran.results["task"]) == ["failed", "failed"]
 
     @ONE_SERVICE_EACH
@@ -358,7 +362,7 @@ class TestTrouble:
         before = desk.requests
         ran = wait(desk, transfers, **way)
         assert ran.state == "failed"
-        assert isinstance(ran.errors["task"], WrongCredentials)
+        assert isinstance(ran.errors["task"], CredentialsError)
         assert outcomes(ran.results["task"]) == ["requested", "requested"]
         assert desk.requests - before == 1
 
@@ -377,14 +381,16 @@ class TestTrouble:
         self, desk: Desk, way: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Before 3.3 a rescheduled sensor, which is a new process at every look, cannot count them."""
-        monkeypatch.setattr(waiting, "FAILED_LOOKS", 3)
+        monkeypatch.setattr(acceptance, "FAILED_LOOKS", 3)
         transfers = desk.open([12, 15], **NEVER)
         desk.accept(201, 12)
         desk.break_off("html_502_before", count=100_000)
         ran = wait(desk, transfers, timeout=30 if HAS_STATE_STORE else 1, **way)
         counts = HAS_STATE_STORE or way.get("mode") != "reschedule"
         assert ran.state == "failed"
-        assert isinstance(ran.errors["task"], (Interrupted, WaitBrokenOff) if counts else AirflowSensorTimeout)
+        assert isinstance(
+            ran.errors["task"], (ResponseLostError, WaitInterruptedError) if counts else AirflowSensorTimeout
+        )
         assert outcomes(ran.results["task"]) == ["requested", "requested"]
 
     @pytest.mark.usefixtures("no_pauses")
@@ -392,7 +398,7 @@ class TestTrouble:
     def test_that_ends_it_lets_a_retry_look_as_often_again(
         self, desk: Desk, way: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(waiting, "FAILED_LOOKS", 3)
+        monkeypatch.setattr(acceptance, "FAILED_LOOKS", 3)
         transfers = desk.open([12], **NEVER)
         desk.accept(201, 12)
         desk.break_off("html_502_before", count=5 * ATTEMPTS)
@@ -406,7 +412,7 @@ class TestTrouble:
         self, desk: Desk, way: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Chat 201 is closed when the retry looks."""
-        monkeypatch.setattr(waiting, "FAILED_LOOKS", 1)
+        monkeypatch.setattr(acceptance, "FAILED_LOOKS", 1)
         transfers = desk.open([12, 15], **NEVER)
         desk.accept(201, 12)
 
@@ -475,7 +481,7 @@ class TestWhatASensorRemembers:
         store: dict[str, Any] = {}
         assert outcomes(self.looks(desk, transfers, store)) == ["accepted"]
         desk.take(201, 8)
-        with pytest.raises(ChatsNotTransferred):
+        with pytest.raises(ChatsNotTransferredError):
             self.looks(desk, transfers, store, max_tries=1)
 
     def test_is_also_what_the_triggerer_saw_before_the_wait_broke_off(self, sandbox: Sandbox) -> None:
@@ -485,7 +491,7 @@ class TestWhatASensorRemembers:
         seen["transfers"][0]["outcome"] = "accepted"
         store: dict[str, Any] = {}
         sensor = AcceptTransferSensor(task_id="task", conn_id=desk.conn_id, transfers=transfers)
-        with pytest.raises(WaitBrokenOff):
+        with pytest.raises(WaitInterruptedError):
             sensor.execute_complete(self.context(store), {"report": seen, "error": "out of reach"})
         desk.accept(201, 12)
         desk.close(201)
@@ -528,7 +534,7 @@ class TestOperatorsThatWait:
             people={"agents": {"15": {"reject": 1.0}}, **LATER},
         )
         ran = self.moved(desk, ["agent:12", "agent:15"])
-        assert isinstance(ran.errors["task"], ChatsNotTransferred)
+        assert isinstance(ran.errors["task"], ChatsNotTransferredError)
         assert outcomes(ran.results["task"]) == ["accepted", "failed"]
         assert len(deferred) == 1
 

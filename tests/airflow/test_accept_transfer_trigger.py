@@ -14,15 +14,14 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
-from airflow_provider_chattransfer.chats import waiting
+from airflow_provider_chattransfer.chats import acceptance
+from airflow_provider_chattransfer.chats.acceptance import AcceptancePoller
 from airflow_provider_chattransfer.chats.model import TransferReport
-from airflow_provider_chattransfer.chats.settling import CLOSED
-from airflow_provider_chattransfer.chats.waiting import AcceptancePoller
+from airflow_provider_chattransfer.chats.reconciliation import CLOSED
+from airflow_provider_chattransfer.exceptions import ChatsNotTransferredError, WaitInterruptedError, is_permanent
 from airflow_provider_chattransfer.hooks.base import open_platform
-from airflow_provider_chattransfer.operators.reporting import ChatsNotTransferred, WaitBrokenOff
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator, TransferChatOperator
-from airflow_provider_chattransfer.platforms.driving import look
-from airflow_provider_chattransfer.platforms.errors import is_permanent
+from airflow_provider_chattransfer.platforms.runner import poll_once
 from airflow_provider_chattransfer.platforms.transport import ATTEMPTS
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger, WaitEnded
@@ -207,7 +206,7 @@ class TestRequests:
         with open_platform(desk.conn_id) as platform:
             for _ in range(3):
                 before = desk.requests
-                assert not look(poller, platform).done
+                assert not poll_once(poller, platform).done
                 assert desk.requests - before == requests
         assert len(poller.chat_ids) == len(transfers)
 
@@ -217,9 +216,9 @@ class TestRequests:
         poller = AcceptancePoller(TransferReport.from_json(desk.report(transfers)), deadline=time.time() + 60)
         desk.accept(201, 12)
         with open_platform(desk.conn_id) as platform:
-            look(poller, platform)
+            poll_once(poller, platform)
             before = desk.requests
-            look(poller, platform)
+            poll_once(poller, platform)
         assert desk.requests - before == 1
         assert len(poller.chat_ids) == 50
 
@@ -250,7 +249,7 @@ class TestTrouble:
     def test_with_too_many_looks_in_a_row_ends_it_with_what_was_seen_before(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(waiting, "FAILED_LOOKS", 2)
+        monkeypatch.setattr(acceptance, "FAILED_LOOKS", 2)
         report = desk.report(desk.open([12, 15], **NEVER))
         desk.accept(201, 12)
         ended: list[Any] = []
@@ -403,7 +402,7 @@ class TestTheEventAloneIsEnough:
         event = settled(desk, ["accepted", "failed"])
         task = ReassignChatsOperator(task_id="task", conn_id="nowhere", chat_ids=[1], to=["agent:1"])
         here = context()
-        with pytest.raises(ChatsNotTransferred):
+        with pytest.raises(ChatsNotTransferredError):
             task.execute_complete(here, event)
         assert here["ti"].pushed == {"return_value": event["report"]}
 
@@ -415,7 +414,7 @@ class TestTheEventAloneIsEnough:
         ):
             here = context()
             words = r"broke off: imopenlines\.dialog\.get: no\. 1 transfers were not seen .* A retry goes on waiting$"
-            with pytest.raises(WaitBrokenOff, match=words) as broken:
+            with pytest.raises(WaitInterruptedError, match=words) as broken:
                 task.execute_complete(here, event)
             assert here["ti"].pushed == {"return_value": event["report"]}
             assert not broken.value.permanent

@@ -14,9 +14,9 @@ import pytest
 import requests
 from airflow.sdk import task
 
+from airflow_provider_chattransfer.exceptions import ChatsNotTransferredError
 from airflow_provider_chattransfer.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
-from airflow_provider_chattransfer.operators.reporting import ChatsNotTransferred
 from airflow_provider_chattransfer.operators.transfer import (
     ReassignChatsOperator,
     TransferChatOperator,
@@ -193,7 +193,7 @@ class TestOneChat:
 
     def test_that_is_not_there_fails_the_task_with_its_number(self, sandbox: Sandbox) -> None:
         ran = do(TransferChatOperator, chat_id=999_999, to="agent:12")
-        assert isinstance(ran.errors["task"], ChatsNotTransferred)
+        assert isinstance(ran.errors["task"], ChatsNotTransferredError)
         assert "999999" in str(ran.errors["task"])
         assert outcomes(ran.results["task"]) == {"999999": "failed"}
 
@@ -399,7 +399,7 @@ class TestAnAnswerAboutAnotherChat:
             answers.tampering = self.shown
             monkeypatch.setenv("AIRFLOW_CONN_TAMPERED", connection(answers.url))
             ran = run_one(TransferChatOperator, conn_id="tampered", chat_id=112, to="agent:15")
-        assert isinstance(ran.errors["task"], ChatsNotTransferred)
+        assert isinstance(ran.errors["task"], ChatsNotTransferredError)
         assert outcomes(ran.results["task"]) == {"112": "failed"}
         assert reasons(ran.results["task"])["112"].startswith("not understood: ")
         assert sandbox.sent("bitrix24") == []

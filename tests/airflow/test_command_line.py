@@ -19,7 +19,7 @@ import pytest
 
 from airflow_provider_chattransfer.__main__ import main
 from airflow_provider_chattransfer.hooks import base
-from airflow_provider_chattransfer.hooks.base import ChatPlatformHook, connection_called, hook_for
+from airflow_provider_chattransfer.hooks.base import ChatPlatformHook, get_connection, hook_for
 
 from ..ways_of_signing_in import WAYS, Way
 from .conftest import Sandbox
@@ -241,7 +241,7 @@ class TestTheButton:
             raise error
 
         connect(webhook(sandbox.url))
-        hook = hook_for(connection_called("mine"))
+        hook = hook_for(get_connection("mine"))
         monkeypatch.setattr(hook, "platform", broken)
         good, told = hook("mine").test_connection()
         assert (good, told) == (False, f"The connection could not be tested: {type(error).__name__}")
@@ -277,7 +277,7 @@ class TestTheButton:
 def pressed() -> tuple[bool, str]:
     """What the button says, in time."""
     began = time.monotonic()
-    hook: ChatPlatformHook = hook_for(connection_called("mine"))("mine")
+    hook: ChatPlatformHook = hook_for(get_connection("mine"))("mine")
     result = hook.test_connection()
     assert time.monotonic() - began < TEN_SECONDS
     return result

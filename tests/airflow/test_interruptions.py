@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_chattransfer.exceptions import ChatsNotTransferredError
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
-from airflow_provider_chattransfer.operators.reporting import ChatsNotTransferred
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator
 from airflow_provider_chattransfer.platforms.base import ChatPlatform
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
@@ -88,9 +88,9 @@ class TestATaskThatIsToldToStop:
     ) -> None:
         self.reset(desk)
         around("send", after=sigterm)
-        ran = self.hand_over(desk)
+        ran = self.run_transfers(desk)
         counts = ran.results["task"]["counts"]
-        assert isinstance(ran.errors["task"], ChatsNotTransferred)
+        assert isinstance(ran.errors["task"], ChatsNotTransferredError)
         sent = desk.sandbox.sent(desk.service)
         assert len(sent) == 50
         assert (counts["requested"], counts["failed"]) == (50, 20)
@@ -101,7 +101,7 @@ class TestATaskThatIsToldToStop:
     ) -> None:
         self.reset(desk)
         around("send", after=sigterm)
-        ran = self.hand_over(desk, retries=1, retry_delay=timedelta(0))
+        ran = self.run_transfers(desk, retries=1, retry_delay=timedelta(0))
         assert ran.state == "success"
         assert ran.results["task"]["counts"]["requested"] == 70
         assert sorted(desk.sandbox.sent(desk.service)) == [str(1000 + each) for each in range(70)]
@@ -111,7 +111,7 @@ class TestATaskThatIsToldToStop:
         desk.reset(chats=[{"id": 1000 + each, "owner": SENDER} for each in range(70)], people=NEVER)
 
     @staticmethod
-    def hand_over(desk: Desk, **options: Any) -> Ran:
+    def run_transfers(desk: Desk, **options: Any) -> Ran:
         with a_dag() as dag:
             ReassignChatsOperator(
                 task_id="task", conn_id=desk.conn_id, chat_ids=list(range(1000, 1070)), to=["agent:12"], **options
@@ -160,7 +160,7 @@ class TestAnAcceptance:
         with pytest.raises(Killed):
             self.accept(store)
         desk.close(201)
-        with pytest.raises(ChatsNotTransferred, match="closed, and nobody was seen to accept it before"):
+        with pytest.raises(ChatsNotTransferredError, match="closed, and nobody was seen to accept it before"):
             self.accept(store)
 
     def test_that_was_killed_before_somebody_else_had_the_chat_is_not_known(
@@ -171,7 +171,7 @@ class TestAnAcceptance:
         with pytest.raises(Killed):
             self.accept(store)
         desk.take(201, 8)
-        with pytest.raises(ChatsNotTransferred, match="not known whether it was accepted") as failed:
+        with pytest.raises(ChatsNotTransferredError, match="not known whether it was accepted") as failed:
             self.accept(store)
         assert failed.value.permanent
 
@@ -196,7 +196,7 @@ class TestAnAcceptance:
         method = "imopenlines.operator.answer" if desk.service == "bitrix24" else "AcceptTransfer"
         desk.sandbox.fault(service=desk.service, method=method, kind=kind)
         if kind == "drop_before":
-            with pytest.raises(ChatsNotTransferred, match="not known whether it was accepted") as failed:
+            with pytest.raises(ChatsNotTransferredError, match="not known whether it was accepted") as failed:
                 self.accept(store)
             assert not failed.value.permanent
         assert self.accept(store)[0] == "accepted"
@@ -208,6 +208,6 @@ class TestAnAcceptance:
         task = AcceptTransferOperator(task_id="task", conn_id="receiver", chat_id=201)
         around("read_chats", after=task.on_kill)
         context: Any = {"ti": SimpleNamespace(max_tries=0, xcom_push=lambda **_: None)}
-        with pytest.raises(ChatsNotTransferred, match="not accepted: the task was stopped"):
+        with pytest.raises(ChatsNotTransferredError, match="not accepted: the task was stopped"):
             task.execute(context)
         assert [each for each in desk.sandbox.ledger(desk.service) if each["change"] == "accepted"] == []

@@ -18,7 +18,7 @@ import requests
 
 from airflow_provider_chattransfer.hooks.base import open_platform, open_platform_async
 from airflow_provider_chattransfer.platforms.base import ChatPlatform
-from airflow_provider_chattransfer.platforms.credentials import Credential, CredentialKeeper
+from airflow_provider_chattransfer.platforms.tokens.manager import IssuedToken, TokenManager
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
 from ..ui.running_airflow import RunningAirflow
@@ -51,13 +51,13 @@ def way(
 def obtained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The tokens that are obtained at run time."""
     tokens: list[str] = []
-    keep: Callable[..., None] = CredentialKeeper._keep
+    keep: Callable[..., None] = TokenManager._keep
 
-    def noting(keeper: CredentialKeeper, new: Credential, **options: Any) -> None:
+    def noting(token_manager: TokenManager, new: IssuedToken, **options: Any) -> None:
         tokens.extend(filter(None, (new.secret, new.renewal)))
-        keep(keeper, new, **options)
+        keep(token_manager, new, **options)
 
-    monkeypatch.setattr(CredentialKeeper, "_keep", noting)
+    monkeypatch.setattr(TokenManager, "_keep", noting)
     return tokens
 
 
@@ -115,18 +115,18 @@ from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransfer
 def use_every_way():
     """The secrets of all connections, and all tokens that were obtained for them."""
     from airflow_provider_chattransfer.hooks.base import open_platform
-    from airflow_provider_chattransfer.platforms.credentials import CredentialKeeper
-    from airflow_provider_chattransfer.platforms.errors import PlatformError
+    from airflow_provider_chattransfer.platforms.tokens.manager import TokenManager
+    from airflow_provider_chattransfer.exceptions import PlatformError
 
     with open(os.environ["SECRETS"]) as file:
         secrets = json.load(file)
-    conceal = CredentialKeeper._conceal
+    conceal = TokenManager._conceal
 
     def noting(keeper, credential):
         secrets.extend(filter(None, (credential.secret, credential.renewal)))
         conceal(keeper, credential)
 
-    CredentialKeeper._conceal = noting
+    TokenManager._conceal = noting
     for conn_id in os.environ["WAYS"].split():
         with open_platform(conn_id) as platform:
             try:

@@ -14,13 +14,13 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
-from airflow_provider_chattransfer.operators.options import TransferOptions, WaitOptions, record_beside
 from airflow_provider_chattransfer.operators.transfer import (
     ReassignChatsOperator,
     TransferChatOperator,
     TransferChatsOperator,
 )
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
+from airflow_provider_chattransfer.tasks.options import TransferOptions, WaitOptions, record_beside
 
 from .conftest import Sandbox, a_dag, run
 

@@ -25,12 +25,11 @@ try:
 except ImportError:  # Airflow 3.1
     from airflow.exceptions import TaskDeferralError, TaskDeferralTimeout  # type: ignore[no-redef]
 
-from airflow_provider_chattransfer.chats.waiting import AcceptancePoller
+from airflow_provider_chattransfer.chats.acceptance import AcceptancePoller
+from airflow_provider_chattransfer.exceptions import RecordReadError, UnreachableError
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
-from airflow_provider_chattransfer.operators.journal import NotReadable
 from airflow_provider_chattransfer.operators.transfer import TransferChatsOperator
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
-from airflow_provider_chattransfer.platforms.errors import Unreachable
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger
 
@@ -171,11 +170,13 @@ class TestWhateverEndsAWait:
             sensor.execute(context(Store(), pushed))
         assert told(pushed[-1][1]) == {"accepted": 1, "requested": 1}
 
-    @pytest.mark.parametrize(("options", "error"), [({}, Unreachable), ({"never_fail": True}, AirflowSkipException)])
+    @pytest.mark.parametrize(
+        ("options", "error"), [({}, UnreachableError), ({"never_fail": True}, AirflowSkipException)]
+    )
     def test_of_a_sensor_that_cannot_even_look_up_a_name_leaves_its_report(
         self, sandbox: Sandbox, ends: Any, options: dict[str, Any], error: type[BaseException]
     ) -> None:
-        ends(Bitrix24Platform, "resolve", 1, Unreachable("away", method="user.search"))
+        ends(Bitrix24Platform, "resolve", 1, UnreachableError("away", method="user.search"))
         pushed: list[Any] = []
         rows = [{"chat_id": 1000, "to": "agent:12"}, {"chat_id": 1001, "to": "agent:12", "outcome": "accepted"}]
         sensor = AcceptTransferSensor(task_id="task", conn_id="bitrix24_default", transfers=rows, **options)
@@ -190,7 +191,7 @@ class TestWhateverEndsAWait:
         rows = [{"chat_id": 1000, "to": "agent:12"}]
         TransferChatsOperator(task_id="sends", conn_id="bitrix24_default", transfers=rows).execute(context(Store(), []))
         store = Store()
-        ends(Bitrix24Platform, "resolve", 2, Unreachable("away", method="user.search"))
+        ends(Bitrix24Platform, "resolve", 2, UnreachableError("away", method="user.search"))
         for _ in range(2):
             sensor = AcceptTransferSensor(
                 task_id="task", conn_id="bitrix24_default", transfers=rows, accept_within=0.01, poll_interval=0.01
@@ -281,7 +282,7 @@ class TestATriggerThatFails:
             (file,) = path.parent.glob("report.json.ledger/*/000001.jsonl")
             file.write_text("{")
             file.with_name("000002.jsonl").write_text("7\n")
-        with pytest.raises((ValueError if fault == "report_path" else NotReadable, AirflowFailException)):
+        with pytest.raises((ValueError if fault == "report_path" else RecordReadError, AirflowFailException)):
             task.resume_execution("execute_complete", {"event": event}, context(store, pushed))
         assert told(pushed[-1][1]) == {"accepted": 1, "requested": 2}
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_chattransfer.exceptions import RecordTakenOverError, RecordWriteError
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
-from airflow_provider_chattransfer.operators.journal import NotWritten, TakenOver
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator, TransferChatsOperator
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 
@@ -180,7 +180,7 @@ class TestARecordThatCannotBeWritten:
         task, pushed = self.task(ReassignChatsOperator, from_agents=[7], to=["agent:12"])
         task.report_path = str(tmp_path / "report.json")
         self.while_it_plans(task, (tmp_path / "report.json").mkdir)
-        with pytest.raises(NotWritten):
+        with pytest.raises(RecordWriteError):
             task.execute(self.context(Store(), pushed))
         assert self.words(pushed[-1]) == {"accepted": 3}
 
@@ -194,7 +194,7 @@ class TestARecordThatCannotBeWritten:
             owner.write_text("another")
 
         self.while_it_plans(task, another_try_begins)
-        with pytest.raises(TakenOver):
+        with pytest.raises(RecordTakenOverError):
             task.execute(self.context(Store(), pushed))
         assert pushed == []
         assert sandbox.sent("bitrix24") == []
@@ -202,7 +202,7 @@ class TestARecordThatCannotBeWritten:
     def fails(self, store: Store, operator: Any, **options: Any) -> dict[str, Any]:
         """The report that a try has pushed before it failed."""
         task, pushed = self.task(operator, **options)
-        with pytest.raises(NotWritten) as error:
+        with pytest.raises(RecordWriteError) as error:
             task.execute(self.context(store, pushed))
         assert "could not be written" in str(error.value)
         assert "A retry goes on from what is on record" in str(error.value)

@@ -10,28 +10,29 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout
 
+from airflow_provider_chattransfer.exceptions import (
+    ChatsNotTransferredError,
+    CredentialsError,
+    NotFoundError,
+    PlatformError,
+    RateLimitError,
+    RequestRefusedError,
+    ResponseLostError,
+    TransferError,
+    UnexpectedResponseError,
+    UnreachableError,
+    WaitInterruptedError,
+    is_permanent,
+)
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
-from airflow_provider_chattransfer.operators.reporting import ChatsNotTransferred, WaitBrokenOff
-from airflow_provider_chattransfer.operators.retrying import HAS_RETRY_POLICIES, failing_for_good
 from airflow_provider_chattransfer.operators.transfer import (
     ReassignChatsOperator,
     TransferChatOperator,
     TransferChatsOperator,
 )
-from airflow_provider_chattransfer.platforms.errors import (
-    Interrupted,
-    Limited,
-    Missing,
-    NotUnderstood,
-    PlatformError,
-    RequestRefused,
-    TransferError,
-    Unreachable,
-    WrongCredentials,
-    is_permanent,
-)
 from airflow_provider_chattransfer.platforms.transport import ATTEMPTS
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
+from airflow_provider_chattransfer.tasks.retries import HAS_RETRY_POLICIES, failing_for_good
 
 from .conftest import Ran, Sandbox, a_dag, run
 from .under_way import NEVER, SENDER, Bitrix24Desk, Desk, SuperOfficeDesk
@@ -46,19 +47,19 @@ def error(kind: type[PlatformError], **options: Any) -> PlatformError:
 
 PERMANENT: list[BaseException] = [
     ValueError("to: 'agnet:12' is not a target"),
-    error(WrongCredentials),
-    error(RequestRefused),
-    error(Missing),
-    error(NotUnderstood),
-    ChatsNotTransferred("2 of 2 chats were not moved", a_retry="no", permanent=True),
-    WaitBrokenOff("no", open_chats=1, permanent=True),
+    error(CredentialsError),
+    error(RequestRefusedError),
+    error(NotFoundError),
+    error(UnexpectedResponseError),
+    ChatsNotTransferredError("2 of 2 chats were not moved", retry_advice="no", permanent=True),
+    WaitInterruptedError("no", open_chats=1, permanent=True),
 ]
 PASSING: list[BaseException] = [
-    error(Limited),
-    error(Unreachable),
-    error(Interrupted),
-    ChatsNotTransferred("2 of 2 chats were not moved", a_retry="yes", permanent=False),
-    WaitBrokenOff("no", open_chats=1, permanent=False),
+    error(RateLimitError),
+    error(UnreachableError),
+    error(ResponseLostError),
+    ChatsNotTransferredError("2 of 2 chats were not moved", retry_advice="yes", permanent=False),
+    WaitInterruptedError("no", open_chats=1, permanent=False),
 ]
 NOT_OURS: list[BaseException] = [OSError("the disk is full"), RuntimeError("something"), KeyError("x"), SystemExit(1)]
 
@@ -92,9 +93,9 @@ class TestThePolicy:
     @pytest.mark.parametrize(
         "limited",
         [
-            lambda hint: error(Limited, retry_after=hint),
-            lambda hint: ChatsNotTransferred("limited", a_retry="yes", permanent=False, retry_after=hint),
-            lambda hint: WaitBrokenOff("limited", open_chats=1, permanent=False, retry_after=hint),
+            lambda hint: error(RateLimitError, retry_after=hint),
+            lambda hint: ChatsNotTransferredError("limited", retry_advice="yes", permanent=False, retry_after=hint),
+            lambda hint: WaitInterruptedError("limited", open_chats=1, permanent=False, retry_after=hint),
         ],
         ids=["alone", "of a run", "of a wait"],
     )
@@ -120,7 +121,7 @@ class TestThePolicy:
 
 class TestTheErrorTree:
     def test_has_one_root(self) -> None:
-        for kind in (PlatformError, ChatsNotTransferred, WaitBrokenOff):
+        for kind in (PlatformError, ChatsNotTransferredError, WaitInterruptedError):
             assert issubclass(kind, TransferError)
             assert issubclass(kind, RuntimeError)
 
@@ -236,7 +237,7 @@ class TestATask:
         desk.open([12], **NEVER)
         desk.lock_out()
         ran = do(ReassignChatsOperator, conn_id=desk.conn_id, from_agents=[SENDER], to=["agent:15"])
-        assert isinstance(ran.errors["task"], WrongCredentials)
+        assert isinstance(ran.errors["task"], CredentialsError)
         assert tries == [1]
 
     def test_whose_credentials_end_in_the_run_is_not_tried_again_and_says_what_is_left(
@@ -247,7 +248,7 @@ class TestATask:
         after_the_first_send(monkeypatch, desk.lock_out)
         ran = do(ReassignChatsOperator, from_agents=[SENDER], to=["agent:12"])
         message = str(ran.errors["task"])
-        assert isinstance(ran.errors["task"], ChatsNotTransferred)
+        assert isinstance(ran.errors["task"], ChatsNotTransferredError)
         assert "70 of 70 chats were not moved" in message
         assert message.endswith(
             "A retry would be stopped by the same cause; put it right, then clear the task: it goes on from here"
@@ -353,7 +354,7 @@ class TestATask:
 
         def limited_once(self: Any, agents: Any) -> Any:
             if tries == [1]:
-                raise error(Limited, retry_after=0.01)
+                raise error(RateLimitError, retry_after=0.01)
             return find(self, agents)
 
         monkeypatch.setattr(Bitrix24Platform, "find_agents_chats", limited_once)
@@ -368,12 +369,12 @@ class TestATask:
         from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
 
         def limited(self: Any, moves: Any, options: Any) -> Any:
-            raise error(Limited, retry_after=hint)
+            raise error(RateLimitError, retry_after=hint)
 
         monkeypatch.setattr(Bitrix24Platform, "send", limited)
         ran = do(ReassignChatsOperator, from_agents=[SENDER], to=["agent:12"], retries=0)
         failed: Any = ran.errors["task"]
-        assert isinstance(failed, ChatsNotTransferred)
+        assert isinstance(failed, ChatsNotTransferredError)
         assert (failed.retry_after, failed.permanent) == (told, False)
         assert ("the service takes requests again in" in str(failed)) == (told is not None)
 
@@ -390,14 +391,14 @@ class TestATask:
         def limited(self: Any, chat_ids: Any) -> Any:
             looks.append(1)
             if len(looks) > 1:
-                raise error(Limited, retry_after=700.0)
+                raise error(RateLimitError, retry_after=700.0)
             return read(self, chat_ids)
 
         monkeypatch.setattr(SuperOfficePlatform, "read_chats", limited)
-        monkeypatch.setattr("airflow_provider_chattransfer.chats.waiting.FAILED_LOOKS", 2)
+        monkeypatch.setattr("airflow_provider_chattransfer.chats.acceptance.FAILED_LOOKS", 2)
         ran = do(AcceptTransferSensor, conn_id=desk.conn_id, transfers=transfers, deferrable=True, retries=0)
         failed: Any = ran.errors["task"]
-        assert isinstance(failed, WaitBrokenOff)
+        assert isinstance(failed, WaitInterruptedError)
         assert failed.retry_after == 700.0
 
 

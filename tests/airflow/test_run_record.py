@@ -18,14 +18,14 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_chattransfer.operators.journal import NotKept, NotReadable
-from airflow_provider_chattransfer.operators.retrying import HAS_RETRY_POLICIES
+from airflow_provider_chattransfer.exceptions import RecordNotKeptError, RecordReadError
 from airflow_provider_chattransfer.operators.transfer import TransferChatsOperator
 from airflow_provider_chattransfer.operators.transfer_requests import NamedTransfers, Reassignment
+from airflow_provider_chattransfer.tasks.retries import HAS_RETRY_POLICIES
 
 from .conftest import Sandbox, Store, a_dag, run
 
-UNREADABLE = (NotReadable, AirflowFailException)
+UNREADABLE = (RecordReadError, AirflowFailException)
 """The latter before Airflow 3.3, where there are no retry policies."""
 
 NINE = datetime(2026, 11, 30, 21, 0, 0, 123456, tzinfo=UTC)
@@ -238,7 +238,7 @@ class TestARecordThatCannotBeKept:
     ) -> None:
         (tmp_path / "file").write_text("")
         monkeypatch.setenv("AIRFLOW__CHATTRANSFER__RECORD_PATH", str(tmp_path / "file"))
-        with pytest.raises(NotKept, match="nothing was sent; check"):
+        with pytest.raises(RecordNotKeptError, match="nothing was sent; check"):
             attempt(None)
         assert chats.sent("bitrix24") == []
 
@@ -275,7 +275,7 @@ class TestARecordThatCannotBeKept:
         del store[f"transfer record {missing}"]
         sent = len(chats.sent("bitrix24"))
         for place in ({"store": None, "report_path": path}, {"store": store}):
-            with pytest.raises(NotReadable, match=f"entry {missing} of the run's record is missing"):
+            with pytest.raises(RecordReadError, match=f"entry {missing} of the run's record is missing"):
                 attempt(**place, transfers=[{"chat_id": 1000, "to": "agent:15"}])
         assert len(chats.sent("bitrix24")) == sent
 

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_chattransfer.exceptions import PlatformError
 from airflow_provider_chattransfer.hooks.base import open_platform
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator, TransferChatsOperator
 from airflow_provider_chattransfer.platforms import decoding, transport
-from airflow_provider_chattransfer.platforms.errors import PlatformError
 from airflow_provider_chattransfer.sandbox.bitrix24 import Portal
 from airflow_provider_chattransfer.sandbox.superoffice.tenant import Tenant
 from airflow_provider_chattransfer.sandbox.wire import Call, Reply

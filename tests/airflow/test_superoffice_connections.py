@@ -404,7 +404,7 @@ class TestBadInput:
         extra = {"refresh_token": "refresh-agent7", "tenant": "Cust12345"}
         desk.put(AGENTS.format(agent=7), {"conn_type": "superoffice", "extra": extra})
         with SuperOfficeHook("desk").get_conn() as platform:
-            why = platform.why_stuck(Chat(id="150", owner="7"))
+            why = platform.why_cannot_send(Chat(id="150", owner="7"))
         assert why == (
             "connection 'desk_agent_7': Online: tenant (tenant): is not that of the task's connection; empty it, then "
             "that is taken"

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_chattransfer.exceptions import is_permanent
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
-from airflow_provider_chattransfer.platforms.errors import is_permanent
 from airflow_provider_chattransfer.platforms.superoffice import tenant as tenants
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 from tests.ways_of_signing_in import WAYS, Way
@@ -39,7 +39,7 @@ ENDING: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
 
 
 @pytest.fixture
-def hand_over(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+def run_transfers(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
     """Moves all chats of agent 7; a day passes when the first fifty are sent."""
     monkeypatch.setattr(tenants, "_known", {})
     for platform in (Bitrix24Platform, SuperOfficePlatform):
@@ -54,7 +54,7 @@ def hand_over(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Callable[...
 
         monkeypatch.setattr(platform, "send", sending)
 
-    def hand_over(way: Way, *, scenario: Mapping[str, Any] = NONE, fields: Mapping[str, str] = NONE) -> Ran:
+    def run_transfers(way: Way, *, scenario: Mapping[str, Any] = NONE, fields: Mapping[str, str] = NONE) -> Ran:
         own = way.settings.get(way.conn_type, {})
         tokens = {value: {"associate": 7, "expires_in": 3600} for value in fields.values()}
         more = {"tokens": tokens} if tokens else {}
@@ -63,17 +63,17 @@ def hand_over(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Callable[...
         monkeypatch.setenv("AIRFLOW_CONN_OURS", json.dumps(connection))
         return run_one(ReassignChatsOperator, conn_id="ours", from_agents=["7"], to=["agent:12"])
 
-    return hand_over
+    return run_transfers
 
 
 class TestWhatEndsMidRun:
     @pytest.mark.parametrize("name", ENDING)
     def test_and_cannot_be_renewed_stops_the_run_which_says_so(
-        self, sandbox: Sandbox, hand_over: Callable[..., Ran], name: str
+        self, sandbox: Sandbox, run_transfers: Callable[..., Ran], name: str
     ) -> None:
         way = BY_NAME[name]
         scenario, fields = ENDING[name]
-        ran = hand_over(way, scenario=scenario, fields=fields)
+        ran = run_transfers(way, scenario=scenario, fields=fields)
         error = ran.errors["task"]
         assert is_permanent(error)
         assert next(iter(way.wrong)) in str(error)
@@ -86,7 +86,7 @@ class TestWhatEndsMidRun:
 
 class TestWhatDoesNotEnd:
     @pytest.mark.parametrize("name", ["bitrix24-webhook", "superoffice-basic"])
-    def test_serves_a_run_to_its_end(self, sandbox: Sandbox, hand_over: Callable[..., Ran], name: str) -> None:
-        ran = hand_over(BY_NAME[name])
+    def test_serves_a_run_to_its_end(self, sandbox: Sandbox, run_transfers: Callable[..., Ran], name: str) -> None:
+        ran = run_transfers(BY_NAME[name])
         assert ran.state == "success", ran.errors
         assert len(sandbox.sent(BY_NAME[name].conn_type)) == len(CHATS)

@@ -18,13 +18,13 @@ import requests
 
 from airflow_provider_chattransfer.chats.model import Chat, Outcome, Target
 from airflow_provider_chattransfer.chats.planning import Strategy, plan_transfers
-from airflow_provider_chattransfer.chats.run import hand_over
+from airflow_provider_chattransfer.chats.run import run_transfers
 from airflow_provider_chattransfer.platforms.base import ChatPlatform
 from airflow_provider_chattransfer.platforms.bitrix24.auth import Webhook
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
-from airflow_provider_chattransfer.platforms.driving import carry_out
 from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
+from airflow_provider_chattransfer.platforms.runner import run_to_end
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
@@ -62,7 +62,7 @@ def measure(service: str, platform: ChatPlatform, size: int) -> None:
     with platform:
         found = platform.find_agents_chats(["7"])
         plan = plan_transfers(found, [Target.agent("12"), Target.agent("15")], sources=[Target.agent("7")])
-        results = carry_out(hand_over(plan, chunk=platform.chunk), platform)
+        results = run_to_end(run_transfers(plan, chunk=platform.chunk), platform)
     seconds = time.perf_counter() - started
     assert len(results) == size, f"{len(results)} of {size} chats came out"
     assert not [each for each in results if each.outcome is Outcome.FAILED]

@@ -117,7 +117,7 @@ class Stories:
                     wait_for_acceptance=True,
                     **WAIT,
                 )
-                preview = ReassignChatsOperator(
+                dry_run_transfers = ReassignChatsOperator(
                     task_id=f"{service}_preview", to=["agent:8"], strategy="keep_together", dry_run=True, **whose
                 )
                 rest = ReassignChatsOperator(
@@ -136,7 +136,7 @@ class Stories:
                     for way, options in WAYS.items()
                 ]
                 accept = AcceptTransferOperator(task_id=f"{service}_accept", conn_id=conn_id, chat_id=first)
-                one >> some >> preview >> rest >> waits >> accept
+                one >> some >> dry_run_transfers >> rest >> waits >> accept
         self.fires(*(f"{service}_default" for service in SERVICES))
         return run(dag)
 
@@ -301,7 +301,7 @@ def witnessed(folder: Path) -> Iterator[None]:
         yield
 
 
-PLATFORM_CALLS = ("find_agents_chats", "read_chats", "send", "accept", "were_carried_out", "close")
+PLATFORM_CALLS = ("find_agents_chats", "read_chats", "send", "accept", "transfer_history", "close")
 
 
 def _noting(call: Callable[..., Any], file: Path) -> Callable[..., Any]:

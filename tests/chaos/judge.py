@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_chattransfer.chats.ledger import Ledger
+from airflow_provider_chattransfer.chats.run_record import RunRecord
 from airflow_provider_chattransfer.testing.audit import MOVES, audit
 
 NOT_MOVED = ("not sent", "not attempted", "not performed")
@@ -117,7 +117,7 @@ def _truth(case: Case, report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _record(case: Case, report: Mapping[str, Any]) -> Iterator[str]:
-    ledger = Ledger.read(_Kept(case.record))
+    ledger = RunRecord.read(_Kept(case.record))
     told = {entry["chat_id"]: entry["outcome"] for entry in report["transfers"]}
     if [transfer.chat_id for transfer in ledger.plan] != list(told):
         yield f"the record plans {[each.chat_id for each in ledger.plan]}, the report has {list(told)}"

@@ -92,9 +92,9 @@ class Killer:
         from airflow.sdk import ObjectStoragePath
         from urllib3.connection import HTTPConnection
 
-        from airflow_provider_chattransfer.operators.journal import FileJournal, StateStoreJournal
+        from airflow_provider_chattransfer.tasks.record_stores import FileRecordStore, TaskStateRecordStore
 
-        for journal in (FileJournal, StateStoreJournal):
+        for journal in (FileRecordStore, TaskStateRecordStore):
             _replace(journal, "append", self._appending)
         _replace(ObjectStoragePath, "write_text", self._writing)
         _replace(HTTPConnection, "request", self._requesting)

@@ -21,25 +21,25 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_chattransfer.chats.ledger import Ledger
-from airflow_provider_chattransfer.chats.model import Json, Retry, Target, Transfer, TransferReport
-from airflow_provider_chattransfer.chats.run import hand_over
+from airflow_provider_chattransfer.chats.model import Json, RetryAction, Target, Transfer, TransferReport
+from airflow_provider_chattransfer.chats.run import run_transfers
+from airflow_provider_chattransfer.chats.run_record import RunRecord
 from airflow_provider_chattransfer.platforms import transport
+from airflow_provider_chattransfer.platforms.account_lock import AccountLock
 from airflow_provider_chattransfer.platforms.base import ChatPlatform
 from airflow_provider_chattransfer.platforms.bitrix24 import client as bitrix24_client
 from airflow_provider_chattransfer.platforms.bitrix24.auth import Webhook
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
-from airflow_provider_chattransfer.platforms.driving import carry_out
 from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
+from airflow_provider_chattransfer.platforms.runner import run_to_end
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 from airflow_provider_chattransfer.platforms.superoffice.tenant import Site
 from airflow_provider_chattransfer.platforms.transport import Transport
-from airflow_provider_chattransfer.platforms.turns import Turn
 from airflow_provider_chattransfer.testing.audit import MOVES, audit
-from tests.journals import Lines
+from tests.record_stores import Lines
 
 from ..platforms.conftest import SUPERVISOR, Stage
 
@@ -126,11 +126,11 @@ class Scene:
     ) -> Json:
         """One try of the task, which goes on where its record ends; returns its report."""
         platform = platform or self.platform()
-        ledger = Ledger.read(self.journal)
-        if not ledger.has_plan:
-            ledger.write_plan(transfers(self.chat_ids, self.target, source=self.source), now=self.now().timestamp())
-        steps = hand_over(ledger.plan, chunk=chunk or platform.chunk, ledger=ledger)
-        results = carry_out(steps, platform, ledger=ledger, sleep=sleep or self.stage.sleep, now=self.now)
+        record = RunRecord.read(self.journal)
+        if not record.has_plan:
+            record.write_plan(transfers(self.chat_ids, self.target, source=self.source), now=self.now().timestamp())
+        steps = run_transfers(record.plan, chunk=chunk or platform.chunk, record=record)
+        results = run_to_end(steps, platform, record=record, sleep=sleep or self.stage.sleep, now=self.now)
         return report_of(platform, results)
 
     def holds(self, report: Json, *, row: str, struck: int | None = None) -> Counter[str]:
@@ -139,7 +139,7 @@ class Scene:
         ``struck`` is how often the fault struck, where it is no fault of the sandbox's.
         """
         changes = self.stage.ledger(self.service)
-        assert disagreements(report, record=Ledger.read(self.journal), changes=changes) == []
+        assert disagreements(report, record=RunRecord.read(self.journal), changes=changes) == []
         assert [entry["chat_id"] for entry in report["transfers"]] == self.chat_ids
         outcomes = Counter(entry["outcome"] for entry in report["transfers"])
         self.note(report, row=row, struck=struck)
@@ -181,8 +181,8 @@ def run_alone(url: str, service: str, target: str, name: str, since: float, numb
     kind = bitrix24 if service == BITRIX24 else superoffice
     platform = kind(url, transport.Transport(gate=gate, read_timeout=5.0))
     chat_ids = [str(201 + index) for index in range(number or NUMBER[service])]
-    steps = hand_over(transfers(chat_ids, target), chunk=platform.chunk)
-    return report_of(platform, carry_out(steps, platform, turn=Turn(url, run=name, since=since)))
+    steps = run_transfers(transfers(chat_ids, target), chunk=platform.chunk)
+    return report_of(platform, run_to_end(steps, platform, account_lock=AccountLock(url, run=name, since=since)))
 
 
 def transfers(chat_ids: Sequence[str], target: str, *, source: str = "agent:7") -> list[Transfer]:
@@ -213,7 +213,7 @@ def report_of(platform: ChatPlatform, results: Sequence[Any]) -> Json:
     return TransferReport(platform.name, "test", tuple(results), started_at=now, finished_at=now).to_json()
 
 
-def disagreements(report: Json, *, record: Ledger, changes: Sequence[Json]) -> list[str]:
+def disagreements(report: Json, *, record: RunRecord, changes: Sequence[Json]) -> list[str]:
     """Where the report, the record and the sandbox's ledger differ, one sentence for each chat and difference."""
     problems = audit(report, changes=changes)
     planned = [transfer.chat_id for transfer in record.plan]
@@ -224,7 +224,7 @@ def disagreements(report: Json, *, record: Ledger, changes: Sequence[Json]) -> l
         kept = record.results.get(entry["chat_id"])
         if kept is None or kept.to_json() != entry:
             problems.append(f"chat {entry['chat_id']} is {entry['outcome']}, and on record {kept}")
-        elif entry["chat_id"] in record.sent and kept.retry is not Retry.LOOK:
+        elif entry["chat_id"] in record.sent and kept.retry is not RetryAction.READ_FIRST:
             problems.append(f"chat {entry['chat_id']} is settled, and its sending is still open on record")
     moves = Counter(each["chat_id"] for each in changes if each["request"] and each["change"] in MOVES)
     problems.extend(f"chat {chat_id} was moved {count} times" for chat_id, count in moves.items() if count > 1)

@@ -163,8 +163,8 @@ def _judged(schedule: Schedule, ended: Ended, played: Played) -> list[str]:
     return judge(case)
 
 
-ERRORS = "airflow_provider_chattransfer.platforms.errors."
-EXPECTED = ("airflow_provider_chattransfer.operators.reporting.ChatsNotTransferred", ERRORS)
+ERRORS = "airflow_provider_chattransfer.exceptions."
+EXPECTED = ("airflow_provider_chattransfer.tasks.report.ChatsNotTransferredError", ERRORS)
 """Errors with which a task may end: some chats failed, or the service could not even be asked which chats there are."""
 
 

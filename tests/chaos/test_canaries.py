@@ -129,7 +129,7 @@ class TestTheSearch:
         assert "AcceptTransferTrigger" in left.text("triggers.txt")
         assert "'error': None" in left.text("events.txt")
         assert "INVALID_CREDENTIALS" in left.text("events.txt")
-        assert "ChatsNotTransferred" in left.text("errors.txt")
+        assert "ChatsNotTransferredError" in left.text("errors.txt")
         assert "Request(" in left.text("objects.txt")
         assert "Response(" in left.text("objects.txt")
 

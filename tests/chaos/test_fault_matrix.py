@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fault matrix, row by row: after each the sandbox's ledger, the run's record and the report agree chat by chat.
 
-A row drives the platforms over real HTTP with ``hand_over``, ``carry_out`` and a ``Ledger``, as the operators do;
-what Airflow adds is in the last classes, with real tasks.
+A row drives the platforms over real HTTP with ``run_transfers``, ``run_to_end`` and a ``RunRecord``, as the operators
+do; what Airflow adds is in the last classes, with real tasks.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_chattransfer.chats.ledger import Ledger
+from airflow_provider_chattransfer.chats.acceptance import AcceptancePoller
 from airflow_provider_chattransfer.chats.model import Json, TransferReport
-from airflow_provider_chattransfer.chats.waiting import AcceptancePoller
+from airflow_provider_chattransfer.chats.run_record import RunRecord
 from airflow_provider_chattransfer.operators.transfer import TransferChatsOperator
-from airflow_provider_chattransfer.platforms.driving import watch
+from airflow_provider_chattransfer.platforms.runner import poll_until_done
 from airflow_provider_chattransfer.platforms.superoffice.auth import Bearer
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 from airflow_provider_chattransfer.sandbox.bitrix24 import batch
 from airflow_provider_chattransfer.testing.audit import MOVES
-from tests.journals import Lines
+from tests.record_stores import Lines
 
 from ..airflow.conftest import Sandbox, a_dag, run
 from ..platforms.conftest import Stage
@@ -320,7 +320,7 @@ def waited(scene: Scene, report: Json, *, seconds: float) -> Json:
     poller = AcceptancePoller(
         TransferReport.from_json(report), deadline=(scene.now() + timedelta(seconds=seconds)).timestamp()
     )
-    return watch(poller, scene.platform(), interval=1.0, now=scene.now, sleep=scene.stage.sleep).to_json()
+    return poll_until_done(poller, scene.platform(), interval=1.0, now=scene.now, sleep=scene.stage.sleep).to_json()
 
 
 class TestNothingHappens:
@@ -412,7 +412,7 @@ class TestTheRecord:
         scene.journal = Full(room)
         with pytest.raises(OSError, match="No space left"):
             scene.attempt(chunk=10 if service == SUPEROFFICE else 20)
-        record = Ledger.read(scene.journal)
+        record = RunRecord.read(scene.journal)
         assert set(stage.moved(service)) <= set(record.sent) | set(record.results), "sent without its intent on record"
         scene.journal.room = 10**6
         assert set(scene.holds(scene.attempt(), row="record full", struck=1)) <= MOVED

@@ -50,7 +50,7 @@ class VirtualTime:
 
     def install(self) -> None:
         """Take the place of the clock in all modules of the product that are imported by now."""
-        from airflow_provider_chattransfer.platforms.driving import utc_now
+        from airflow_provider_chattransfer.platforms.runner import utc_now
 
         telling = self
 

@@ -98,7 +98,7 @@ def _import_all() -> None:
     import airflow_provider_chattransfer.hooks.superoffice
     import airflow_provider_chattransfer.operators.transfer
     import airflow_provider_chattransfer.platforms.bitrix24.platform
-    import airflow_provider_chattransfer.platforms.driving
+    import airflow_provider_chattransfer.platforms.runner
     import airflow_provider_chattransfer.platforms.superoffice.platform  # noqa: F401
 
 

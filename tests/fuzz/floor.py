@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_chattransfer.platforms import rate, transport
-from airflow_provider_chattransfer.platforms.credentials import CredentialKeeper
+from airflow_provider_chattransfer.platforms.tokens.manager import TokenManager
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from airflow_provider_chattransfer.testing.connections import as_environment, sandbox_connections
 from airflow_provider_chattransfer.testing.sandbox import ChatSandbox
@@ -95,8 +95,8 @@ def open_floor(server: SandboxServer, folder: Path) -> Iterator[Floor]:
         patched.setattr(transport, "ATTEMPTS", 4)
         patched.setattr(transport.Transport, "pause", lambda *_: None)
         patched.setattr(transport, "_pause", lambda _: 0.001)
-        defaults = {**(CredentialKeeper.__init__.__kwdefaults__ or {}), "sleep": lambda _: None}
-        patched.setattr(CredentialKeeper.__init__, "__kwdefaults__", defaults)
+        defaults = {**(TokenManager.__init__.__kwdefaults__ or {}), "sleep": lambda _: None}
+        patched.setattr(TokenManager.__init__, "__kwdefaults__", defaults)
         patched.setattr(rate.RateGate, "close_for", lambda *_, **__: None)
         yield Floor(ChatSandbox(url=server.url), answers, folder)
 

@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from airflow.providers.common.compat.sdk import AirflowException
 
-from airflow_provider_chattransfer.platforms.errors import TransferError
+from airflow_provider_chattransfer.exceptions import TransferError
 from airflow_provider_chattransfer.testing.audit import MOVES, POSSIBLE_MOVES
 
 from ..answers import Exchange, Given, written

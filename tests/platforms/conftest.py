@@ -17,18 +17,18 @@ import pytest
 import requests
 
 from airflow_provider_chattransfer.chats.model import Json, Result, Target, Transfer, TransferReport
-from airflow_provider_chattransfer.chats.run import hand_over
+from airflow_provider_chattransfer.chats.run import run_transfers
 from airflow_provider_chattransfer.platforms.base import ChatPlatform, SendOptions
 from airflow_provider_chattransfer.platforms.bitrix24.auth import Webhook
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
-from airflow_provider_chattransfer.platforms.credentials import Entry
-from airflow_provider_chattransfer.platforms.driving import carry_out
 from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
+from airflow_provider_chattransfer.platforms.runner import run_to_end
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Credentials
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 from airflow_provider_chattransfer.platforms.superoffice.tenant import Site
+from airflow_provider_chattransfer.platforms.tokens.manager import Entry
 from airflow_provider_chattransfer.platforms.transport import Transport
 from airflow_provider_chattransfer.sandbox.floor import Floor
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
@@ -139,12 +139,12 @@ class Stage:
 
         return SuperOfficePlatform(self.web_api(credentials, transport=transport), identities=identity)
 
-    def carry_out(
+    def run_to_end(
         self, platform: ChatPlatform, transfers: Sequence[Transfer], *, bot_leaves: bool = False
     ) -> list[Result]:
         """The whole run, as an operator drives it."""
-        steps = hand_over(transfers, chunk=platform.chunk)
-        return carry_out(steps, platform, options=SendOptions(bot_leaves=bot_leaves), sleep=self.sleep)
+        steps = run_transfers(transfers, chunk=platform.chunk)
+        return run_to_end(steps, platform, options=SendOptions(bot_leaves=bot_leaves), sleep=self.sleep)
 
     def close(self) -> None:
         """Close what was opened."""

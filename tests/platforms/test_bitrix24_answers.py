@@ -11,18 +11,18 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from airflow_provider_chattransfer.chats.model import Chat, Unread
-from airflow_provider_chattransfer.chats.run import Move, take_over
-from airflow_provider_chattransfer.chats.settling import Refused, Unclear
+from airflow_provider_chattransfer.chats.model import Chat, UnreadableChat
+from airflow_provider_chattransfer.chats.reconciliation import OutcomeUnknown, Refused
+from airflow_provider_chattransfer.chats.run import Move, run_acceptance
+from airflow_provider_chattransfer.exceptions import PlatformError, RequestRefusedError, UnexpectedResponseError
 from airflow_provider_chattransfer.platforms.base import SendOptions
 from airflow_provider_chattransfer.platforms.bitrix24.auth import Webhook
-from airflow_provider_chattransfer.platforms.bitrix24.authorization import AuthorizationServer
 from airflow_provider_chattransfer.platforms.bitrix24.bots import register_bot
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
+from airflow_provider_chattransfer.platforms.bitrix24.oauth import AuthorizationServer
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
-from airflow_provider_chattransfer.platforms.credentials import Credential
-from airflow_provider_chattransfer.platforms.driving import carry_out
-from airflow_provider_chattransfer.platforms.errors import NotUnderstood, PlatformError, RequestRefused
+from airflow_provider_chattransfer.platforms.runner import run_to_end
+from airflow_provider_chattransfer.platforms.tokens.manager import IssuedToken
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
 from ..answers import HUGE, Answers, Exchange, tampered
@@ -97,9 +97,9 @@ class Portal:
         """The chats that were moved."""
         return self.stage.moved("bitrix24")
 
-    def hand_over(self, *chat_ids: str, target: str = "agent:12") -> list[str]:
+    def run_transfers(self, *chat_ids: str, target: str = "agent:12") -> list[str]:
         """What became of these chats."""
-        return outcomes(self.stage.carry_out(self.platform, to(target, *chat_ids, source="agent:7")))
+        return outcomes(self.stage.run_to_end(self.platform, to(target, *chat_ids, source="agent:7")))
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ class TestADialogue:
         """The dialogue of 112."""
         portal.give_for("112", wrong)
         together = portal.platform.read_chats(["111", "112", "113"])
-        assert isinstance(together["112"], Unread)
+        assert isinstance(together["112"], UnreadableChat)
         assert [each.id for each in together.values() if isinstance(each, Chat)] == ["111", "113"]
 
     @pytest.mark.parametrize("wrong", [lambda given: [given], with_member("id", 999), with_member("owner", True)])
@@ -172,8 +172,8 @@ class TestADialogue:
         self, portal: Portal, wrong: Callable[[Any], Any]
     ) -> None:
         portal.give_for("112", wrong)
-        assert isinstance(portal.platform.read_chats(["112"])["112"], Unread)
-        assert portal.hand_over("111", "112", "113") == ["accepted", "failed", "accepted"]
+        assert isinstance(portal.platform.read_chats(["112"])["112"], UnreadableChat)
+        assert portal.run_transfers("111", "112", "113") == ["accepted", "failed", "accepted"]
         assert portal.moved() == ["111", "113"]
 
     @pytest.mark.parametrize(("_", "odd"), ODD_DIALOGS, ids=[each[0] for each in ODD_DIALOGS])
@@ -183,14 +183,14 @@ class TestADialogue:
 
     def test_that_says_nothing_of_its_content_in_the_reason(self, portal: Portal) -> None:
         portal.give_for("112", with_member("owner", "Ann Smith"))
-        (result,) = portal.stage.carry_out(portal.platform, to("agent:12", "112"))
+        (result,) = portal.stage.run_to_end(portal.platform, to("agent:12", "112"))
         wrong = "imopenlines.dialog.get: the answer is not as documented: owner is missing or wrong"
         assert result.reason == f"not understood: {wrong}"
 
     def test_of_another_chat_is_not_answered_either(self, portal: Portal) -> None:
         """Accepting as user 1: 999 is shown for 112."""
         portal.give_for("112", lambda given: {**given, "id": 999, "owner": 0})
-        results = carry_out(take_over(to("agent:1", "112")[0]), portal.platform, sleep=portal.stage.sleep)
+        results = run_to_end(run_acceptance(to("agent:1", "112")[0]), portal.platform, sleep=portal.stage.sleep)
         assert outcomes(results) == ["failed"]
         assert "imopenlines.operator.answer" not in portal.answers.asked()
         assert portal.stage.chats("bitrix24")["999"]["owner"] == "8"
@@ -205,7 +205,7 @@ class TestADialogue:
             return exchange.answer
 
         portal.answers.tampering = swapped
-        results = portal.stage.carry_out(portal.platform, to("agent:12", "111", "120"))
+        results = portal.stage.run_to_end(portal.platform, to("agent:12", "111", "120"))
         assert outcomes(results) == ["failed"] * 2
         assert portal.moved() == []
 
@@ -241,13 +241,13 @@ class TestABatch:
     @pytest.mark.parametrize("wrong", WRONG_BATCHES, ids=shown)
     def test_of_reads_that_is_none_is_not_understood(self, portal: Portal, wrong: Any) -> None:
         portal.answers.tampering = only(lambda exchange: {**exchange.answer, "result": wrong}, method=DIALOG)
-        with pytest.raises(NotUnderstood, match=r"^batch: the answer is not as documented"):
+        with pytest.raises(UnexpectedResponseError, match=r"^batch: the answer is not as documented"):
             portal.platform.read_chats(["111", "112"])
 
     @pytest.mark.parametrize("wrong", WRONG_BATCHES, ids=shown)
     def test_of_transfers_that_is_none_does_not_tell_what_was_done(self, portal: Portal, wrong: Any) -> None:
         portal.answers.tampering = only(lambda exchange: {**exchange.answer, "result": wrong}, method=TRANSFER)
-        assert portal.hand_over("111", "112") == ["accepted"] * 2
+        assert portal.run_transfers("111", "112") == ["accepted"] * 2
         assert portal.moved() == ["111", "112"], "each once"
 
     @pytest.mark.parametrize("wrong", WRONG_ERRORS, ids=shown)
@@ -259,7 +259,7 @@ class TestABatch:
 
         portal.answers.tampering = only(tamper, method=method)
         expected = "failed" if method == DIALOG else "accepted"
-        results = portal.stage.carry_out(portal.platform, to("agent:12", "111", "112", "113"))
+        results = portal.stage.run_to_end(portal.platform, to("agent:12", "111", "112", "113"))
         assert outcomes(results) == ["accepted", expected, "accepted"]
         assert portal.moved() == (["111", "113"] if method == DIALOG else ["111", "112", "113"])
         assert all(len(each.reason or "") <= 300 for each in results)
@@ -273,7 +273,7 @@ class TestABatch:
 
         portal.answers.tampering = only(tamper, method=TRANSFER)
         sent = portal.platform.send(_moves("111", "112"), SendOptions())
-        assert [type(each) for each in sent.answers.values()] == [Unclear, Refused]
+        assert [type(each) for each in sent.answers.values()] == [OutcomeUnknown, Refused]
 
     @pytest.mark.parametrize("method", [DIALOG, TRANSFER])
     def test_that_leaves_a_command_out_tells_nothing_of_one_chat(self, portal: Portal, method: str) -> None:
@@ -284,7 +284,7 @@ class TestABatch:
 
         portal.answers.tampering = only(tamper, method=method)
         expected = "failed" if method == DIALOG else "accepted"
-        assert portal.hand_over("111", "112", "113") == ["accepted", expected, "accepted"]
+        assert portal.run_transfers("111", "112", "113") == ["accepted", expected, "accepted"]
         assert portal.moved() == (["111", "113"] if method == DIALOG else ["111", "112", "113"])
 
     @pytest.mark.parametrize("wrong", [None, "text", [], ["x"], {"c1": []}, {"c0": None, "c1": "x"}], ids=shown)
@@ -293,7 +293,7 @@ class TestABatch:
             return {**exchange.answer, "result": {**exchange.answer["result"], "result_time": wrong}}
 
         portal.answers.tampering = lambda exchange: tamper(exchange) if exchange.method == "batch" else exchange.answer
-        assert portal.hand_over("111", "112") == ["accepted"] * 2
+        assert portal.run_transfers("111", "112") == ["accepted"] * 2
 
 
 WRONG_TIMES: list[Any] = [
@@ -317,7 +317,7 @@ class TestATime:
             return answer
 
         portal.answers.tampering = tamper
-        assert portal.hand_over("111", "112") == ["accepted"] * 2
+        assert portal.run_transfers("111", "112") == ["accepted"] * 2
         assert max(portal.stage.slept, default=0) <= 660
 
     def test_does_not_block_a_method_for_ever(self, portal: Portal) -> None:
@@ -346,13 +346,13 @@ class TestTheWholeAnswer:
         with pytest.raises(PlatformError):
             portal.platform.read_chats(["111", "112"])
         sent = portal.platform.send(_moves("111", "112"), SendOptions())
-        assert [type(each) for each in sent.answers.values()] == [Unclear] * 2
+        assert [type(each) for each in sent.answers.values()] == [OutcomeUnknown] * 2
         assert portal.moved() == ["111", "112"]
 
     @pytest.mark.parametrize("wrong", [*NO_DICTS[:3], 7, 1, "true", "text", [], {}, [True]], ids=shown)
     def test_to_a_transfer_that_is_not_true_is_no_outcome(self, portal: Portal, wrong: Any) -> None:
         portal.give(TRANSFER, wrong)
-        assert portal.hand_over("111", "112") == ["accepted"] * 2
+        assert portal.run_transfers("111", "112") == ["accepted"] * 2
         assert portal.moved() == ["111", "112"]
 
 
@@ -371,19 +371,19 @@ class TestUsersAndLines:
     )  # fmt: skip
     def test_that_are_not_understood_stop_nobody(self, portal: Portal, wrong: Any) -> None:
         portal.give(USERS, wrong)
-        assert portal.hand_over("111", "112") == ["accepted"] * 2
+        assert portal.run_transfers("111", "112") == ["accepted"] * 2
 
     def test_that_are_none_at_all_get_nothing(self, portal: Portal) -> None:
         """PHP writes an empty array of users as a list."""
         portal.give(USERS, [])
-        assert portal.hand_over("111", "112") == ["failed"] * 2
+        assert portal.run_transfers("111", "112") == ["failed"] * 2
         assert portal.moved() == []
 
     @pytest.mark.parametrize("wrong", [*FEW, False, {"ID": []}], ids=shown)
     def test_a_line_that_is_not_understood_is_tried(self, portal: Portal, wrong: Any) -> None:
         portal.give(LINE, wrong)
         expected = "failed" if wrong is False else "requested"
-        assert portal.hand_over("111", target="queue:4") == [expected]
+        assert portal.run_transfers("111", target="queue:4") == [expected]
 
 
 def session(**members: Any) -> dict[str, Any]:
@@ -409,7 +409,7 @@ class TestTheListOfSessions:
     @pytest.mark.parametrize("wrong", WRONG_LISTS, ids=shown)
     def test_that_is_none_is_not_understood(self, portal: Portal, wrong: Any) -> None:
         portal.give(SESSIONS, wrong)
-        with pytest.raises(NotUnderstood) as error:
+        with pytest.raises(UnexpectedResponseError) as error:
             portal.platform.find_waiting_chats("3")
         assert error.value.method == SESSIONS
 
@@ -429,7 +429,7 @@ class TestTheListOfSessions:
     )
     def test_that_does_not_go_on_is_not_read_for_ever(self, portal: Portal, page: Any) -> None:
         portal.give(SESSIONS, page)
-        with pytest.raises(NotUnderstood, match="does not go on behind its last row"):
+        with pytest.raises(UnexpectedResponseError, match="does not go on behind its last row"):
             portal.platform.find_agents_chats(["7"])
         assert len(portal.answers.heard) <= 2
 
@@ -440,7 +440,7 @@ class TestTheListOfSessions:
             return {"sessions": [session(id=offset + each) for each in range(1, 201)], "hasNextPage": True}
 
         portal.change(SESSIONS, page)
-        with pytest.raises(NotUnderstood, match="does not end within 10200 rows"):
+        with pytest.raises(UnexpectedResponseError, match="does not end within 10200 rows"):
             portal.platform.find_waiting_chats("3")
 
     @pytest.mark.parametrize(
@@ -469,14 +469,14 @@ class TestTheListOfOperators:
     )  # fmt: skip
     def test_that_is_none_is_not_understood(self, portal: Portal, wrong: Any) -> None:
         portal.give(OPERATORS, wrong)
-        with pytest.raises(NotUnderstood) as error:
+        with pytest.raises(UnexpectedResponseError) as error:
             portal.platform.find_agents_chats(["9"])
         assert error.value.method == OPERATORS
 
     def test_that_does_not_go_on_is_not_read_for_ever(self, portal: Portal) -> None:
         row = {"userId": 9, "configId": 3, "activeSessions": 0}
         portal.give(OPERATORS, {"operators": [row], "hasNextPage": True})
-        with pytest.raises(NotUnderstood, match="does not go on behind its last row"):
+        with pytest.raises(UnexpectedResponseError, match="does not go on behind its last row"):
             portal.platform.find_agents_chats(["9"])
 
 
@@ -501,14 +501,14 @@ class TestTheListOfActivities:
     )  # fmt: skip
     def test_that_is_none_is_not_understood(self, no_reports: Portal, wrong: Any) -> None:
         no_reports.give(ACTIVITIES, wrong)
-        with pytest.raises(NotUnderstood) as error:
+        with pytest.raises(UnexpectedResponseError) as error:
             no_reports.platform.find_agents_chats(["7"])
         assert error.value.method == ACTIVITIES
 
     @pytest.mark.parametrize("wrong", [*FEW, [{"ID": True}], [{}]], ids=shown)
     def test_needs_the_settings_of_the_lines(self, no_reports: Portal, wrong: Any) -> None:
         no_reports.give(LINES, wrong)
-        with pytest.raises(NotUnderstood) as error:
+        with pytest.raises(UnexpectedResponseError) as error:
             no_reports.platform.find_agents_chats(["7"])
         assert error.value.method == LINES
 
@@ -536,7 +536,7 @@ class TestTheRecentList:
         webhook = {"user": 1, "code": "secretcode", "scopes": ["imopenlines", "im"]}
         portal.stage.reset(bitrix24={"webhooks": [webhook], "switches": {"v2_methods": False}})
         portal.give(RECENT, wrong)
-        with pytest.raises(NotUnderstood) as error:
+        with pytest.raises(UnexpectedResponseError) as error:
             portal.platform.find_agents_chats(["1"])
         assert error.value.method == RECENT
 
@@ -562,8 +562,8 @@ class TestTheLogOfTransfers:
         portal.give(LOG, wrong)
         (move,) = _moves("111")
         seen = Move(move.transfer, Chat(id="111", owner="7", session="5"))
-        with pytest.raises(NotUnderstood):
-            portal.platform.were_carried_out([seen], since=SINCE)
+        with pytest.raises(UnexpectedResponseError):
+            portal.platform.transfer_history([seen], since=SINCE)
 
     def test_proves_nothing_by_rows_of_other_sessions_or_by_none(self, portal: Portal) -> None:
         row = {"sessionId": 6, "date": "2026-03-16T20:54:38+01:00", "mode": "BOT", "type": "USER", "toOperatorId": 12}
@@ -576,39 +576,39 @@ class TestTheLogOfTransfers:
             [{**row, "sessionId": 5, "mode": "AUTO"}],
         ):
             portal.give(LOG, {"transfers": rows})
-            assert portal.platform.were_carried_out([seen], since=SINCE) == {"111": None}
+            assert portal.platform.transfer_history([seen], since=SINCE) == {"111": None}
         portal.give(LOG, {"transfers": [{**row, "sessionId": "5"}]})
-        assert portal.platform.were_carried_out([seen], since=SINCE) == {"111": True}
+        assert portal.platform.transfer_history([seen], since=SINCE) == {"111": True}
 
 
 class TestWhoWeAre:
     @pytest.mark.parametrize("wrong", [*NO_DICTS, {}, *({"ID": each} for each in any_of(*NO_IDS, 0, "0"))], ids=shown)
     def test_is_a_number_or_not_understood(self, portal: Portal, wrong: Any) -> None:
         portal.give("profile", wrong)
-        with pytest.raises(NotUnderstood, match=r"^profile: the answer is not as documented[a-zD: I]*$"):
-            portal.platform.examine()
+        with pytest.raises(UnexpectedResponseError, match=r"^profile: the answer is not as documented[a-zD: I]*$"):
+            portal.platform.check_connection()
 
     @pytest.mark.parametrize("wrong", [None, {"0": "im"}, "im", [None], [[]], [7]], ids=shown)
     def test_has_scopes_that_are_words(self, portal: Portal, wrong: Any) -> None:
         portal.give("scope", wrong)
-        with pytest.raises(NotUnderstood) as error:
-            portal.platform.examine()
+        with pytest.raises(UnexpectedResponseError) as error:
+            portal.platform.check_connection()
         assert error.value.method == "scope"
 
     @pytest.mark.parametrize("wrong", [*FEW, *({"bots": each} for each in FEW)], ids=shown)
     @pytest.mark.parametrize("method", [LIST_BOTS, SESSIONS])
     def test_is_told_also_where_the_rest_is_not_understood(self, portal: Portal, wrong: Any, method: str) -> None:
         portal.give(method, wrong)
-        examined = portal.platform.examine()
+        examined = portal.platform.check_connection()
         assert examined.who == "user 1 by an incoming webhook"
-        assert "None" not in str([right.missing for right in examined.rights if right.missing])
+        assert "None" not in str([right.missing for right in examined.capabilities if right.missing])
 
 
 class TestABot:
     @pytest.mark.parametrize("wrong", [*FEW, {}, *({"bots": each} for each in FEW)], ids=shown)
     def test_is_registered_only_where_the_list_is_understood(self, portal: Portal, wrong: Any) -> None:
         portal.give(LIST_BOTS, wrong)
-        with pytest.raises(NotUnderstood):
+        with pytest.raises(UnexpectedResponseError):
             register_bot(portal.client, code="chattransfer", name="Chat transfer")
         assert REGISTER_BOT not in portal.answers.asked()
 
@@ -619,7 +619,7 @@ class TestABot:
     )
     def test_that_has_no_number_is_not_understood(self, portal: Portal, wrong: Any) -> None:
         portal.give(REGISTER_BOT, wrong)
-        with pytest.raises(NotUnderstood):
+        with pytest.raises(UnexpectedResponseError):
             register_bot(portal.client, code="chattransfer", name="Chat transfer")
 
     def test_is_named_by_us(self, portal: Portal) -> None:
@@ -630,26 +630,26 @@ class TestABot:
 class TestAToken:
     """What the authorisation server gives out."""
 
-    def obtain(self, stage: Stage, script: Script, **told: Any) -> Credential:
+    def fetch_token(self, stage: Stage, script: Script, **told: Any) -> IssuedToken:
         script.play(Scripted.json({"access_token": "new", "refresh_token": "next", "user_id": 7, **told}))
         server = AuthorizationServer(
             host=script.url, client_id="c", client_secret="s", refresh_token="first", transport=stage.transport()
         )
-        return server.obtain("last")
+        return server.fetch_token("last")
 
     @pytest.mark.parametrize("wrong", [None, True, 7, "", [], {}, "a b", "a\r\nX: 1", "ä", "x" * 9000], ids=shown)
     @pytest.mark.parametrize("name", ["access_token", "refresh_token"])
     def test_that_is_none_is_not_understood(self, stage: Stage, script: Script, name: str, wrong: Any) -> None:
         if name == "refresh_token" and wrong is None:
-            assert self.obtain(stage, script, refresh_token=None).renewal == "last"
+            assert self.fetch_token(stage, script, refresh_token=None).renewal == "last"
             return
-        with pytest.raises(NotUnderstood) as error:
-            self.obtain(stage, script, **{name: wrong})
+        with pytest.raises(UnexpectedResponseError) as error:
+            self.fetch_token(stage, script, **{name: wrong})
         assert str(error.value) == f"oauth/token: the answer is not as documented: {name} is missing or wrong"
 
     @pytest.mark.parametrize("odd", [None, True, 0, "x", [], {}, DIGITS], ids=shown)
     def test_may_be_of_nobody_that_is_known(self, stage: Stage, script: Script, odd: Any) -> None:
-        about = self.obtain(stage, script, user_id=odd, client_endpoint=[odd]).about
+        about = self.fetch_token(stage, script, user_id=odd, client_endpoint=[odd]).about
         assert about == {}
 
 
@@ -658,5 +658,5 @@ def test_one_that_may_not_be_listed_is_an_error_and_no_empty_list(portal: Portal
     portal.stage.reset(bitrix24={"switches": {"plan_has_reports": False, "v2_methods": False}, "webhooks": [
         {"user": 1, "code": "secretcode", "scopes": ["imopenlines"]}]})  # fmt: skip
     portal.give(SESSIONS, None)
-    with pytest.raises(RequestRefused):
+    with pytest.raises(RequestRefusedError):
         portal.platform.find_agents_chats(["7"])

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_chattransfer.chats.model import Chat
+from airflow_provider_chattransfer.exceptions import CredentialsError, RequestRefusedError, UnexpectedResponseError
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client, Command
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
-from airflow_provider_chattransfer.platforms.errors import NotUnderstood, RequestRefused, WrongCredentials
 
 from .conftest import Script, Scripted, Stage
 
@@ -115,7 +115,7 @@ class TestSilence:
     def test_that_cannot_be_checked_is_an_error_that_says_what_to_do(self, stage: Stage) -> None:
         webhook = {"user": 12, "code": "narrow", "scopes": ["imopenlines"]}
         stage.reset(bitrix24={"webhooks": [webhook]})
-        with pytest.raises(RequestRefused, match=r"agents 7.*chat_ids"):
+        with pytest.raises(RequestRefusedError, match=r"agents 7.*chat_ids"):
             stage.bitrix24(user=12, code="narrow").find_agents_chats(["7"])
 
 
@@ -170,7 +170,7 @@ class TestTheRecentList:
     def test_is_nobody_elses(self, stage: Stage) -> None:
         webhook = {"user": 7, "code": "own", "scopes": ["imopenlines", "im"]}
         stage.reset(bitrix24={"webhooks": [webhook], "switches": {"v2_methods": False}})
-        with pytest.raises(RequestRefused, match="cannot list the open chats of agents 7, 8"):
+        with pytest.raises(RequestRefusedError, match="cannot list the open chats of agents 7, 8"):
             stage.bitrix24(user=7, code="own").find_agents_chats(["7", "8"])
         assert RECENT not in stage.asked()
 
@@ -179,13 +179,13 @@ class TestNoWay:
     def test_through_is_an_error_and_not_an_empty_list(self, stage: Stage) -> None:
         webhook = {"user": 1, "code": "narrow", "scopes": ["imopenlines"]}
         stage.reset(bitrix24={"webhooks": [webhook], "switches": {"plan_has_reports": False}})
-        with pytest.raises(RequestRefused, match="insufficient_scope"):
+        with pytest.raises(RequestRefusedError, match="insufficient_scope"):
             stage.bitrix24(code="narrow").find_agents_chats(["7"])
-        with pytest.raises(RequestRefused, match="waiting in queue 3"):
+        with pytest.raises(RequestRefusedError, match="waiting in queue 3"):
             stage.bitrix24(code="narrow").find_waiting_chats("3")
 
     def test_in_with_a_wrong_code_tries_no_other_way(self, stage: Stage) -> None:
-        with pytest.raises(WrongCredentials, match="INVALID_CREDENTIALS"):
+        with pytest.raises(CredentialsError, match="INVALID_CREDENTIALS"):
             stage.bitrix24(code="wrongcode").find_agents_chats(["7"])
         assert stage.asked() == ["batch"]
 
@@ -204,7 +204,7 @@ class TestAnAnswerThatIsNoneOfThePortals:
     )
     def test_is_no_list_of_sessions(self, script: Script, portal: Bitrix24Client, result: Any, method: str) -> None:
         script.play(Scripted.json({"result": result}))
-        with pytest.raises(NotUnderstood) as error:
+        with pytest.raises(UnexpectedResponseError) as error:
             Bitrix24Platform(portal).find_waiting_chats("3")
         assert error.value.method == method
 
@@ -222,7 +222,7 @@ class TestAnAnswerThatIsNoneOfThePortals:
     def test_is_no_list_of_activities(self, script: Script, portal: Bitrix24Client, rows: Any) -> None:
         no_reports = Scripted.json({"error": "TARIFF_RESTRICTION"}, status=400)
         script.play(no_reports, Scripted.json({"result": rows}))
-        with pytest.raises(NotUnderstood) as error:
+        with pytest.raises(UnexpectedResponseError) as error:
             Bitrix24Platform(portal).find_waiting_chats("3")
         assert error.value.method == ACTIVITIES
 
@@ -230,5 +230,5 @@ class TestAnAnswerThatIsNoneOfThePortals:
         no_reports = Scripted.json({"error": "TARIFF_RESTRICTION"}, status=400)
         rows = [{"ID": str(each), "ASSOCIATED_ENTITY_ID": "7"} for each in range(1, 51)]
         script.play(no_reports, Scripted.json({"result": rows}))
-        with pytest.raises(NotUnderstood, match="does not go on"):
+        with pytest.raises(UnexpectedResponseError, match="does not go on"):
             Bitrix24Platform(portal).find_waiting_chats("3")

@@ -15,23 +15,23 @@ from typing import Any
 import pytest
 
 from airflow_provider_chattransfer.chats.model import Chat, Target
+from airflow_provider_chattransfer.exceptions import (
+    CredentialsError,
+    NotAppliedError,
+    PlatformError,
+    RequestRefusedError,
+    UnexpectedResponseError,
+    UnreachableError,
+)
 from airflow_provider_chattransfer.platforms.bitrix24.auth import OAuthApp, Webhook
-from airflow_provider_chattransfer.platforms.bitrix24.authorization import AuthorizationServer
 from airflow_provider_chattransfer.platforms.bitrix24.bots import register_bot
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client, Command
-from airflow_provider_chattransfer.platforms.bitrix24.examining import examine
-from airflow_provider_chattransfer.platforms.bitrix24.moving import endpoint, renamed
+from airflow_provider_chattransfer.platforms.bitrix24.connection_check import check_connection
+from airflow_provider_chattransfer.platforms.bitrix24.oauth import AuthorizationServer
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
-from airflow_provider_chattransfer.platforms.credentials import Credential, CredentialKeeper, Entry, Obtain
-from airflow_provider_chattransfer.platforms.errors import (
-    NotCarriedOut,
-    NotUnderstood,
-    PlatformError,
-    RequestRefused,
-    Unreachable,
-    WrongCredentials,
-)
+from airflow_provider_chattransfer.platforms.bitrix24.redirects import endpoint, renamed
 from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
+from airflow_provider_chattransfer.platforms.tokens.manager import Entry, FetchToken, IssuedToken, TokenManager
 from airflow_provider_chattransfer.platforms.transport import Transport
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from tests.ports import free_port
@@ -52,7 +52,7 @@ def an_app(
     server: str | None = None,
     store: Memory | None = None,
     transport: Transport | None = None,
-    through: Callable[[Obtain], Obtain] = lambda obtain: obtain,
+    through: Callable[[FetchToken], FetchToken] = lambda fetch_token: fetch_token,
     client_id: str = "local.chattransfer",
     client_secret: str = "appsecret",  # noqa: S107
     refresh_token: str = "refresh-1",  # noqa: S107
@@ -66,10 +66,10 @@ def an_app(
         transport=transport or stage.transport(),
         clock=stage.now,
     )
-    keeper = CredentialKeeper(
-        store=store or Memory(), obtain=through(authorization.obtain), clock=stage.now, sleep=stage.sleep
+    token_manager = TokenManager(
+        store=store or Memory(), fetch_token=through(authorization.fetch_token), clock=stage.now, sleep=stage.sleep
     )
-    auth = OAuthApp(portal=portal or stage.url, client_id=client_id, keeper=keeper)
+    auth = OAuthApp(portal=portal or stage.url, client_id=client_id, token_manager=token_manager)
     return Bitrix24Client(auth=auth, transport=transport or stage.transport(), clock=stage.now)
 
 
@@ -90,7 +90,7 @@ def no_secret_in(text: str) -> bool:
     return not any(secret in text for secret in SECRETS)
 
 
-def problem(client: Bitrix24Client, kind: type[PlatformError] = WrongCredentials) -> str:
+def problem(client: Bitrix24Client, kind: type[PlatformError] = CredentialsError) -> str:
     """What a read says that must fail, or whose token must not be had."""
     with pytest.raises(kind) as error:
         client.call(READ, repeatable=True)
@@ -104,7 +104,7 @@ class TestAWayOfSigningIn:
         platform = Bitrix24Platform(sign_in(stage))
         chats = [chat.id for chat in platform.find_agents_chats(["7"]) if chat.owner == "7"]
         assert len(chats) == 14
-        assert outcomes(stage.carry_out(platform, to("agent:12", *chats))) == ["accepted"] * 14
+        assert outcomes(stage.run_to_end(platform, to("agent:12", *chats))) == ["accepted"] * 14
         assert {chat.owner for chat in platform.read_chats(chats).values() if isinstance(chat, Chat)} == {"12"}
         assert sorted(stage.moved("bitrix24")) == sorted(chats)
 
@@ -124,10 +124,10 @@ class TestAWayOfSigningIn:
     def test_shows_no_secret_in_logs_and_reprs(
         self, stage: Stage, sign_in: SignIn, caplog: pytest.LogCaptureFixture
     ) -> None:
-        given: list[Credential] = []
+        given: list[IssuedToken] = []
         with caplog.at_level("DEBUG"):
             client = sign_in(stage)
-            stage.carry_out(Bitrix24Platform(client), to("agent:12", "101", "102"))
+            stage.run_to_end(Bitrix24Platform(client), to("agent:12", "101", "102"))
             if (credential := client.auth.present().credential) is not None:
                 given.append(credential)
             stage.fault(kind="token_expired", service="bitrix24")
@@ -138,7 +138,7 @@ class TestAWayOfSigningIn:
 
     def test_by_an_application_names_no_bot_and_keeps_its_token_in_a_header(self, stage: Stage) -> None:
         platform = Bitrix24Platform(an_app(stage))
-        stage.carry_out(platform, to("agent:12", "101", "102"))
+        stage.run_to_end(platform, to("agent:12", "101", "102"))
         assert refreshes(stage) == 1
         for call in stage.calls:
             if call.path.startswith("/rest/"):
@@ -151,8 +151,8 @@ class TestAWayOfSigningIn:
         assert stage.asked() == [""]
 
     def test_by_an_application_asks_who_it_is_where_the_token_does_not_tell(self, stage: Stage) -> None:
-        def untold(obtain: Obtain) -> Obtain:
-            return lambda renewal: replace(obtain(renewal), about={})
+        def untold(fetch_token: FetchToken) -> FetchToken:
+            return lambda renewal: replace(fetch_token(renewal), about={})
 
         client = an_app(stage, through=untold)
         assert client.user_id() == client.user_id() == "1"
@@ -177,7 +177,7 @@ class TestAToken:
         platform.client.user_id()
         stage.fault(kind="token_expired", service="bitrix24", method=method)
         ids = [str(chat["id"]) for chat in chats]
-        assert outcomes(stage.carry_out(platform, to("agent:12", *ids))) == ["accepted"] * count
+        assert outcomes(stage.run_to_end(platform, to("agent:12", *ids))) == ["accepted"] * count
         assert sorted(stage.moved("bitrix24")) == sorted(ids)
         assert refreshes(stage) == 2
 
@@ -229,7 +229,7 @@ class TestAToken:
         client = an_app(stage, portal=script.url, server=script.url)
         first, second = client.batch([Command(TRANSFER, {"CHAT_ID": number}) for number in (1, 2)], repeatable=False)
         assert first is True
-        assert isinstance(second, WrongCredentials)
+        assert isinstance(second, CredentialsError)
 
     def test_that_runs_out_in_the_middle_of_reads_repeats_them_all(self, stage: Stage, script: Script) -> None:
         expired = {"error": "expired_token", "error_description": ""}
@@ -252,16 +252,16 @@ class TestAToken:
         client = an_app(stage, portal=script.url, server=script.url)
         try:
             found = client.batch([Command(TRANSFER, {"CHAT_ID": number}) for number in (1, 2)], repeatable=False)[0]
-        except WrongCredentials as error:
+        except CredentialsError as error:
             found = error
         assert "oauth_refresh_token of the connection [expired_token]" in str(found)
         assert len(script.heard) == 4
 
     def test_that_is_renewed_too_slowly_lets_the_chats_be_read_again(self, stage: Stage) -> None:
-        def slow(obtain: Obtain) -> Obtain:
-            def obtain_slowly(renewal: str | None) -> Credential:
+        def slow(fetch_token: FetchToken) -> FetchToken:
+            def obtain_slowly(renewal: str | None) -> IssuedToken:
                 stage.sleep(30)
-                return obtain(renewal)
+                return fetch_token(renewal)
 
             return obtain_slowly
 
@@ -269,11 +269,11 @@ class TestAToken:
         client.user_id()
         stage.fault(kind="token_expired", service="bitrix24", method=TRANSFER)
         command = Command(TRANSFER, {"CHAT_ID": 101, "USER_ID": 12, "LEAVE": "N"})
-        with pytest.raises(NotCarriedOut, match="must be read again"):
+        with pytest.raises(NotAppliedError, match="must be read again"):
             client.call(command, repeatable=False)
         assert stage.moved("bitrix24") == []
         stage.fault(kind="token_expired", service="bitrix24", method=TRANSFER)
-        assert outcomes(stage.carry_out(Bitrix24Platform(client), to("agent:12", "101"))) == ["accepted"]
+        assert outcomes(stage.run_to_end(Bitrix24Platform(client), to("agent:12", "101"))) == ["accepted"]
         assert stage.moved("bitrix24") == ["101"]
 
     def test_that_cannot_be_renewed_leaves_the_chats_unsent_for_sure(self, stage: Stage) -> None:
@@ -281,7 +281,7 @@ class TestAToken:
         platform.client.user_id()
         stage.fault(kind="token_expired", service="bitrix24", method=TRANSFER)
         stage.fault(kind="html_502_before", service="bitrix24", method="oauth.token", count=10**6)
-        (result,) = stage.carry_out(platform, to("agent:12", "101"))
+        (result,) = stage.run_to_end(platform, to("agent:12", "101"))
         assert (result.outcome, stage.moved("bitrix24")) == ("failed", [])
         assert "no token is to be had" in str(result.reason)
 
@@ -335,7 +335,7 @@ class TestTheAuthorisationServer:
         assert "check oauth_host of the connection" in problem(an_app(stage, server=script.url))
 
     def test_that_does_not_exist_is_told_by_the_field_of_its_host(self, stage: Stage) -> None:
-        told = problem(an_app(stage, server=_nobody()), Unreachable)
+        told = problem(an_app(stage, server=_nobody()), UnreachableError)
         assert told.startswith("oauth/token: the connection to 127.0.0.1:")
         assert "check oauth_host of the connection" in told
 
@@ -419,7 +419,7 @@ class TestARefusal:
     def test_for_a_scope_names_it(self, stage: Stage, refusal: str) -> None:
         webhook = {"user": 1, "code": "narrow", "scopes": ["im"]}
         stage.reset(bitrix24={"webhooks": [webhook], "switches": {"missing_scope": refusal}})
-        kind = WrongCredentials if refusal == "insufficient_scope" else RequestRefused
+        kind = CredentialsError if refusal == "insufficient_scope" else RequestRefusedError
         assert "lacks the scope imopenlines (give it under" in problem(stage.webhook(code="narrow"), kind)
 
     def test_for_plain_http_says_so(self, stage: Stage) -> None:
@@ -440,7 +440,7 @@ class TestARefusal:
         self, portal: Bitrix24Client, script: Script, answer: Scripted
     ) -> None:
         script.play(answer)
-        assert "that no Bitrix24 portal gives: check host of the connection" in problem(portal, NotUnderstood)
+        assert "that no Bitrix24 portal gives: check host of the connection" in problem(portal, UnexpectedResponseError)
 
 
 def _granted(token: str, **fields: Any) -> Scripted:
@@ -464,7 +464,7 @@ class TestAPortalThatWasRenamed:
         stage.reset(bitrix24={"switches": {"moved_to": "localhost"}})
         platform = Bitrix24Platform(sign_in(stage))
         chats = [str(number) for number in range(101, 115)]
-        assert outcomes(stage.carry_out(platform, to("agent:12", *chats))) == ["accepted"] * 14
+        assert outcomes(stage.run_to_end(platform, to("agent:12", *chats))) == ["accepted"] * 14
         assert sorted(stage.moved("bitrix24")) == chats
         assert {call.verb for call in stage.calls if call.path.startswith("/rest/")} == {"POST"}
         assert [call.headers["host"].split(":")[0] for call in stage.calls].count("127.0.0.1") == 1 + refreshes(stage)
@@ -607,7 +607,7 @@ class TestASelfHostedPortal:
         assert [answer["id"] for answer in answers] == [101, 101]
 
     def test_whose_authority_is_unknown_gets_nothing(self, secure: Stage) -> None:
-        assert "certificate" in problem(secure.webhook(), Unreachable)
+        assert "certificate" in problem(secure.webhook(), UnreachableError)
         assert secure.server.floor.state()["requests"]["bitrix24"] == 0
 
 
@@ -620,7 +620,7 @@ class TestAnExamination:
     @WAYS
     def test_says_who_we_are_and_what_we_can_in_one_request(self, stage: Stage, sign_in: SignIn) -> None:
         client = sign_in(stage)
-        found = Bitrix24Platform(client).examine()
+        found = Bitrix24Platform(client).check_connection()
         assert str(found) == (
             f"Signed in to {stage.server.address} as user 1 by {client.auth.who}. "
             "It can transfer, accept, wait and list. Its clock and ours are even."
@@ -648,7 +648,7 @@ class TestAnExamination:
         self, stage: Stage, scopes: list[str], words: str, good: bool
     ) -> None:
         stage.reset(bitrix24={"webhooks": [{"user": 1, "code": "narrow", "scopes": scopes}]})
-        found = examine(stage.webhook(code="narrow"))
+        found = check_connection(stage.webhook(code="narrow"))
         assert words in str(found)
         assert found.is_good is good
         assert no_secret_in(str(found))
@@ -665,14 +665,14 @@ class TestAnExamination:
     def test_says_by_which_way_chats_can_be_found(self, stage: Stage, scopes: list[str], words: str) -> None:
         webhook = {"user": 1, "code": "narrow", "scopes": scopes}
         stage.reset(bitrix24={"webhooks": [webhook], "switches": {"plan_has_reports": False}})
-        found = examine(stage.webhook(code="narrow"))
+        found = check_connection(stage.webhook(code="narrow"))
         assert words in str(found)
         assert found.is_good
 
     @WAYS
     def test_misses_the_bot(self, stage: Stage, sign_in: SignIn) -> None:
         stage.reset(bitrix24={"bots": []})
-        found = examine(sign_in(stage))
+        found = check_connection(sign_in(stage))
         assert "It cannot transfer: no bot is registered" in str(found)
         assert not found.is_good
 
@@ -683,7 +683,7 @@ class TestAnExamination:
             stage.server.floor.clock.skip(seconds)
         else:
             monkeypatch.setattr("airflow_provider_chattransfer.platforms.transport.time.time", lambda: real() - seconds)
-        found = examine(stage.webhook())
+        found = check_connection(stage.webhook())
         assert found.clock_ahead == pytest.approx(seconds, abs=3)
         assert words in str(found)
 
@@ -691,24 +691,24 @@ class TestAnExamination:
         stage.reset(bitrix24={"switches": {"moved_to": "localhost"}})
         port = stage.url.rpartition(":")[2]
         told = f"to localhost:{port} (host of the connection still says 127.0.0.1:{port}: change it) as user 1"
-        assert told in str(examine(stage.webhook()))
+        assert told in str(check_connection(stage.webhook()))
 
     def test_of_a_host_that_does_not_exist_names_the_field(self, stage: Stage) -> None:
         auth = Webhook(portal=_nobody(), user_id="1", code="secretcode", bot_client_id="chattransfer")
         client = Bitrix24Client(auth=auth, transport=stage.transport())
-        with pytest.raises(Unreachable, match="nobody listens there; check host of the connection"):
-            examine(client)
+        with pytest.raises(UnreachableError, match="nobody listens there; check host of the connection"):
+            check_connection(client)
 
     def test_of_a_portal_that_does_not_let_us_in_is_its_refusal(self, stage: Stage) -> None:
-        with pytest.raises(WrongCredentials, match="does not know the webhook"):
-            examine(stage.webhook(code="guess"))
+        with pytest.raises(CredentialsError, match="does not know the webhook"):
+            check_connection(stage.webhook(code="guess"))
 
     def test_of_a_portal_that_does_not_tell_who_we_are_is_an_error(
         self, portal: Bitrix24Client, script: Script
     ) -> None:
         script.play(_batch({"c0": [], "c1": []}, {}))
-        with pytest.raises(NotUnderstood, match="profile: the answer is not as documented"):
-            examine(portal)
+        with pytest.raises(UnexpectedResponseError, match="profile: the answer is not as documented"):
+            check_connection(portal)
 
 
 class TestTheBot:
@@ -722,23 +722,23 @@ class TestTheBot:
         assert (bot.id, bot.code) == (again.id, "handover")
         assert str(bot) == f"The bot handover is registered now; it is user {bot.id}."
         assert str(again) == f"The bot handover was there already, and is as it was; it is user {bot.id}."
-        assert examine(client).is_good
-        assert outcomes(stage.carry_out(Bitrix24Platform(client), to("agent:12", "101"))) == ["accepted"]
+        assert check_connection(client).is_good
+        assert outcomes(stage.run_to_end(Bitrix24Platform(client), to("agent:12", "101"))) == ["accepted"]
 
     def test_of_somebody_else_keeps_its_code(self, stage: Stage) -> None:
         register_bot(stage.webhook(), code="handover", name="Hand-over")
-        with pytest.raises(RequestRefused, match=r"choose another code \[BOT_CODE_ALREADY_TAKEN\]"):
+        with pytest.raises(RequestRefusedError, match=r"choose another code \[BOT_CODE_ALREADY_TAKEN\]"):
             register_bot(an_app(stage), code="handover", name="Hand-over")
 
     def test_needs_the_scope_imbot(self, stage: Stage) -> None:
         stage.reset(bitrix24={"webhooks": [{"user": 1, "code": "narrow", "scopes": ["imopenlines"]}]})
-        with pytest.raises(WrongCredentials, match="the webhook lacks the scope imbot"):
+        with pytest.raises(CredentialsError, match="the webhook lacks the scope imbot"):
             register_bot(stage.webhook(code="narrow"), code="handover", name="Hand-over")
 
     def test_may_be_one_too_many(self, stage: Stage) -> None:
         bots = [{"client_id": "chattransfer", "id": 1000 + number} for number in range(100)]
         stage.reset(bitrix24={"bots": bots})
-        with pytest.raises(RequestRefused, match=r"unregister one \[BOT_LIMIT_EXCEEDED\]"):
+        with pytest.raises(RequestRefusedError, match=r"unregister one \[BOT_LIMIT_EXCEEDED\]"):
             register_bot(stage.webhook(), code="handover", name="Hand-over")
 
     @pytest.mark.parametrize(

@@ -13,21 +13,21 @@ from urllib.parse import parse_qsl
 import pytest
 import requests
 
-from airflow_provider_chattransfer.chats.model import Chat, Result, Target, TransferReport, Unread
-from airflow_provider_chattransfer.chats.run import Move, Sent, hand_over, take_over
-from airflow_provider_chattransfer.chats.settling import Answered, Refused, Unclear
-from airflow_provider_chattransfer.chats.waiting import AcceptancePoller
+from airflow_provider_chattransfer.chats.acceptance import AcceptancePoller
+from airflow_provider_chattransfer.chats.model import Chat, Result, Target, TransferReport, UnreadableChat
+from airflow_provider_chattransfer.chats.reconciliation import Answered, OutcomeUnknown, Refused
+from airflow_provider_chattransfer.chats.run import Move, Sent, run_acceptance, run_transfers
+from airflow_provider_chattransfer.exceptions import (
+    CredentialsError,
+    PlatformError,
+    RequestRefusedError,
+    UnexpectedResponseError,
+)
 from airflow_provider_chattransfer.platforms.base import SendOptions
 from airflow_provider_chattransfer.platforms.bitrix24.auth import Webhook
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client, Command
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform, parse_transfer_id
-from airflow_provider_chattransfer.platforms.driving import carry_out, watch
-from airflow_provider_chattransfer.platforms.errors import (
-    NotUnderstood,
-    PlatformError,
-    RequestRefused,
-    WrongCredentials,
-)
+from airflow_provider_chattransfer.platforms.runner import poll_until_done, run_to_end
 from airflow_provider_chattransfer.testing.audit import audit
 
 from .conftest import Script, Scripted, Stage, outcomes, report, to
@@ -57,12 +57,12 @@ class TestTheWire:
     def test_one_transfer_has_upper_case_names_and_exactly_one_destination(
         self, stage: Stage, target: str, destination: dict[str, int]
     ) -> None:
-        stage.carry_out(stage.bitrix24(), to(target, "101"))
+        stage.run_to_end(stage.bitrix24(), to(target, "101"))
         sent = [json.loads(call.body) for call in stage.calls if call.path.endswith(TRANSFER)]
         assert sent == [{"CHAT_ID": 101, **destination, "LEAVE": "N", "CLIENT_ID": "chattransfer"}]
 
     def test_a_batch_of_transfers_has_the_same_parameters(self, stage: Stage) -> None:
-        stage.carry_out(stage.bitrix24(), [*to("agent:12", "101"), *to("queue:4", "102")], bot_leaves=True)
+        stage.run_to_end(stage.bitrix24(), [*to("agent:12", "101"), *to("queue:4", "102")], bot_leaves=True)
         commands = next(
             batched(stage, number) for number, call in enumerate(stage.calls) if TRANSFER.encode() in call.body
         )
@@ -79,7 +79,7 @@ class TestTheWire:
     def test_a_client_id_keeps_its_special_characters(self, stage: Stage) -> None:
         bot = "a&b=c#d+e f%20?"
         stage.reset(bitrix24={"bots": [{"client_id": bot, "id": 80}]})
-        results = stage.carry_out(stage.bitrix24(bot=bot), to("agent:12", "101", "102"))
+        results = stage.run_to_end(stage.bitrix24(bot=bot), to("agent:12", "101", "102"))
         assert outcomes(results) == ["accepted"] * 2
 
     @pytest.mark.parametrize("mark", ["$result[c0]", "x$error", "$total"])
@@ -89,14 +89,14 @@ class TestTheWire:
 
     def test_fifty_chats_are_read_sent_and_read_back_in_three_requests(self, stage: Stage) -> None:
         stage.reset(bitrix24={"chats": owned(50)})
-        results = stage.carry_out(stage.bitrix24(), to("agent:12", *map(str, range(101, 151))))
+        results = stage.run_to_end(stage.bitrix24(), to("agent:12", *map(str, range(101, 151))))
         assert outcomes(results) == ["accepted"] * 50
         assert stage.asked() == ["batch", USERS, USERS, "batch", "batch"], "owners and receivers are looked up once"
 
     def test_several_hundred_chats_are_moved_without_another_look_up(self, stage: Stage) -> None:
         stage.reset(bitrix24={"chats": owned(320)})
         chat_ids = [str(number) for number in range(101, 421)]
-        results = stage.carry_out(stage.bitrix24(), to("agent:12", *chat_ids))
+        results = stage.run_to_end(stage.bitrix24(), to("agent:12", *chat_ids))
         assert outcomes(results) == ["accepted"] * 320
         assert stage.moved("bitrix24") == chat_ids
         assert stage.asked().count("batch") == 3 * 7
@@ -119,19 +119,19 @@ class TestThePhpArraysOfABatch:
     def test_all_bad_has_an_empty_list_of_results(self, script: Script, portal: Bitrix24Client) -> None:
         error = {"error": "OPERATOR_WRONG", "error_description": "no"}
         results = self.batch(script, portal, result_error={"c0": error, "c1": error})
-        assert [(type(result), result.code) for result in results] == [(RequestRefused, "OPERATOR_WRONG")] * 2
+        assert [(type(result), result.code) for result in results] == [(RequestRefusedError, "OPERATOR_WRONG")] * 2
 
     def test_what_is_left_out_may_have_been_carried_out(self, script: Script, portal: Bitrix24Client) -> None:
         good, missing = self.batch(script, portal, result={"c0": True})
         assert good is True
-        assert isinstance(missing, NotUnderstood)
+        assert isinstance(missing, UnexpectedResponseError)
 
     def test_a_null_is_a_result(self, script: Script, portal: Bitrix24Client) -> None:
         assert self.batch(script, portal, result={"c0": None, "c1": []}) == [None, []]
 
     def test_an_answer_without_maps_is_not_understood(self, script: Script, portal: Bitrix24Client) -> None:
         script.play(Scripted.json({"result": True}))
-        with pytest.raises(NotUnderstood):
+        with pytest.raises(UnexpectedResponseError):
             portal.batch([Command("one", {})] * 2, repeatable=False)
 
     @pytest.mark.parametrize("body", [[], "text", None, {"time": {}}, 7])
@@ -139,7 +139,7 @@ class TestThePhpArraysOfABatch:
         self, script: Script, portal: Bitrix24Client, body: Any
     ) -> None:
         script.play(Scripted.json(body))
-        with pytest.raises(NotUnderstood):
+        with pytest.raises(UnexpectedResponseError):
             portal.call(Command("one", {}), repeatable=False)
 
     def test_a_limit_inside_a_batch_of_reads_is_waited_out_for_all(self, stage: Stage) -> None:
@@ -155,21 +155,21 @@ class TestThePhpArraysOfABatch:
 
     def test_a_limit_inside_a_batch_of_transfers_lets_only_the_rest_be_sent_again(self, stage: Stage) -> None:
         stage.reset(bitrix24={"operating": {"limit": 3.0, "seconds": {TRANSFER: 2.0}}})
-        results = stage.carry_out(stage.bitrix24(), to("agent:12", "101", "102", "103"))
+        results = stage.run_to_end(stage.bitrix24(), to("agent:12", "101", "102", "103"))
         assert outcomes(results) == ["accepted"] * 3
         assert stage.moved("bitrix24") == ["101", "102", "103"]
         assert stage.asked().count(TRANSFER) == 1, "the third chat, alone, when the time had come"
 
 
 REFUSALS: list[tuple[dict[str, Any], str, type[PlatformError]]] = [
-    ({"CHAT_ID": 0}, "CHAT_ID_EMPTY", RequestRefused),
-    ({"USER_ID": 0}, "USER_ID_EMPTY", RequestRefused),
-    ({"USER_ID": None, "QUEUE_ID": 0}, "QUEUE_ID_EMPTY", RequestRefused),
-    ({"USER_ID": None}, "TRANSFER_ID_EMPTY", RequestRefused),
-    ({"USER_ID": 90}, "OPERATOR_WRONG", RequestRefused),
-    ({"CHAT_ID": 999999}, "OPERATOR_WRONG", RequestRefused),
-    ({"CLIENT_ID": "nobody"}, "BOT_ID_ERROR", WrongCredentials),
-    ({"CLIENT_ID": None}, "ACCESS_DENIED", WrongCredentials),
+    ({"CHAT_ID": 0}, "CHAT_ID_EMPTY", RequestRefusedError),
+    ({"USER_ID": 0}, "USER_ID_EMPTY", RequestRefusedError),
+    ({"USER_ID": None, "QUEUE_ID": 0}, "QUEUE_ID_EMPTY", RequestRefusedError),
+    ({"USER_ID": None}, "TRANSFER_ID_EMPTY", RequestRefusedError),
+    ({"USER_ID": 90}, "OPERATOR_WRONG", RequestRefusedError),
+    ({"CHAT_ID": 999999}, "OPERATOR_WRONG", RequestRefusedError),
+    ({"CLIENT_ID": "nobody"}, "BOT_ID_ERROR", CredentialsError),
+    ({"CLIENT_ID": None}, "ACCESS_DENIED", CredentialsError),
 ]
 
 
@@ -192,7 +192,7 @@ class TestARefusal:
     def test_that_may_pass_is_tried_again(self, stage: Stage, code: str) -> None:
         chats = [{"id": 101, "owner": 7, "locked_for": 11}, {"id": 102, "owner": 7}]
         stage.reset(bitrix24={"chats": chats, "switches": {"wrong_target": code}})
-        results = stage.carry_out(stage.bitrix24(), to("agent:12", "101", "102"))
+        results = stage.run_to_end(stage.bitrix24(), to("agent:12", "101", "102"))
         assert outcomes(results) == ["accepted", "accepted"]
         assert stage.slept == [2.0, 10.0]
         assert stage.moved("bitrix24") == ["102", "101"]
@@ -201,7 +201,7 @@ class TestARefusal:
     def test_that_does_not_pass_fails_that_chat_alone(self, stage: Stage, code: str) -> None:
         chats = [{"id": 101, "owner": 7, "broken": True}, {"id": 102, "owner": 7}]
         stage.reset(bitrix24={"chats": chats, "switches": {"wrong_target": code}})
-        results = stage.carry_out(stage.bitrix24(), to("agent:12", "101", "102"))
+        results = stage.run_to_end(stage.bitrix24(), to("agent:12", "101", "102"))
         assert outcomes(results) == ["failed", "accepted"]
         assert code in (results[0].reason or "")
 
@@ -217,27 +217,27 @@ class TestARefusal:
         ],
     )
     def test_of_a_wrong_target_is_foreseen_and_nothing_is_sent(self, stage: Stage, target: str, why: str) -> None:
-        results = stage.carry_out(stage.bitrix24(), [*to(target, "101"), *to("agent:12", "102")])
+        results = stage.run_to_end(stage.bitrix24(), [*to(target, "101"), *to("agent:12", "102")])
         assert outcomes(results) == ["failed", "accepted"]
         assert any(part in (results[0].reason or "") for part in why.split("|"))
         assert stage.moved("bitrix24") == ["102"]
 
     def test_of_the_account_stops_the_run_and_accounts_for_every_chat(self, stage: Stage) -> None:
         stage.reset(bitrix24={"chats": owned(120)})
-        results = stage.carry_out(stage.bitrix24(bot="nobody"), to("agent:12", *map(str, range(101, 221))))
+        results = stage.run_to_end(stage.bitrix24(bot="nobody"), to("agent:12", *map(str, range(101, 221))))
         assert outcomes(results) == ["failed"] * 120
         assert all("BOT_ID_ERROR" in (result.reason or "") for result in results)
         assert stage.asked().count("batch") == 2, "one read, one send"
         assert stage.slept == []
 
     def test_of_one_chat_alone_for_the_account_is_the_same(self, stage: Stage) -> None:
-        results = stage.carry_out(stage.bitrix24(bot="nobody"), to("agent:12", "101"))
+        results = stage.run_to_end(stage.bitrix24(bot="nobody"), to("agent:12", "101"))
         assert outcomes(results) == ["failed"]
         assert "BOT_ID_ERROR" in (results[0].reason or "")
         assert stage.asked().count(TRANSFER) == 1
 
     def test_of_the_webhook_stops_before_anything_is_sent(self, stage: Stage) -> None:
-        results = stage.carry_out(stage.bitrix24(code="wrongcode"), to("agent:12", "101", "102"))
+        results = stage.run_to_end(stage.bitrix24(code="wrongcode"), to("agent:12", "101", "102"))
         assert outcomes(results) == ["failed"] * 2
         assert "INVALID_CREDENTIALS" in (results[0].reason or "")
         assert stage.asked() == ["batch"]
@@ -248,10 +248,10 @@ class TestAnAnswer:
         ("result", "answer"),
         [
             (True, Answered),
-            (False, Unclear),
-            ([], Unclear),
-            (None, Unclear),
-            (1, Unclear),
+            (False, OutcomeUnknown),
+            ([], OutcomeUnknown),
+            (None, OutcomeUnknown),
+            (1, OutcomeUnknown),
         ],
     )
     def test_other_than_true_is_unclear(
@@ -267,8 +267,8 @@ class TestAnAnswer:
         [
             ("OPERATOR_WRONG", 400, Refused),
             ("QUEUE_ID_EMPTY", 400, Refused),
-            ("INTERNAL_SERVER_ERROR", 500, Unclear),
-            ("ERROR_UNEXPECTED_ANSWER", 500, Unclear),
+            ("INTERNAL_SERVER_ERROR", 500, OutcomeUnknown),
+            ("ERROR_UNEXPECTED_ANSWER", 500, OutcomeUnknown),
         ],
     )
     def test_with_an_error_says_whether_it_may_have_been_carried_out(
@@ -286,13 +286,13 @@ class TestAnAnswer:
         moves = [Move(transfer, Chat(id=transfer.chat_id, owner="7")) for transfer in to("agent:12", "101", "102")]
         sent = Bitrix24Platform(portal).send(moves, SendOptions())
         assert isinstance(sent.answers["101"], Answered)
-        assert isinstance(sent.answers["102"], Unclear)
+        assert isinstance(sent.answers["102"], OutcomeUnknown)
 
 
 class TestWhoHasAChat:
     def test_that_is_closed_is_skipped_and_never_reopened(self, stage: Stage) -> None:
         stage.reset(bitrix24={"chats": [{"id": 101, "owner": 7, "state": "closed"}, {"id": 102, "owner": 7}]})
-        results = stage.carry_out(stage.bitrix24(), to("agent:12", "101", "102"))
+        results = stage.run_to_end(stage.bitrix24(), to("agent:12", "101", "102"))
         assert outcomes(results) == ["skipped", "accepted"]
         assert "reopened" not in [change["change"] for change in stage.ledger("bitrix24")]
 
@@ -303,7 +303,7 @@ class TestWhoHasAChat:
 
     def test_that_a_bot_leads_can_be_handed_over(self, stage: Stage) -> None:
         stage.reset(bitrix24={"chats": [{"id": 101, "owner": 80}]})
-        assert outcomes(stage.carry_out(stage.bitrix24(), to("agent:12", "101"))) == ["accepted"]
+        assert outcomes(stage.run_to_end(stage.bitrix24(), to("agent:12", "101"))) == ["accepted"]
 
     @pytest.mark.parametrize("missing_scope", ["insufficient_scope", "not_found"])
     @pytest.mark.parametrize("chat_ids", [["101"], ["101", "102"]])
@@ -312,13 +312,13 @@ class TestWhoHasAChat:
     ) -> None:
         webhook = {"user": 1, "code": "narrow", "scopes": ["imopenlines", "imbot"]}
         stage.reset(bitrix24={"webhooks": [webhook], "switches": {"missing_scope": missing_scope}})
-        results = stage.carry_out(stage.bitrix24(code="narrow"), to("agent:12", *chat_ids))
+        results = stage.run_to_end(stage.bitrix24(code="narrow"), to("agent:12", *chat_ids))
         assert outcomes(results) == ["accepted"] * len(chat_ids)
         assert stage.asked().count(USERS) == 1, "it is not asked again once it was refused"
 
     def test_that_is_not_there_or_no_dialogue_of_a_line_is_not_read(self, stage: Stage) -> None:
         chats = stage.bitrix24().read_chats(["999999", "101"])
-        assert isinstance(chats["999999"], Unread)
+        assert isinstance(chats["999999"], UnreadableChat)
         assert "ACCESS_ERROR" in chats["999999"].reason
         assert _owner(chats["101"]) == "7"
 
@@ -332,7 +332,7 @@ class TestWhoHasAChat:
 
     def test_that_nobody_took_though_the_portal_said_true_is_requested(self, stage: Stage) -> None:
         stage.reset(bitrix24={"chats": [{"id": 101, "owner": 7, "answer_locked_for": 60}]})
-        assert outcomes(stage.carry_out(stage.bitrix24(), to("agent:12", "101"))) == ["requested"]
+        assert outcomes(stage.run_to_end(stage.bitrix24(), to("agent:12", "101"))) == ["requested"]
 
 
 class TestAPortal:
@@ -340,7 +340,7 @@ class TestAPortal:
         people = {"accept_after": [20, 40]}
         stage.reset(bitrix24={"switches": {"accept_mode": "pending"}, "people": people})
         platform = stage.bitrix24()
-        results = stage.carry_out(platform, to("agent:12", "101", "102", source="agent:7"))
+        results = stage.run_to_end(platform, to("agent:12", "101", "102", source="agent:7"))
         assert outcomes(results) == ["requested"] * 2
         assert outcomes(_wait(stage, platform, results).results) == ["accepted"] * 2
 
@@ -348,7 +348,7 @@ class TestAPortal:
         people = {"accept_after": [20, 40], "agents": {"12": {"ignore": 1.0}}}
         stage.reset(bitrix24={"switches": {"accept_mode": "pending"}, "people": people})
         platform = stage.bitrix24()
-        waited = _wait(stage, platform, stage.carry_out(platform, to("agent:12", "101")))
+        waited = _wait(stage, platform, stage.run_to_end(platform, to("agent:12", "101")))
         assert outcomes(waited.results) == ["requested"]
 
     @pytest.mark.parametrize("habit", ["accept", "ignore", "reject"])
@@ -365,7 +365,7 @@ class TestAPortal:
         stage.fault(kind="drop_after", method=TRANSFER)
         chat_ids = [str(each["id"]) for each in owned(10)]
         platform = stage.bitrix24()
-        results = stage.carry_out(platform, to("agent:12", *chat_ids, source="agent:7"))
+        results = stage.run_to_end(platform, to("agent:12", *chat_ids, source="agent:7"))
         assert Counter(stage.moved("bitrix24")) == Counter(chat_ids)
         assert audit(report(platform, results), changes=stage.ledger("bitrix24")) == []
         assert {(each.reason or "not known").partition(":")[0] for each in results} <= {"not known", "not accepted"}
@@ -376,7 +376,7 @@ class TestAPortal:
         stage.sleep(600)
         stage.fault(kind="drop_after", method=TRANSFER)
         platform = stage.bitrix24()
-        run = hand_over(to("agent:12", "101", "102", source="agent:7"), chunk=platform.chunk)
+        run = run_transfers(to("agent:12", "101", "102", source="agent:7"), chunk=platform.chunk)
 
         def given_back(moves: Sequence[Move], options: SendOptions) -> Sent:
             sent = Bitrix24Platform.send(platform, moves, options)
@@ -387,7 +387,7 @@ class TestAPortal:
 
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(platform, "send", given_back)
-            results = carry_out(run, platform, sleep=stage.sleep)
+            results = run_to_end(run, platform, sleep=stage.sleep)
         assert stage.chats("bitrix24")["101"]["owner"] == "7"
         assert outcomes(results) == ["failed", "accepted"]
         assert (results[0].reason or "").startswith("not known: ")
@@ -395,12 +395,12 @@ class TestAPortal:
 
     def test_that_knows_no_client_id_takes_transfers(self, stage: Stage) -> None:
         stage.reset(bitrix24={"switches": {"client_id_required": False}})
-        assert outcomes(stage.carry_out(stage.bitrix24(), to("agent:12", "101", "102"))) == ["accepted"] * 2
+        assert outcomes(stage.run_to_end(stage.bitrix24(), to("agent:12", "101", "102"))) == ["accepted"] * 2
 
     def test_queue_is_left_by_the_operator_who_accepts(self, stage: Stage) -> None:
         stage.reset(bitrix24={"people": {"accept_after": [20, 40]}})
         platform = stage.bitrix24()
-        results = stage.carry_out(platform, to("queue:4", "101", source="agent:7"))
+        results = stage.run_to_end(platform, to("queue:4", "101", source="agent:7"))
         assert outcomes(results) == ["requested"]
         assert stage.chats("bitrix24")["101"]["queue"] == "4"
         assert outcomes(_wait(stage, platform, results).results) == ["accepted"]
@@ -409,7 +409,7 @@ class TestAPortal:
         stage.reset(bitrix24={"chats": [{"id": 101, "offered_to": 7}], "people": {"ignore": 1.0}})
         platform = stage.bitrix24(user=7, code="secretcode7")
         assert platform.receiver_of(Chat(id="101")) == Target.agent("7")
-        results = carry_out(take_over(to("agent:7", "101")[0]), platform, sleep=stage.sleep)
+        results = run_to_end(run_acceptance(to("agent:7", "101")[0]), platform, sleep=stage.sleep)
         assert outcomes(results) == ["accepted"]
         assert stage.chats("bitrix24")["101"]["owner"] == "7"
 
@@ -435,4 +435,4 @@ def _wait(stage: Stage, platform: Bitrix24Platform, results: list[Result]) -> Tr
     begin = stage.server.floor.clock.utc()
     report = TransferReport("bitrix24", "test", tuple(results), started_at=begin, finished_at=begin)
     poller = AcceptancePoller(report, deadline=(begin + timedelta(minutes=10)).timestamp())
-    return watch(poller, platform, interval=15.0, now=stage.server.floor.clock.utc, sleep=stage.sleep)
+    return poll_until_done(poller, platform, interval=15.0, now=stage.server.floor.clock.utc, sleep=stage.sleep)

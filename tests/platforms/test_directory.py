@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from airflow_provider_chattransfer.chats.model import Chat, Target
+from airflow_provider_chattransfer.exceptions import CredentialsError, UnexpectedResponseError
 from airflow_provider_chattransfer.platforms.base import ChatPlatform
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
 from airflow_provider_chattransfer.platforms.directory import Entry, closest
-from airflow_provider_chattransfer.platforms.errors import NotUnderstood, WrongCredentials
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
@@ -162,7 +162,7 @@ class TestBitrix24:
         assert "user_brief hides e-mail addresses" in refusal(stage.bitrix24(), "agent:operator7@portal.example")
 
     def test_a_wrong_webhook_is_no_lack_of_a_right(self, stage: Stage) -> None:
-        with pytest.raises(WrongCredentials):
+        with pytest.raises(CredentialsError):
             stage.bitrix24(code="wrong").resolve([Target.parse("agent:Anna Adams")], of="to")
 
     @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ class TestBitrix24:
         self, script: Script, portal: Bitrix24Client, answer: Any
     ) -> None:
         script.play(Scripted.json({"result": answer, "time": {}}))
-        with pytest.raises(NotUnderstood):
+        with pytest.raises(UnexpectedResponseError):
             Bitrix24Platform(portal).resolve([Target.parse("queue:Support")], of="to")
 
     def test_a_portal_that_gives_all_lines_whatever_page_is_asked_for_ends_the_list(
@@ -273,7 +273,7 @@ class TestChatsOfBitrix24:
         self, script: Script, portal: Bitrix24Client, reference: str, answer: Any
     ) -> None:
         script.play(Scripted.json({"result": answer, "time": {}}))
-        with pytest.raises(NotUnderstood):
+        with pytest.raises(UnexpectedResponseError):
             Bitrix24Platform(portal).resolve_chats([reference])
 
 
@@ -350,7 +350,7 @@ class TestSuperOffice:
 
     def test_credentials_that_are_not_taken_are_no_lack_of_a_right(self, stage: Stage) -> None:
         platform = stage.superoffice(Basic("tje0", "wrong"))
-        with pytest.raises(WrongCredentials):
+        with pytest.raises(CredentialsError):
             platform.resolve([Target.parse("agent:7")], of="to")
 
     @pytest.mark.parametrize("answer", [None, "x", {"a": 1}, [1], [[]]])
@@ -358,7 +358,7 @@ class TestSuperOffice:
         self, script: Script, tenant: SuperOfficeClient, answer: Any
     ) -> None:
         script.play(Scripted.json(answer))
-        with pytest.raises(NotUnderstood):
+        with pytest.raises(UnexpectedResponseError):
             SuperOfficePlatform(tenant).resolve([Target.parse("agent:Anna")], of="to")
 
     def test_the_item_that_stands_for_all_is_no_topic(self, script: Script, tenant: SuperOfficeClient) -> None:

@@ -22,14 +22,14 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_chattransfer.platforms.errors import (
+from airflow_provider_chattransfer.exceptions import (
     LONGEST_PAUSE,
-    Interrupted,
-    NotUnderstood,
     PlatformError,
-    Unreachable,
+    ResponseLostError,
+    UnexpectedResponseError,
+    UnreachableError,
 )
-from airflow_provider_chattransfer.platforms.quiet import quiet
+from airflow_provider_chattransfer.platforms.log_filter import quiet
 from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
 from airflow_provider_chattransfer.platforms.transport import NO_JSON, Request, Response, Transport
 
@@ -136,7 +136,7 @@ class TestAnExchange:
         more: dict[str, Any] = LARGE_REQUEST if habit.endswith("reading") else {}
         own = certificate if scheme == "https" else None
         begin = time.monotonic()
-        with raw_server(WITHOUT_END[habit], certificate=own) as server, pytest.raises(Interrupted) as trouble:
+        with raw_server(WITHOUT_END[habit], certificate=own) as server, pytest.raises(ResponseLostError) as trouble:
             ask(server.url, seconds=DEADLINE, attempts=1, ca_bundle=own, **more)
         assert time.monotonic() - begin < MUCH_LATER
         assert str(trouble.value).endswith(" in time")
@@ -149,7 +149,7 @@ class TestAnExchange:
                 time.sleep(0.02)
 
         begin = time.monotonic()
-        with raw_server(endless_hello) as server, pytest.raises(Unreachable, match="no answer in time"):
+        with raw_server(endless_hello) as server, pytest.raises(UnreachableError, match="no answer in time"):
             ask(server.url.replace("http:", "https:"), seconds=DEADLINE, attempts=1, ca_bundle=certificate)
         assert time.monotonic() - begin < MUCH_LATER
 
@@ -161,7 +161,7 @@ class TestAnExchange:
         begin = time.monotonic()
         with raw_server(dripping(b"HTTP/1.1 200 OK\r\n", drop=b"X-More: x\r\n"), certificate=own) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-            with pytest.raises(Unreachable):
+            with pytest.raises(UnreachableError):
                 ask("https://portal.example.com", seconds=DEADLINE, attempts=1, ca_bundle=certificate)
             assert proxy.connections == 1
         assert time.monotonic() - begin < MUCH_LATER
@@ -187,7 +187,7 @@ class TestAnExchange:
                 lambda host, *rest, **more: [address] * 20 if host == "many" else look_up(host, *rest, **more),
             )
             begin = time.monotonic()
-            with pytest.raises(Unreachable):
+            with pytest.raises(UnreachableError):
                 ask(f"http://many:{port}", seconds=DEADLINE, attempts=1)
             assert time.monotonic() - begin < MUCH_LATER
             for each in held:
@@ -210,7 +210,7 @@ class TestAnExchange:
             assert server.connections == 1
 
     def test_that_fails_leaves_its_connection_to_nobody(self) -> None:
-        with raw_server(dripping(OK, b"\r\n", drop=b" ")) as server, pytest.raises(Interrupted):
+        with raw_server(dripping(OK, b"\r\n", drop=b" ")) as server, pytest.raises(ResponseLostError):
             ask(server.url, seconds=0.1, attempts=3)
         assert server.connections == 3
 
@@ -265,13 +265,16 @@ TOO_LARGE: dict[str, Serve] = {
 class TestAnAnswer:
     @pytest.mark.parametrize("what", TOO_LARGE)
     def test_that_is_too_large_is_not_understood_and_not_asked_for_again(self, what: str) -> None:
-        with raw_server(TOO_LARGE[what]) as server, pytest.raises(NotUnderstood) as trouble:
+        with raw_server(TOO_LARGE[what]) as server, pytest.raises(UnexpectedResponseError) as trouble:
             ask(server.url)
         assert "more than 1 MB, which is what max_answer_megabytes of the connection allows" in str(trouble.value)
         assert server.connections == 1
 
     def test_whose_chunk_has_a_length_without_end_ends_as_urllib3_has_it_or_as_too_large(self) -> None:
-        with raw_server(pouring(CHUNKED, drop=b"0" * 4096)) as server, pytest.raises((Interrupted, NotUnderstood)):
+        with (
+            raw_server(pouring(CHUNKED, drop=b"0" * 4096)) as server,
+            pytest.raises((ResponseLostError, UnexpectedResponseError)),
+        ):
             ask(server.url, attempts=1)
 
     def test_is_taken_when_it_is_as_large_as_allowed(self) -> None:
@@ -284,7 +287,7 @@ class TestAnAnswer:
         with raw_server(answer("Content-Encoding: gzip", body=bomb)) as server:
             tracemalloc.start()
             try:
-                with pytest.raises(NotUnderstood):
+                with pytest.raises(UnexpectedResponseError):
                     ask(server.url, megabytes=4)
                 assert tracemalloc.get_traced_memory()[1] < 10 * MEGABYTE
             finally:
@@ -348,7 +351,7 @@ class TestABody:
 
     @pytest.mark.parametrize("what", DAMAGED)
     def test_that_is_damaged_is_interrupted_and_asked_for_again(self, what: str) -> None:
-        with raw_server(DAMAGED[what]) as server, pytest.raises(Interrupted) as trouble:
+        with raw_server(DAMAGED[what]) as server, pytest.raises(ResponseLostError) as trouble:
             ask(server.url, attempts=2)
         assert SECRET not in str(trouble.value)
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_chattransfer.chats.ledger import Ledger, Unkept
 from airflow_provider_chattransfer.chats.model import Transfer
-from airflow_provider_chattransfer.chats.run import PAUSES, hand_over
+from airflow_provider_chattransfer.chats.run import PAUSES, run_transfers
+from airflow_provider_chattransfer.chats.run_record import NullRecordStore, RunRecord
 from airflow_provider_chattransfer.platforms.base import ChatPlatform
-from airflow_provider_chattransfer.platforms.driving import carry_out
+from airflow_provider_chattransfer.platforms.runner import run_to_end
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 from airflow_provider_chattransfer.testing.audit import audit
@@ -36,7 +36,7 @@ def platform_of(stage: Stage, service: str, **scenario: Any) -> tuple[ChatPlatfo
 
 def check(stage: Stage, platform: ChatPlatform, transfers: list[Transfer]) -> list[str]:
     """Carry out a run, hold its report against the ledger, and return the outcomes."""
-    results = stage.carry_out(platform, transfers)
+    results = stage.run_to_end(platform, transfers)
     assert audit(report(platform, results), changes=stage.ledger(platform.name)) == []
     return outcomes(results)
 
@@ -74,7 +74,7 @@ class TestATransferThatMeetsTrouble:
         people = {"accept_after": [3, 9]}
         platform, chat_ids = platform_of(stage, "bitrix24", people=people, switches={"accept_mode": "pending"})
         stage.fault(kind="drop_after", method=TRANSFERS["bitrix24"])
-        stage.carry_out(platform, to("agent:12", *chat_ids))
+        stage.run_to_end(platform, to("agent:12", *chat_ids))
         assert Counter(stage.moved("bitrix24")) == Counter(chat_ids)
 
 
@@ -106,7 +106,7 @@ class TestAReadBackThatFails:
             return answers
 
         monkeypatch.setattr(platform, "send", send_and_lose)
-        results = stage.carry_out(platform, to("agent:12", *chat_ids[:50]))
+        results = stage.run_to_end(platform, to("agent:12", *chat_ids[:50]))
         assert outcomes(results) == ["failed"] * 50
         assert all("not known: it was sent, and could not be read back" in (each.reason or "") for each in results)
 
@@ -132,7 +132,7 @@ class TestALimitThatLasts:
         self, stage: Stage, script: Script, tenant: SuperOfficeClient
     ) -> None:
         script.play(self.sessions("150", "151"), self.limit())
-        results, lasts = self.carry_out(stage, tenant)
+        results, lasts = self.run_to_end(stage, tenant)
         assert {each.reason for each in results} == {"not sent: the service takes no more requests for 3600 s"}
         assert len(script.heard) == 2, "one list, one transfer"
         assert lasts == pytest.approx(self.HOUR, abs=60)
@@ -142,17 +142,17 @@ class TestALimitThatLasts:
         self, stage: Stage, script: Script, tenant: SuperOfficeClient
     ) -> None:
         script.play(self.limit())
-        results, lasts = self.carry_out(stage, tenant)
+        results, lasts = self.run_to_end(stage, tenant)
         assert outcomes(results) == ["failed", "failed"]
         assert len(script.heard) == 1
         assert lasts == pytest.approx(self.HOUR, abs=60)
 
-    def carry_out(self, stage: Stage, tenant: SuperOfficeClient) -> tuple[Any, float]:
-        ledger, now = Ledger(Unkept()), stage.server.floor.clock.utc
+    def run_to_end(self, stage: Stage, tenant: SuperOfficeClient) -> tuple[Any, float]:
+        record, now = RunRecord(NullRecordStore()), stage.server.floor.clock.utc
         begin = now().timestamp()
-        steps = hand_over(to("agent:12", "150", "151"), chunk=50, ledger=ledger)
-        results = carry_out(steps, SuperOfficePlatform(tenant), ledger=ledger, sleep=stage.sleep, now=now)
-        return results, ledger.limited_until - begin
+        steps = run_transfers(to("agent:12", "150", "151"), chunk=50, record=record)
+        results = run_to_end(steps, SuperOfficePlatform(tenant), record=record, sleep=stage.sleep, now=now)
+        return results, record.limited_until - begin
 
     @classmethod
     def limit(cls) -> Scripted:

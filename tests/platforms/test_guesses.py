@@ -14,14 +14,14 @@ import requests
 
 from airflow_provider_chattransfer.chats.model import Chat, Result, Target
 from airflow_provider_chattransfer.chats.planning import plan_transfers
-from airflow_provider_chattransfer.chats.run import Move, Sent, take_over
-from airflow_provider_chattransfer.chats.settling import Answer
+from airflow_provider_chattransfer.chats.reconciliation import Answer
+from airflow_provider_chattransfer.chats.run import Move, Sent, run_acceptance
+from airflow_provider_chattransfer.exceptions import RequestRefusedError
 from airflow_provider_chattransfer.platforms.base import SendOptions
 from airflow_provider_chattransfer.platforms.bitrix24.bots import register_bot
-from airflow_provider_chattransfer.platforms.bitrix24.examining import examine
+from airflow_provider_chattransfer.platforms.bitrix24.connection_check import check_connection
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
-from airflow_provider_chattransfer.platforms.driving import carry_out
-from airflow_provider_chattransfer.platforms.errors import RequestRefused
+from airflow_provider_chattransfer.platforms.runner import run_to_end
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 from airflow_provider_chattransfer.sandbox.bitrix24.switches import Switches
 from airflow_provider_chattransfer.testing.audit import audit
@@ -81,7 +81,7 @@ def test_a_hand_over_of_a_leavers_chats_reports_what_is_so(stage: Stage, switche
     platform = stage.bitrix24()
     found = platform.find_agents_chats(["7"]) if not lag else list(_read(platform, "101", "103", "105", "107"))
     plan = plan_transfers(found, [Target.agent("12")], sources=[Target.agent("7")])
-    results = stage.carry_out(platform, plan)
+    results = stage.run_to_end(platform, plan)
     assert Counter(stage.moved("bitrix24")) == Counter(["101", "103", "105", "107"])
     assert audit(report(platform, results), changes=stage.ledger("bitrix24")) == []
     wanted = "requested" if switches.get("accept_mode") == "pending" else "accepted"
@@ -112,7 +112,7 @@ def test_a_transfer_whose_answer_is_lost_is_sent_once_and_never_called_not_perfo
         return sent
 
     monkeypatch.setattr(platform, "send", looked_at_late)
-    results = stage.carry_out(platform, to(target, *chat_ids, source="agent:7"))
+    results = stage.run_to_end(platform, to(target, *chat_ids, source="agent:7"))
     assert Counter(stage.moved("bitrix24")) == Counter(chat_ids)
     assert audit(report(platform, results), changes=stage.ledger("bitrix24")) == []
     assert not [each.reason for each in results if "not performed" in (each.reason or "")]
@@ -140,7 +140,7 @@ class TestWhatIsNew:
         rings = ["103"] if switches["new_session_has_operator"] else []
         assert [chat.id for chat in found] == ["101", "102", *rings]
         plan = plan_transfers(found, [Target.agent("12")], sources=[Target.agent("7")])
-        results = stage.carry_out(platform, plan)
+        results = stage.run_to_end(platform, plan)
         assert outcomes(results) == ["accepted"] * len(found)
         moved = {"101": "12", "102": "12", "104": None, "105": "8"}
         assert owners(stage) == {**moved, "103": "12" if rings else None}
@@ -151,7 +151,7 @@ class TestWhatIsNew:
         platform = self.set_up(stage, switches)
         found = platform.find_waiting_chats("3")
         plan = plan_transfers(found, [Target.agent("12")], sources=[Target.parse("queue:3")])
-        stage.carry_out(platform, plan)
+        stage.run_to_end(platform, plan)
         assert owners(stage) == {"101": "7", "102": "7", "103": "12", "104": "12", "105": "8"}
 
 
@@ -174,14 +174,14 @@ class TestTheBot:
         assert (first.id, first.code) == (again.id, again.code)
         assert (first.is_new, again.is_new) == ((True, False) if switches["bot_list"] else (None, None))
         assert str(again).startswith("The bot handover ")
-        assert examine(client).is_good
-        assert outcomes(stage.carry_out(stage.bitrix24(), to("agent:12", "101"))) == ["accepted"]
+        assert check_connection(client).is_good
+        assert outcomes(stage.run_to_end(stage.bitrix24(), to("agent:12", "101"))) == ["accepted"]
 
     def test_whose_code_is_taken_is_refused_with_the_services_code(
         self, stage: Stage, switches: dict[str, Any]
     ) -> None:
         set_up(stage, switches, chats=[])
-        with pytest.raises(RequestRefused) as refused:
+        with pytest.raises(RequestRefusedError) as refused:
             register_bot(stage.webhook(bot="another"), code="chattransfer", name="Hand-over")
         assert refused.value.code == {"v2": "BOT_CODE_ALREADY_TAKEN", "old": "WRONG_REQUEST"}[switches["bot_codes"]]
         assert len(str(refused.value)) < 300
@@ -214,7 +214,7 @@ class TestAcceptingWhatSomebodyOwns:
 
     @staticmethod
     def accept(stage: Stage, platform: Bitrix24Platform) -> list[Result]:
-        return carry_out(take_over(to("agent:7", "101")[0]), platform, sleep=stage.sleep)
+        return run_to_end(run_acceptance(to("agent:7", "101")[0]), platform, sleep=stage.sleep)
 
 
 @pytest.mark.parametrize("leaves", [True, False])
@@ -238,7 +238,7 @@ class TestSuperOfficesSpecialMessages:
             return sent
 
         monkeypatch.setattr(platform, "send", looked_at_late)
-        results = stage.carry_out(platform, to("agent:12", "157", source="agent:7"))
+        results = stage.run_to_end(platform, to("agent:12", "157", source="agent:7"))
         known = leaves or (kind, habit) in (("drop_after", "accept"), ("drop_after", "ignore"))
         sent = kind == "drop_after" or known
         assert stage.moved("superoffice") == ["157"] * sent

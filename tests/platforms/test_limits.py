@@ -16,13 +16,13 @@ import pytest
 import requests
 
 from airflow_provider_chattransfer.chats.model import Chat
+from airflow_provider_chattransfer.chats.reconciliation import Answered, NotApplied, OutcomeUnknown
 from airflow_provider_chattransfer.chats.run import Move
-from airflow_provider_chattransfer.chats.settling import Answered, NotSent, Unclear
+from airflow_provider_chattransfer.exceptions import RateLimitError
 from airflow_provider_chattransfer.platforms.base import SendOptions
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client, Command
 from airflow_provider_chattransfer.platforms.bitrix24.platform import RATE_LIMIT as PORTAL_LIMIT
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
-from airflow_provider_chattransfer.platforms.errors import Limited
 from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
 from airflow_provider_chattransfer.platforms.superoffice.platform import RATE_LIMIT as TENANT_LIMIT
 from airflow_provider_chattransfer.platforms.transport import LONGEST_HINT, Transport
@@ -117,7 +117,7 @@ class TestOperatingTime:
         seconds = {DIALOG: 0.8, TRANSFER: 0.3}
         switches = {"batch_billing": billing}
         stage.reset(bitrix24={"chats": owned(400), "operating": {"seconds": seconds}, "switches": switches})
-        results = stage.carry_out(stage.bitrix24(), to("agent:12", *ids(400)))
+        results = stage.run_to_end(stage.bitrix24(), to("agent:12", *ids(400)))
         assert outcomes(results) == ["accepted"] * 400
         assert refusals.operating == 0
         assert sum(stage.slept) > 0, "640 seconds of reads do not fit into 480"
@@ -127,7 +127,7 @@ class TestOperatingTime:
         seconds = {DIALOG: 0.9, TRANSFER: 0.12}
         laborious.reset(bitrix24={"chats": owned(800), "operating": {"seconds": seconds}})
         begin = laborious.now()
-        results = laborious.carry_out(laborious.bitrix24(), to("agent:12", *ids(800)))
+        results = laborious.run_to_end(laborious.bitrix24(), to("agent:12", *ids(800)))
         assert outcomes(results) == ["accepted"] * 800
         assert refusals.operating == 0
         assert refusals.statuses[504] == 0
@@ -136,7 +136,7 @@ class TestOperatingTime:
 
     def test_of_a_portal_that_does_not_tell_is_not_waited_for(self, stage: Stage, refusals: Refusals) -> None:
         stage.reset(bitrix24={"chats": owned(400), **untold({DIALOG: 0.8})})
-        results = stage.carry_out(stage.bitrix24(), to("agent:12", *ids(400)))
+        results = stage.run_to_end(stage.bitrix24(), to("agent:12", *ids(400)))
         assert outcomes(results) == ["accepted"] * 400
         assert stage.slept == []
 
@@ -145,7 +145,7 @@ class TestOperatingTime:
     ) -> None:
         operating, switches = {"seconds": {DIALOG: 0.4, TRANSFER: 6.0}}, {"operating_in_time": False}
         laborious.reset(bitrix24={"chats": owned(90), "operating": operating, "switches": switches})
-        results = laborious.carry_out(laborious.bitrix24(), to("agent:12", *ids(90)))
+        results = laborious.run_to_end(laborious.bitrix24(), to("agent:12", *ids(90)))
         assert outcomes(results) == ["accepted"] * 90
         assert Counter(laborious.moved("bitrix24")) == Counter(ids(90))
 
@@ -167,7 +167,7 @@ class TestOperatingTime:
         stage.reset(bitrix24={"chats": owned(20), "operating": operating, "customers": customers})
         stage.sleep(65 - stage.now() % 60)  # the portal counts by minutes: not where one ends
         platform = stage.bitrix24()
-        assert outcomes(stage.carry_out(platform, to("agent:12", *ids(20)[2:]))) == ["accepted"] * 18
+        assert outcomes(stage.run_to_end(platform, to("agent:12", *ids(20)[2:]))) == ["accepted"] * 18
         planned = moves(stage, platform, 2)
         sent = platform.send(planned, SendOptions())
         assert stage.slept[-1] > 300
@@ -184,42 +184,42 @@ class TestARequest:
     ) -> None:
         seconds_of = {DIALOG: seconds, TRANSFER: seconds}
         stage.reset(bitrix24={"chats": owned(60), **untold(seconds_of)})
-        results = stage.carry_out(stage.bitrix24(), to("agent:12", *ids(60)))
+        results = stage.run_to_end(stage.bitrix24(), to("agent:12", *ids(60)))
         assert outcomes(results) == ["accepted"] * 60
         assert Counter(stage.moved("bitrix24")) == Counter(ids(60))
         assert refusals.statuses[504] <= 4, "found once for the reads: 50, 18, 6, 2"
 
     def test_is_as_long_as_is_allowed_on_a_fast_portal(self, stage: Stage) -> None:
         stage.reset(bitrix24={"chats": owned(200), "operating": {"seconds": {DIALOG: 0.42, TRANSFER: 0.3}}})
-        stage.carry_out(stage.bitrix24(), to("agent:12", *ids(200)))
+        stage.run_to_end(stage.bitrix24(), to("agent:12", *ids(200)))
         assert stage.asked().count("batch") == 3 * 4
 
     def test_of_transfers_is_not_made_shorter_for_slow_reads_once_both_are_known(self, stage: Stage) -> None:
         stage.reset(bitrix24={"chats": owned(150), **untold({DIALOG: 3.0, TRANSFER: 0.2})})
-        stage.carry_out(stage.bitrix24(), to("agent:12", *ids(150)))
+        stage.run_to_end(stage.bitrix24(), to("agent:12", *ids(150)))
         lengths = [len(each) for each in _commands_sent(stage, TRANSFER)]
         assert lengths[-2:] == [50, 50]
 
     def test_whose_answer_is_lost_leaves_the_results_of_the_others_alone(self, stage: Stage) -> None:
         stage.reset(bitrix24={"chats": owned(50), **untold({TRANSFER: 3.0})})
         platform = stage.bitrix24()
-        stage.carry_out(platform, to("agent:15", *ids(2)))
+        stage.run_to_end(platform, to("agent:15", *ids(2)))
         planned = moves(stage, platform, 50)
         stage.fault(kind="drop_after", method=TRANSFER)
         sent = platform.send(planned, SendOptions())
         kinds = [type(sent.answers[chat_id]) for chat_id in ids(50)]
-        assert kinds == [Unclear] * 15 + [Answered] * 35
+        assert kinds == [OutcomeUnknown] * 15 + [Answered] * 35
         assert sent.stop is None
         assert stage.moved("bitrix24")[2:] == ids(50), "each was sent once"
 
     def test_that_nobody_answers_ends_the_sending_of_the_rest(self, stage: Stage) -> None:
         stage.reset(bitrix24={"chats": owned(50), **untold({TRANSFER: 3.0})})
         platform = stage.bitrix24()
-        stage.carry_out(platform, to("agent:15", *ids(2)))
+        stage.run_to_end(platform, to("agent:15", *ids(2)))
         planned = moves(stage, platform, 50)
         stage.fault(kind="error_503", method=TRANSFER, count=10**6)
         sent = platform.send(planned, SendOptions())
-        assert {type(answer) for answer in sent.answers.values()} == {NotSent}
+        assert {type(answer) for answer in sent.answers.values()} == {NotApplied}
         assert list(sent.answers) == ids(50)[:15], "what has no answer was not sent"
 
 
@@ -374,6 +374,6 @@ class TestALimitThatStaysShut:
         stage.reset(bitrix24={"rate": {"per_second": 0.0001, "burst": 1}})
         client = stage.webhook()
         client.call(Command(DIALOG, {"CHAT_ID": 101}), repeatable=True)
-        with pytest.raises(Limited):
+        with pytest.raises(RateLimitError):
             client.call(Command(DIALOG, {"CHAT_ID": 101}), repeatable=True)
         assert sum(stage.slept) < 300

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_chattransfer.platforms.errors import Unreachable
+from airflow_provider_chattransfer.exceptions import UnreachableError
 from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
 from airflow_provider_chattransfer.platforms.transport import Request, Response, Transport
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
@@ -73,23 +73,23 @@ class TestAnAuthorityOfOnesOwn:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
         assert ask(portal, ca_bundle=authority).status == 200
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
-        with pytest.raises(Unreachable):
+        with pytest.raises(UnreachableError):
             ask(portal, ca_bundle=other)
 
     def test_that_nobody_named_is_told_with_what_to_set(self, portal: str) -> None:
-        with pytest.raises(Unreachable, match=r"certificate cannot be verified; .* ca_bundle of the connection"):
+        with pytest.raises(UnreachableError, match=r"certificate cannot be verified; .* ca_bundle of the connection"):
             ask(portal)
 
     def test_in_a_file_that_holds_no_certificate_is_told(self, portal: str, tmp_path: Path) -> None:
         (tmp_path / "empty.pem").write_text("nothing")
-        with pytest.raises(Unreachable, match="no certificates to trust in the file that ca_bundle"):
+        with pytest.raises(UnreachableError, match="no certificates to trust in the file that ca_bundle"):
             ask(portal, ca_bundle=tmp_path / "empty.pem")
 
     def test_in_a_file_that_is_gone_is_told(self, portal: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        with pytest.raises(Unreachable, match="no certificates to trust in the file that ca_bundle"):
+        with pytest.raises(UnreachableError, match="no certificates to trust in the file that ca_bundle"):
             ask(portal, ca_bundle=tmp_path / "gone.pem")
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "gone.pem"))
-        with pytest.raises(Unreachable, match="or REQUESTS_CA_BUNDLE"):
+        with pytest.raises(UnreachableError, match="or REQUESTS_CA_BUNDLE"):
             ask(portal)
 
 
@@ -170,7 +170,7 @@ class TestAProxy:
     ) -> None:
         proxy.answer = 407
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-        with pytest.raises(Unreachable, match="the proxy does not let us through; see HTTPS_PROXY") as trouble:
+        with pytest.raises(UnreachableError, match="the proxy does not let us through; see HTTPS_PROXY") as trouble:
             ask(portal, ca_bundle=authority)
         assert "hushhush" not in str(trouble.value)
         assert trouble.value.__context__ is None

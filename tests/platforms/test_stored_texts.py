@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_chattransfer.platforms.credential_stores import FileStore, Sealed
-from airflow_provider_chattransfer.platforms.credentials import Credential, CredentialKeeper, Entry
-from airflow_provider_chattransfer.platforms.errors import StoreFailed
+from airflow_provider_chattransfer.exceptions import TokenStoreError
+from airflow_provider_chattransfer.platforms.tokens.file_store import FileStore, Sealed
+from airflow_provider_chattransfer.platforms.tokens.manager import Entry, IssuedToken, TokenManager
 
 from .conftest import Memory
 
 NOW = 1_800_000_000.0
-GOOD = Credential("access", obtained_at=NOW - 10, renewal="renewal", about={"user_id": "7"})
+GOOD = IssuedToken("access", obtained_at=NOW - 10, renewal="renewal", about={"user_id": "7"})
 
 
 def each(name: str, *values: Any) -> list[dict[str, Any]]:
@@ -68,32 +68,32 @@ def shown(text: object) -> str:
     return ascii(text)[:60]
 
 
-def keeper(store: Any, asked: list[str | None]) -> CredentialKeeper:
+def token_manager(store: Any, asked: list[str | None]) -> TokenManager:
     """A keeper for a service that gives out a credential to whoever asks; ``asked`` notes by what."""
 
-    def obtain(renewal: str | None) -> Credential:
+    def fetch_token(renewal: str | None) -> IssuedToken:
         asked.append(renewal)
-        return Credential("new", obtained_at=NOW, renewal="next")
+        return IssuedToken("new", obtained_at=NOW, renewal="next")
 
-    return CredentialKeeper(store=store, obtain=obtain, clock=lambda: NOW, sleep=lambda _: None)
+    return TokenManager(store=store, fetch_token=fetch_token, clock=lambda: NOW, sleep=lambda _: None)
 
 
 class TestACredential:
     @pytest.mark.parametrize("text", NO_CREDENTIALS, ids=shown)
     def test_that_is_none_is_begun_anew_with_a_warning(self, text: str, caplog: pytest.LogCaptureFixture) -> None:
-        assert Credential.parse(text) is None
+        assert IssuedToken.parse(text) is None
         store, asked = Memory({Entry.CREDENTIAL: text}), list[str | None]()
-        assert keeper(store, asked).present().secret == "new"
+        assert token_manager(store, asked).present().secret == "new"
         assert asked == [None], "by the connection's own token"
         assert "What the token store holds cannot be read" in caplog.text
-        assert Credential.parse(store.kept[Entry.CREDENTIAL]) == Credential("new", obtained_at=NOW, renewal="next")
+        assert IssuedToken.parse(store.kept[Entry.CREDENTIAL]) == IssuedToken("new", obtained_at=NOW, renewal="next")
 
     def test_may_hold_what_a_later_version_has_added(self) -> None:
-        assert Credential.parse(json.dumps({**asdict(GOOD), "added": [1]})) == GOOD
+        assert IssuedToken.parse(json.dumps({**asdict(GOOD), "added": [1]})) == GOOD
 
     def test_that_is_one_is_taken(self) -> None:
         asked = list[str | None]()
-        assert keeper(Memory({Entry.CREDENTIAL: GOOD.to_text()}), asked).present() == GOOD
+        assert token_manager(Memory({Entry.CREDENTIAL: GOOD.to_text()}), asked).present() == GOOD
         assert asked == []
 
 
@@ -102,7 +102,7 @@ class TestAnAttempt:
     def test_that_is_none_is_begun_anew_with_a_warning(self, text: str, caplog: pytest.LogCaptureFixture) -> None:
         asked = list[str | None]()
         store = Memory({Entry.ATTEMPT: text})
-        assert keeper(store, asked).present().secret == "new"
+        assert token_manager(store, asked).present().secret == "new"
         assert "of an earlier attempt cannot be read" in caplog.text
         assert json.loads(store.kept[Entry.ATTEMPT]) == {"begun_at": NOW, "replaces": None}
 
@@ -112,14 +112,14 @@ class TestASeal:
     @pytest.mark.parametrize("entry", list(Entry))
     def test_that_is_none_is_begun_anew(self, entry: Entry, text: str, caplog: pytest.LogCaptureFixture) -> None:
         asked = list[str | None]()
-        assert keeper(Sealed(Memory({entry: text}), key="key"), asked).present().secret == "new"
+        assert token_manager(Sealed(Memory({entry: text}), key="key"), asked).present().secret == "new"
         assert "cannot be read" in caplog.text
 
     def test_of_what_is_no_text_is_begun_anew(self) -> None:
         memory = Memory()
         sealed = Sealed(memory, key="key")
         memory.kept[Entry.CREDENTIAL] = sealed._fernet.encrypt(b"\xff\xfe").decode()
-        assert Credential.parse(sealed.load(Entry.CREDENTIAL)) is None
+        assert IssuedToken.parse(sealed.load(Entry.CREDENTIAL)) is None
 
 
 def a_pipe(path: Path) -> None:
@@ -167,8 +167,8 @@ class TestAFile:
     ) -> None:
         place(tmp_path / name)
         asked = list[str | None]()
-        with pytest.raises(StoreFailed) as caught:
-            keeper(FileStore(tmp_path, name="mine"), asked).present()
+        with pytest.raises(TokenStoreError) as caught:
+            token_manager(FileStore(tmp_path, name="mine"), asked).present()
         assert name in str(caught.value)
         assert "token_store_at" in str(caught.value)
         assert "None" not in str(caught.value)
@@ -184,5 +184,5 @@ class TestAFileOfOurs:
             (tmp_path / name).chmod(0o600)
         files, asked = FileStore(tmp_path, name="mine"), list[str | None]()
         store = Sealed(files, key="key") if seal else files
-        assert keeper(store, asked).present().secret == "new"
-        assert Credential.parse(store.load(Entry.CREDENTIAL)) == Credential("new", obtained_at=NOW, renewal="next")
+        assert token_manager(store, asked).present().secret == "new"
+        assert IssuedToken.parse(store.load(Entry.CREDENTIAL)) == IssuedToken("new", obtained_at=NOW, renewal="next")

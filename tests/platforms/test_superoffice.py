@@ -11,21 +11,21 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_chattransfer.chats.model import Chat, Result, Target, TransferReport, Unread
-from airflow_provider_chattransfer.chats.run import Move, take_over
-from airflow_provider_chattransfer.chats.settling import Answered, NotSent, Refused, Unclear
-from airflow_provider_chattransfer.chats.waiting import AcceptancePoller
-from airflow_provider_chattransfer.platforms.base import SendOptions
-from airflow_provider_chattransfer.platforms.driving import carry_out, watch
-from airflow_provider_chattransfer.platforms.errors import (
-    Interrupted,
-    Limited,
-    Missing,
-    NotUnderstood,
+from airflow_provider_chattransfer.chats.acceptance import AcceptancePoller
+from airflow_provider_chattransfer.chats.model import Chat, Result, Target, TransferReport, UnreadableChat
+from airflow_provider_chattransfer.chats.reconciliation import Answered, NotApplied, OutcomeUnknown, Refused
+from airflow_provider_chattransfer.chats.run import Move, run_acceptance
+from airflow_provider_chattransfer.exceptions import (
+    CredentialsError,
+    NotFoundError,
     PlatformError,
-    RequestRefused,
-    WrongCredentials,
+    RateLimitError,
+    RequestRefusedError,
+    ResponseLostError,
+    UnexpectedResponseError,
 )
+from airflow_provider_chattransfer.platforms.base import SendOptions
+from airflow_provider_chattransfer.platforms.runner import poll_until_done, run_to_end
 from airflow_provider_chattransfer.platforms.superoffice import platform as superoffice_platform
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Bearer, Credentials
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
@@ -54,14 +54,14 @@ class TestSigningIn:
     )
     def test_works_by_password_and_by_token(self, stage: Stage, credentials: Credentials) -> None:
         platform = SuperOfficePlatform(stage.web_api(credentials))
-        assert outcomes(stage.carry_out(platform, to("agent:12", "150"))) == ["requested"]
+        assert outcomes(stage.run_to_end(platform, to("agent:12", "150"))) == ["requested"]
         assert stage.ledger("superoffice")[0]["by"] == "associate:7"
 
     @pytest.mark.parametrize(
         "credentials", [Basic("agent7", "wrong"), Bearer("8A:Cust12345.nobody")], ids=["basic", "bearer"]
     )
     def test_with_wrong_credentials_stops_before_anything_is_sent(self, stage: Stage, credentials: Credentials) -> None:
-        results = stage.carry_out(SuperOfficePlatform(stage.web_api(credentials)), to("agent:12", "150", "152"))
+        results = stage.run_to_end(SuperOfficePlatform(stage.web_api(credentials)), to("agent:12", "150", "152"))
         assert outcomes(results) == ["failed"] * 2
         assert stage.asked("superoffice") == ["ChatSessionsForUser"]
         assert "[401]" in (results[0].reason or "")
@@ -72,7 +72,7 @@ class TestSigningIn:
 
         platform = SuperOfficePlatform(stage.web_api(), identities=identity)
         stage.reset(superoffice={"chats": [{"id": 150, "owner": 8}, {"id": 151, "owner": 7}]})
-        results = stage.carry_out(platform, to("agent:12", "150", "151"))
+        results = stage.run_to_end(platform, to("agent:12", "150", "151"))
         assert outcomes(results) == ["failed", "requested"]
         assert "signing in as agent 8" in (results[0].reason or "")
         assert stage.moved("superoffice") == ["151"]
@@ -86,7 +86,7 @@ class TestSigningIn:
         platform = SuperOfficePlatform(stage.web_api(), identities=identity)
         chats = [*agents_chats(60, owner=8), *agents_chats(20, first=300)]
         stage.reset(superoffice={"chats": chats})
-        results = stage.carry_out(platform, to("agent:12", *(str(chat["id"]) for chat in chats)))
+        results = stage.run_to_end(platform, to("agent:12", *(str(chat["id"]) for chat in chats)))
         assert outcomes(results) == ["failed"] * 60 + ["requested"] * 20
         assert all("signing in as agent 8" in (each.reason or "") for each in results[:60])
         assert who_asked(stage, TRANSFER).count("agent8") == 1
@@ -99,7 +99,7 @@ class TestSigningIn:
 
         platform = SuperOfficePlatform(stage.web_api(), identities=identity)
         stage.reset(superoffice={"chats": [{"id": 150, "owner": 8}, {"id": 151, "owner": 7}]})
-        results = stage.carry_out(platform, to("agent:12", "150", "151"))
+        results = stage.run_to_end(platform, to("agent:12", "150", "151"))
         assert outcomes(results) == ["failed", "requested"]
         assert "superoffice_agent_8" in (results[0].reason or "")
 
@@ -108,13 +108,13 @@ class TestATransfer:
     def test_is_sent_by_the_owner_of_each_chat(self, stage: Stage) -> None:
         owners = [8, 7, 12, 7]
         stage.reset(superoffice={"chats": [{"id": 150 + place, "owner": owner} for place, owner in enumerate(owners)]})
-        results = stage.carry_out(stage.superoffice(), to("agent:15", "150", "151", "152", "153"))
+        results = stage.run_to_end(stage.superoffice(), to("agent:15", "150", "151", "152", "153"))
         assert outcomes(results) == ["requested"] * 4
         assert who_asked(stage, TRANSFER) == [f"agent{owner}" for owner in owners]
         assert set(who_asked(stage, "ChatSessionsForUser")) == {"tje0"}
 
     def test_names_the_session_by_a_number_and_the_receiver_by_a_string(self, stage: Stage) -> None:
-        stage.carry_out(stage.superoffice(), to("agent:12", "150"))
+        stage.run_to_end(stage.superoffice(), to("agent:12", "150"))
         call = next(call for call in stage.calls if call.path.endswith(TRANSFER))
         assert json.loads(call.body) == {"ChatSessionId": 150, "ToAssociate": "12"}
         assert query_of(call)["$select"].split(",") == FIELDS
@@ -122,7 +122,7 @@ class TestATransfer:
     @pytest.mark.parametrize("wrong", [Basic("agent8", "Secret8"), SUPERVISOR], ids=["a colleague", "the supervisor"])
     def test_by_somebody_else_is_recognised_as_not_performed(self, stage: Stage, wrong: Basic) -> None:
         platform = SuperOfficePlatform(stage.web_api(), identities=lambda _: stage.web_api(wrong))
-        results = stage.carry_out(platform, to("agent:12", "150"))
+        results = stage.run_to_end(platform, to("agent:12", "150"))
         assert outcomes(results) == ["failed"]
         assert "not performed" in (results[0].reason or "")
         assert stage.asked("superoffice").count(TRANSFER) == 1
@@ -130,36 +130,36 @@ class TestATransfer:
 
     @pytest.mark.parametrize("target", ["90", "99", "4711"])
     def test_to_nobody_is_recognised_as_not_performed(self, stage: Stage, target: str) -> None:
-        results = stage.carry_out(stage.superoffice(), to(f"agent:{target}", "150"))
+        results = stage.run_to_end(stage.superoffice(), to(f"agent:{target}", "150"))
         assert outcomes(results) == ["failed"]
         assert "not performed" in (results[0].reason or "")
 
     @pytest.mark.parametrize("status", [200, 400, 500])
     def test_that_is_an_error_fails_with_the_services_own_words(self, stage: Stage, status: int) -> None:
         stage.reset(superoffice={"switches": {"unknown_target": "error", "error_status": status}})
-        results = stage.carry_out(stage.superoffice(), to("agent:4711", "150"))
+        results = stage.run_to_end(stage.superoffice(), to("agent:4711", "150"))
         assert outcomes(results) == ["failed"]
         assert "SoInvalidArgumentException" in (results[0].reason or "")
         assert stage.ledger("superoffice") == []
 
     def test_of_a_closed_chat_is_skipped(self, stage: Stage) -> None:
         stage.reset(superoffice={"chats": [{"id": 150, "owner": 7, "state": "closed"}]})
-        assert outcomes(stage.carry_out(stage.superoffice(), to("agent:12", "150"))) == ["skipped"]
+        assert outcomes(stage.run_to_end(stage.superoffice(), to("agent:12", "150"))) == ["skipped"]
         assert TRANSFER not in stage.asked("superoffice")
 
     def test_of_a_chat_that_waits_in_its_queue_is_refused_without_a_request(self, stage: Stage) -> None:
-        results = stage.carry_out(stage.superoffice(), to("agent:12", "153"))
+        results = stage.run_to_end(stage.superoffice(), to("agent:12", "153"))
         assert outcomes(results) == ["failed"]
         assert "waits in its queue" in (results[0].reason or "")
         assert TRANSFER not in stage.asked("superoffice")
 
     def test_that_rings_at_its_target_already_is_not_sent_again(self, stage: Stage) -> None:
         assert stage.chats("superoffice")["151"]["offered_to"] == "12"
-        assert outcomes(stage.carry_out(stage.superoffice(), to("agent:12", "151"))) == ["requested"]
+        assert outcomes(stage.run_to_end(stage.superoffice(), to("agent:12", "151"))) == ["requested"]
         assert TRANSFER not in stage.asked("superoffice")
 
     def test_back_to_the_queue_resets_the_session(self, stage: Stage) -> None:
-        results = stage.carry_out(stage.superoffice(), to("queue", "150", "151"))
+        results = stage.run_to_end(stage.superoffice(), to("queue", "150", "151"))
         assert outcomes(results) == ["requested"] * 2
         assert [each["change"] for each in stage.ledger("superoffice")] == ["reset", "reset"]
         assert who_asked(stage, "ResetChatSession") == ["agent7", "agent8"]
@@ -173,7 +173,7 @@ class TestATransfer:
 
     def test_that_hits_the_limit_is_sent_again(self, stage: Stage) -> None:
         stage.reset(superoffice={"rate": 2, "chats": agents_chats(5), "people": {"ignore": 1.0}})
-        results = stage.carry_out(stage.superoffice(), to("agent:12", *map(str, range(150, 155))))
+        results = stage.run_to_end(stage.superoffice(), to("agent:12", *map(str, range(150, 155))))
         assert outcomes(results) == ["requested"] * 5
         assert stage.moved("superoffice") == [str(number) for number in range(150, 155)]
 
@@ -181,13 +181,13 @@ class TestATransfer:
 class TestAcceptance:
     def test_is_seen(self, stage: Stage) -> None:
         platform = stage.superoffice()
-        results = stage.carry_out(platform, to("agent:12", "150", "152", source="agent:7"))
+        results = stage.run_to_end(platform, to("agent:12", "150", "152", source="agent:7"))
         assert outcomes(_wait(stage, platform, results).results) == ["accepted"] * 2
 
     def test_that_is_rejected_is_seen_as_rejected(self, stage: Stage) -> None:
         stage.reset(superoffice={"people": {"agents": {"12": {"reject": 1.0}}}})
         platform = stage.superoffice()
-        results = stage.carry_out(platform, to("agent:12", "150", source="agent:7"))
+        results = stage.run_to_end(platform, to("agent:12", "150", source="agent:7"))
         assert outcomes(results) == ["requested"]
         waited = _wait(stage, platform, results).results
         assert outcomes(waited) == ["failed"]
@@ -198,18 +198,18 @@ class TestAcceptance:
         chat = platform.read_chats(["151"])["151"]
         assert isinstance(chat, Chat)
         assert platform.receiver_of(chat) == Target.agent("12")
-        assert outcomes(carry_out(take_over(to("agent:12", "151")[0]), platform)) == ["accepted"]
+        assert outcomes(run_to_end(run_acceptance(to("agent:12", "151")[0]), platform)) == ["accepted"]
         assert who_asked(stage, "AcceptTransfer") == ["agent12"]
         assert stage.chats("superoffice")["151"]["owner"] == "12"
 
     def test_of_what_is_not_being_transferred_is_skipped(self, stage: Stage) -> None:
         platform = stage.superoffice()
-        assert outcomes(carry_out(take_over(to("agent:12", "150")[0]), platform)) == ["skipped"]
+        assert outcomes(run_to_end(run_acceptance(to("agent:12", "150")[0]), platform)) == ["skipped"]
         assert stage.ledger("superoffice") == []
 
     def test_without_the_receivers_identity_is_recognised_as_not_performed(self, stage: Stage) -> None:
         platform = SuperOfficePlatform(stage.web_api())
-        results = carry_out(take_over(to("agent:12", "151")[0]), platform)
+        results = run_to_end(run_acceptance(to("agent:12", "151")[0]), platform)
         assert outcomes(results) == ["failed"]
         assert stage.ledger("superoffice") == []
 
@@ -237,16 +237,20 @@ class TestAcceptance:
 
 
 ANSWERS: list[tuple[Scripted, type[PlatformError], type[object]]] = [
-    (Scripted.json({"Error": True, "ErrorType": "SoX", "ErrorMessage": "no"}), RequestRefused, Refused),
-    (Scripted.json({"Message": "The request is invalid."}), RequestRefused, Refused),
-    (Scripted.json({"Message": "bad"}, status=400), RequestRefused, Refused),
-    (Scripted.json({"ExceptionType": "SoX", "FriendlyText": "no"}, status=400), RequestRefused, Refused),
-    (Scripted.json({"Message": "not found"}, status=404), Missing, Refused),
-    (Scripted.json({"Error": True, "ErrorType": "SoX", "ErrorMessage": "no"}, status=500), Interrupted, Unclear),
-    (Scripted(500, b"<html>", {}), Interrupted, Unclear),
-    (Scripted(0), Interrupted, Unclear),
-    (Scripted(200, b"<html>"), NotUnderstood, Unclear),
-    (Scripted(302, b"", {"Location": "/login"}), NotUnderstood, Unclear),
+    (Scripted.json({"Error": True, "ErrorType": "SoX", "ErrorMessage": "no"}), RequestRefusedError, Refused),
+    (Scripted.json({"Message": "The request is invalid."}), RequestRefusedError, Refused),
+    (Scripted.json({"Message": "bad"}, status=400), RequestRefusedError, Refused),
+    (Scripted.json({"ExceptionType": "SoX", "FriendlyText": "no"}, status=400), RequestRefusedError, Refused),
+    (Scripted.json({"Message": "not found"}, status=404), NotFoundError, Refused),
+    (
+        Scripted.json({"Error": True, "ErrorType": "SoX", "ErrorMessage": "no"}, status=500),
+        ResponseLostError,
+        OutcomeUnknown,
+    ),
+    (Scripted(500, b"<html>", {}), ResponseLostError, OutcomeUnknown),
+    (Scripted(0), ResponseLostError, OutcomeUnknown),
+    (Scripted(200, b"<html>"), UnexpectedResponseError, OutcomeUnknown),
+    (Scripted(302, b"", {"Location": "/login"}), UnexpectedResponseError, OutcomeUnknown),
 ]
 
 
@@ -282,7 +286,7 @@ class TestAnAnswer:
     @pytest.mark.parametrize("body", [{}, [], True, "ok", {"ChatSessionId": 0}])
     def test_that_is_something_else_is_unclear(self, script: Script, tenant: SuperOfficeClient, body: Any) -> None:
         script.play(Scripted.json(body))
-        assert isinstance(_send(tenant, "150")["150"], Unclear)
+        assert isinstance(_send(tenant, "150")["150"], OutcomeUnknown)
 
     def test_with_a_session_is_an_answer(self, script: Script, tenant: SuperOfficeClient) -> None:
         entity = {"ChatSessionId": 150, "TransferTo": {"AssociateId": 12}, "User": {"AssociateId": 7}}
@@ -298,17 +302,17 @@ class TestAnAnswer:
         sent = SuperOfficePlatform(tenant).send(moves, SendOptions())
         assert sent.stop is not None
         assert len(script.heard) == 1
-        assert isinstance(sent.answers["150"], NotSent)
+        assert isinstance(sent.answers["150"], NotApplied)
 
     def test_that_the_limit_is_reached_for_long_leaves_the_rest_unsent(
         self, script: Script, tenant: SuperOfficeClient
     ) -> None:
         script.play(Scripted(429, b"", {"Retry-After": "3600"}))
-        with pytest.raises(Limited):
+        with pytest.raises(RateLimitError):
             tenant.entity("150")
         script.heard.clear()
         sent = SuperOfficePlatform(tenant).send(_moves("150", "151"), SendOptions())
-        assert {chat_id: type(answer) for chat_id, answer in sent.answers.items()} == {"150": NotSent}
+        assert {chat_id: type(answer) for chat_id, answer in sent.answers.items()} == {"150": NotApplied}
         assert len(script.heard) == 1
 
 
@@ -369,7 +373,7 @@ class TestReading:
 
     def test_a_chat_that_is_not_there_says_so(self, stage: Stage) -> None:
         chats = stage.superoffice().read_chats(["150", "4711"])
-        assert chats["4711"] == Unread("not there, or this account may not see it")
+        assert chats["4711"] == UnreadableChat("not there, or this account may not see it")
         assert _owner(chats["150"]) == "7"
 
     def test_asks_for_five_fields_and_hands_on_nothing_of_the_customer(self, stage: Stage) -> None:
@@ -437,11 +441,11 @@ class TestListing:
         self, script: Script, tenant: SuperOfficeClient, body: Any
     ) -> None:
         script.play(Scripted.json(body))
-        with pytest.raises(NotUnderstood):
+        with pytest.raises(UnexpectedResponseError):
             SuperOfficePlatform(tenant).find_agents_chats(["7"])
 
     def test_that_is_refused_says_why(self, stage: Stage) -> None:
-        with pytest.raises(WrongCredentials):
+        with pytest.raises(CredentialsError):
             stage.superoffice(Basic("agent7", "wrong")).find_agents_chats(["7"])
 
 
@@ -463,4 +467,4 @@ def _wait(stage: Stage, platform: SuperOfficePlatform, results: Sequence[Result]
     begin = stage.server.floor.clock.utc()
     report = TransferReport("superoffice", "test", tuple(results), started_at=begin, finished_at=begin)
     poller = AcceptancePoller(report, deadline=(begin + timedelta(minutes=10)).timestamp())
-    return watch(poller, platform, interval=15.0, now=stage.server.floor.clock.utc, sleep=stage.sleep)
+    return poll_until_done(poller, platform, interval=15.0, now=stage.server.floor.clock.utc, sleep=stage.sleep)

@@ -15,24 +15,29 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from airflow_provider_chattransfer.chats.model import Chat, Target, Unread
+from airflow_provider_chattransfer.chats.model import Chat, Target, UnreadableChat
+from airflow_provider_chattransfer.chats.reconciliation import Answered, OutcomeUnknown, Refused
 from airflow_provider_chattransfer.chats.run import Move
-from airflow_provider_chattransfer.chats.settling import Answered, Refused, Unclear
+from airflow_provider_chattransfer.exceptions import (
+    CredentialsError,
+    NotAllowedError,
+    PlatformError,
+    UnexpectedResponseError,
+)
 from airflow_provider_chattransfer.platforms.base import SendOptions
-from airflow_provider_chattransfer.platforms.credentials import Credential
-from airflow_provider_chattransfer.platforms.errors import NotUnderstood, PlatformError, WrongCredentials
 from airflow_provider_chattransfer.platforms.superoffice import client as superoffice_client
 from airflow_provider_chattransfer.platforms.superoffice import oauth, system_user
 from airflow_provider_chattransfer.platforms.superoffice import platform as superoffice_platform
 from airflow_provider_chattransfer.platforms.superoffice import tenant as tenants
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Bearer, Credentials, Renewed
 from airflow_provider_chattransfer.platforms.superoffice.carriers import SessionStatus
-from airflow_provider_chattransfer.platforms.superoffice.client import NotAllowed, SuperOfficeClient
+from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
+from airflow_provider_chattransfer.platforms.superoffice.mapping import read_session, read_sessions
 from airflow_provider_chattransfer.platforms.superoffice.oauth import RefreshToken
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 from airflow_provider_chattransfer.platforms.superoffice.private_key import read_private_key
-from airflow_provider_chattransfer.platforms.superoffice.sessions import read_session, read_sessions
 from airflow_provider_chattransfer.platforms.superoffice.tenant import Site, Tenant
+from airflow_provider_chattransfer.platforms.tokens.manager import IssuedToken
 from airflow_provider_chattransfer.sandbox.superoffice import keys
 
 from ..answers import HUGE, Answers, Exchange, tampered
@@ -179,7 +184,7 @@ def typed(call: Callable[[], object]) -> object:
 class TestASession:
     @pytest.mark.parametrize("change", NO_SESSION.values(), ids=NO_SESSION)
     def test_that_is_none_or_another_is_not_understood(self, change: Change) -> None:
-        with pytest.raises(NotUnderstood) as caught:
+        with pytest.raises(UnexpectedResponseError) as caught:
             read_session(change(SESSION), chat_id="150", method=ENTITY)
         assert len(str(caught.value)) < 200
         assert "\x1b" not in str(caught.value)
@@ -188,7 +193,7 @@ class TestASession:
     def test_that_is_wrong_is_not_read_in_a_list_either(self, name: str) -> None:
         rows = [NO_SESSION[name](SESSION), {**SESSION, "ChatSessionId": 151}]
         read = read_sessions(rows, method=LIST)
-        assert [type(read[each]) for each in ("150", "151")] == [Unread, Chat]
+        assert [type(read[each]) for each in ("150", "151")] == [UnreadableChat, Chat]
 
     @pytest.mark.parametrize("wrong", [None, *WRONG_IDS], ids=shown)
     def test_without_an_id_is_left_out_of_a_list(self, wrong: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -200,7 +205,7 @@ class TestASession:
     def test_that_stands_there_twice_and_not_alike_is_not_read(self) -> None:
         rows = [SESSION, {**SESSION, "ChatSessionId": 151}, {**SESSION, "Status": "Closed"}, SESSION]
         read = read_sessions([*rows, rows[1]], method=LIST)
-        assert [type(read[each]) for each in ("150", "151")] == [Unread, Chat]
+        assert [type(read[each]) for each in ("150", "151")] == [UnreadableChat, Chat]
 
     @pytest.mark.parametrize(
         ("status", "closed"),
@@ -233,7 +238,7 @@ class TestAChatRead:
     ) -> None:
         answers.tampering = lambda each: change(each.answer)
         read = typed(lambda: platform.read_chats(["150"]))
-        assert isinstance(read, PlatformError) or isinstance(read["150"], Unread)  # type: ignore[index]
+        assert isinstance(read, PlatformError) or isinstance(read["150"], UnreadableChat)  # type: ignore[index]
 
     @cases
     def test_by_the_list_is_read_or_is_not_and_so_for_no_other(
@@ -254,7 +259,7 @@ class TestAChatRead:
         self, platform: SuperOfficePlatform, answers: Answers, wrong: Any
     ) -> None:
         change(answers, LIST, lambda _: wrong)
-        with pytest.raises(NotUnderstood, match="ChatSessionsForUser"):
+        with pytest.raises(UnexpectedResponseError, match="ChatSessionsForUser"):
             platform.read_chats(OPEN)
 
     @pytest.mark.parametrize("wrong", [None, "x", 7, [[]], True], ids=shown)
@@ -272,9 +277,9 @@ class TestAChatRead:
         script.play(Scripted(200, body, {"Content-Type": content_type}))
         platform = SuperOfficePlatform(tenant)
         for read in (["150"], OPEN):
-            with pytest.raises(NotUnderstood):
+            with pytest.raises(UnexpectedResponseError):
                 platform.read_chats(read)
-        assert isinstance(platform.send(moves("150"), SendOptions()).answers["150"], Unclear)
+        assert isinstance(platform.send(moves("150"), SendOptions()).answers["150"], OutcomeUnknown)
 
 
 class TestATransfer:
@@ -285,7 +290,7 @@ class TestATransfer:
     ) -> None:
         answers.tampering = lambda each: change(each.answer)
         sent = platform.send(moves("150", target=target), SendOptions())
-        assert isinstance(sent.answers["150"], Unclear)
+        assert isinstance(sent.answers["150"], OutcomeUnknown)
         assert len(sent.answers["150"].reason) <= 300
         assert sent.stop is None
         assert touched(stage) == {"150"}
@@ -311,11 +316,11 @@ class TestATransfer:
 
         answers.tampering = swapped
         if methods == (LIST,):
-            results = stage.carry_out(platform, to("agent:12", "150", "157"))
+            results = stage.run_to_end(platform, to("agent:12", "150", "157"))
             assert outcomes(results) == ["requested", "requested"], "read singly"
             assert touched(stage) == {"150", "157"}
             return
-        results = stage.carry_out(platform, to("agent:12", "150"))
+        results = stage.run_to_end(platform, to("agent:12", "150"))
         assert outcomes(results) == ["failed"]
         assert results[0].reason == (
             "not understood: GetChatSessionEntity: the answer is about another session than was asked for"
@@ -327,7 +332,7 @@ class TestATransfer:
         self, stage: Stage, platform: SuperOfficePlatform, answers: Answers, change: Change
     ) -> None:
         answers.tampering = lambda each: change(each.answer) if isinstance(each.answer, dict) else each.answer
-        results = stage.carry_out(platform, to("agent:12", "150"))
+        results = stage.run_to_end(platform, to("agent:12", "150"))
         assert touched(stage) <= {"150"}
         assert len(results[0].reason or "") <= 300
 
@@ -362,7 +367,7 @@ class TestAList:
     @pytest.mark.parametrize("wrong", [*NO_LIST, [], *({"value": each} for each in NO_LIST)], ids=shown)
     def test_that_is_none_is_not_understood(self, platform: SuperOfficePlatform, answers: Answers, wrong: Any) -> None:
         change(answers, ROWS, lambda _: wrong)
-        with pytest.raises(NotUnderstood, match="GET ChatSession"):
+        with pytest.raises(UnexpectedResponseError, match="GET ChatSession"):
             platform.find_agents_chats(["7"])
 
     @pytest.mark.parametrize("row", [None, "x", 7, [], [[150]], {}, True], ids=shown)
@@ -370,7 +375,7 @@ class TestAList:
         self, platform: SuperOfficePlatform, answers: Answers, row: Any
     ) -> None:
         change(answers, ROWS, lambda page: {**page, "value": [*page["value"], row]})
-        with pytest.raises(NotUnderstood, match="GET ChatSession"):
+        with pytest.raises(UnexpectedResponseError, match="GET ChatSession"):
             platform.find_agents_chats(["7"])
 
     @pytest.mark.parametrize("wrong", [*SOME_WRONG_IDS, None, 0], ids=shown)
@@ -429,7 +434,7 @@ class TestAList:
             return {"value": [{"chatSessionId": number} for number in ids(last or 10)]}
 
         answers.tampering = tampering
-        with pytest.raises(NotUnderstood, match="the list does not go on behind its last row"):
+        with pytest.raises(UnexpectedResponseError, match="the list does not go on behind its last row"):
             platform.find_agents_chats(["7"])
         assert len(answers.heard) <= 2
 
@@ -444,7 +449,7 @@ class TestAList:
             return {"value": [{"chatSessionId": 3 * len(answers.heard) + number} for number in range(3)]}
 
         answers.tampering = tampering
-        with pytest.raises(NotUnderstood, match="the list does not end within 30 rows"):
+        with pytest.raises(UnexpectedResponseError, match="the list does not end within 30 rows"):
             platform.find_agents_chats(["7"])
 
     def test_finds_a_chat_whose_session_is_wrong(self, platform: SuperOfficePlatform, answers: Answers) -> None:
@@ -458,7 +463,7 @@ POSTED = "2026-11-21T21:00:00.1234567Z"
 
 class TestAHistory:
     def proof(self, platform: SuperOfficePlatform, *, since: float = 0.0) -> bool | None:
-        return platform.were_carried_out(moves("150"), since={"150": since})["150"]
+        return platform.transfer_history(moves("150"), since={"150": since})["150"]
 
     @pytest.mark.parametrize("wrong", [*NO_LIST, [None], ["x"], [[]], [7]], ids=shown)
     def test_that_is_none_proves_nothing(self, platform: SuperOfficePlatform, answers: Answers, wrong: Any) -> None:
@@ -515,7 +520,7 @@ class TestAHistory:
 
         answers.tampering = tampering
         asked = moves("150", "152")
-        assert platform.were_carried_out(asked, since=dict.fromkeys(OPEN, 0.0)) == {"150": None, "152": False}
+        assert platform.transfer_history(asked, since=dict.fromkeys(OPEN, 0.0)) == {"150": None, "152": False}
 
 
 class TestAnExamination:
@@ -527,20 +532,22 @@ class TestAnExamination:
         nothing: list[Any] = [None, ["x"], "text", {}]
         for wrong in nothing:
             change(answers, method, lambda _, wrong=wrong: wrong)  # type: ignore[misc]
-            typed(examined.examine)
+            typed(examined.check_connection)
         assert answers.asked().count(method) >= 4
         assert touched(stage) == set()
 
     @pytest.mark.parametrize("wrong", [None, *NO_OBJECT, {"AssociateId": 1.7}], ids=shown)
     def test_as_nobody_is_not_understood(self, platform: SuperOfficePlatform, answers: Answers, wrong: Any) -> None:
         change(answers, "currentPrincipal", lambda _: wrong)
-        with pytest.raises(NotUnderstood, match="User/currentPrincipal"):
-            platform.examine()
+        with pytest.raises(UnexpectedResponseError, match="User/currentPrincipal"):
+            platform.check_connection()
 
     def test_of_a_list_of_people_counts_those_that_can_be_read(self, stage: Stage, answers: Answers) -> None:
         change(answers, "chatuser", lambda items: [{"Id": -1}, {"Id": "x"}, {}, *items])
         client = as_agent_7(stage, answers)
-        assert {right.name: right.missing for right in SuperOfficePlatform(client).examine().rights}["transfer"] is None
+        assert {right.name: right.missing for right in SuperOfficePlatform(client).check_connection().capabilities}[
+            "transfer"
+        ] is None
 
 
 class TestPresence:
@@ -561,7 +568,7 @@ class TestPresence:
     )
     def test_that_is_none_is_not_understood(self, platform: SuperOfficePlatform, answers: Answers, wrong: Any) -> None:
         change(answers, "GetAll", lambda _: wrong)
-        with pytest.raises(NotUnderstood, match="Presence/GetAll"):
+        with pytest.raises(UnexpectedResponseError, match="Presence/GetAll"):
             platform.client.presence()
 
 
@@ -609,7 +616,7 @@ class TestA403:
     ) -> None:
         script.play(Scripted.json([]), self.DENIED, self.answer("152"))
         read = SuperOfficePlatform(tenant).read_chats(["150", "152"])
-        assert isinstance(read["150"], Unread)
+        assert isinstance(read["150"], UnreadableChat)
         assert "[403]" in read["150"].reason
         assert isinstance(read["152"], Chat)
 
@@ -622,7 +629,7 @@ class TestA403:
     @pytest.mark.parametrize("read", ["read_chats", "find_agents_chats"])
     def test_about_a_list_is_the_accounts(self, script: Script, tenant: SuperOfficeClient, read: str) -> None:
         script.play(self.DENIED)
-        with pytest.raises(WrongCredentials):
+        with pytest.raises(CredentialsError):
             getattr(SuperOfficePlatform(tenant), read)(["7", "8"])
 
     def test_is_not_wrong_credentials_where_another_process_has_renewed_the_token_long_ago(
@@ -632,12 +639,12 @@ class TestA403:
 
         class Shared:
             def __init__(self) -> None:
-                self.kept = [Credential("8A:old", 1.0), Credential("8A:newer", stage.now() - 600.0)]
+                self.kept = [IssuedToken("8A:old", 1.0), IssuedToken("8A:newer", stage.now() - 600.0)]
 
-            def present(self) -> Credential:
+            def present(self) -> IssuedToken:
                 return self.kept[0]
 
-            def renew(self, spent: Credential) -> None:
+            def renew(self, spent: IssuedToken) -> None:
                 self.kept.remove(spent)
 
         credentials = Renewed(Shared(), shown_as=Bearer)  # type: ignore[arg-type]
@@ -645,7 +652,7 @@ class TestA403:
             address=Site(script.url), credentials=credentials, transport=stage.transport(), clock=stage.now
         )
         script.play(self.DENIED)
-        with pytest.raises(NotAllowed):
+        with pytest.raises(NotAllowedError):
             client.transfer("150", to="12")
         assert [each.headers["Authorization"] for each in script.heard] == ["Bearer 8A:old", "Bearer 8A:newer"]
 
@@ -671,7 +678,7 @@ class TestATenantsState:
     )
     def test_that_is_none_is_not_understood(self, script: Script, tenant_at: Tenant, other: dict[str, Any]) -> None:
         script.play(self.state(script, **other))
-        with pytest.raises(NotUnderstood) as caught:
+        with pytest.raises(UnexpectedResponseError) as caught:
             tenant_at.base()
         assert len(str(caught.value)) <= 300
 
@@ -708,23 +715,23 @@ class TestAToken:
     )
     def test_that_is_none_is_not_understood(self, script: Script, grant: RefreshToken, other: dict[str, Any]) -> None:
         script.play(Scripted.json({**self.GOOD, **other}))
-        with pytest.raises(NotUnderstood, match="login/common/oauth/tokens") as caught:
-            grant.obtain(None)
+        with pytest.raises(UnexpectedResponseError, match="login/common/oauth/tokens") as caught:
+            grant.fetch_token(None)
         assert "8A:" not in str(caught.value)
 
     @pytest.mark.parametrize("answer", [[], [[]], "text", 7, True, None, {}], ids=shown)
     def test_in_no_answer_is_typed(self, script: Script, grant: RefreshToken, answer: Any) -> None:
         for status in (200, 400, 401, 500):
             script.play(Scripted.json(answer, status=status))
-            assert isinstance(typed(lambda: grant.obtain(None)), PlatformError)
+            assert isinstance(typed(lambda: grant.fetch_token(None)), PlatformError)
 
     @pytest.mark.parametrize("more", [{}, {"refresh_token": None}, {"id_token": []}], ids=str)
     def test_that_is_one_is_taken(
         self, script: Script, stage: Stage, grant: RefreshToken, more: dict[str, Any]
     ) -> None:
         script.play(Scripted.json({**self.GOOD, **more}))
-        granted = grant.obtain("last")
-        assert granted == Credential("8A:Cust12345.x", granted.obtained_at, granted.obtained_at + 3600, "last")
+        granted = grant.fetch_token("last")
+        assert granted == IssuedToken("8A:Cust12345.x", granted.obtained_at, granted.obtained_at + 3600, "last")
 
 
 class TestASystemUsersTicket:
@@ -753,8 +760,8 @@ class TestASystemUsersTicket:
     )
     def test_in_no_answer_is_not_understood(self, script: Script, user: system_user.SystemUser, answer: Any) -> None:
         script.play(Scripted.json(answer))
-        with pytest.raises(NotUnderstood, match="PartnerSystemUser/Authenticate"):
-            user.obtain(None)
+        with pytest.raises(UnexpectedResponseError, match="PartnerSystemUser/Authenticate"):
+            user.fetch_token(None)
 
     @pytest.mark.parametrize("message", [None, [], {}, 7, True, "Denied " * 10_000], ids=shown)
     def test_that_is_refused_in_whatever_words_is_refused(
@@ -762,8 +769,8 @@ class TestASystemUsersTicket:
     ) -> None:
         for status in (200, 400, 403):
             script.play(Scripted.json({"IsSuccessful": False, "ErrorMessage": message}, status=status))
-            with pytest.raises(WrongCredentials) as caught:
-                user.obtain(None)
+            with pytest.raises(CredentialsError) as caught:
+                user.fetch_token(None)
             assert len(str(caught.value)) <= 300
 
     @pytest.mark.parametrize(
@@ -781,8 +788,8 @@ class TestASystemUsersTicket:
         self, script: Script, user: system_user.SystemUser, found: Any
     ) -> None:
         script.play(Scripted.json({"IsSuccessful": True, "Token": signed()}), Scripted.json({"keys": found}))
-        with pytest.raises(NotUnderstood):
-            user.obtain(None)
+        with pytest.raises(UnexpectedResponseError):
+            user.fetch_token(None)
 
     @pytest.mark.parametrize(
         "wrong",
@@ -803,22 +810,22 @@ class TestASystemUsersTicket:
     ) -> None:
         answered = Scripted.json({"IsSuccessful": True, "Token": signed(**wrong)})
         script.play(answered, Scripted.json(keys.key_set()))
-        with pytest.raises((NotUnderstood, WrongCredentials)):
-            user.obtain(None)
+        with pytest.raises((UnexpectedResponseError, CredentialsError)):
+            user.fetch_token(None)
 
     @pytest.mark.parametrize("text", ["x", "..", "W10.W10.", "bnVsbA.bnVsbA.x", "A" * 100_000, "é.é.é"], ids=shown)
     def test_in_what_is_no_token_is_not_understood(
         self, script: Script, user: system_user.SystemUser, text: str
     ) -> None:
         script.play(Scripted.json({"IsSuccessful": True, "Token": text}), Scripted.json(keys.key_set()))
-        with pytest.raises(NotUnderstood, match="the token is not one of SuperOffice"):
-            user.obtain(None)
+        with pytest.raises(UnexpectedResponseError, match="the token is not one of SuperOffice"):
+            user.fetch_token(None)
 
     def test_nested_too_deep_is_not_understood(self, script: Script, user: system_user.SystemUser) -> None:
         deep = urlsafe_b64encode(b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}").decode().rstrip("=")
         script.play(Scripted.json({"IsSuccessful": True, "Token": f"{deep}.e30.x"}), Scripted.json(keys.key_set()))
-        with pytest.raises(NotUnderstood):
-            user.obtain(None)
+        with pytest.raises(UnexpectedResponseError):
+            user.fetch_token(None)
 
 
 def signed(**claims: Any) -> str:
@@ -843,7 +850,7 @@ class TestEveryRemedy:
     )
     def test_is_whole_in_a_chats_reason(self, method: str, remedies: Mapping[str, str]) -> None:
         for code, why in remedies.items():
-            reason = f"signing in as agent 2147483647: {WrongCredentials(why, method=method, code=code)}"
+            reason = f"signing in as agent 2147483647: {CredentialsError(why, method=method, code=code)}"
             assert len(reason) <= 300
             assert why in reason
 

@@ -20,20 +20,21 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from airflow_provider_chattransfer.chats.acceptance import AcceptancePoller
 from airflow_provider_chattransfer.chats.model import Chat, TransferReport
 from airflow_provider_chattransfer.chats.run import Move
-from airflow_provider_chattransfer.chats.waiting import AcceptancePoller
-from airflow_provider_chattransfer.platforms.base import SendOptions
-from airflow_provider_chattransfer.platforms.credentials import Credential, CredentialKeeper
-from airflow_provider_chattransfer.platforms.driving import watch
-from airflow_provider_chattransfer.platforms.errors import (
-    NotCarriedOut,
-    NotUnderstood,
+from airflow_provider_chattransfer.exceptions import (
+    CredentialsError,
+    MisdirectedError,
+    NotAppliedError,
     PlatformError,
-    Unreachable,
-    WrongCredentials,
+    TenantOutOfServiceError,
+    UnexpectedResponseError,
+    UnreachableError,
 )
-from airflow_provider_chattransfer.platforms.superoffice import examining
+from airflow_provider_chattransfer.platforms.base import SendOptions
+from airflow_provider_chattransfer.platforms.runner import poll_until_done
+from airflow_provider_chattransfer.platforms.superoffice import connection_check
 from airflow_provider_chattransfer.platforms.superoffice import tenant as tenants
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Bearer, Credentials, Renewed, SoTicket
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
@@ -42,6 +43,7 @@ from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOf
 from airflow_provider_chattransfer.platforms.superoffice.private_key import read_private_key
 from airflow_provider_chattransfer.platforms.superoffice.system_user import SystemUser
 from airflow_provider_chattransfer.platforms.superoffice.tenant import Site, Tenant
+from airflow_provider_chattransfer.platforms.tokens.manager import IssuedToken, TokenManager
 from airflow_provider_chattransfer.platforms.transport import FRESH, Transport
 from airflow_provider_chattransfer.sandbox.superoffice import keys
 from airflow_provider_chattransfer.sandbox.superoffice.tenant import STATE_LIFETIME
@@ -76,10 +78,12 @@ class Online:
     def tenant(self, *, host: str | None = None, name: str = "Cust12345") -> Tenant:
         return Tenant(host=host or self.stage.url, name=name, transport=self.transport, clock=self.stage.now)
 
-    def keeper(self, obtain: Callable[[str | None], Credential], *, store: Memory | None = None) -> CredentialKeeper:
+    def token_manager(
+        self, fetch_token: Callable[[str | None], IssuedToken], *, store: Memory | None = None
+    ) -> TokenManager:
         clock, sleep = self.stage.now, self.stage.sleep
         kept = store or self.store
-        return CredentialKeeper(store=kept, obtain=obtain, single_use=False, clock=clock, sleep=sleep)
+        return TokenManager(store=kept, fetch_token=fetch_token, rotates=False, clock=clock, sleep=sleep)
 
     def agent(
         self, number: int = 7, *, token: str | None = None, secret: str = SECRET, store: Memory | None = None
@@ -93,7 +97,7 @@ class Online:
             transport=self.transport,
             clock=self.stage.now,
         )
-        return Renewed(self.keeper(grant.obtain, store=store), shown_as=Bearer, client_id="sandbox")
+        return Renewed(self.token_manager(grant.fetch_token, store=store), shown_as=Bearer, client_id="sandbox")
 
     def user(self, *, secret: str = SECRET, clock: Callable[[], float] | None = None, **other: Any) -> SystemUser:
         given = {"host": self.stage.url, "tenant": "Cust12345", "token": SYSTEM_TOKEN, **other}
@@ -108,7 +112,7 @@ class Online:
     def system_user(self, **other: Any) -> Renewed:
         """As the application itself."""
         user = self.user(**other)
-        return Renewed(self.keeper(user.obtain), shown_as=lambda each: SoTicket(each, SECRET))
+        return Renewed(self.token_manager(user.fetch_token), shown_as=lambda each: SoTicket(each, SECRET))
 
     def client(self, credentials: Credentials) -> SuperOfficeClient:
         return SuperOfficeClient(
@@ -134,14 +138,16 @@ def online(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Online:
 
 def refused(call: Callable[[], Any]) -> str:
     """The words with which credentials are turned away."""
-    with pytest.raises(WrongCredentials) as caught:
+    with pytest.raises(CredentialsError) as caught:
         call()
     return str(caught.value)
 
 
 class TestAnAgentOnline:
     def test_signs_in_by_his_refresh_token(self, online: Online) -> None:
-        assert outcomes(online.stage.carry_out(online.platform(online.agent()), to("agent:12", "150"))) == ["requested"]
+        assert outcomes(online.stage.run_to_end(online.platform(online.agent()), to("agent:12", "150"))) == [
+            "requested"
+        ]
         assert online.stage.ledger("superoffice")[0]["by"] == "associate:7"
 
     def test_shows_it_in_a_form_and_in_no_address(self, online: Online) -> None:
@@ -185,7 +191,7 @@ class TestAnAgentOnline:
             return transfer(client, chat_id, **target)
 
         monkeypatch.setattr(SuperOfficeClient, "transfer", ending)
-        results = online.stage.carry_out(platform, to("agent:12", *THOSE))
+        results = online.stage.run_to_end(platform, to("agent:12", *THOSE))
         assert outcomes(results) == ["requested"] * len(THOSE)
         assert sorted(online.stage.moved("superoffice")) == THOSE
         assert online.asked(TRANSFER) == len(THOSE) + 3
@@ -221,13 +227,13 @@ class TestAnAgentOnline:
         online.stage.fault(kind="token_expired", service="superoffice", method="currentPrincipal")
         renew = Renewed.renew
 
-        def slowly(credentials: Renewed, spent: Credential) -> None:
+        def slowly(credentials: Renewed, spent: IssuedToken) -> None:
             online.stage.sleep(FRESH + 1)
             renew(credentials, spent)
 
         monkeypatch.setattr(Renewed, "renew", slowly)
         client = online.client(online.agent())
-        with pytest.raises(NotCarriedOut, match="it must be read again"):
+        with pytest.raises(NotAppliedError, match="it must be read again"):
             client.transfer("150", to="12")
         assert online.stage.moved("superoffice") == []
         assert client.principal().AssociateId == "7", "what may be repeated is sent all the same"
@@ -259,7 +265,7 @@ class TestAnAgentOnline:
         online.reset(chats=[{"id": 1000, "owner": 7}, {"id": 1001, "owner": 8}, {"id": 1002, "owner": 7}])
         agents = {number: online.client(online.agent(int(number), store=Memory())) for number in "78"}
         platform = online.platform(online.system_user(), identities=agents.__getitem__)
-        results = online.stage.carry_out(platform, to("agent:12", "1000", "1001", "1002"))
+        results = online.stage.run_to_end(platform, to("agent:12", "1000", "1001", "1002"))
         assert outcomes(results) == ["requested"] * 3
         sent = [each["by"] for each in online.stage.ledger("superoffice") if each["change"] == "transferred"]
         assert sent == ["associate:7", "associate:8", "associate:7"]
@@ -271,7 +277,7 @@ class TestAnAgentOnline:
             "8": online.client(online.agent(8, token="refresh-gone", store=Memory())),
         }
         platform = online.platform(online.system_user(), identities=agents.__getitem__)
-        results = online.stage.carry_out(platform, to("agent:12", *(str(1000 + number) for number in range(10))))
+        results = online.stage.run_to_end(platform, to("agent:12", *(str(1000 + number) for number in range(10))))
         assert outcomes(results) == ["requested", "failed"] * 5
         assert "signing in as agent 8" in (results[1].reason or "")
         assert online.asked("tokens") == 2
@@ -341,9 +347,9 @@ class TestATenant:
     def test_that_moves_in_the_middle_of_a_run_is_followed_and_every_chat_moved_once(self, online: Online) -> None:
         online.reset(**OWNED_BY_7, data_host={"name": "localhost", "after": 60})
         platform = online.platform(online.agent())
-        results = online.stage.carry_out(platform, to("agent:12", *THOSE[:6]))
+        results = online.stage.run_to_end(platform, to("agent:12", *THOSE[:6]))
         online.stage.sleep(61)
-        results += online.stage.carry_out(platform, to("agent:12", *THOSE[6:]))
+        results += online.stage.run_to_end(platform, to("agent:12", *THOSE[6:]))
         assert outcomes(results) == ["requested"] * len(THOSE)
         assert sorted(online.stage.moved("superoffice")) == THOSE
         assert online.asked("Cust12345") == 2
@@ -365,7 +371,7 @@ class TestATenant:
         client = SuperOfficeClient(
             address=online.tenant(host=script.url), credentials=Bearer("8A:x"), transport=online.transport
         )
-        with pytest.raises(tenants.Misdirected):
+        with pytest.raises(MisdirectedError):
             client.transfer("1000", to="12")
         assert len(script.heard) == 4
 
@@ -385,7 +391,7 @@ class TestATenant:
     @pytest.mark.parametrize("name", sorted(tenants.PASSING))
     def test_in_a_passing_state_says_that_waiting_helps(self, online: Online, name: str) -> None:
         online.reset(tenant_state=name)
-        with pytest.raises(Unreachable, match="tenant Cust12345 .* a later try .*" + name):
+        with pytest.raises(UnreachableError, match="tenant Cust12345 .* a later try .*" + name):
             online.client(online.agent()).principal()
 
     @pytest.mark.parametrize("name", sorted(tenants.LASTING))
@@ -406,7 +412,7 @@ class TestATenant:
         assert online.asked("Cust12345") == 1
 
     def test_that_does_not_exist_is_not_signed_in_to(self, online: Online) -> None:
-        with pytest.raises(tenants.OutOfService, match="tenant Cust99999 is not known there; check tenant"):
+        with pytest.raises(TenantOutOfServiceError, match="tenant Cust99999 is not known there; check tenant"):
             online.tenant(name="Cust99999").base()
         assert online.asked("tokens") == 0
 
@@ -429,7 +435,7 @@ class TestATenant:
     ) -> None:
         tenant = online.tenant(host="https://online.superoffice.com")
         monkeypatch.setattr(Transport, "send", lambda *_: {"State": "Running", "Api": api})
-        with pytest.raises(NotUnderstood, match="no credentials may be sent"):
+        with pytest.raises(UnexpectedResponseError, match="no credentials may be sent"):
             tenant.base()
 
     @pytest.mark.parametrize("host", ["online", "online2", "online27"])
@@ -443,7 +449,7 @@ class TestATenant:
 
     def test_whose_host_has_no_state_service_says_what_host_must_be(self, online: Online) -> None:
         online.reset(switches={"installation": "onsite"})
-        with pytest.raises(NotUnderstood, match="host must be where SuperOffice online signs in"):
+        with pytest.raises(UnexpectedResponseError, match="host must be where SuperOffice online signs in"):
             online.tenant().base()
 
     @pytest.mark.parametrize("status", [301, 302, 307, 308])
@@ -489,7 +495,7 @@ class TestASystemUser:
         platform = online.platform(online.system_user())
         with pytest.raises(ValueError, match=r"a system user has no chats.*agent_conn_id"):
             platform.check_may_send()
-        assert "agent_conn_id" in (platform.why_stuck(Chat(id="150", owner="7")) or "")
+        assert "agent_conn_id" in (platform.why_cannot_send(Chat(id="150", owner="7")) or "")
         assert online.stage.calls == []
 
     def test_moves_by_the_identities_of_agents(self, online: Online) -> None:
@@ -502,11 +508,11 @@ class TestASystemUser:
 
         platform = online.platform(online.system_user(), identities=identity)
         platform.check_may_send()
-        assert platform.why_stuck(Chat(id="150", owner="7")) is None
-        assert platform.why_stuck(Chat(id="154", owner="8")) == "there is no connection for agent 8"
-        assert platform.why_stuck(Chat(id="153")) is None, "it waits in its queue, which is said elsewhere"
+        assert platform.why_cannot_send(Chat(id="150", owner="7")) is None
+        assert platform.why_cannot_send(Chat(id="154", owner="8")) == "there is no connection for agent 8"
+        assert platform.why_cannot_send(Chat(id="153")) is None, "it waits in its queue, which is said elsewhere"
         assert online.stage.calls == []
-        assert outcomes(online.stage.carry_out(platform, to("agent:12", "150"))) == ["requested"]
+        assert outcomes(online.stage.run_to_end(platform, to("agent:12", "150"))) == ["requested"]
 
     def test_asks_for_a_ticket_every_five_hours(self, online: Online) -> None:
         online.reset(switches=ANY_TIME)
@@ -519,7 +525,7 @@ class TestASystemUser:
 
     def test_whose_ticket_ends_in_a_wait_goes_on_waiting(self, online: Online) -> None:
         online.reset(people={"accept_after": [100, 100]})
-        results = online.stage.carry_out(online.platform(online.agent(store=Memory())), to("agent:12", "150"))
+        results = online.stage.run_to_end(online.platform(online.agent(store=Memory())), to("agent:12", "150"))
 
         def sleep(seconds: float) -> None:
             online.stage.sleep(seconds)
@@ -530,7 +536,7 @@ class TestASystemUser:
 
         asked = TransferReport("superoffice", "test", tuple(results), started_at=now(), finished_at=now())
         poller = AcceptancePoller(asked, deadline=online.stage.now() + HOUR)
-        report = watch(poller, online.platform(online.system_user()), interval=30, now=now, sleep=sleep)
+        report = poll_until_done(poller, online.platform(online.system_user()), interval=30, now=now, sleep=sleep)
         assert outcomes(report.results) == ["accepted"]
         assert online.asked("Authenticate") == 1 + 4
 
@@ -571,7 +577,7 @@ class TestASystemUser:
     def test_with_a_wrong_clock_is_told_by_how_much(self, online: Online) -> None:
         behind = 2 * HOUR
         online.stage.sleep(behind)
-        said = refused(lambda: online.user(clock=lambda: time.time() - behind).obtain(None))
+        said = refused(lambda: online.user(clock=lambda: time.time() - behind).fetch_token(None))
         assert "[InvalidTimestamp]" in said
         ahead = int(said.partition("clock is ")[2].partition(" s ahead of this machine's")[0])
         assert abs(ahead - behind) <= 2
@@ -613,17 +619,17 @@ def misdirected() -> Scripted:
 
 class TestATokenOfTheSystemUser:
     @pytest.fixture
-    def obtain(self, online: Online, script: Script) -> Callable[[str], Credential]:
+    def fetch_token(self, online: Online, script: Script) -> Callable[[str], IssuedToken]:
         """Ask a service for a ticket that answers with this token."""
 
-        def obtain(text: str) -> Credential:
+        def fetch_token(text: str) -> IssuedToken:
             script.play(Scripted.json({"IsSuccessful": True, "Token": text}), Scripted.json(keys.key_set()))
-            return online.user(host=script.url).obtain(None)
+            return online.user(host=script.url).fetch_token(None)
 
-        return obtain
+        return fetch_token
 
-    def test_is_taken_when_all_is_right(self, obtain: Callable[[str], Credential]) -> None:
-        assert obtain(token()).secret == "7T:good"
+    def test_is_taken_when_all_is_right(self, fetch_token: Callable[[str], IssuedToken]) -> None:
+        assert fetch_token(token()).secret == "7T:good"
 
     @pytest.mark.parametrize(
         "other",
@@ -644,16 +650,18 @@ class TestATokenOfTheSystemUser:
         ],
         ids=str,
     )
-    def test_is_refused_when_one_thing_is_not(self, obtain: Callable[[str], Credential], other: dict[str, Any]) -> None:
-        with pytest.raises(NotUnderstood):
-            obtain(token(**other))
+    def test_is_refused_when_one_thing_is_not(
+        self, fetch_token: Callable[[str], IssuedToken], other: dict[str, Any]
+    ) -> None:
+        with pytest.raises(UnexpectedResponseError):
+            fetch_token(token(**other))
 
-    def test_that_is_none_is_refused(self, obtain: Callable[[str], Credential]) -> None:
+    def test_that_is_none_is_refused(self, fetch_token: Callable[[str], IssuedToken]) -> None:
         for text in ("", "x.y.z", "7T:Cust12345.x"):
-            with pytest.raises(NotUnderstood):
-                obtain(text)
+            with pytest.raises(UnexpectedResponseError):
+                fetch_token(text)
 
-    def test_signed_by_the_public_key_as_a_secret_is_refused(self, obtain: Callable[[str], Credential]) -> None:
+    def test_signed_by_the_public_key_as_a_secret_is_refused(self, fetch_token: Callable[[str], IssuedToken]) -> None:
         """The oldest trick: HS256 with the bytes of the RSA key that everybody can read."""
 
         def part(value: dict[str, Any]) -> bytes:
@@ -663,22 +671,22 @@ class TestATokenOfTheSystemUser:
         public = keys.public_key(public_pem(keys.SIGNING_KEY.pem))
         secret = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         signature = hmac.new(secret, head + b"." + body, hashlib.sha256).digest()
-        with pytest.raises(NotUnderstood):
-            obtain(b".".join((head, body, jwt.utils.base64url_encode(signature))).decode())
+        with pytest.raises(UnexpectedResponseError):
+            fetch_token(b".".join((head, body, jwt.utils.base64url_encode(signature))).decode())
 
     @pytest.mark.parametrize("off", [-3600, 3600])
-    def test_of_another_time_is_blamed_on_the_clocks(self, obtain: Callable[[str], Credential], off: int) -> None:
+    def test_of_another_time_is_blamed_on_the_clocks(self, fetch_token: Callable[[str], IssuedToken], off: int) -> None:
         now = int(time.time()) + off
-        assert "set this machine's clock" in refused(lambda: obtain(token(nbf=now - 60, exp=now + 300)))
+        assert "set this machine's clock" in refused(lambda: fetch_token(token(nbf=now - 60, exp=now + 300)))
 
     @pytest.mark.parametrize("off", [-30, 30])
-    def test_may_be_off_by_a_little(self, obtain: Callable[[str], Credential], off: int) -> None:
+    def test_may_be_off_by_a_little(self, fetch_token: Callable[[str], IssuedToken], off: int) -> None:
         now = int(time.time()) + off
-        assert obtain(token(nbf=now, exp=now + 10)).secret == "7T:good"
+        assert fetch_token(token(nbf=now, exp=now + 10)).secret == "7T:good"
 
     def test_is_not_taken_from_an_answer_that_is_not_successful(self, online: Online, script: Script) -> None:
         script.play(Scripted.json({"IsSuccessful": False, "Token": token(), "ErrorMessage": "Something 42 secret"}))
-        said = refused(lambda: online.user(host=script.url).obtain(None))
+        said = refused(lambda: online.user(host=script.url).fetch_token(None))
         assert "Something" not in said
 
 
@@ -769,7 +777,7 @@ class TestAPrivateKey:
 
 class TestAnExamination:
     def test_of_an_agent_says_who_and_where_and_what_he_can(self, online: Online) -> None:
-        examination = online.platform(online.agent()).examine()
+        examination = online.platform(online.agent()).check_connection()
         assert examination.is_good
         assert str(examination) == (
             f"Signed in to Cust12345 (Running, at {online.stage.url}/Cust12345) as associate 7, who moves their own "
@@ -778,22 +786,22 @@ class TestAnExamination:
 
     def test_takes_few_requests_and_changes_nothing(self, online: Online) -> None:
         before = online.stage.chats("superoffice")
-        online.platform(online.agent()).examine()
+        online.platform(online.agent()).check_connection()
         assert len(online.stage.asked("superoffice")) <= 7
         assert online.stage.chats("superoffice") == before
         assert online.stage.ledger("superoffice") == []
 
     def test_asks_for_the_tenants_state_anew(self, online: Online) -> None:
         platform = online.platform(online.agent())
-        platform.examine()
+        platform.check_connection()
         online.reset(tenant_state="OnlineMaintenance")
-        assert "OnlineMaintenance" in platform.examine().where
+        assert "OnlineMaintenance" in platform.check_connection().where
 
     def test_of_a_system_user_says_that_it_reads_only_and_is_good(self, online: Online) -> None:
-        examination = online.platform(online.system_user()).examine()
+        examination = online.platform(online.system_user()).check_connection()
         assert examination.is_good
         assert examination.who == "the system user, associate 99"
-        missing = {right.name: right.missing for right in examination.rights}
+        missing = {right.name: right.missing for right in examination.capabilities}
         assert missing["list"] is None
         assert missing["wait"] is None
         assert "agent_conn_id" in str(missing["transfer"])
@@ -807,7 +815,7 @@ class TestAnExamination:
                 raise ValueError(f"there is no connection 'agent_{agent}'")
             return agents[agent]
 
-        examination = online.platform(online.system_user(), identities=identity).examine()
+        examination = online.platform(online.system_user(), identities=identity).check_connection()
         assert examination.is_good
         assert "It can list, wait, transfer and accept." in str(examination)
         told = "agent 5, 8, 12 and 2 others: there is no connection 'agent_5'; and so for each of them."
@@ -826,7 +834,7 @@ class TestAnExamination:
                 raise ValueError(f"there is no connection 'agent_{agent}'")
             return agents[agent]
 
-        examination = online.platform(online.system_user(), identities=identity).examine()
+        examination = online.platform(online.system_user(), identities=identity).check_connection()
         told = str(examination)
         assert examination.is_good
         assert "The connections of agents 7 and 12 sign in as those agents." in told
@@ -835,7 +843,7 @@ class TestAnExamination:
         assert "It cannot act as agent 15" in told
 
     def test_leaves_alone_an_agent_who_keeps_it_waiting(self, online: Online, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(examining, "ASKING", 0.3)
+        monkeypatch.setattr(connection_check, "ASKING", 0.3)
         agents = {name: online.client(online.agent(int(name), store=Memory())) for name in ("5", "7", "8", "12", "15")}
         over = Event()
 
@@ -849,7 +857,7 @@ class TestAnExamination:
                 raise ValueError(f"there is no connection 'agent_{agent}'")
             return agents[agent]
 
-        told = str(online.platform(online.system_user(), identities=identity).examine())
+        told = str(online.platform(online.system_user(), identities=identity).check_connection())
         over.set()
         assert "4 of the agents' connections were not asked, for want of time." in told
 
@@ -857,7 +865,7 @@ class TestAnExamination:
         def nobody(agent: str) -> SuperOfficeClient:
             raise ValueError(f"there is no connection 'agent_{agent}'")
 
-        examination = online.platform(online.system_user(), identities=nobody).examine()
+        examination = online.platform(online.system_user(), identities=nobody).check_connection()
         assert not examination.is_good
         assert "It cannot transfer: there is no connection 'agent_5'" in str(examination)
 
@@ -874,16 +882,16 @@ class TestAnExamination:
     )
     def test_says_what_an_agent_lacks(self, online: Online, scenario: dict[str, Any], words: str) -> None:
         online.reset(**scenario)
-        examination = online.platform(online.agent()).examine()
+        examination = online.platform(online.agent()).check_connection()
         assert not examination.is_good
         assert f"It cannot transfer: {words}" in str(examination)
 
     @pytest.mark.parametrize(("skip", "ahead"), [(0.0, 0.0), (90.0, 90.0)])
     def test_compares_the_clocks(self, online: Online, skip: float, ahead: float) -> None:
         platform = online.platform(online.agent())
-        off = platform.examine().clock_ahead
+        off = platform.check_connection().clock_ahead
         online.stage.sleep(skip)
-        assert platform.examine().clock_ahead - off == pytest.approx(ahead, abs=2)
+        assert platform.check_connection().clock_ahead - off == pytest.approx(ahead, abs=2)
 
     def test_of_a_reader_without_rights_says_which_are_missing(self, online: Online, script: Script) -> None:
         sentry = Scripted.json({"Error": True, "ErrorType": "SoSentryException", "ErrorMessage": "x"}, status=400)
@@ -891,7 +899,7 @@ class TestAnExamination:
         client = SuperOfficeClient(
             address=Site(script.url), credentials=Bearer("8A:x"), transport=online.stage.transport()
         )
-        examination = SuperOfficePlatform(client).examine()
+        examination = SuperOfficePlatform(client).check_connection()
         assert not examination.is_good
         assert "It cannot list: reading chat sessions is refused [SoSentryException]" in str(examination)
         assert "It cannot wait: " in str(examination)
@@ -903,7 +911,7 @@ class TestAnExamination:
                 address=Site(script.url), credentials=Basic("x", "y"), transport=online.stage.transport()
             )
             with pytest.raises(PlatformError, match="check that host is the address of a WebAPI"):
-                SuperOfficePlatform(client).examine()
+                SuperOfficePlatform(client).check_connection()
 
 
 class TestSecrets:

@@ -19,15 +19,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client, Command
-from airflow_provider_chattransfer.platforms.errors import (
-    Interrupted,
-    Limited,
-    NotUnderstood,
+from airflow_provider_chattransfer.exceptions import (
+    CredentialsError,
     PlatformError,
-    Unreachable,
-    WrongCredentials,
+    RateLimitError,
+    ResponseLostError,
+    UnexpectedResponseError,
+    UnreachableError,
 )
+from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client, Command
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Bearer
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
 from airflow_provider_chattransfer.platforms.superoffice.tenant import Site
@@ -77,7 +77,7 @@ class TestARead:
 
     def test_is_given_up_after_some_attempts(self, stage: Stage) -> None:
         stage.fault(kind="html_502_before", count=100)
-        with pytest.raises(Interrupted, match="HTTP 502"):
+        with pytest.raises(ResponseLostError, match="HTTP 502"):
             stage.webhook().call(READ, repeatable=True)
         assert len(stage.asked()) == ATTEMPTS
 
@@ -94,7 +94,7 @@ class TestARead:
         self, stage: Stage, script: Script, portal: Bitrix24Client
     ) -> None:
         script.play(Scripted(429, b"", {"Retry-After": str(LONGEST_HINT + 1)}))
-        with pytest.raises(Limited):
+        with pytest.raises(RateLimitError):
             portal.call(READ, repeatable=True)
         assert len(script.heard) == 1
         assert not stage.slept
@@ -107,7 +107,7 @@ class TestATransfer:
     @pytest.mark.parametrize("kind", BROKEN)
     def test_is_never_repeated_unseen(self, stage: Stage, kind: str) -> None:
         stage.fault(kind=kind)
-        with pytest.raises(Interrupted):
+        with pytest.raises(ResponseLostError):
             stage.webhook().call(MOVE, repeatable=False)
         assert stage.asked() == [MOVE.method]
         assert stage.moved("bitrix24") == (["101"] if FaultKind(kind).applied else [])
@@ -115,7 +115,7 @@ class TestATransfer:
     def test_of_superoffice_is_never_repeated_unseen(self, stage: Stage) -> None:
         stage.fault(kind="drop_after", service="superoffice")
         client = stage.web_api(Basic("agent7", "Secret7"))
-        with pytest.raises(Interrupted):
+        with pytest.raises(ResponseLostError):
             client.agents("TransferChatSession", body={"ChatSessionId": 150, "ToAssociate": "12"})
         assert stage.asked("superoffice") == ["TransferChatSession"]
         assert stage.moved("superoffice") == ["150"]
@@ -134,7 +134,7 @@ class TestATransfer:
         stage.reset(bitrix24={"operating": {"limit": 1.0, "seconds": {MOVE.method: 2.0}}})
         client = stage.webhook()
         assert client.call(MOVE, repeatable=False)
-        with pytest.raises(Limited) as limited:
+        with pytest.raises(RateLimitError) as limited:
             client.call(MOVE, repeatable=False)
         assert 480 < (limited.value.retry_after or 0) <= 602
         assert stage.asked() == [MOVE.method] * 2
@@ -147,7 +147,7 @@ class TestTrouble:
         client = SuperOfficeClient(
             address=Site(f"http://127.0.0.1:{free_port()}"), credentials=Bearer("8A:x"), transport=stage.transport()
         )
-        with pytest.raises(Unreachable, match="nobody listens"):
+        with pytest.raises(UnreachableError, match="nobody listens"):
             client.agents("TransferChatSession", body={})
         assert FRESH / 2 < sum(stage.slept) < 2 * FRESH, "what was not sent may be repeated, but is soon too old"
 
@@ -155,7 +155,7 @@ class TestTrouble:
         stage.fault(kind="delay_after", seconds=0.3)
         webhook = stage.webhook()
         hasty = Bitrix24Client(auth=webhook.auth, transport=stage.transport(read_timeout=0.05))
-        with pytest.raises(Interrupted, match=r"no whole answer .* in time"):
+        with pytest.raises(ResponseLostError, match=r"no whole answer .* in time"):
             hasty.call(MOVE, repeatable=False)
         assert stage.asked() == [MOVE.method]
         assert stage.moved("bitrix24") == ["101"]
@@ -165,12 +165,12 @@ class TestTrouble:
     ) -> None:
         certificate = _certificate(tmp_path)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-        with _tls_server(certificate, answer=b"this is no TLS") as port, pytest.raises(Interrupted):
+        with _tls_server(certificate, answer=b"this is no TLS") as port, pytest.raises(ResponseLostError):
             _post(stage.transport(), f"https://localhost:{port}/")
         assert not stage.slept, "the server may have carried it out"
 
     def test_of_a_certificate_that_is_not_trusted_is_unreachable(self, stage: Stage, tmp_path: Path) -> None:
-        trouble = pytest.raises(Unreachable, match="certificate cannot be verified")
+        trouble = pytest.raises(UnreachableError, match="certificate cannot be verified")
         with _tls_server(_certificate(tmp_path), answer=b"") as port, trouble:
             _post(stage.transport(), f"https://localhost:{port}/")
 
@@ -178,7 +178,7 @@ class TestTrouble:
         self, script: Script, portal: Bitrix24Client, stage: Stage
     ) -> None:
         script.play(Scripted(200, b"<html>log in</html>"))
-        with pytest.raises(NotUnderstood, match="HTTP 200"):
+        with pytest.raises(UnexpectedResponseError, match="HTTP 200"):
             portal.call(READ, repeatable=True)
         assert len(script.heard) == 1
 
@@ -187,7 +187,7 @@ class TestTrouble:
         self, script: Script, portal: Bitrix24Client, status: int
     ) -> None:
         script.play(Scripted(status, b"", {"Location": f"{script.url}/elsewhere"}))
-        with pytest.raises(WrongCredentials, match="moved") as trouble:
+        with pytest.raises(CredentialsError, match="moved") as trouble:
             portal.call(READ, repeatable=True)
         assert len(script.heard) == 1, "the secret would go to an address that nobody has checked"
         assert "elsewhere" not in str(trouble.value)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_chattransfer.exceptions import UnexpectedResponseError
 from airflow_provider_chattransfer.platforms.decoding import (
     Count,
     CountIfKnown,
@@ -36,7 +37,6 @@ from airflow_provider_chattransfer.platforms.decoding import (
     read_php_map,
     read_token,
 )
-from airflow_provider_chattransfer.platforms.errors import NotUnderstood
 
 LARGEST = 2**63 - 1
 WRONG_IDS = [
@@ -213,14 +213,14 @@ class TestAnAnswer:
         ],
     )
     def test_that_is_wrong_names_the_member_and_not_what_is_in_it(self, value: Any, wrong: str) -> None:
-        with pytest.raises(NotUnderstood) as error:
+        with pytest.raises(UnexpectedResponseError) as error:
             decode(value, Answer, method="m")
         assert str(error.value) == f"m: the answer is not as documented: {wrong} is missing or wrong"
         assert error.value.__context__ is None, "it would show what came"
 
     @pytest.mark.parametrize("value", [None, "secret name", 7, True, [], [["rows", []]]])
     def test_that_is_none_at_all_says_so(self, value: Any) -> None:
-        with pytest.raises(NotUnderstood, match=r"m: the answer is not as documented$"):
+        with pytest.raises(UnexpectedResponseError, match=r"m: the answer is not as documented$"):
             decode(value, Answer, method="m")
 
     @pytest.mark.parametrize("value", [None, "x", True, [], {}, "9" * 5000, math.inf])
@@ -237,6 +237,6 @@ class TestAnAnswer:
     @given(JSON)
     def test_of_any_json_is_read_or_not_understood(self, value: Any) -> None:
         for answer in (value, {"rows": value, "more": False}, {"rows": [{"id": value, "owner": value}], "more": True}):
-            with suppress(NotUnderstood):
+            with suppress(UnexpectedResponseError):
                 read = decode(answer, Answer, method="m")
                 assert all(0 < int(row.id) <= LARGEST for row in read.rows)

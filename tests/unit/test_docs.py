@@ -14,11 +14,20 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_chattransfer.chats.acceptance import MAX_FAILED_POLLS
 from airflow_provider_chattransfer.chats.model import Outcome
 from airflow_provider_chattransfer.chats.planning import Strategy
 from airflow_provider_chattransfer.chats.run import ALIKE, PAUSES
-from airflow_provider_chattransfer.chats.waiting import FAILED_LOOKS
 from airflow_provider_chattransfer.connection_forms import FORMS
+from airflow_provider_chattransfer.exceptions import (
+    CredentialsError,
+    NotFoundError,
+    RateLimitError,
+    RequestRefusedError,
+    ResponseLostError,
+    UnexpectedResponseError,
+    UnreachableError,
+)
 from airflow_provider_chattransfer.hooks.base import open_platform
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
 from airflow_provider_chattransfer.operators.transfer import (
@@ -26,19 +35,10 @@ from airflow_provider_chattransfer.operators.transfer import (
     TransferChatOperator,
     TransferChatsOperator,
 )
+from airflow_provider_chattransfer.platforms.account_lock import MAX_WAIT_SECONDS
 from airflow_provider_chattransfer.platforms.bitrix24 import platform as bitrix24_platform
-from airflow_provider_chattransfer.platforms.errors import (
-    Interrupted,
-    Limited,
-    Missing,
-    NotUnderstood,
-    RequestRefused,
-    Unreachable,
-    WrongCredentials,
-)
 from airflow_provider_chattransfer.platforms.superoffice import platform as superoffice_platform
 from airflow_provider_chattransfer.platforms.transport import ATTEMPTS, CONNECT_TIMEOUT, LONGEST_HINT
-from airflow_provider_chattransfer.platforms.turns import LONGEST
 from airflow_provider_chattransfer.sandbox.bitrix24 import scenario as bitrix24_scenario
 from airflow_provider_chattransfer.sandbox.bitrix24.methods import METHODS
 from airflow_provider_chattransfer.sandbox.bitrix24.switches import Switches as Bitrix24Switches
@@ -158,14 +158,22 @@ class TestOperatorsPage:
     def test_says_of_every_error_of_a_service_whether_it_is_retried(self) -> None:
         rows = [row for table in tables(section(page("operators.md"), "Retries"), "Error") for row in table]
         retried = {name: row[1] != "no" for row in rows for name in re.findall(r"`(\w+)`", row[0])}
-        kinds = (WrongCredentials, RequestRefused, Missing, NotUnderstood, Limited, Unreachable, Interrupted)
+        kinds = (
+            CredentialsError,
+            RequestRefusedError,
+            NotFoundError,
+            UnexpectedResponseError,
+            RateLimitError,
+            UnreachableError,
+            ResponseLostError,
+        )
         assert {kind.__name__: retried[kind.__name__] for kind in kinds} == {
             kind.__name__: not kind.permanent for kind in kinds
         }
 
     def test_says_how_many_looks_may_fail(self) -> None:
         told = re.findall(r"(?:when|or) (\d+)(?: looks)? in a row", page("operators.md"))
-        assert told == [str(FAILED_LOOKS)] * 2
+        assert told == [str(MAX_FAILED_POLLS)] * 2
 
 
 class TestPeople:
@@ -271,8 +279,8 @@ class TestTheGuarantees:
             "A hint of the service that is waited for": f"{LONGEST_HINT:.0f} s",
             "A chat that is not carried out": f"{len(PAUSES)} rounds, in {sum(PAUSES):.0f} s",
             "Chats in a row that are refused with the same code, or get no answer for the same cause": f"{ALIKE},",
-            "A wait in which no look succeeds": f"{FAILED_LOOKS} looks",
-            "The turn of another run on the same host": f"{LONGEST:.0f} s",
+            "A wait in which no look succeeds": f"{MAX_FAILED_POLLS} looks",
+            "The turn of another run on the same host": f"{MAX_WAIT_SECONDS:.0f} s",
         }
         assert {what: told[what][0].startswith(words) for what, words in expected.items()} == dict.fromkeys(
             expected, True

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_chattransfer.platforms.errors import (
-    Limited,
-    NotUnderstood,
-    WrongCredentials,
+from airflow_provider_chattransfer.exceptions import (
+    CredentialsError,
+    RateLimitError,
+    UnexpectedResponseError,
     as_code,
     is_permanent,
 )
@@ -44,8 +44,8 @@ def test_everything_else_is_none(value: Any) -> None:
     ("error", "permanent"),
     [
         (ValueError("to: the list is empty"), True),
-        (WrongCredentials("no", method="profile"), True),
-        (Limited("too many requests", method="batch"), False),
+        (CredentialsError("no", method="profile"), True),
+        (RateLimitError("too many requests", method="batch"), False),
         (UnicodeError(), False),
         (json.JSONDecodeError("", "", 0), False),
         (KeyError("x"), False),
@@ -57,7 +57,7 @@ def test_only_bad_input_and_what_says_so_is_met_again_by_a_retry(error: BaseExce
 
 
 def test_an_error_has_300_letters_at_most_and_ends_with_its_code() -> None:
-    text = str(NotUnderstood("a" * 400, method="batch", code="ACCESS_DENIED"))
+    text = str(UnexpectedResponseError("a" * 400, method="batch", code="ACCESS_DENIED"))
     assert len(text) == 300
     assert text.startswith("batch: aaa")
     assert text.endswith("aaa [ACCESS_DENIED]")

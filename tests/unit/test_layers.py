@@ -15,13 +15,16 @@ PACKAGE = "airflow_provider_chattransfer"
 ROOT = Path(__file__).parent.parent.parent / PACKAGE
 
 MAY_IMPORT = {
-    "chats": {"chats"},
-    "platforms": {"chats", "platforms", "__version__"},
-    "retry_policy": {"platforms"},
-    "hooks": {"chats", "platforms", "hooks", "get_provider_info", "connection_forms"},
-    "triggers": {"chats", "platforms", "hooks", "triggers"},
-    "operators": {"chats", "platforms", "hooks", "triggers", "operators", "retry_policy"},
-    "sensors": {"chats", "platforms", "hooks", "triggers", "operators", "sensors"},
+    "shortening": set[str](),
+    "exceptions": {"shortening"},
+    "chats": {"chats", "exceptions", "shortening"},
+    "platforms": {"chats", "exceptions", "platforms", "__version__"},
+    "retry_policy": {"exceptions"},
+    "hooks": {"chats", "exceptions", "platforms", "hooks", "get_provider_info", "connection_forms"},
+    "tasks": {"chats", "exceptions", "shortening", "platforms", "hooks", "triggers", "retry_policy", "tasks"},
+    "triggers": {"chats", "exceptions", "platforms", "hooks", "triggers"},
+    "operators": {"chats", "exceptions", "shortening", "platforms", "hooks", "triggers", "tasks", "operators"},
+    "sensors": {"chats", "exceptions", "platforms", "hooks", "triggers", "tasks", "sensors"},
     "sandbox": {"sandbox"},
     "testing": {"testing"},
 }
@@ -78,7 +81,7 @@ import {PACKAGE}.operators.transfer, {PACKAGE}.operators.accept, {PACKAGE}.senso
 loaded = set(sys.modules) - before
 ours = ("{PACKAGE}.platforms.", "{PACKAGE}.hooks", "{PACKAGE}.sandbox")
 heavy = [name for name in loaded if name.split(".")[0] in {SPEAKS_HTTP | {"uvicorn", "starlette", "fastapi"}}]
-print(*heavy, *(name for name in loaded if name.startswith(ours) and not name.endswith(".errors")))
+print(*heavy, *(name for name in loaded if name.startswith(ours) ))
 """
         prelude = "import airflow.sdk, airflow.providers.common.compat.sdk as c; c.BaseSensorOperator, c.BaseOperator\n"
         found = subprocess.run([sys.executable, "-c", prelude + code], capture_output=True, text=True, check=True)  # noqa: S603

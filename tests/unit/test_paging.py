@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_chattransfer.platforms.errors import NotUnderstood
+from airflow_provider_chattransfer.exceptions import UnexpectedResponseError
 from airflow_provider_chattransfer.platforms.paging import Paging
 
 
@@ -19,12 +19,12 @@ def test_a_list_goes_on_while_each_page_has_a_new_row() -> None:
 def test_a_page_without_a_new_row_is_not_followed(page: list[str]) -> None:
     paging = Paging(method="m", most=10)
     paging.go_on(["1", "2"])
-    with pytest.raises(NotUnderstood, match="m: the list does not go on behind its last row"):
+    with pytest.raises(UnexpectedResponseError, match="m: the list does not go on behind its last row"):
         paging.go_on(page)
 
 
 def test_a_first_page_without_rows_is_not_followed() -> None:
-    with pytest.raises(NotUnderstood):
+    with pytest.raises(UnexpectedResponseError):
         Paging(method="m", most=10).go_on([])
 
 
@@ -32,5 +32,5 @@ def test_a_list_of_ever_new_rows_has_an_end() -> None:
     paging = Paging(method="m", most=10)
     for number in range(9):
         paging.go_on([str(number)])
-    with pytest.raises(NotUnderstood, match="within 10 rows"):
+    with pytest.raises(UnexpectedResponseError, match="within 10 rows"):
         paging.go_on(["9"])

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_chattransfer.platforms.errors import LONGEST_PAUSE, Limited
+from airflow_provider_chattransfer.exceptions import LONGEST_PAUSE, RateLimitError
 from airflow_provider_chattransfer.platforms.rate import (
     HEADROOM,
     LEAST_SHARE,
@@ -147,7 +147,7 @@ class TestAHint:
     def test_is_in_no_error_unless_it_is_a_time_of_a_day_at_most(
         self, seconds: float | None, believed: float | None
     ) -> None:
-        assert Limited("too many requests", method="asked", retry_after=seconds).retry_after == believed
+        assert RateLimitError("too many requests", method="asked", retry_after=seconds).retry_after == believed
 
     def test_closes_the_gate(self) -> None:
         time = Time()

@@ -12,18 +12,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_chattransfer.chats.claims import Claim, Stage
-from airflow_provider_chattransfer.chats.ledger import Ledger, Unkept
-from airflow_provider_chattransfer.chats.model import Chat, Outcome, Reading, Result, Retry, Target, Transfer, Unread
+from airflow_provider_chattransfer.chats.model import (
+    Chat,
+    Outcome,
+    Reading,
+    Result,
+    RetryAction,
+    Target,
+    Transfer,
+    UnreadableChat,
+)
+from airflow_provider_chattransfer.chats.reconciliation import Answer, Answered, NotApplied, OutcomeUnknown, Refused
 from airflow_provider_chattransfer.chats.run import (
     ALIKE,
     PAUSES,
+    CheckHistory,
     Confirm,
+    HistoryFindings,
     Intend,
     Move,
     Pause,
     Progress,
-    Proofs,
-    Prove,
     Read,
     Reply,
     Seen,
@@ -31,11 +40,11 @@ from airflow_provider_chattransfer.chats.run import (
     Sent,
     Steps,
     Stop,
-    hand_over,
-    preview,
+    dry_run_transfers,
+    run_transfers,
 )
-from airflow_provider_chattransfer.chats.settling import Answer, Answered, NotSent, Refused, Unclear
-from tests.journals import Lines
+from airflow_provider_chattransfer.chats.run_record import NullRecordStore, RunRecord
+from tests.record_stores import Lines
 
 HABITS = [
     *("good", "pending", "does nothing", "loses the answer", "loses the request", "never answers"),
@@ -65,7 +74,7 @@ class World:
     pauses: list[float] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     read_since_send: set[str] = field(default_factory=set)
-    ledger: Ledger = field(default_factory=lambda: Ledger(Unkept()))
+    record: RunRecord = field(default_factory=lambda: RunRecord(NullRecordStore()))
     remembers: bool = True
     killed_at: int | None = None
     others: Others | None = None
@@ -95,12 +104,12 @@ class World:
                 case Pause(seconds=seconds):
                     self.pauses.append(seconds)
                 case Intend(moves=moves):
-                    self.ledger.write_intents([move.chat for move in moves], now=0.0)
+                    self.record.write_intents([move.chat for move in moves], now=0.0)
                 case Confirm(results=settled, unmoved=unmoved):
-                    self.ledger.write_results(settled, unmoved=unmoved)
-                case Prove(moves=moves):
+                    self.record.write_results(settled, unmoved=unmoved)
+                case CheckHistory(moves=moves):
                     told = {move.transfer.chat_id: self.moved[move.transfer.chat_id] > 0 for move in moves}
-                    reply = Proofs(told if self.remembers else {})
+                    reply = HistoryFindings(told if self.remembers else {})
 
     def send(self, moves: Sequence[Move]) -> Sent:
         if self.stops_after_sends == 0:
@@ -112,24 +121,24 @@ class World:
     def send_one(self, move: Move) -> Answer:
         chat_id = move.transfer.chat_id
         assert chat_id in self.read_since_send, "a chat was sent that was not read before"
-        assert chat_id in self.ledger.sent, "a chat was sent without its intent on record"
+        assert chat_id in self.record.sent, "a chat was sent without its intent on record"
         self.read_since_send.discard(chat_id)
         self.sent.append(chat_id)
         habit = self.habits.get(chat_id, "good")
         if habit == "not sent" or (habit == "busy" and self.sent.count(chat_id) < 3):
-            return NotSent("limited") if habit == "not sent" else Refused("locked", passing=True)
+            return NotApplied("limited") if habit == "not sent" else Refused("locked", passing=True)
         if habit == "refuses":
             return Refused("no such operator", code="NO")
         if habit == "never answers" or (habit == "loses the request" and self.sent.count(chat_id) < 2):
-            return Unclear("timeout")
+            return OutcomeUnknown("timeout")
         if habit == "comes late":
             self.late.append(move.transfer)
-            return Unclear("timeout") if len(self.late) == 1 else NotSent("limited")
+            return OutcomeUnknown("timeout") if len(self.late) == 1 else NotApplied("limited")
         if habit == "is taken by another":
             self.give(chat_id, to="9")
         elif habit != "does nothing":
             self.move(move.transfer, pending=habit == "pending")
-        return Unclear("timeout") if habit == "loses the answer" else Answered()
+        return OutcomeUnknown("timeout") if habit == "loses the answer" else Answered()
 
     def give(self, chat_id: str, *, to: str) -> None:
         """Somebody takes a chat by hand."""
@@ -153,17 +162,17 @@ class World:
             chat = replace(chat, owner=None)
         else:
             chat = replace(chat, owner=transfer.target.id)
-        self.chats[transfer.chat_id] = replace(chat, trace=(chat.trace or 0) + 1)
+        self.chats[transfer.chat_id] = replace(chat, revision=(chat.revision or 0) + 1)
 
 
 def one(chat: Reading, *, habit: str = "good", to: str = "agent:12", source: str | None = None) -> tuple[Result, World]:
     world = World({"1": chat}, {"1": habit})
     origin = None if source is None else Target.parse(source)
     transfer = Transfer(chat_id="1", target=Target.parse(to), source=origin)
-    return world.drive(hand_over([transfer], chunk=50))[0], world
+    return world.drive(run_transfers([transfer], chunk=50))[0], world
 
 
-OPEN = Chat(id="1", owner="7", queue="3", session="5", trace=10)
+OPEN = Chat(id="1", owner="7", queue="3", session="5", revision=10)
 
 
 class TestEveryChat:
@@ -181,11 +190,11 @@ class TestEveryChat:
         chats: dict[str, Reading] = {}
         for chat_id in chat_ids:
             state = data.draw(states)
-            chat = Chat(id=chat_id, owner="7", queue="3", session="1", trace=1)
+            chat = Chat(id=chat_id, owner="7", queue="3", session="1", revision=1)
             readings: dict[str, Reading] = {
                 "open": chat,
                 "closed": replace(chat, closed=True, owner=None),
-                "unread": Unread("not there"),
+                "unread": UnreadableChat("not there"),
                 "there": replace(chat, owner="12"),
                 "waiting": replace(chat, owner=None),
             }
@@ -195,7 +204,7 @@ class TestEveryChat:
         transfers = [Transfer(chat_id=chat_id, target=data.draw(targets)) for chat_id in chat_ids]
         world = World(dict(chats), habits, stops_after_sends=stops)
 
-        results = world.drive(hand_over(transfers, chunk=chunk))
+        results = world.drive(run_transfers(transfers, chunk=chunk))
 
         assert [result.transfer.chat_id for result in results] == chat_ids
         assert all(count == 1 for count in world.moved.values())
@@ -253,7 +262,7 @@ class TestOneChat:
         result, world = one(OPEN, habit="never answers")
         assert result.outcome is Outcome.FAILED
         assert (result.reason or "").startswith("not known: it was sent, nothing has changed yet")
-        assert (result.retry, world.moved["1"]) == (Retry.LOOK, 0)
+        assert (result.retry, world.moved["1"]) == (RetryAction.READ_FIRST, 0)
 
     def test_that_is_closed_is_skipped_and_never_sent(self) -> None:
         result, world = one(replace(OPEN, closed=True, owner=None))
@@ -294,7 +303,7 @@ class TestAChatThatAnotherRunIsAt:
 
     def test_to_the_end_has_failed_and_a_retry_sends_it(self) -> None:
         result, world = beside(lambda world, after: Stage.AT_IT)
-        assert (result.outcome, result.retry, world.sent) == (Outcome.FAILED, Retry.SEND, [])
+        assert (result.outcome, result.retry, world.sent) == (Outcome.FAILED, RetryAction.RESEND, [])
         assert "another run is at it" in (result.reason or "")
         assert sum(world.pauses) == sum(PAUSES)
 
@@ -312,7 +321,7 @@ class TestAChatThatAnotherRunIsAt:
 
     def test_keeps_no_other_chat_waiting(self) -> None:
         world = World({each: replace(OPEN, id=each) for each in ("1", "2")}, others=noted(lambda *_: Stage.AT_IT))
-        results = world.drive(hand_over(to_twelve(["1", "2"]), chunk=1))
+        results = world.drive(run_transfers(to_twelve(["1", "2"]), chunk=1))
         assert [each.outcome for each in results] == [Outcome.FAILED, Outcome.ACCEPTED]
         assert world.steps.index("Send") < world.steps.index("Pause")
 
@@ -333,7 +342,7 @@ class TestAChatThatAnotherRunIsAt:
         assert result.outcome is Outcome.FAILED
 
     def test_that_cannot_be_claimed_is_not_sent(self) -> None:
-        steps = hand_over(to_twelve(["1"]), chunk=50)
+        steps = run_transfers(to_twelve(["1"]), chunk=50)
         assert isinstance(next(steps), Read)
         assert isinstance(steps.send(Seen({"1": OPEN})), Intend)
         assert steps.send(Stop("no space left")) == Confirm([], [])
@@ -342,14 +351,14 @@ class TestAChatThatAnotherRunIsAt:
         with pytest.raises(StopIteration) as end:
             steps.send(None)
         assert end.value.value[0].reason == "not sent: no space left"
-        assert end.value.value[0].retry is Retry.SEND
+        assert end.value.value[0].retry is RetryAction.RESEND
 
 
 def beside(stage: Callable[[World, float], Stage | None], *, source: str | None = None) -> tuple[Result, World]:
     """A run over chat 1, at which another run is."""
     world = World({"1": OPEN}, others=noted(stage))
     transfer = Transfer("1", Target.parse("agent:12"), source=None if source is None else Target.parse(source))
-    return world.drive(hand_over([transfer], chunk=50))[0], world
+    return world.drive(run_transfers([transfer], chunk=50))[0], world
 
 
 def noted(stage: Callable[[World, float], Stage | None]) -> Others:
@@ -378,7 +387,7 @@ class TestARunThatStops:
         chat_ids = [str(number) for number in range(1, 11)]
         world = World({each: replace(OPEN, id=each) for each in chat_ids}, stops_after_sends=2)
         transfers = [Transfer(chat_id=each, target=Target.parse("agent:12")) for each in chat_ids]
-        results = world.drive(hand_over(transfers, chunk=3))
+        results = world.drive(run_transfers(transfers, chunk=3))
         assert [result.outcome for result in results] == [Outcome.ACCEPTED] * 6 + [Outcome.FAILED] * 4
         assert {result.reason for result in results[6:]} == {"not sent: signed out"}
         assert len(world.sent) == 6
@@ -388,7 +397,7 @@ class TestARunWhoseChatsFailAlikeInARow:
     def test_stops_and_says_so(self) -> None:
         chat_ids = [str(number) for number in range(1, 2 * ALIKE + 51)]
         world = World({each: replace(OPEN, id=each) for each in chat_ids}, dict.fromkeys(chat_ids, "refuses"))
-        results = world.drive(hand_over(to_twelve(chat_ids), chunk=50))
+        results = world.drive(run_transfers(to_twelve(chat_ids), chunk=50))
         assert len(world.sent) == ALIKE
         assert {result.reason for result in results[:ALIKE]} == {"no such operator"}
         assert {result.reason for result in results[ALIKE:]} == {
@@ -398,26 +407,26 @@ class TestARunWhoseChatsFailAlikeInARow:
     def test_stops_when_nobody_answers(self) -> None:
         chat_ids = [str(number) for number in range(1, 2 * ALIKE + 51)]
         world = World({each: replace(OPEN, id=each) for each in chat_ids}, dict.fromkeys(chat_ids, "never answers"))
-        results = world.drive(hand_over(to_twelve(chat_ids), chunk=50))
+        results = world.drive(run_transfers(to_twelve(chat_ids), chunk=50))
         assert len(world.sent) == ALIKE
         why = f"{ALIKE} chats in a row got no answer: timeout"
         assert {result.reason for result in results[:ALIKE]} == {
             f"not known: it was sent, and no answer came: timeout; then the run ended: {why}"
         }
-        assert {result.retry for result in results[:ALIKE]} == {Retry.LOOK}
+        assert {result.retry for result in results[:ALIKE]} == {RetryAction.READ_FIRST}
         assert {result.reason for result in results[ALIKE:]} == {f"not sent: {why}"}
 
     def test_goes_on_when_their_state_is_answer_enough(self) -> None:
         chat_ids = [str(number) for number in range(1, 2 * ALIKE + 51)]
         world = World({each: replace(OPEN, id=each) for each in chat_ids}, dict.fromkeys(chat_ids, "loses the answer"))
-        results = world.drive(hand_over(to_twelve(chat_ids), chunk=50))
+        results = world.drive(run_transfers(to_twelve(chat_ids), chunk=50))
         assert {result.outcome for result in results} == {Outcome.ACCEPTED}
 
     def test_goes_on_when_they_are_not_in_a_row(self) -> None:
         chat_ids = [str(number) for number in range(1, 2 * ALIKE + 51)]
         habits = {each: "good" if int(each) % ALIKE == 0 else "refuses" for each in chat_ids}
         world = World({each: replace(OPEN, id=each) for each in chat_ids}, habits)
-        world.drive(hand_over(to_twelve(chat_ids), chunk=50))
+        world.drive(run_transfers(to_twelve(chat_ids), chunk=50))
         assert len(world.sent) == len(chat_ids)
 
 
@@ -440,15 +449,15 @@ class TestARunThatIsKilled:
         habits = {chat_id: data.draw(st.sampled_from(HABITS)) for chat_id in chat_ids}
         targets = st.sampled_from(["agent:12", "queue:4", "queue"]).map(Target.parse)
         transfers = [Transfer(chat_id=chat_id, target=data.draw(targets)) for chat_id in chat_ids]
-        journal = Lines()
+        store = Lines()
         world = World({each: replace(OPEN, id=each) for each in chat_ids}, habits, remembers=remembers)
-        Ledger.read(journal).write_plan(transfers, now=1.0)
+        RunRecord.read(store).write_plan(transfers, now=1.0)
         for kill in [*kills, None]:
             world.steps.clear()
             world.killed_at = kill
-            world.ledger = Ledger.read(journal)
+            world.record = RunRecord.read(store)
             try:
-                results = world.drive(hand_over(world.ledger.plan, chunk=chunk, ledger=world.ledger))
+                results = world.drive(run_transfers(world.record.plan, chunk=chunk, record=world.record))
             except Killed:
                 customers_write(world, data)
                 people_answer(world, data)
@@ -533,17 +542,17 @@ def retried(
     blind_after_sends: int | None = None,
 ) -> tuple[list[Result], World]:
     """A run that comes to its end, and the one that goes on after it."""
-    journal = Lines()
+    store = Lines()
     world = World(
         {each: replace(OPEN, id=each) for each in habits},
         habits,
         stops_after_sends=stops_after_sends,
         blind_after_sends=blind_after_sends,
     )
-    Ledger.read(journal).write_plan(to_twelve(list(habits)), now=1.0)
+    RunRecord.read(store).write_plan(to_twelve(list(habits)), now=1.0)
     for _ in range(2):
-        world.ledger = Ledger.read(journal)
-        results = world.drive(hand_over(world.ledger.plan, chunk=chunk, ledger=world.ledger))
+        world.record = RunRecord.read(store)
+        results = world.drive(run_transfers(world.record.plan, chunk=chunk, record=world.record))
         world.stops_after_sends = world.blind_after_sends = None
         world.arrive_late()
         meanwhile(world)
@@ -560,14 +569,14 @@ def resumed(
     meanwhile: Callable[[World], None] = lambda world: None,
 ) -> tuple[Result, World]:
     """A run of one chat that is killed after so many steps, and the one that goes on after it."""
-    journal = Lines()
+    store = Lines()
     world = World({"1": chat}, {"1": habit}, remembers=remembers, killed_at=killed_at)
-    Ledger.read(journal).write_plan(to_twelve(["1"]), now=1.0)
+    RunRecord.read(store).write_plan(to_twelve(["1"]), now=1.0)
     for _ in range(2):
-        world.ledger = Ledger.read(journal)
+        world.record = RunRecord.read(store)
         world.steps.clear()
         try:
-            result = world.drive(hand_over(world.ledger.plan, chunk=50, ledger=world.ledger))[0]
+            result = world.drive(run_transfers(world.record.plan, chunk=50, record=world.record))[0]
         except Killed:
             world.killed_at = None
             meanwhile(world)
@@ -579,7 +588,7 @@ def customers_write(world: World, data: st.DataObject) -> None:
     for chat_id in data.draw(st.sets(st.sampled_from(sorted(world.chats)))):
         chat = world.chats[chat_id]
         assert isinstance(chat, Chat)
-        world.chats[chat_id] = replace(chat, trace=(chat.trace or 0) + 1)
+        world.chats[chat_id] = replace(chat, revision=(chat.revision or 0) + 1)
 
 
 def people_answer(world: World, data: st.DataObject) -> None:
@@ -595,6 +604,6 @@ class TestPreview:
     def test_sends_nothing(self) -> None:
         world = World({"1": OPEN, "2": replace(OPEN, id="2", closed=True)})
         transfers = [Transfer(chat_id=each, target=Target.parse("agent:12")) for each in ("1", "2")]
-        results = world.drive(preview(transfers, chunk=50))
+        results = world.drive(dry_run_transfers(transfers, chunk=50))
         assert [result.outcome for result in results] == [Outcome.PLANNED, Outcome.SKIPPED]
         assert not world.sent

@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_chattransfer.chats.ledger import Ledger, Unkept
-from airflow_provider_chattransfer.chats.model import Outcome, Result, Retry, Target, Transfer, TransferReport
-from airflow_provider_chattransfer.operators.reporting import WaitBrokenOff, _not_transferred
-from airflow_provider_chattransfer.operators.summary import MOST_LISTED, grouped, summary
+from airflow_provider_chattransfer.chats.model import Outcome, Result, RetryAction, Target, Transfer, TransferReport
+from airflow_provider_chattransfer.chats.run_record import NullRecordStore, RunRecord
+from airflow_provider_chattransfer.exceptions import WaitInterruptedError
+from airflow_provider_chattransfer.tasks.report import _not_transferred
+from airflow_provider_chattransfer.tasks.summary import MOST_LISTED, grouped, summary
 
 NOW = datetime(2026, 11, 30, 21, 0, tzinfo=UTC)
 
 
-def result(chat: int, outcome: Outcome, reason: str | None = None, to: str = "agent:12", **more: Retry) -> Result:
+def result(chat: int, outcome: Outcome, reason: str | None = None, to: str = "agent:12", **more: RetryAction) -> Result:
     return Result(Transfer(str(chat), Target.parse(to), Target.agent("7")), outcome, reason, **more)
 
 
@@ -72,14 +73,14 @@ class TestReasons:
 class TestAnError:
     @given(
         reasons=st.lists(st.one_of(st.none(), st.text(max_size=400)), min_size=1, max_size=60),
-        retry=st.sampled_from(Retry),
+        retry=st.sampled_from(RetryAction),
         stopped=st.booleans(),
         limited=st.sampled_from([0.0, 86_400.0]),
     )
     def test_has_less_than_three_hundred_letters(
-        self, reasons: list[str | None], retry: Retry, stopped: bool, limited: float
+        self, reasons: list[str | None], retry: RetryAction, stopped: bool, limited: float
     ) -> None:
-        ledger = Ledger(Unkept())
+        ledger = RunRecord(NullRecordStore())
         ledger.stopped_for_good = stopped
         ledger.limited_until = datetime.now(UTC).timestamp() + limited if limited else 0.0
         failed = [result(10**9 + number, Outcome.FAILED, reason, retry=retry) for number, reason in enumerate(reasons)]
@@ -88,4 +89,4 @@ class TestAnError:
     @pytest.mark.parametrize("cause", ["", "x" * 10_000])
     def test_of_a_wait_has_less_than_three_hundred_letters(self, cause: str) -> None:
         for permanent in (True, False):
-            assert len(str(WaitBrokenOff(cause, open_chats=10**6, permanent=permanent))) < 300
+            assert len(str(WaitInterruptedError(cause, open_chats=10**6, permanent=permanent))) < 300

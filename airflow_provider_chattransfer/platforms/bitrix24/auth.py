@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
-from ..credentials import Credential, CredentialKeeper
-from ..errors import WrongCredentials
-from .moving import endpoint
+from ...exceptions import CredentialsError
+from ..tokens.manager import IssuedToken, TokenManager
+from .redirects import endpoint
 
 BATCH_REFERENCES = ("$result", "$next", "$total", "$time", "$error")
 """What ``batch`` replaces by the results of earlier commands; it cannot be escaped."""
@@ -24,7 +24,7 @@ class Way(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class AuthHeaders:
     """What lets one request in: the portal that it goes to, the way there, and the headers that it carries.
 
     ``user_id`` is the user as whom it acts, where that is known without asking; ``credential`` is what may run out.
@@ -34,7 +34,7 @@ class Admission:
     path: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     user_id: str | None = None
-    credential: Credential | None = field(default=None, repr=False)
+    credential: IssuedToken | None = field(default=None, repr=False)
 
     def url(self, method: str) -> str:
         """The address of a REST method; it may contain a secret."""
@@ -62,11 +62,11 @@ class SignIn(Protocol):
     def actor(self) -> str:
         """Who acts; see ``ChatPlatform.actor``."""
 
-    def present(self) -> Admission:
+    def present(self) -> AuthHeaders:
         """What to show with the next request."""
 
-    def renew(self, spent: Admission) -> None:
-        """Replace what the portal takes no more; raises ``WrongCredentials`` where that cannot be."""
+    def renew(self, spent: AuthHeaders) -> None:
+        """Replace what the portal takes no more; raises ``CredentialsError`` where that cannot be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +106,11 @@ class Webhook:
     def actor(self) -> str:
         return f"user {self.user_id} by webhook"
 
-    def present(self) -> Admission:
-        return Admission(self.portal, f"rest/{self.user_id}/{self.code}", user_id=self.user_id)
+    def present(self) -> AuthHeaders:
+        return AuthHeaders(self.portal, f"rest/{self.user_id}/{self.code}", user_id=self.user_id)
 
-    def renew(self, spent: Admission) -> None:
-        raise WrongCredentials(
+    def renew(self, spent: AuthHeaders) -> None:
+        raise CredentialsError(
             "the webhook has run out; put user id and code of another one into login and password of the connection",
             method="rest",
         )
@@ -118,7 +118,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class OAuthApp:
-    """An OAuth application, with the rights of the user who authorised it; its tokens are with ``keeper``.
+    """An OAuth application, with the rights of the user who authorised it; its tokens are with ``token_manager``.
 
     The portal knows the application's bot by its token, and is not sent a CLIENT_ID (server source,
     ``imopenlines/lib/rest.php``, ``resolveClientId``). The token goes into a header, and so into no log of addresses.
@@ -129,7 +129,7 @@ class OAuthApp:
 
     portal: str
     client_id: str
-    keeper: CredentialKeeper = field(repr=False)
+    token_manager: TokenManager = field(repr=False)
 
     @property
     def who(self) -> str:
@@ -139,9 +139,9 @@ class OAuthApp:
     def actor(self) -> str:
         return f"application {self.client_id}"
 
-    def present(self) -> Admission:
-        credential = self.keeper.present()
-        return Admission(
+    def present(self) -> AuthHeaders:
+        credential = self.token_manager.present()
+        return AuthHeaders(
             portal=endpoint(credential.about.get("client_endpoint"), portal=self.portal),
             path="rest",
             headers={"Authorization": f"Bearer {credential.secret}"},
@@ -149,5 +149,5 @@ class OAuthApp:
             credential=credential,
         )
 
-    def renew(self, spent: Admission) -> None:
-        self.keeper.renew(spent.credential)
+    def renew(self, spent: AuthHeaders) -> None:
+        self.token_manager.renew(spent.credential)

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ...exceptions import RequestRefusedError
 from ..decoding import Id
-from ..errors import RequestRefused
 from .auth import SignIn
 from .client import Bitrix24Client, Command
 
@@ -93,7 +93,7 @@ def register_bot(client: Bitrix24Client, *, code: str, name: str) -> Bot:
     }
     try:
         registered: RegisteredBot = client.call(Command(REGISTER, {"fields": fields}, RegisteredBot), repeatable=True)
-    except RequestRefused as refused:
+    except RequestRefusedError as refused:
         raise _advised(refused) from None
     return Bot(id=registered.bot.id, code=code, is_new=None if known is None else registered.bot not in known)
 
@@ -102,7 +102,7 @@ def _known(client: Bitrix24Client) -> list[ListedBot] | None:
     """The bots that there are; ``None`` where the portal does not list them: no sheet says that it can."""
     try:
         listed: Bots = client.call(list_bots(client.auth), repeatable=True)
-    except RequestRefused:
+    except RequestRefusedError:
         return None
     return listed.bots
 
@@ -111,6 +111,6 @@ def _token(auth: SignIn) -> Mapping[str, str]:
     return {} if auth.bot_client_id is None else {"botToken": auth.bot_client_id}
 
 
-def _advised(refused: RequestRefused) -> RequestRefused:
+def _advised(refused: RequestRefusedError) -> RequestRefusedError:
     text = ADVICE.get((refused.code or "").lower())
-    return RequestRefused(text, method=refused.method, code=refused.code) if text else refused
+    return RequestRefusedError(text, method=refused.method, code=refused.code) if text else refused

@@ -12,22 +12,22 @@ from urllib.parse import quote, urlencode
 
 from pydantic import BeforeValidator
 
-from ..decoding import Id, PhpMap, decode, read_id_if_known, read_php_map
-from ..errors import (
-    Expired,
-    Limited,
-    NotCarriedOut,
-    NotUnderstood,
+from ...exceptions import (
+    CredentialsError,
+    NotAppliedError,
     PlatformError,
-    RequestRefused,
-    WrongCredentials,
+    RateLimitError,
+    RequestRefusedError,
+    TokenExpiredError,
+    UnexpectedResponseError,
     as_code,
 )
+from ..decoding import Id, PhpMap, decode, read_id_if_known, read_php_map
 from ..transport import FRESH, LONGEST_HINT, NO_JSON, Request, Response, Transport, Understand, gateway_trouble
-from .auth import Admission, SignIn
-from .codes import error_for
-from .moving import Redirected, Whereabouts
-from .operating import BATCH, OperatingTime
+from .auth import AuthHeaders, SignIn
+from .error_codes import error_for
+from .operating_time import BATCH, OperatingTime
+from .redirects import PortalMovedError, Whereabouts
 
 T = TypeVar("T")
 
@@ -158,7 +158,7 @@ class Bitrix24Client:
             raise ValueError(f"a batch holds {BATCH_SIZE} commands, not {len(commands)}")
         began, admission = self.clock(), self._admitted()
         results = self._batch(commands, repeatable=repeatable)
-        turned_away = [number for number, result in enumerate(results) if isinstance(result, Expired)]
+        turned_away = [number for number, result in enumerate(results) if isinstance(result, TokenExpiredError)]
         if turned_away:
             left = [commands[number] for number in turned_away]
             for number, result in zip(turned_away, self._once_more(left, admission, since=began), strict=True):
@@ -194,7 +194,9 @@ class Bitrix24Client:
                 if repeatable:
                     return []
             results = self._batch_results(self._envelope(response, BATCH), keys)
-            struck = next((result for result in results if isinstance(result, Limited | Expired)), None)
+            struck = next(
+                (result for result in results if isinstance(result, RateLimitError | TokenExpiredError)), None
+            )
             if struck and repeatable:
                 raise struck
             return results
@@ -206,12 +208,12 @@ class Bitrix24Client:
         """One command without its batch, whose result is the same: what a batch returns is not raised."""
         try:
             result = self._call(command, repeatable=repeatable)
-        except (RequestRefused, WrongCredentials) as refused:
+        except (RequestRefusedError, CredentialsError) as refused:
             return refused
         return _decoded(result, command)
 
     def _once_more(
-        self, commands: Sequence[Command], spent: Admission, *, since: float
+        self, commands: Sequence[Command], spent: AuthHeaders, *, since: float
     ) -> Sequence[Any | PlatformError]:
         """The results of those commands of a batch that met a token which had just run out."""
         try:
@@ -220,7 +222,7 @@ class Bitrix24Client:
             results = self._batch(commands, repeatable=False)
         except PlatformError as error:
             return [error] * len(commands)
-        return [_still(result) if isinstance(result, Expired) else result for result in results]
+        return [_still(result) if isinstance(result, TokenExpiredError) else result for result in results]
 
     def _call(self, command: Command, *, repeatable: bool) -> Any:
         return self._send(
@@ -241,9 +243,9 @@ class Bitrix24Client:
             )
             try:
                 return self._transport.send(request, understand)
-            except Redirected as answer:
+            except PortalMovedError as answer:
                 self._whereabouts.follow(request.url, answer)
-            except Expired as error:
+            except TokenExpiredError as error:
                 if renewed:
                     raise _still(error) from None
                 self._renew(admission)
@@ -252,22 +254,22 @@ class Bitrix24Client:
                 self._check_freshness(began, method=command.method)
 
     def _check_freshness(self, since: float, *, method: str) -> None:
-        """Raise ``NotCarriedOut`` when chats that were read at ``since`` must be read again before they are sent."""
+        """Raise ``NotAppliedError`` when chats that were read at ``since`` must be read again before they are sent."""
         if self.clock() - since > FRESH:
-            raise NotCarriedOut("signing in anew took long; what was to be sent must be read again", method=method)
+            raise NotAppliedError("signing in anew took long; what was to be sent must be read again", method=method)
 
-    def _admitted(self) -> Admission:
+    def _admitted(self) -> AuthHeaders:
         admission = _ahead_of_it(self.auth.present)
         return replace(admission, portal=self._whereabouts.of(admission.portal))
 
-    def _renew(self, spent: Admission) -> None:
+    def _renew(self, spent: AuthHeaders) -> None:
         _ahead_of_it(lambda: self.auth.renew(spent))
 
     def _envelope(self, response: Response, method: str) -> dict[str, Any]:
         """The body of a good answer; raises what a bad one means."""
         body = response.body
         if response.status in REDIRECTS:
-            raise Redirected(response.location, method=method)
+            raise PortalMovedError(response.location, method=method)
         if not isinstance(body, dict) or body is NO_JSON:
             raise _no_portal(response, method=method)
         if "error" in body and not (response.status == 404 and as_code(body["error"]) is None):
@@ -290,7 +292,7 @@ class Bitrix24Client:
             return self._batch_error(outcomes.result_error[key], method=command.method)
         if key in outcomes.result:
             return _decoded(outcomes.result[key], command)
-        return NotUnderstood("the portal left this command of the batch out", method=command.method)
+        return UnexpectedResponseError("the portal left this command of the batch out", method=command.method)
 
     def _batch_error(self, told: Any, *, method: str) -> PlatformError:
         error = told if isinstance(told, Mapping) else {"error": told}
@@ -307,15 +309,15 @@ class Bitrix24Client:
         """
         told = body.get("error")
         if not isinstance(told, str | int) or isinstance(told, bool):
-            return NotUnderstood("the portal answered an error that is none", method=method)
+            return UnexpectedResponseError("the portal answered an error that is none", method=method)
         code = as_code(told)
         known = (code or "").lower()
         if known == TOO_FAST:
-            return Limited("too many requests", method=method, code=code, retry_after=TOO_FAST_PAUSE)
+            return RateLimitError("too many requests", method=method, code=code, retry_after=TOO_FAST_PAUSE)
         if known == TOO_LONG:
             blocked_for = self._time.note_blocked(method, now=self.clock())
             text = "the method has used up its operating time"
-            return Limited(text, method=method, code=code, retry_after=blocked_for, too_fast=False)
+            return RateLimitError(text, method=method, code=code, retry_after=blocked_for, too_fast=False)
         return error_for(code, method=method, way=self.auth.way)
 
 
@@ -323,14 +325,14 @@ def _ahead_of_it(sign_in: Callable[[], T]) -> T:
     """Sign in for a request that has not been sent yet: whatever goes wrong, it was not carried out."""
     try:
         return sign_in()
-    except (WrongCredentials, NotCarriedOut):
+    except (CredentialsError, NotAppliedError):
         raise
     except PlatformError as error:
-        raise NotCarriedOut(f"no token is to be had: {error.args[0]}", method=error.method, code=error.code) from None
+        raise NotAppliedError(f"no token is to be had: {error.args[0]}", method=error.method, code=error.code) from None
 
 
-def _still(error: PlatformError) -> WrongCredentials:
-    return WrongCredentials(
+def _still(error: PlatformError) -> CredentialsError:
+    return CredentialsError(
         "the portal does not take the token that it has just given out; authorise the application anew, and put the "
         "new token into oauth_refresh_token of the connection",
         method=error.method,
@@ -340,9 +342,9 @@ def _still(error: PlatformError) -> WrongCredentials:
 
 def _no_portal(response: Response, *, method: str) -> PlatformError:
     trouble = gateway_trouble(response, method=method)
-    if isinstance(trouble, NotUnderstood):
+    if isinstance(trouble, UnexpectedResponseError):
         text = "with an answer that no Bitrix24 portal gives: check host of the connection"
-        return NotUnderstood(f"HTTP {response.status} {text}", method=method)
+        return UnexpectedResponseError(f"HTTP {response.status} {text}", method=method)
     return trouble
 
 
@@ -350,7 +352,7 @@ def _decoded(result: Any, command: Command) -> Any | PlatformError:
     """The result of one command of a batch; what is wrong with it is its own trouble, and not that of the others."""
     try:
         return decode(result, command.answer, method=command.method)
-    except NotUnderstood as error:
+    except UnexpectedResponseError as error:
         return error
 
 

@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...chats.model import Chat, Reading, Target, TargetKind, Unread
+from ...chats.model import Chat, Reading, Target, TargetKind, UnreadableChat
 from ...chats.spellings import is_chat_id
+from ...exceptions import CredentialsError, PlatformError, RequestRefusedError
 from ..decoding import Id, TextIfKnown
 from ..directory import CANDIDATES, Directory, Entry, Unresolved, called, closest, not_allowed
-from ..errors import PlatformError, RequestRefused, WrongCredentials
 from ..paging import Paging
 from .client import Bitrix24Client, Command
-from .dialogs import Dialog
+from .mapping import Dialog
 from .receivers import Receivers
 
 LINES = "imopenlines.config.list.get"
@@ -94,7 +94,7 @@ class PortalDirectory(Directory):
                 Entry(Target(TargetKind.QUEUE, row.ID), (row.LINE_NAME,) if row.LINE_NAME else ())
                 for row in self._all_lines()
             ]
-        except (RequestRefused, WrongCredentials) as error:
+        except (RequestRefusedError, CredentialsError) as error:
             return {line: not_allowed(line, _unless_shut_out(error)) for line in wanted}
         return {line: called(line, entries, near=closest(line.name or "", entries)) for line in wanted}
 
@@ -160,7 +160,10 @@ def _found(person: Target, answer: list[UserRow] | PlatformError) -> Target | Un
 
 def _unless_shut_out(error: PlatformError) -> PlatformError:
     """A refusal of one method, to be told; everything else is raised."""
-    refused = isinstance(error, RequestRefused) or (error.code or "").lower() in ("insufficient_scope", "access_denied")
+    refused = isinstance(error, RequestRefusedError) or (error.code or "").lower() in (
+        "insufficient_scope",
+        "access_denied",
+    )
     if not refused:
         raise error
     return error
@@ -187,7 +190,7 @@ def _chats_in(reference: str, answer: Dialog | list[ChatRow] | PlatformError) ->
 
 def _chat_of_session(reference: str, chat: Reading) -> str:
     """The number of the chat that has the session, or is closed; another session is not the one that was named."""
-    if isinstance(chat, Unread):
+    if isinstance(chat, UnreadableChat):
         raise ValueError(f"there is no chat {reference}: {chat.reason}")
     if chat.session not in (None, reference.removeprefix("session:")):
         raise ValueError(f"{reference} is over, and its chat {chat.id} has another session: write the chat's number")

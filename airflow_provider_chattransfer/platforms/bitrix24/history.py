@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from ...chats.model import Target, TargetKind
 from ...chats.run import Move
+from ...exceptions import PlatformError
 from ..decoding import Id, Moment, OptionalId
-from ..errors import PlatformError
 from .client import BATCH_SIZE, Bitrix24Client, Command
 
 RESOLUTION = 2.0

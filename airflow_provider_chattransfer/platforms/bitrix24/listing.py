@@ -22,11 +22,11 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BeforeValidator
 
 from ...chats.model import Chat
+from ...exceptions import PlatformError, RequestRefusedError, UnexpectedResponseError
 from ..decoding import Count, Flag, Id, OptionalId, TextIfKnown
-from ..errors import NotUnderstood, PlatformError, RequestRefused
 from ..paging import Paging
 from .client import BATCH_SIZE, Bitrix24Client, Command
-from .dialogs import OPEN_LINE, Dialog, Session
+from .mapping import OPEN_LINE, Dialog, Session
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ class DialogFinder:
                     raise
                 log.warning("One way of listing chats is not open to this account: %s", error)
                 code = error.code
-        raise RequestRefused(
+        raise RequestRefusedError(
             f"cannot list {what}. Give the user as whom the connection acts access to Open Channels "
             "reports, or the connection the crm scope, or name the chats with chat_ids",
             method=SESSIONS,
@@ -197,7 +197,7 @@ class DialogFinder:
         busy = {each.userId for each in operators if each.activeSessions}
         idle = {each.userId for each in operators} - busy
         if hidden := [agent for agent in agents if agent not in idle]:
-            raise RequestRefused(
+            raise RequestRefusedError(
                 f"the portal lists no chat of agents {', '.join(hidden)}, and does not show them as idle: the "
                 "user as whom the connection acts may not see the reports of their lines",
                 method=SESSIONS,
@@ -217,9 +217,9 @@ class DialogFinder:
             [Command("imopenlines.dialog.get", {"SESSION_ID": session}, Dialog) for session in sessions]
         )
         for session, answer in zip(sessions, answers, strict=True):
-            if isinstance(answer, NotUnderstood):
+            if isinstance(answer, UnexpectedResponseError):
                 log.warning("Session %s is left out: %s", session, answer)
-            elif not isinstance(answer, RequestRefused):
+            elif not isinstance(answer, RequestRefusedError):
                 yield from _open_chat(_value(answer), session=session)
 
     def _responsible_follows(self) -> bool:

@@ -9,21 +9,28 @@ from dataclasses import replace
 from typing import Any
 
 from ...chats.inputs import as_id
-from ...chats.model import Chat, Reading, Target, TargetKind, Unread
+from ...chats.model import Chat, Reading, Target, TargetKind, UnreadableChat
+from ...chats.reconciliation import Answer, Answered, OutcomeUnknown, Refused
 from ...chats.run import Move, Sent, Stop
-from ...chats.settling import Answer, Answered, Refused, Unclear
+from ...exceptions import (
+    CredentialsError,
+    NotAppliedError,
+    NotFoundError,
+    PlatformError,
+    RequestRefusedError,
+    UnexpectedResponseError,
+)
 from ..base import ChatPlatform, SendOptions, answer_to
-from ..errors import Missing, NotCarriedOut, NotUnderstood, PlatformError, RequestRefused, WrongCredentials
-from ..examination import Examination
+from ..connection_check import ConnectionCheck
 from ..rate import RateLimit
 from ..transport import FRESH
 from .client import BATCH_SIZE, Bitrix24Client, Command
-from .codes import TRANSFER
-from .dialogs import Dialog
+from .connection_check import check_connection
 from .directory import ChatReferences, PortalDirectory
-from .examining import examine
+from .error_codes import TRANSFER
 from .history import TransferHistory
 from .listing import DialogFinder
+from .mapping import Dialog
 from .receivers import Receivers
 
 log = logging.getLogger(__name__)
@@ -96,13 +103,13 @@ class Bitrix24Platform(ChatPlatform):
                 commands[chat_id] = self._transfer_command(chat_id, target=target, bot_leaves=options.bot_leaves)
         for part, results in self._in_parts(commands, seen={move.transfer.chat_id: move.chat for move in moves}):
             answers.update(zip(part, map(_answer, results), strict=True))
-            if not_let_in := next((result for result in results if isinstance(result, WrongCredentials)), None):
+            if not_let_in := next((result for result in results if isinstance(result, CredentialsError)), None):
                 return Sent(answers, Stop(str(not_let_in), for_good=True))
-            if all(isinstance(result, NotCarriedOut) for result in results):
+            if all(isinstance(result, NotAppliedError) for result in results):
                 break
         return Sent(answers)
 
-    def were_carried_out(self, moves: Sequence[Move], *, since: Mapping[str, float]) -> Mapping[str, bool | None]:
+    def transfer_history(self, moves: Sequence[Move], *, since: Mapping[str, float]) -> Mapping[str, bool | None]:
         return self._history.carried_out(moves, since=since)
 
     def receiver_of(self, chat: Chat) -> Target:
@@ -112,8 +119,8 @@ class Bitrix24Platform(ChatPlatform):
         command = Command("imopenlines.operator.answer", {"CHAT_ID": int(chat.id)})
         return _answer(self.client.batch([command], repeatable=False)[0])
 
-    def examine(self) -> Examination:
-        return examine(self.client)
+    def check_connection(self) -> ConnectionCheck:
+        return check_connection(self.client)
 
     def close(self) -> None:
         self.client.close()
@@ -197,16 +204,16 @@ def _destination(move: Move) -> Target:
 
 def _reading(answer: Dialog | PlatformError, *, of: str) -> Reading:
     """The chat that was asked for; what is wrong with its answer concerns no other chat."""
-    if isinstance(answer, Missing):
-        return Unread(f"not there, or this account may not see it [{answer.code}]")
-    if isinstance(answer, RequestRefused):
-        return Unread(str(answer))
-    if isinstance(answer, NotUnderstood):
-        return Unread.not_understood(answer)
+    if isinstance(answer, NotFoundError):
+        return UnreadableChat(f"not there, or this account may not see it [{answer.code}]")
+    if isinstance(answer, RequestRefusedError):
+        return UnreadableChat(str(answer))
+    if isinstance(answer, UnexpectedResponseError):
+        return UnreadableChat.not_understood(answer)
     if isinstance(answer, PlatformError):
         raise answer
     if answer.id != of:
-        return Unread.not_understood("the portal shows another chat in its place")
+        return UnreadableChat.not_understood("the portal shows another chat in its place")
     return answer.reading()
 
 
@@ -220,8 +227,8 @@ def _without_bot(chat: Reading, bots: frozenset[str]) -> Reading:
 
 
 def _answer(result: Any | PlatformError) -> Answer:
-    if isinstance(result, RequestRefused):
+    if isinstance(result, RequestRefusedError):
         return Refused(str(result), passing=(result.code or "").lower() in PASSING, code=result.code)
     if isinstance(result, PlatformError):
         return answer_to(result)
-    return Answered() if result is True else Unclear(f"the portal answered {type(result).__name__}, not true")
+    return Answered() if result is True else OutcomeUnknown(f"the portal answered {type(result).__name__}, not true")

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from ...chats.model import Target
+from ...exceptions import PlatformError, UnexpectedResponseError
 from ..decoding import Flag, Id, decode, read_id, read_php_map
-from ..errors import NotUnderstood, PlatformError
 from .client import Bitrix24Client, Command
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class Receivers:
         for user in users:
             try:
                 details = _details(user, answer)
-            except NotUnderstood as error:
+            except UnexpectedResponseError as error:
                 log.warning("Cannot tell whether user %s is a bot, or can be given chats: %s", user, error)
                 self._bots[user], self._refusals[Target.agent(user)] = False, None
             else:
@@ -110,13 +110,13 @@ class Receivers:
 
 
 def _details(user: str, answer: UsersById) -> User | None:
-    """What the portal tells of ``user``; ``None`` when there is no such user. Raises ``NotUnderstood``."""
+    """What the portal tells of ``user``; ``None`` when there is no such user. Raises ``UnexpectedResponseError``."""
     told = answer.get(user)
     if told is None or told is False:
         return None
     details = decode(told, User, method=USERS)
     if details.id != user:
-        raise NotUnderstood("the answer shows another user", method=USERS)
+        raise UnexpectedResponseError("the answer shows another user", method=USERS)
     return details
 
 

@@ -8,15 +8,15 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from ..credentials import Credential, CredentialKeeper
+from ..tokens.manager import IssuedToken, TokenManager
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class AuthHeaders:
     """What a request shows. ``credential`` is what the headers were made of, where another can be had for it."""
 
     headers: Mapping[str, str] = field(repr=False)
-    credential: Credential | None = None
+    credential: IssuedToken | None = None
 
 
 class Credentials(ABC):
@@ -34,11 +34,11 @@ class Credentials(ABC):
         """Who acts; see ``ChatPlatform.actor``."""
 
     @abstractmethod
-    def show(self) -> Shown:
+    def show(self) -> AuthHeaders:
         """What to show with the next request; raises a ``PlatformError`` where it cannot be had."""
 
-    def renew(self, spent: Credential) -> None:
-        """Get another credential for ``spent``; raises ``WrongCredentials`` when the service gives out none."""
+    def renew(self, spent: IssuedToken) -> None:
+        """Get another credential for ``spent``; raises ``CredentialsError`` when the service gives out none."""
         raise NotImplementedError
 
 
@@ -55,9 +55,9 @@ class Basic(Credentials):
     def actor(self) -> str:
         return f"login {self.user}"
 
-    def show(self) -> Shown:
+    def show(self) -> AuthHeaders:
         login = b64encode(f"{self.user}:{self.password}".encode()).decode()
-        return Shown({"Authorization": f"Basic {login}"})
+        return AuthHeaders({"Authorization": f"Basic {login}"})
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class Bearer(Credentials):
     def __post_init__(self) -> None:
         check_token("access_token", self.token)
 
-    def show(self) -> Shown:
-        return Shown({"Authorization": f"Bearer {self.token}"})
+    def show(self) -> AuthHeaders:
+        return AuthHeaders({"Authorization": f"Bearer {self.token}"})
 
 
 @dataclass(frozen=True)
@@ -97,19 +97,19 @@ class SoTicket(Credentials):
         check_token("ticket", self.ticket)
         check_token("client_secret", self.client_secret or "")
 
-    def show(self) -> Shown:
+    def show(self) -> AuthHeaders:
         application = {"SO-AppToken": self.client_secret} if self.client_secret else {}
-        return Shown({"Authorization": f"SOTicket {self.ticket}", **application})
+        return AuthHeaders({"Authorization": f"SOTicket {self.ticket}", **application})
 
 
 class Renewed(Credentials):
     """A token or ticket that a keeper gets, and renews when it has run out."""
 
     def __init__(
-        self, keeper: CredentialKeeper, *, shown_as: Callable[[str], Credentials], client_id: str | None = None
+        self, token_manager: TokenManager, *, shown_as: Callable[[str], Credentials], client_id: str | None = None
     ) -> None:
         """``client_id`` is the application that acts for the user who signed in to it; without, it acts as itself."""
-        self._keeper = keeper
+        self._keeper = token_manager
         self._shown_as = shown_as
         self.of_system_user = client_id is None
         self._client_id = client_id
@@ -119,11 +119,11 @@ class Renewed(Credentials):
     def actor(self) -> str:
         return "system user" if self._client_id is None else f"client {self._client_id}"
 
-    def show(self) -> Shown:
+    def show(self) -> AuthHeaders:
         credential = self._keeper.present()
-        return Shown(self._shown_as(credential.secret).show().headers, credential)
+        return AuthHeaders(self._shown_as(credential.secret).show().headers, credential)
 
-    def renew(self, spent: Credential) -> None:
+    def renew(self, spent: IssuedToken) -> None:
         self._keeper.renew(spent)
 
 

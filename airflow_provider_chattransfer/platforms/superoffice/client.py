@@ -9,25 +9,27 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ...chats.model import Chat, Reading, Unread
-from ..decoding import decode
-from ..errors import (
-    Expired,
-    Interrupted,
-    Limited,
-    Missing,
-    NotCarriedOut,
-    NotUnderstood,
-    RequestRefused,
-    WrongCredentials,
+from ...chats.model import Chat, Reading, UnreadableChat
+from ...exceptions import (
+    CredentialsError,
+    MisdirectedError,
+    NotAllowedError,
+    NotAppliedError,
+    NotFoundError,
+    RateLimitError,
+    RequestRefusedError,
+    ResponseLostError,
+    TokenExpiredError,
+    UnexpectedResponseError,
     as_code,
 )
+from ..decoding import decode
 from ..paging import STANDS_STILL, Paging
 from ..transport import FRESH, NO_JSON, Request, Response, Transport, gateway_trouble
-from .auth import Credentials, Shown
+from .auth import AuthHeaders, Credentials
 from .carriers import ChatPresence, ListItem, Message, Page, Principal, SessionRow, Topic
-from .sessions import read_session, read_sessions
-from .tenant import Address, Misdirected
+from .mapping import read_session, read_sessions
+from .tenant import Address
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +48,6 @@ MOST_ROWS = 100_000
 JUST_OBTAINED = 60.0
 """Seconds for which a token cannot have run out. An old one that has may be answered with 403 instead of 401
 (SuperOffice's best practices), which else is about rights: no renewal helps, and none is tried for each chat."""
-
-
-class NotAllowed(WrongCredentials):
-    """403: the service knows the user, and does not let them do this, with this chat perhaps."""
 
 
 class SuperOfficeClient:
@@ -117,7 +115,7 @@ class SuperOfficeClient:
         """
         try:
             entity = self.rest("POST", f"ChatSession/{chat_id}/AcceptTransfer")
-        except Missing:
+        except NotFoundError:
             return self._act_on(chat_id, "AcceptChatSessionTransfer")
         return _changed(entity, chat_id=chat_id, method="AcceptTransfer")
 
@@ -144,8 +142,10 @@ class SuperOfficeClient:
         method = "User/currentPrincipal"
         try:
             return decode(self.rest("GET", method), Principal, method=method)
-        except Missing as error:
-            raise NotUnderstood(f"no SuperOffice WebAPI; {CHECK_HOST}", method=error.method, code=error.code) from None
+        except NotFoundError as error:
+            raise UnexpectedResponseError(
+                f"no SuperOffice WebAPI; {CHECK_HOST}", method=error.method, code=error.code
+            ) from None
 
     def topics(self) -> list[Topic]:
         """``ChatTopicsForUser``: the topics in which this user has a role."""
@@ -179,11 +179,11 @@ class SuperOfficeClient:
         method = "GetChatSessionEntity"
         answer = self.agents(method, query={"chatSessionEntityId": chat_id, **ONLY_FIELDS}, repeatable=True)
         if answer is None:
-            return Unread("not there, or this account may not see it")
+            return UnreadableChat("not there, or this account may not see it")
         try:
             return read_session(answer, chat_id=chat_id, method=method)
-        except NotUnderstood as error:
-            return Unread.not_understood(error)
+        except UnexpectedResponseError as error:
+            return UnreadableChat.not_understood(error)
 
     def messages(self, chat_id: str) -> list[Message]:
         """``GetChatMessages``: everything written in the session, special messages among it."""
@@ -192,7 +192,7 @@ class SuperOfficeClient:
         only = {"$select": "ChatMessageId,ChatSessionId,SpecialType,WhenPosted"}
         messages = decode(self.agents(method, body=body, query=only, repeatable=True), list[Message], method=method)
         if any(message.ChatSessionId not in (None, chat_id) for message in messages):
-            raise NotUnderstood("the answer is about another session than was asked for", method=method)
+            raise UnexpectedResponseError("the answer is about another session than was asked for", method=method)
         return messages
 
     @property
@@ -204,7 +204,7 @@ class SuperOfficeClient:
         """The rows of an archive list, read by key: behind the last one seen, never by ``$skip``, which makes the
         service start from the first row for each page.
 
-        Raises ``NotUnderstood`` for a page that does not go on behind the one before: it would have no end.
+        Raises ``UnexpectedResponseError`` for a page that does not go on behind the one before: it would have no end.
         """
         last, paging = 0, Paging(method=f"GET {path}", most=MOST_ROWS)
         while True:
@@ -222,7 +222,7 @@ class SuperOfficeClient:
             for row in rows:
                 before, last = last, int(row.chatSessionId)
                 if last <= before:
-                    raise NotUnderstood(STANDS_STILL, method=f"GET {path}")
+                    raise UnexpectedResponseError(STANDS_STILL, method=f"GET {path}")
 
     def _page(self, path: str, query: Mapping[str, str]) -> list[SessionRow]:
         method = f"GET {path}"
@@ -241,25 +241,25 @@ class SuperOfficeClient:
         while True:
             base, shown = self.address.base(), self.credentials.show()
             if not request.repeatable and self._clock() - began > FRESH:
-                raise NotCarriedOut(
+                raise NotAppliedError(
                     "not sent: signing in took so long that it must be read again", method=request.method
                 )
             try:
                 return self._send_to(base, request, shown)
-            except Expired as error:
+            except TokenExpiredError as error:
                 if renewed or shown.credential is None:
                     raise self._turned_down(error.code, shown, method=request.method) from None
                 log.info("%s; renewing it", error)
                 self.credentials.renew(shown.credential)
                 renewed = True
-            except Misdirected as error:
+            except MisdirectedError as error:
                 if moved:
                     raise
                 log.info("%s; asking where it is", error)
                 self.address.leave(base)
                 moved = True
 
-    def _send_to(self, base: str, request: Request, shown: Shown) -> Any:
+    def _send_to(self, base: str, request: Request, shown: AuthHeaders) -> Any:
         whole = replace(
             request,
             url=f"{base}/api/v1/{request.url}",
@@ -273,26 +273,26 @@ class SuperOfficeClient:
 
         return self._transport.send(whole, understand)
 
-    def _turned_away(self, status: int, shown: Shown, *, method: str) -> WrongCredentials:
+    def _turned_away(self, status: int, shown: AuthHeaders, *, method: str) -> CredentialsError:
         code, renewable = str(status), shown.credential
         if renewable and (status == 401 or self._clock() - renewable.obtained_at > JUST_OBTAINED):
-            return Expired("the token or ticket has run out", method=method, code=code)
+            return TokenExpiredError("the token or ticket has run out", method=method, code=code)
         return self._turned_down(code, shown, method=method)
 
-    def _turned_down(self, code: str | None, shown: Shown, *, method: str) -> WrongCredentials:
+    def _turned_down(self, code: str | None, shown: AuthHeaders, *, method: str) -> CredentialsError:
         """What 401 and 403 mean where no other token helps."""
         if code == "403":
             else_ = "" if shown.credential else f", or {self.credentials.remedy}"
             why = f"the user may not do this: give them the right in SuperOffice Admin{else_}"
-            return NotAllowed(why, method=method, code=code)
+            return NotAllowedError(why, method=method, code=code)
         why = f"the service does not let us in: {self.credentials.remedy}"
-        return WrongCredentials(why, method=method, code=code)
+        return CredentialsError(why, method=method, code=code)
 
 
 def _changed(entity: Any, *, chat_id: str, method: str) -> Chat:
     """The session in the answer to what was to change it."""
     if entity is None:
-        raise RequestRefused("the service answered null: no such session, or not done", method=method)
+        raise RequestRefusedError("the service answered null: no such session, or not done", method=method)
     return read_session(entity, chat_id=chat_id, method=method)
 
 
@@ -301,21 +301,23 @@ def _understand(response: Response, method: str) -> Any:
     status, body = response.status, response.body
     if status == 404:
         what = f"not found; {CHECK_HOST}" if body is NO_JSON else "not found"
-        raise Missing(what, method=method, code=str(status))
+        raise NotFoundError(what, method=method, code=str(status))
     if status == 200 and body is NO_JSON:
-        raise NotUnderstood(f"this is no answer of a SuperOffice WebAPI; {CHECK_HOST}", method=method, code="200")
+        raise UnexpectedResponseError(
+            f"this is no answer of a SuperOffice WebAPI; {CHECK_HOST}", method=method, code="200"
+        )
     if status == 421:
-        raise Misdirected("the tenant is not at this address", method=method, code="421")
+        raise MisdirectedError("the tenant is not at this address", method=method, code="421")
     if status == 429:
-        raise Limited("too many requests", method=method, code="429", retry_after=response.retry_after)
+        raise RateLimitError("too many requests", method=method, code="429", retry_after=response.retry_after)
     if status == 204:
         return None
     if body is NO_JSON or status in (502, 503, 504):
         raise gateway_trouble(response, method=method)
     if status >= 500:
-        raise Interrupted("the server failed", method=method, code=_type(body) or str(status))
+        raise ResponseLostError("the server failed", method=method, code=_type(body) or str(status))
     if status >= 400 or _is_error(body):
-        raise RequestRefused("the service refused", method=method, code=_type(body) or str(status))
+        raise RequestRefusedError("the service refused", method=method, code=_type(body) or str(status))
     if status != 200:
         raise gateway_trouble(response, method=method)
     return body

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ...chats.model import Target, TargetKind
+from ...exceptions import CredentialsError, NotAllowedError, PlatformError, RequestRefusedError
 from ..decoding import Id, TextIfKnown, decode
 from ..directory import Directory, Entry, Unresolved, called, closest, matching, not_allowed
-from ..errors import PlatformError, RequestRefused, WrongCredentials
 from .carriers import ListItem
-from .client import NotAllowed, SuperOfficeClient
+from .client import SuperOfficeClient
 
 Known = dict[Target, Target | Unresolved]
 
@@ -109,7 +109,7 @@ class TenantDirectory(Directory):
         """Whether an associate owns open chats, or the service does not say."""
         try:
             return self._has_chats(person.id or "")
-        except (RequestRefused, WrongCredentials) as error:
+        except (RequestRefusedError, CredentialsError) as error:
             _raise_unless_refused(error)
             return True
 
@@ -120,14 +120,14 @@ def _where_allowed(wanted: Sequence[Target], ask: Callable[[Sequence[Target]], K
         return {}
     try:
         return ask(wanted)
-    except (RequestRefused, WrongCredentials) as error:
+    except (RequestRefusedError, CredentialsError) as error:
         _raise_unless_refused(error)
         return {target: target if target.name is None else not_allowed(target, error) for target in wanted}
 
 
 def _raise_unless_refused(error: PlatformError) -> None:
     """Raise what is no lack of a right: credentials that are not taken, a tenant that serves nobody."""
-    if not isinstance(error, RequestRefused | NotAllowed):
+    if not isinstance(error, RequestRefusedError | NotAllowedError):
         raise error
 
 

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from ..credentials import Credential
+from ...exceptions import CredentialsError, as_code
 from ..decoding import Token, decode, read_number
-from ..errors import WrongCredentials, as_code
+from ..tokens.manager import IssuedToken
 from ..transport import Request, Response, Transport, gateway_trouble
 
 METHOD = "login/common/oauth/tokens"
@@ -67,8 +67,8 @@ class RefreshToken:
     transport: Transport = field(repr=False)
     clock: Callable[[], float] = field(default=time.time, repr=False)
 
-    def obtain(self, renewal: str | None) -> Credential:
-        """A new access token (``Obtain``). Should a new refresh token come along, it replaces the last one."""
+    def fetch_token(self, renewal: str | None) -> IssuedToken:
+        """A new access token (``FetchToken``). Should a new refresh token come along, it replaces the last one."""
         asked_at = self.clock()
         request = Request(
             method=METHOD,
@@ -82,7 +82,7 @@ class RefreshToken:
             repeatable=True,
         )
         granted = decode(self.transport.send(request, _understand), Granted, method=METHOD)
-        return Credential(
+        return IssuedToken(
             secret=granted.access_token,
             obtained_at=asked_at,
             expires_at=asked_at + granted.expires_in,
@@ -97,5 +97,5 @@ def _understand(response: Response) -> Mapping[str, Any]:
     if response.status != 200:
         code = as_code(body.get("error")) or str(response.status)
         why = REMEDIES.get(code, "the service gives out no access token; check client_id, client_secret, refresh_token")
-        raise WrongCredentials(why, method=METHOD, code=code)
+        raise CredentialsError(why, method=METHOD, code=code)
     return body

@@ -7,20 +7,28 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from ...chats.model import Chat, Reading, Target, TargetKind, Unread
+from ...chats.model import Chat, Reading, Target, TargetKind, UnreadableChat
+from ...chats.reconciliation import Answer, Answered, Refused
 from ...chats.run import Move, Sent, Stop
-from ...chats.settling import Answer, Answered, Refused
 from ...chats.spellings import is_chat_id
+from ...exceptions import (
+    CredentialsError,
+    NotAllowedError,
+    NotAppliedError,
+    NotFoundError,
+    PlatformError,
+    RequestRefusedError,
+    TenantOutOfServiceError,
+    UnexpectedResponseError,
+)
 from ..base import ChatPlatform, SendOptions, answer_to
-from ..errors import Missing, NotCarriedOut, NotUnderstood, PlatformError, RequestRefused, WrongCredentials
-from ..examination import Examination
+from ..connection_check import ConnectionCheck
 from ..rate import RateLimit
 from .carriers import SessionRow
-from .client import NotAllowed, SuperOfficeClient
+from .client import SuperOfficeClient
+from .connection_check import check_connection
 from .directory import TenantDirectory
-from .examining import examine
-from .sessions import ACTIVE, is_of, posted_at, read_row
-from .tenant import OutOfService
+from .mapping import ACTIVE, is_of, posted_at, read_row
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +107,7 @@ class SuperOfficePlatform(ChatPlatform):
         if self._owns_nothing:
             raise ValueError(OWNS_NOTHING)
 
-    def why_stuck(self, chat: Chat) -> str | None:
+    def why_cannot_send(self, chat: Chat) -> str | None:
         """An open chat can be sent on by its owner's identity only."""
         if chat.closed or chat.owner is None:
             return None
@@ -158,22 +166,22 @@ class SuperOfficePlatform(ChatPlatform):
             chat_id = move.transfer.chat_id
             try:
                 answers[chat_id] = self._send(move)
-            except NotAllowed as error:
+            except NotAllowedError as error:
                 answers[chat_id] = Refused(str(error), code=error.code)
                 self._not_allowed += 1
                 if self._not_allowed >= ALIKE:
                     return Sent(answers, Stop(f"{self._not_allowed} chats in a row: {error}", for_good=True))
             except PlatformError as error:
                 answers[chat_id] = answer_to(error)
-                if isinstance(error, WrongCredentials):
+                if isinstance(error, CredentialsError):
                     return Sent(answers, Stop(str(error), for_good=True))
-                if isinstance(error, NotCarriedOut):
+                if isinstance(error, NotAppliedError):
                     break
             if isinstance(answers[chat_id], Answered):
                 self._not_allowed = 0
         return Sent(answers)
 
-    def were_carried_out(self, moves: Sequence[Move], *, since: Mapping[str, float]) -> Mapping[str, bool | None]:
+    def transfer_history(self, moves: Sequence[Move], *, since: Mapping[str, float]) -> Mapping[str, bool | None]:
         """By the special messages that an acceptance, a rejection and a pick-up leave in the session.
 
         A transfer or a reset to which nobody has reacted is no question: it shows in the session itself.
@@ -198,11 +206,11 @@ class SuperOfficePlatform(ChatPlatform):
             return Refused(str(missing))
         try:
             return Answered(client.accept(chat.id))
-        except NotAllowed as error:
+        except NotAllowedError as error:
             return Refused(str(error), code=error.code)
 
-    def examine(self) -> Examination:
-        return examine(self.client, identities=self._identities)
+    def check_connection(self) -> ConnectionCheck:
+        return check_connection(self.client, identities=self._identities)
 
     def close(self) -> None:
         self.client.close()
@@ -226,8 +234,8 @@ class SuperOfficePlatform(ChatPlatform):
     def _read(self, chat_id: str) -> Reading:
         try:
             return self.client.entity(chat_id)
-        except (Missing, NotAllowed) as error:
-            return Unread(str(error))
+        except (NotFoundError, NotAllowedError) as error:
+            return UnreadableChat(str(error))
 
     def _send(self, move: Move) -> Answer:
         """Send the transfer's own chat, as the owner in whose hands it was read."""
@@ -242,11 +250,11 @@ class SuperOfficePlatform(ChatPlatform):
             return Refused(str(missing))
         try:
             return Answered(client.transfer(chat_id, to=str(target.id)) if target.is_agent else client.reset(chat_id))
-        except WrongCredentials as error:
-            if client is self.client or isinstance(error, OutOfService):
+        except CredentialsError as error:
+            if client is self.client or isinstance(error, TenantOutOfServiceError):
                 raise
             refusal = f"signing in as agent {owner}: {error}"
-            if not isinstance(error, NotAllowed):  # an account may be locked for trying again
+            if not isinstance(error, NotAllowedError):  # an account may be locked for trying again
                 self._locked_out[owner] = refusal
             return Refused(refusal)
 
@@ -259,7 +267,7 @@ class SuperOfficePlatform(ChatPlatform):
         try:
             special = [each for each in self.client.messages(chat_id) if each.SpecialType not in ORDINARY]
             dates = [posted_at(each) for each in special if each.SpecialType in kinds]
-        except (RequestRefused, NotUnderstood, NotAllowed) as error:
+        except (RequestRefusedError, UnexpectedResponseError, NotAllowedError) as error:
             log.warning("Chat %s: what became of it cannot be seen in its messages: %s", chat_id, error)
             return None
         earliest = since + self.client.clock_ahead - CLOCK_TOLERANCE

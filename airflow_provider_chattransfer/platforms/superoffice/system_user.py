@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from pydantic import BeforeValidator, Field
 
-from ..credentials import Credential
+from ...exceptions import CredentialsError, UnexpectedResponseError
 from ..decoding import Flag, TextIfKnown, Token, decode, decoded_or
-from ..errors import NotUnderstood, WrongCredentials
+from ..tokens.manager import IssuedToken
 from ..transport import Request, Response, Transport, gateway_trouble
 
 if TYPE_CHECKING:
@@ -116,8 +116,8 @@ class SystemUser:
     transport: Transport = field(repr=False)
     clock: Callable[[], float] = field(default=time.time, repr=False)
 
-    def obtain(self, renewal: str | None) -> Credential:
-        """A new ticket (``Obtain``); nothing but the signed token is needed for it."""
+    def fetch_token(self, renewal: str | None) -> IssuedToken:
+        """A new ticket (``FetchToken``); nothing but the signed token is needed for it."""
         asked_at = self.clock()
         request = Request(
             method=METHOD,
@@ -131,7 +131,7 @@ class SystemUser:
             repeatable=True,
         )
         claims = self._validated(self.transport.send(request, self._understand))
-        return Credential(
+        return IssuedToken(
             secret=claims.ticket,
             obtained_at=asked_at,
             expires_at=asked_at + USED_FOR,
@@ -159,7 +159,7 @@ class SystemUser:
         why = REMEDIES.get(code or "", "the service gives out no ticket; check system_user_token and client_secret")
         if code == "InvalidTimestamp":
             why += self._clocks()
-        raise WrongCredentials(why, method=METHOD, code=code or str(response.status))
+        raise CredentialsError(why, method=METHOD, code=code or str(response.status))
 
     def _validated(self, token: str) -> Claims:
         """The claims of ``token``, if the service has signed it just now and for this tenant."""
@@ -174,19 +174,21 @@ class SystemUser:
                 options={"verify_aud": False, "require": ["exp", "iss", "aud"]},
             )
         except (jwt.ExpiredSignatureError, jwt.ImmatureSignatureError):
-            raise WrongCredentials(
+            raise CredentialsError(
                 "the service's token is not of this time" + self._clocks(), method=METHOD, code="InvalidTime"
             ) from None
         except NO_TOKEN as error:
-            raise NotUnderstood(f"the token is not one of SuperOffice: {type(error).__name__}", method=METHOD) from None
+            raise UnexpectedResponseError(
+                f"the token is not one of SuperOffice: {type(error).__name__}", method=METHOD
+            ) from None
         return self._checked(decode(claims, Claims, method=METHOD))
 
     def _checked(self, claims: Claims) -> Claims:
         """For whom the token is: the audience is the tenant's serial number."""
         if claims.aud != f"spn:{claims.serial}":
-            raise NotUnderstood("the token is for another audience", method=METHOD)
+            raise UnexpectedResponseError("the token is for another audience", method=METHOD)
         if claims.ctx.casefold() != self.tenant.casefold():
-            raise NotUnderstood("the token is for another tenant", method=METHOD)
+            raise UnexpectedResponseError("the token is for another tenant", method=METHOD)
         return claims
 
     def _key_called(self, kid: str) -> Key:
@@ -195,7 +197,7 @@ class SystemUser:
             key = decoded_or(None, each, Key)
             if key is not None and key.kid == kid and key.kty == "RSA":
                 return key
-        raise NotUnderstood("the token is signed with a key that SuperOffice does not publish", method=METHOD)
+        raise UnexpectedResponseError("the token is signed with a key that SuperOffice does not publish", method=METHOD)
 
     def _clocks(self) -> str:
         ahead = self.transport.clock_ahead

@@ -9,9 +9,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from ...exceptions import (
+    CredentialsError,
+    TenantOutOfServiceError,
+    UnexpectedResponseError,
+    UnreachableError,
+    as_code,
+)
 from ..address import base_url, is_loopback, may_lead_to
 from ..decoding import TextIfKnown, decode, read_moment
-from ..errors import NotCarriedOut, NotUnderstood, Unreachable, WrongCredentials, as_code
 from ..transport import Request, Response, Transport, gateway_trouble
 
 METHOD = "api/state"
@@ -41,14 +47,6 @@ LASTING = {
 """States that no waiting changes. The names of all are those of the state service's page."""
 
 
-class Misdirected(NotCarriedOut):
-    """421: the tenant does not live there (any more). Nothing was carried out."""
-
-
-class OutOfService(WrongCredentials):
-    """The tenant is in a state in which it serves nobody, or there is none."""
-
-
 class Address(Protocol):
     """Where a WebAPI is."""
 
@@ -76,7 +74,7 @@ class Site:
         return self.account
 
     def leave(self, base: str) -> None:
-        raise WrongCredentials(
+        raise CredentialsError(
             "the tenant lives at another address: put its name into tenant, and where it signs in into host, such as "
             "online.superoffice.com; then it is found wherever it moves",
             method=METHOD,
@@ -150,13 +148,13 @@ class Tenant:
 
     def _whereabouts(self, answer: TenantState, *, method: str) -> Whereabouts:
         if answer.ContextIdentifier and answer.ContextIdentifier.casefold() != self.name.casefold():
-            raise NotUnderstood("the answer is about another tenant than was asked for", method=method)
+            raise UnexpectedResponseError("the answer is about another tenant than was asked for", method=method)
         state = as_code(answer.State) or ""
         if state in PASSING:
-            raise Unreachable(f"tenant {self.name} {PASSING[state]}", method=method, code=state)
+            raise UnreachableError(f"tenant {self.name} {PASSING[state]}", method=method, code=state)
         if state not in IN_SERVICE:
             why = LASTING.get(state, "is in a state in which it serves nobody: somebody has to ask SuperOffice why")
-            raise OutOfService(f"tenant {self.name} {why}", method=method, code=state or None)
+            raise TenantOutOfServiceError(f"tenant {self.name} {why}", method=method, code=state or None)
         base = self._trusted(answer.Api or "", method=method)
         return Whereabouts(base=base, state=state, until=self._until(answer.ValidUntil))
 
@@ -168,7 +166,7 @@ class Tenant:
             address = ""
         trusted = _domain(address) == _domain(self.host) and may_lead_to(address, known=self.host)
         if not address.endswith("/api") or not trusted:
-            raise NotUnderstood(
+            raise UnexpectedResponseError(
                 "it names an address to which no credentials may be sent: it must be https, and of the same domain "
                 "as host",
                 method=method,
@@ -196,7 +194,7 @@ def _understand(response: Response, method: str) -> Mapping[str, Any]:
         return response.body
     if response.status == 429 or response.status >= 500:
         raise gateway_trouble(response, method=method)
-    raise NotUnderstood(
+    raise UnexpectedResponseError(
         "there is no state service; with a tenant, host must be where SuperOffice online signs in, such as "
         "online.superoffice.com",
         method=method,

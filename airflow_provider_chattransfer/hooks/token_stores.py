@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stores among which a connection chooses: Airflow's Variables, a folder, or Redis."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+from ..exceptions import HostFileError, TokenStoreError
+from ..platforms.file_lock import host_file, open_own
+from ..platforms.tokens.file_store import FileStore, Sealed, locked
+from ..platforms.tokens.manager import Entry, TokenStore
+
+T = TypeVar("T")
+
+PREFIX = "chattransfer_token_"
+"""How our Variables are called; Airflow masks the value of a Variable whose name contains ``token``."""
+
+
+def store_for(extra: Mapping[str, Any], *, account: str, seed: str) -> TokenStore:
+    """The store that a connection chooses by ``token_store`` and ``token_store_at``, for one account.
+
+    ``seed`` is a secret of the connection, which seals what is kept; another one makes it another store. Nothing is
+    opened. Raises ``ValueError``.
+    """
+    name = hashlib.sha256(f"{account}\n{seed}".encode()).hexdigest()[:32]
+    return Sealed(_chosen(extra, name=name, account=account), key=seed)
+
+
+def _chosen(extra: Mapping[str, Any], *, name: str, account: str) -> TokenStore:
+    kind = str(extra.get("token_store") or "variable")
+    at = str(extra.get("token_store_at") or "")
+    match kind:
+        case "variable":
+            if at:
+                raise ValueError("token_store_at: is for token_store file or redis; choose one of them, or empty it")
+            return VariableStore(name, account=account)
+        case "file":
+            return FileStore(_folder(at), name=name)
+        case "redis":
+            return _redis_store(at, name=name)
+    raise ValueError(f"token_store: {kind!r} is none of variable, file, redis")
+
+
+class VariableStore:
+    """One account's credential in Airflow's Variables, which Airflow encrypts.
+
+    Its lock holds for the processes of this user on this host. Two hosts may ask for a token at the same time: the
+    one that is refused finds what the other has saved.
+    """
+
+    def __init__(self, name: str, *, account: str) -> None:
+        self._name = name
+        self._about = f"Token of {account}, renewed by tasks. Delete it to start anew with the connection's own."
+
+    def load(self, entry: Entry) -> str | None:
+        """What was saved last; raises ``TokenStoreError``."""
+        read = _read_as_task if _in_task() else _read_as_service
+        return _told("read", lambda: read(self._key(entry)))
+
+    def save(self, entry: Entry, text: str) -> None:
+        """Keep ``text``; raises ``TokenStoreError``."""
+        _told("written", lambda: _variables().set(self._key(entry), text, description=self._about))
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Let in one thread of one process of this host at a time; raises ``TokenStoreError`` after a time limit."""
+        try:
+            file = open_own(host_file(self._name, ".token"))
+        except HostFileError as error:
+            raise TokenStoreError(error.args[0]) from None
+        with locked(file):
+            yield
+
+    def _key(self, entry: Entry) -> str:
+        return f"{PREFIX}{self._name}" if entry is Entry.CREDENTIAL else f"{PREFIX}{self._name}_{entry}"
+
+
+def _in_task() -> bool:
+    """Whether we are in a worker or a triggerer, which reach Variables through their supervisor, as Airflow tells."""
+    return hasattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS")
+
+
+def _variables() -> Any:
+    if _in_task():
+        from airflow.sdk import Variable as OfTasks
+
+        return OfTasks
+    from airflow.models.variable import Variable
+
+    return Variable
+
+
+def _read_as_task(key: str) -> str | None:
+    """Ask the supervisor. ``Variable.get`` would call a Variable missing that could not be read for another reason,
+    and the token that it holds would be lost."""
+    from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import ErrorResponse, GetVariable, VariableResult
+
+    try:
+        reply: Any = task_runner.SUPERVISOR_COMMS.send(GetVariable(key=key))
+    except AirflowRuntimeError as error:
+        reply = error.error
+    if isinstance(reply, ErrorResponse) and reply.error is not ErrorType.VARIABLE_NOT_FOUND:
+        raise TokenStoreError(f"Airflow's Variables cannot be read: {reply.error.value}")
+    return reply.value if isinstance(reply, VariableResult) else None
+
+
+def _read_as_service(key: str) -> str | None:
+    from airflow.models.variable import Variable
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        found = session.scalar(select(Variable).where(Variable.key == key))
+        if found and found.val is None:
+            raise TokenStoreError(
+                f"Airflow's Variable {key} cannot be decrypted; give all of Airflow the same fernet_key"
+            )
+        return found.val if found else None
+
+
+def _told(done: str, do: Callable[[], T]) -> T:
+    """What ``do`` returns. An error of Airflow's becomes one of ours, and is not even chained: its text may tell of
+    the database."""
+    try:
+        return do()
+    except TokenStoreError:
+        raise
+    except Exception as error:
+        kind = type(error).__name__
+    raise TokenStoreError(
+        f"Airflow's Variables cannot be {done}: {kind}; see whether Airflow's API server and database can be reached "
+        "from here, or choose file or redis as the connection's token_store"
+    )
+
+
+def _folder(at: str) -> Path:
+    folder = Path(at)
+    if not folder.is_absolute():
+        raise ValueError("token_store_at: must be the whole path of a folder, such as /var/lib/airflow/tokens")
+    return folder
+
+
+def _redis_store(at: str, *, name: str) -> TokenStore:
+    if find_spec("redis") is None:
+        raise ValueError(
+            "token_store: redis needs a package: pip install 'airflow-provider-chattransfer[redis]' on every machine "
+            "of Airflow, or choose variable or file"
+        )
+    from ..platforms.tokens.redis_store import RedisStore
+
+    try:
+        address = urlsplit(at)
+        if address.scheme not in ("redis", "rediss") or not address.hostname or " " in at:
+            raise ValueError
+        if {"ssl_cert_reqs", "ssl_check_hostname"} & parse_qs(address.query, keep_blank_values=True).keys():
+            raise ValueError
+        return RedisStore(at, name=name)
+    except ValueError:
+        raise ValueError(
+            "token_store_at: must be an address such as rediss://:password@redis.example:6379/0, whose certificate is "
+            "always checked (ssl_ca_certs names the file of an authority of one's own)"
+        ) from None

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read the body of an answer: in pieces, unpacked no further than it may be long, and parsed strictly.
+
+Unpacking is not left to urllib3, whose older versions make a piece of any length from a small one.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+import requests
+
+from .bounded_session import AnswerTooLargeError
+
+PIECE = 2**16
+"""Bytes that are read, or unpacked, at once."""
+
+ACCEPTED_ENCODING = "gzip"
+"""All that is asked for, so that one way of unpacking does."""
+
+PACKED = {"gzip", "x-gzip", "deflate"}
+GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+TRUNCATED = "Input data was truncated"
+"""What ``msgspec`` says of a text that ends too early."""
+
+NO_JSON = object()
+
+
+def read(answer: requests.Response, *, most_bytes: int) -> bytearray:
+    """The whole body, unpacked.
+
+    Raises ``AnswerTooLargeError``; ``EOFError`` and ``zlib.error`` where what is packed is cut off or damaged; and what
+    urllib3 does. An encoding that was not asked for is left as it is.
+    """
+    pieces: Iterable[bytes] = answer.raw.stream(PIECE, decode_content=False)
+    if answer.headers.get("Content-Encoding", "").strip().lower() in PACKED:
+        pieces = _unpacked(pieces)
+    body = bytearray()
+    for piece in pieces:
+        body += piece
+        if len(body) > most_bytes:
+            raise AnswerTooLargeError
+    return body
+
+
+def parsed(body: bytearray) -> Any:
+    """The value of a JSON text in UTF-8; ``NO_JSON`` for any other, and for numbers and nesting beyond all measure.
+
+    Raises ``EOFError`` for a text that is cut off.
+    """
+    if body.startswith(BYTE_ORDER_MARK):
+        del body[: len(BYTE_ORDER_MARK)]
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.DecodeError as error:
+        if str(error) == TRUNCATED:
+            raise EOFError from None
+        return NO_JSON
+    except (UnicodeDecodeError, RecursionError):
+        return NO_JSON
+
+
+def _unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """What ``pieces`` unpack to, in pieces as well, whatever they unpack to; gzip may be in several members."""
+    member = None
+    for packed in pieces:
+        while packed:
+            if member is None or member.eof:
+                member = zlib.decompressobj(GZIP_OR_ZLIB)
+            yield member.decompress(packed, PIECE)
+            packed = member.unused_data if member.eof else member.unconsumed_tail
+    if member is None:
+        return
+    while not member.eof and (rest := member.decompress(b"", PIECE)):
+        yield rest
+    if not member.eof:
+        raise EOFError

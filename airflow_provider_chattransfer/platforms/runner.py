@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loops that carry out on a service what the domain decides: a run, and a wait."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ..chats.acceptance import MAX_FAILED_POLLS, AcceptancePoller, Verdict
+from ..chats.claims import stages
+from ..chats.model import Chat, Result, TransferReport
+from ..chats.reconciliation import Answer, NotApplied
+from ..chats.run import (
+    Accept,
+    CheckHistory,
+    Confirm,
+    HistoryFindings,
+    Intend,
+    Move,
+    Pause,
+    Progress,
+    Read,
+    Reply,
+    Seen,
+    Send,
+    Sent,
+    Step,
+    Steps,
+    Stop,
+)
+from ..chats.run_record import NullRecordStore, RunRecord
+from ..exceptions import CredentialsError, PlatformError, RequestRefusedError, is_permanent
+from .account_lock import AccountLock
+from .base import ChatPlatform, SendOptions, answer_to
+from .transport import LONGEST_HINT
+
+log = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+def run_to_end(
+    steps: Steps,
+    platform: ChatPlatform,
+    *,
+    options: SendOptions | None = None,
+    record: RunRecord | None = None,
+    account_lock: AccountLock | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], datetime] = utc_now,
+) -> list[Result]:
+    """Drive a run to its end and return its results; what it puts on record goes into ``record``.
+
+    With a ``account_lock``, each piece of chats is read, sent and read back while no other run on this host does so.
+    ``interrupted`` is asked before each send: once it is true nothing more is sent, and the run accounts for
+    what is left.
+    """
+    driver = _Driver(
+        platform=platform,
+        options=options or SendOptions(),
+        record=record or RunRecord(NullRecordStore()),
+        account_lock=account_lock,
+        interrupted=interrupted,
+        sleep=sleep,
+        now=now,
+    )
+    try:
+        return driver.drive(steps)
+    finally:
+        driver.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Driver:
+    """Does what a run asks for, step by step."""
+
+    platform: ChatPlatform
+    options: SendOptions
+    record: RunRecord
+    account_lock: AccountLock | None
+    interrupted: Callable[[], bool]
+    sleep: Callable[[float], None]
+    now: Callable[[], datetime]
+
+    def drive(self, steps: Steps) -> list[Result]:
+        reply: Reply = None
+        while True:
+            try:
+                step = steps.send(reply)
+            except StopIteration as end:
+                return list(end.value)
+            reply = self.do(step)
+            self.note(reply)
+
+    def do(self, step: Step) -> Reply:
+        match step:
+            case Read(chat_ids=chat_ids):
+                return self.read(chat_ids)
+            case Send(moves=moves) if self.interrupted():
+                return Sent({}, Stop("the task was stopped"))
+            case Send(moves=moves):
+                return _stopping(_send(self.platform, moves, self.options))
+            case CheckHistory(moves=moves):
+                return _check_history(self.platform, moves, self.record)
+            case Accept() if self.interrupted():
+                return NotApplied("the task was stopped")
+            case Accept(chat=chat):
+                return _accept(self.platform, chat)
+            case Intend(moves=moves):
+                return self.intend([move.chat for move in moves])
+            case Confirm(results=results, unmoved=unmoved):
+                self.record.write_results(results, unmoved=unmoved)
+                if self.account_lock is not None:
+                    self.account_lock.release_claims(stages(results, unmoved))
+            case Pause(seconds=seconds):
+                log.info("Some chats could not be moved; trying them again in %.0f s", seconds)
+                self.sleep(seconds)
+            case Progress():
+                self.release()
+                log.info("%d of %d chats done: %s", step.done, step.total, _counts(step))
+        return None
+
+    def read(self, chat_ids: Sequence[str]) -> Seen | Stop:
+        """Read when it is our turn; it is kept until the chats are sent and read back."""
+        try:
+            if self.account_lock is not None:
+                self.account_lock.acquire()
+            chats = self.platform.read_chats(chat_ids)
+            claims = self.account_lock.claims_of_others(chat_ids) if self.account_lock is not None else {}
+        except PlatformError as error:
+            return Stop(str(error), for_good=is_permanent(error), retry_after=error.retry_after)
+        send_blocker = {
+            chat.id: why
+            for chat in chats.values()
+            if isinstance(chat, Chat) and (why := self.platform.why_cannot_send(chat))
+        }
+        return Seen(chats, claims, send_blocker)
+
+    def intend(self, chats: Sequence[Chat]) -> Stop | None:
+        """Claim the chats among the runs on this host, and put on record that they are about to be sent."""
+        try:
+            if self.account_lock is not None:
+                self.account_lock.claim(chats)
+        except PlatformError as error:
+            return Stop(str(error))
+        self.record.write_intents(chats, now=self.now().timestamp())
+        return None
+
+    def note(self, reply: Reply) -> None:
+        """Keep what decides about a retry of the task."""
+        stop = reply.stop if isinstance(reply, Sent) else reply
+        if isinstance(stop, Stop) and stop.for_good:
+            self.record.stopped_for_good = True
+        if hint := _hint(reply):
+            self.record.limited_until = max(self.record.limited_until, self.now().timestamp() + hint)
+
+    def release(self) -> None:
+        if self.account_lock is not None:
+            self.account_lock.release()
+
+    def close(self) -> None:
+        if self.account_lock is not None:
+            self.account_lock.close()
+
+
+def poll_once(
+    poller: AcceptancePoller,
+    platform: ChatPlatform,
+    *,
+    silent_fail: bool = False,
+    now: Callable[[], datetime] = utc_now,
+) -> Verdict:
+    """Read the chats that are waited for once, and let ``poller`` judge.
+
+    A look that fails is logged and counts as no news; raises a ``PlatformError`` when no later look can succeed
+    either, or when too many in a row have failed, unless ``silent_fail``.
+    """
+    if not poller.chat_ids:
+        return poller.verdict(now=now())
+    try:
+        chats = platform.read_chats(poller.chat_ids)
+    except PlatformError as error:
+        tolerable = not isinstance(error, CredentialsError | RequestRefusedError) and poller.poll_failed()
+        if not (tolerable or silent_fail):
+            raise
+        count = f"{poller.failed_polls} of {MAX_FAILED_POLLS} times in a row"
+        log.warning("Could not look whether the chats are accepted, %s: %s", count, error)
+        return poller.verdict(now=now())
+    at = now()
+    verdict = poller.observe(chats, now=at)
+    if news := poller.news(now=at):
+        log.info("%s", news)
+    return verdict
+
+
+def poll_until_done(
+    poller: AcceptancePoller,
+    platform: ChatPlatform,
+    *,
+    interval: float,
+    now: Callable[[], datetime] = utc_now,
+    sleep: Callable[[float], None] = time.sleep,
+) -> TransferReport:
+    """Look every ``interval`` seconds until all transfers are settled or the poller's deadline has come."""
+    while not (verdict := poll_once(poller, platform, now=now)).done:
+        sleep(poller.seconds_to_next_poll(now=now(), interval=interval))
+    return verdict.report
+
+
+def _send(platform: ChatPlatform, moves: Sequence[Move], options: SendOptions) -> Sent:
+    try:
+        return platform.send(moves, options)
+    except PlatformError as error:
+        answers = {move.transfer.chat_id: answer_to(error) for move in moves}
+        return Sent(answers, Stop(str(error), for_good=True) if isinstance(error, CredentialsError) else None)
+
+
+def _stopping(sent: Sent) -> Sent:
+    """A limit that lasts longer than is ever waited for ends the run; Airflow's retry comes when it is over."""
+    hint = _hint(sent)
+    if sent.stop is not None or hint <= LONGEST_HINT:
+        return sent
+    return Sent(sent.answers, Stop(f"the service takes no more requests for {hint:.0f} s", retry_after=hint))
+
+
+def _hint(reply: Reply) -> float:
+    """In how many seconds the service will take requests again; 0 where it did not tell."""
+    if isinstance(reply, Sent):
+        return max(map(_hint, reply.answers.values()), default=0.0)
+    return (reply.retry_after or 0.0) if isinstance(reply, NotApplied | Stop) else 0.0
+
+
+def _check_history(platform: ChatPlatform, moves: Sequence[Move], record: RunRecord) -> HistoryFindings:
+    since = {move.transfer.chat_id: record.sent[move.transfer.chat_id].at for move in moves}
+    try:
+        return HistoryFindings(platform.transfer_history(moves, since=since))
+    except PlatformError as error:
+        log.warning("The service's history cannot be asked what became of %d chats: %s", len(moves), error)
+        return HistoryFindings({})
+
+
+def _accept(platform: ChatPlatform, chat: Chat) -> Answer:
+    try:
+        return platform.accept(chat)
+    except PlatformError as error:
+        return answer_to(error)
+
+
+def _counts(progress: Progress) -> str:
+    return ", ".join(f"{count} {outcome}" for outcome, count in progress.counts.items()) or "none settled"

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a task hands over its report, whether it succeeds or fails."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, TaskDeferred
+
+from ..chats.model import Outcome, Result, RetryAction, TransferReport
+from ..exceptions import (
+    IN_THE_REPORT,
+    ChatsNotTransferredError,
+    RecordTakenOverError,
+    RecordWriteError,
+    WaitInterruptedError,
+)
+from ..shortening import MAX_SENTENCE_LETTERS
+from .summary import grouped, log_summary
+
+try:
+    from airflow.sdk.exceptions import AirflowRescheduleException
+except ImportError:  # Airflow 3.1
+    from airflow.exceptions import AirflowRescheduleException
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from ..chats.run_record import RunRecord
+
+log = logging.getLogger(__name__)
+
+SENDS_NOTHING = "a retry would change nothing: what failed was moved and did not stay, or is closed"
+STOPS_AGAIN = "a retry would be stopped by the same cause; put it right, then clear the task: it goes on from here"
+
+
+class ReportSoFar:
+    """What a task can tell of its chats at any moment; ``tell`` is given a reason for those that are still open.
+
+    ``None`` before anything is on record.
+    """
+
+    def __init__(self) -> None:
+        self.tell: Callable[[str], TransferReport | None] = lambda reason: None
+
+
+@contextmanager
+def push_report_on_failure(context: Context) -> Iterator[ReportSoFar]:
+    """Leave the report of what is known when the block ends with an error of any kind, and raise the error.
+
+    A task that is deferred or rescheduled has not ended; one whose record another try has taken over tells nothing.
+    """
+    so_far = ReportSoFar()
+    try:
+        yield so_far
+    except (TaskDeferred, AirflowRescheduleException, RecordTakenOverError):
+        raise
+    except BaseException as error:
+        try:
+            report = so_far.tell(_why_it_ended(error))
+        except Exception as trouble:
+            log.error("What became of the chats cannot be told: %s", type(trouble).__name__)
+        else:
+            if report is not None:
+                leave(context, report)
+        raise
+
+
+def leave(context: Context, report: TransferReport) -> None:
+    """Write the report to its path, and push it where the result of a task is found; what cannot be done is logged."""
+    try:
+        _write(report)
+    except RecordWriteError as error:
+        log.error("%s", error)
+    try:
+        context["ti"].xcom_push(key="return_value", value=report.to_json())
+    except Exception as error:
+        log.error("The report could not be pushed as return_value: %s", type(error).__name__)
+
+
+def finish_task(
+    context: Context, report: TransferReport, *, record: RunRecord, max_failed_ratio: float = 1.0
+) -> dict[str, Any]:
+    """Write the report to its path, note in ``record`` that the task is done, and return the report as its result.
+
+    Raises ``ChatsNotTransferredError`` when a greater share than ``max_failed_ratio`` failed, or all of them, and
+    ``RecordWriteError``; ``push_report_on_failure`` has to be around it.
+    """
+    log_summary(report)
+    _write(report)
+    failed = report.counts[Outcome.FAILED]
+    if failed and (report.failed_ratio > max_failed_ratio or failed == len(report.results)):
+        raise _not_transferred(report, record)
+    record.write_finished(series=context["ti"].max_tries)
+    return report.to_json()
+
+
+def report_from_event(event: Any, *, record: RunRecord, so_far: ReportSoFar) -> TransferReport:
+    """The report of a wait in the triggerer, from its event alone; what was settled goes into ``record``.
+
+    Raises ``WaitInterruptedError`` when the wait could not go on, ``AirflowTaskTimeout`` when the task's
+    ``execution_timeout`` ended it, ``RecordWriteError``, and ``ValueError`` for what is no event of the trigger.
+    """
+    from ..triggers.accept_transfer import WaitEnded
+
+    ended = WaitEnded.from_event(event)
+    so_far.tell = lambda reason: ended.report
+    record.write_waited_for(ended.report.results)
+    if ended.error:
+        raise WaitInterruptedError(
+            ended.error,
+            open_chats=len(ended.report.waiting),
+            permanent=ended.permanent,
+            retry_after=ended.retry_after,
+        )
+    if ended.out_of_time:
+        raise AirflowTaskTimeout(
+            f"{len(ended.report.waiting)} transfers were not accepted before the task ran out of its "
+            "execution_timeout; the report is in the XCom return_value"
+        )
+    return record.with_retries(ended.report)
+
+
+def told_by(event: Any) -> TransferReport | None:
+    """The report in the event of a trigger; ``None`` for what is no such event."""
+    from ..triggers.accept_transfer import WaitEnded
+
+    try:
+        return WaitEnded.from_event(event).report
+    except ValueError:
+        return None
+
+
+def _why_it_ended(error: BaseException) -> str:
+    if isinstance(error, AirflowTaskTimeout):
+        return "the task ran out of time"
+    if isinstance(error, RecordWriteError):
+        return "the record could not be written"
+    return f"the task ended early: {type(error).__name__}"
+
+
+def _write(report: TransferReport) -> None:
+    if report.report_path:
+        from airflow.sdk import ObjectStoragePath
+
+        try:
+            ObjectStoragePath(report.report_path).write_text(json.dumps(report.to_json(), indent=1))
+        except Exception as cause:
+            raise RecordWriteError("the report", cause) from cause
+
+
+def _not_transferred(report: TransferReport, record: RunRecord) -> ChatsNotTransferredError:
+    failed = [result for result in report.results if result.outcome is Outcome.FAILED]
+    unsettled = [result for result in failed if result.retry not in (RetryAction.NONE, RetryAction.AFTER_FIX)]
+    limited_for = max(0.0, record.limited_until - datetime.now(UTC).timestamp())
+    retry_advice = _goes_on(unsettled, limited_for=limited_for)
+    if not unsettled or record.stopped_for_good:
+        may_be_sent = any(result.retry is not RetryAction.NONE for result in failed)
+        retry_advice = STOPS_AGAIN if may_be_sent else SENDS_NOTHING
+    what = f"{len(failed)} of {len(report.results)} chats were not moved: "
+    room = MAX_SENTENCE_LETTERS - 1 - len(f"{what}. {IN_THE_REPORT}. {retry_advice}")
+    return ChatsNotTransferredError(
+        f"{what}{grouped(failed, room=room)}",
+        retry_advice=retry_advice,
+        permanent=record.stopped_for_good or not unsettled,
+        retry_after=limited_for or None,
+    )
+
+
+def _goes_on(unsettled: Sequence[Result], *, limited_for: float) -> str:
+    limit = f"; the service takes requests again in {limited_for:.0f} s" if limited_for else ""
+    return f"a retry reads {len(unsettled)} of them again, and sends those that were surely not moved{limit}"
