@@ -33,10 +33,10 @@ CHATS = [str(1000 + number) for number in range(60)]
 HOLDER = """
 import sys
 from airflow_provider_chattransfer.chats.model import Chat
-from airflow_provider_chattransfer.platforms.account_lock import Turn
-turn = Turn(sys.argv[1], run="holder", since=0.0)
-turn.acquire()
-turn.claim([Chat(id="1", owner="7", queue="3")])
+from airflow_provider_chattransfer.platforms.account_lock import AccountLock
+account_lock = AccountLock(sys.argv[1], run="holder", since=0.0)
+account_lock.acquire()
+account_lock.claim([Chat(id="1", owner="7", queue="3")])
 print("taken", flush=True)
 sys.stdin.read()
 """
@@ -87,14 +87,14 @@ RUNNER = """
 import sys, threading
 from airflow_provider_chattransfer.chats import run
 from airflow_provider_chattransfer.chats.model import Transfer, Target
-from airflow_provider_chattransfer.platforms import driving
+from airflow_provider_chattransfer.platforms import runner
 from tests.chaos import matrix
 run.PAUSES, run.LONGEST_REQUEST = (0.0, 0.1, 0.4, 2.0, 2.5), 2.0
 url, service, target, source, *chat_ids = sys.argv[1:]
 line = matrix.Transport(gate=matrix.RateGate(matrix.RateLimit(per_second=1e6, burst=10**6)), read_timeout=30.0)
 platform = getattr(matrix, service)(url, line)
-turn = matrix.Turn(platform.account, run=target, since=1.0)
-turn._begin()
+account_lock = matrix.AccountLock(platform.account, run=target, since=1.0)
+account_lock._begin()
 print("begun", flush=True)
 assert sys.stdin.readline() == "go\\n"
 stopped = threading.Event()
@@ -113,7 +113,7 @@ def interrupted():
     return stopped.is_set()
 interrupted.asked = 0
 steps = run.run_transfers(transfers, chunk=platform.chunk if service == "bitrix24" else 50)
-results = driving.run_to_end(steps, platform, turn=turn, interrupted=interrupted)
+results = runner.run_to_end(steps, platform, account_lock=account_lock, interrupted=interrupted)
 print("came to", *(result.outcome for result in results), flush=True)
 """
 
