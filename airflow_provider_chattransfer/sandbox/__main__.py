@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .bodies import json_object
+from .request_body import parse_json_object
 from .server import HOST, SandboxServer
 
 PORT = 8024
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 def _scenario(file: Path | None) -> Any:
     if file is None:
         return None
-    return json_object(file.read_bytes(), str(file))
+    return parse_json_object(file.read_bytes(), str(file))
 
 
 if __name__ == "__main__":

@@ -7,16 +7,16 @@ import time
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from .figures import shown
+from .validation import shown
 
-END = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
+MAX_TIME_SECONDS = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 """No date of the services is later than the year 9999, and neither is the clock, with room for what it is added to."""
 
-FASTEST = 1_000_000
+MAX_SPEED = 1_000_000
 """Faster than 11 days in a second the time would be over before a test is."""
 
 
-class _Course(NamedTuple):
+class _ReferencePoint(NamedTuple):
     """The clock showed ``shown`` when ``time.monotonic()`` was ``real``, and has run at ``speed`` since."""
 
     shown: float
@@ -35,16 +35,16 @@ class Clock:
     """
 
     def __init__(self, *, speed: float = 1.0) -> None:
-        self._course = _Course(time.time(), time.monotonic(), _speed(speed))
+        self._reference = _ReferencePoint(time.time(), time.monotonic(), _speed(speed))
 
     @property
     def speed(self) -> float:
         """Simulated seconds per real second."""
-        return self._course.speed
+        return self._reference.speed
 
     def now(self) -> float:
         """Simulated seconds since the epoch."""
-        return self._course.at(time.monotonic())
+        return self._reference.at(time.monotonic())
 
     def skip(self, seconds: float) -> None:
         """Move the time forward at once; raises ``ValueError`` for what is not forward."""
@@ -56,10 +56,10 @@ class Clock:
         Raises ``ValueError``, with nothing changed, for what is not forward or not a number.
         """
         real = time.monotonic()
-        then = self._course.at(real) + _number("skip", skip)
-        if not (skip >= 0 and then < END):
+        then = self._reference.at(real) + _number("skip", skip)
+        if not (skip >= 0 and then < MAX_TIME_SECONDS):
             raise ValueError(f"the clock only goes forward, and not beyond the year 9000; got a skip of {shown(skip)}")
-        self._course = _Course(then, real, self.speed if speed is None else _speed(speed))
+        self._reference = _ReferencePoint(then, real, self.speed if speed is None else _speed(speed))
 
     def utc(self) -> datetime:
         """The simulated time as an aware datetime in UTC."""
@@ -67,8 +67,8 @@ class Clock:
 
 
 def _speed(value: Any) -> float:
-    if not 0 < _number("speed", value) <= FASTEST:
-        raise ValueError(f"speed must be positive and at most {FASTEST}, got {shown(value)}")
+    if not 0 < _number("speed", value) <= MAX_SPEED:
+        raise ValueError(f"speed must be positive and at most {MAX_SPEED}, got {shown(value)}")
     return float(value)
 
 

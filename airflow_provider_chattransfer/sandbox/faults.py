@@ -11,16 +11,16 @@ from math import inf
 from typing import Any
 
 from .clock import Clock
-from .figures import LARGEST, shown
-from .wire import Call, Service
+from .service import HttpRequest, Service
+from .validation import MAX_NUMBER, shown
 
-MOST = 1_000
+MAX_FAULTS = 1_000
 """Faults at a time: each request is held against all of them."""
 
-LONGEST_SECONDS = 86_400
+MAX_DELAY_SECONDS = 86_400
 """Of a delay or a hang."""
 
-HANG_SECONDS = 3600.0
+DEFAULT_HANG_SECONDS = 3600.0
 """How long a connection hangs unless the fault says otherwise: longer than any client waits."""
 
 
@@ -53,7 +53,7 @@ class FaultKind(StrEnum):
         """``seconds`` of a fault that leaves it out; ``None`` for the kinds that have none."""
         if self.startswith("delay_"):
             return 0.0
-        return HANG_SECONDS if self.startswith("hang_") else None
+        return DEFAULT_HANG_SECONDS if self.startswith("hang_") else None
 
 
 @dataclass(slots=True)
@@ -87,10 +87,13 @@ class Fault:
         if "kind" not in given:
             raise ValueError("a fault needs a 'kind'")
         kind = FaultKind(_one_of(given["kind"], "kind", set(FaultKind)))
-        for_seconds = _number(given, "for_seconds", expected="above 0", holds=lambda value: 0 < value <= LARGEST)
+        for_seconds = _number(given, "for_seconds", expected="above 0", holds=lambda value: 0 < value <= MAX_NUMBER)
         share = _number(given, "share", expected="from 0 to 1", holds=lambda value: 0 <= value <= 1)
         seconds = _number(
-            given, "seconds", expected=f"from 0 to {LONGEST_SECONDS}", holds=lambda value: 0 <= value <= LONGEST_SECONDS
+            given,
+            "seconds",
+            expected=f"from 0 to {MAX_DELAY_SECONDS}",
+            holds=lambda value: 0 <= value <= MAX_DELAY_SECONDS,
         )
         if seconds is not None and kind.default_seconds is None:
             raise ValueError(f"'seconds' is for delays and hangs, not for {kind.value!r}")
@@ -139,8 +142,8 @@ class Faults:
 
     def arm(self, value: Mapping[str, Any]) -> None:
         """Arm the fault that ``value`` describes; raises ``ValueError`` for what is not one."""
-        if len(self._faults) >= MOST:
-            raise ValueError(f"faults may be at most {MOST} at a time: DELETE /sandbox/faults")
+        if len(self._faults) >= MAX_FAULTS:
+            raise ValueError(f"faults may be at most {MAX_FAULTS} at a time: DELETE /sandbox/faults")
         self._faults.append(Fault.from_json(value, services=self._services, now=self._clock.now()))
 
     def clear(self) -> None:
@@ -152,7 +155,7 @@ class Faults:
         now = self._clock.now()
         return [fault.to_json(now=now) for fault in self._faults]
 
-    def take(self, service: Service, call: Call) -> Fault | None:
+    def take(self, service: Service, request: HttpRequest) -> Fault | None:
         """The first fault that strikes this request; ``None`` when all is well.
 
         A token that is to expire has expired when this returns. A request that carries none that is valid leaves
@@ -161,11 +164,11 @@ class Faults:
         if not self._faults:
             return None
         now = self._clock.now()
-        methods = {method.lower() for method in service.methods_of(call)}
+        methods = {method.lower() for method in service.methods_of(request)}
         for fault in self._faults:
             if not (fault.armed(now) and fault.matches(service.name, methods) and self._drawn(fault)):
                 continue
-            if fault.kind is FaultKind.TOKEN_EXPIRED and not service.expire(call):
+            if fault.kind is FaultKind.TOKEN_EXPIRED and not service.expire(request):
                 continue
             fault.struck += 1
             return fault
@@ -197,8 +200,8 @@ def _text(given: Mapping[str, Any], key: str) -> str | None:
 
 def _count(given: Mapping[str, Any], *, default: int | None) -> int | None:
     count = given.get("count", default)
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= LARGEST):
-        raise ValueError(f"'count' must be a whole number from 1 to {LARGEST}, got {shown(count)}")
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MAX_NUMBER):
+        raise ValueError(f"'count' must be a whole number from 1 to {MAX_NUMBER}, got {shown(count)}")
     return count
 
 

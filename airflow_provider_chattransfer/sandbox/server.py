@@ -21,19 +21,19 @@ from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from . import control
-from .bodies import TooLarge, whole_body
-from .floor import Floor
+from .fault_effects import ERROR_PAGE, FaultedRequest, apply_fault
 from .page import routes as page_routes
-from .trouble import PAGE, Victim, go_wrong
-from .wire import Call, Reply
+from .request_body import BodyTooLargeError, read_body
+from .sandbox import Sandbox
+from .service import HttpRequest, HttpResponse
 
 HOST = "127.0.0.1"
 """Loopback only: the sandbox has no protection and must not be reachable from elsewhere."""
 
-TOO_LARGE_PAGE = PAGE.format("413 Request Entity Too Large")
+BODY_TOO_LARGE_PAGE = ERROR_PAGE.format("413 Request Entity Too Large")
 """What a gateway answers; neither service documents a limit."""
 
-VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+HTTP_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 
 class _Protocol(H11Protocol):
@@ -50,8 +50,8 @@ class _Protocol(H11Protocol):
             self.transport.abort()
 
 
-def application(floor: Floor) -> Starlette:
-    """The ASGI application of ``floor``.
+def create_application(sandbox: Sandbox) -> Starlette:
+    """The ASGI application of ``sandbox``.
 
     A request is carried out when it has come in whole, and then without a pause: no two of them interleave, and a
     client that goes away does not stop what it has asked for.
@@ -59,31 +59,43 @@ def application(floor: Floor) -> Starlette:
 
     async def serve(request: Request) -> Response:
         try:
-            body = await whole_body(request)
+            body = await read_body(request)
         except ClientDisconnect:
             return Response(status_code=400)
-        except TooLarge:
-            return Response(TOO_LARGE_PAGE, status_code=413, media_type="text/html", headers={"connection": "close"})
-        service = floor.service_at(request.url.path)
+        except BodyTooLargeError:
+            return Response(
+                BODY_TOO_LARGE_PAGE, status_code=413, media_type="text/html", headers={"connection": "close"}
+            )
+        service = sandbox.service_at(request.url.path)
         if service is None:
             return JSONResponse({"error": f"nothing is served at {request.url.path}"}, status_code=404)
-        call = _call(request, body, number=floor.number_of_next_request())
-        floor.count(service, call)
-        floor.advance()
-        fault = floor.faults.take(service, call)
+        received = _http_request(request, body, number=sandbox.next_request_number())
+        sandbox.count(service, received)
+        sandbox.advance()
+        fault = sandbox.faults.take(service, received)
         if fault is None:
-            return _response(service.answer(call), floor)
-        reply = await go_wrong(Victim(fault, service, call, advance=floor.advance, hang_up=lambda: _hang_up(request)))
-        if reply is not None:
-            return _response(reply, floor)
+            return _response(service.answer(received), sandbox)
+        response = await apply_fault(
+            FaultedRequest(
+                fault,
+                service,
+                received,
+                advance=sandbox.advance,
+                wait_for_disconnect=lambda: _wait_for_disconnect(request),
+            )
+        )
+        if response is not None:
+            return _response(response, sandbox)
         request.state.transport.abort()
         return Response(status_code=500)
 
-    return Starlette(routes=[*page_routes(), *control.routes(floor), Route("/{path:path}", serve, methods=VERBS)])
+    return Starlette(
+        routes=[*page_routes(), *control.routes(sandbox), Route("/{path:path}", serve, methods=HTTP_METHODS)]
+    )
 
 
-def _call(request: Request, body: bytes, *, number: int) -> Call:
-    return Call(
+def _http_request(request: Request, body: bytes, *, number: int) -> HttpRequest:
+    return HttpRequest(
         number=number,
         verb=request.method,
         path=request.scope["raw_path"].decode("ascii") if request.scope.get("raw_path") else request.url.path,
@@ -95,14 +107,14 @@ def _call(request: Request, body: bytes, *, number: int) -> Call:
     )
 
 
-def _response(reply: Reply, floor: Floor) -> Response:
-    """``reply`` as HTTP, dated by the sandbox's clock: a real server's ``Date`` is the time in its answers, too."""
-    date = format_datetime(floor.clock.utc(), usegmt=True)
-    headers = {"content-type": reply.content_type, "date": date, **reply.headers}
-    return Response(content=reply.body, status_code=reply.status, headers=headers)
+def _response(response: HttpResponse, sandbox: Sandbox) -> Response:
+    """``response`` as HTTP, dated by the sandbox's clock: a real server's ``Date`` is the time in its answers, too."""
+    date = format_datetime(sandbox.clock.utc(), usegmt=True)
+    headers = {"content-type": response.content_type, "date": date, **response.headers}
+    return Response(content=response.body, status_code=response.status, headers=headers)
 
 
-async def _hang_up(request: Request) -> None:
+async def _wait_for_disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
@@ -128,9 +140,9 @@ class SandboxServer:
         Raises ``ValueError`` for a scenario that is not one and for a key without a certificate, ``OSError`` for
         files that cannot be used and for a port that is taken.
         """
-        self.floor = Floor(scenario)
+        self.sandbox = Sandbox(scenario)
         self._scheme = "https" if certificate else "http"
-        self._server = uvicorn.Server(_config(self.floor, certificate=certificate, key=key))
+        self._server = uvicorn.Server(_config(self.sandbox, certificate=certificate, key=key))
         self._socket = socket.create_server((HOST, port))
         self._port: int = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self.run, name="sandbox", daemon=True)
@@ -173,11 +185,11 @@ class SandboxServer:
         self.stop()
 
 
-def _config(floor: Floor, *, certificate: Path | None, key: Path | None) -> uvicorn.Config:
+def _config(sandbox: Sandbox, *, certificate: Path | None, key: Path | None) -> uvicorn.Config:
     if key and not certificate:
         raise ValueError("a key needs its certificate")
     config = uvicorn.Config(
-        application(floor),
+        create_application(sandbox),
         http=_Protocol,
         ws="none",
         log_level="warning",

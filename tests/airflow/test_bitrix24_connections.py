@@ -20,10 +20,10 @@ from airflow_provider_chattransfer.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator, TransferChatsOperator
 from airflow_provider_chattransfer.platforms.bitrix24.client import Command
+from airflow_provider_chattransfer.sandbox import sandbox as sandbox_module
 from airflow_provider_chattransfer.sandbox.bitrix24.portal import Portal
-from airflow_provider_chattransfer.sandbox.floor import Floor
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
-from airflow_provider_chattransfer.sandbox.wire import Call, Service
+from airflow_provider_chattransfer.sandbox.service import HttpRequest, Service
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from tests.sandbox.certificates import self_signed
 from tests.ways_of_signing_in import without_labels
@@ -78,13 +78,13 @@ def a_file(folder: Path) -> dict[str, str]:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths that were asked for on the portal."""
     paths: list[str] = []
-    count = Floor.count
+    count = sandbox_module.Sandbox.count
 
-    def noting(floor: Floor, service: Service, call: Call) -> None:
+    def noting(sandbox: sandbox_module.Sandbox, service: Service, call: HttpRequest) -> None:
         paths.append(call.path)
-        count(floor, service, call)
+        count(sandbox, service, call)
 
-    monkeypatch.setattr(Floor, "count", noting)
+    monkeypatch.setattr(sandbox_module.Sandbox, "count", noting)
     return paths
 
 
@@ -210,11 +210,11 @@ def _let_an_hour_pass(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, *, befo
     """The sandbox's time goes on by an hour just before the transfers of a batch arrive."""
     answer, seen = Portal.answer, Counter[str]()
 
-    def answering(portal: Portal, call: Call) -> Any:
+    def answering(portal: Portal, call: HttpRequest) -> Any:
         if TRANSFER in portal.methods_of(call):
             seen[TRANSFER] += 1
             if seen[TRANSFER] == before_batch:
-                sandbox.server.floor.clock.skip(3601)
+                sandbox.server.sandbox.clock.skip(3601)
         return answer(portal, call)
 
     monkeypatch.setattr(Portal, "answer", answering)

@@ -23,8 +23,8 @@ from airflow_provider_chattransfer.operators.accept import AcceptTransferOperato
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator, TransferChatsOperator
 from airflow_provider_chattransfer.platforms import decoding, transport
 from airflow_provider_chattransfer.sandbox.bitrix24 import Portal
+from airflow_provider_chattransfer.sandbox.service import HttpRequest, HttpResponse
 from airflow_provider_chattransfer.sandbox.superoffice.tenant import Tenant
-from airflow_provider_chattransfer.sandbox.wire import Call, Reply
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from airflow_provider_chattransfer.testing.connections import as_environment
 
@@ -36,7 +36,7 @@ CUSTOMER = "Zelda Quist <zelda@customer.example>"
 CHATS = {"bitrix24": ["101", "102", "103"], "superoffice": ["150", "151", "152"]}
 SERVICES = list(CHATS)
 
-Twist = Callable[[Call, Reply], Reply]
+Twist = Callable[[HttpRequest, HttpResponse], HttpResponse]
 """What becomes of an answer on its way."""
 
 
@@ -47,7 +47,7 @@ class Answers:
     twist: Twist = field(default_factory=lambda: _straight)
     looked_at: set[str] = field(default_factory=set)
 
-    def pass_on(self, call: Call, reply: Reply) -> Reply:
+    def pass_on(self, call: HttpRequest, reply: HttpResponse) -> HttpResponse:
         """An answer as the client gets it."""
         return self.twist(call, reply)
 
@@ -184,7 +184,7 @@ class TestACustomersTextInAnAnswer:
         self, answers: Answers, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG)
-        instead = Reply.json({"result": CUSTOMER})
+        instead = HttpResponse.json({"result": CUSTOMER})
         answers.twist = lambda call, reply: instead if call.path.endswith("im.user.list.get") else reply
         told = everything("bitrix24") + caplog.text
         assert "Cannot tell people from bots" in told
@@ -207,15 +207,15 @@ def repeated(
     return found
 
 
-def errors(service: str) -> Iterator[tuple[str, Reply]]:
+def errors(service: str) -> Iterator[tuple[str, HttpResponse]]:
     """Errors of every kind and status that tell of a customer, by what they are."""
-    page = Reply(status=502, body=f"<html>{CUSTOMER}</html>".encode(), content_type="text/html")
+    page = HttpResponse(status=502, body=f"<html>{CUSTOMER}</html>".encode(), content_type="text/html")
     headers = {"retry-after": CUSTOMER, "location": f"https://portal.example/{CUSTOMER}", "date": CUSTOMER}
     for status in (200, 302, 404, 429, 502, 503):
         yield f"page {status}", replace(page, status=status, headers=headers)
     for name, body in {"text": CUSTOMER, "list": [CUSTOMER], **BODIES[service]}.items():
         for status in STATUSES[service]:
-            yield f"{name} {status}", Reply.json(body, status=status)
+            yield f"{name} {status}", HttpResponse.json(body, status=status)
 
 
 def _portals(code: str) -> dict[str, Any]:
@@ -284,23 +284,23 @@ def _replacing(meant: Callable[[str], bool]) -> Twist:
             }
         return [replaced(item) for item in value] if isinstance(value, list) else value
 
-    def twist(_: Call, reply: Reply) -> Reply:
+    def twist(_: HttpRequest, reply: HttpResponse) -> HttpResponse:
         is_json = reply.body.startswith((b"{", b"["))
-        return replace(reply, body=Reply.json(replaced(json.loads(reply.body))).body) if is_json else reply
+        return replace(reply, body=HttpResponse.json(replaced(json.loads(reply.body))).body) if is_json else reply
 
     return twist
 
 
-def _failing(error: Reply, *, only_transfers: bool) -> Twist:
+def _failing(error: HttpResponse, *, only_transfers: bool) -> Twist:
     """An error in place of the answers to transfers, or of all."""
     return lambda call, reply: error if _moves(call) or not only_transfers else reply
 
 
-def _straight(_: Call, reply: Reply) -> Reply:
+def _straight(_: HttpRequest, reply: HttpResponse) -> HttpResponse:
     return reply
 
 
-def _moves(call: Call) -> bool:
+def _moves(call: HttpRequest) -> bool:
     """Whether a request moves a chat, in a batch as well."""
     told = call.path.encode() + call.body
     return b"ession.transfer" in told or b"TransferChatSession" in told or b"ResetChatSession" in told

@@ -19,10 +19,10 @@ from airflow_provider_chattransfer.operators.accept import AcceptTransferOperato
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator, TransferChatOperator
 from airflow_provider_chattransfer.platforms.superoffice import tenant as tenants
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
-from airflow_provider_chattransfer.sandbox.floor import Floor
+from airflow_provider_chattransfer.sandbox import sandbox as sandbox_module
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
+from airflow_provider_chattransfer.sandbox.service import HttpRequest, Service
 from airflow_provider_chattransfer.sandbox.superoffice import keys
-from airflow_provider_chattransfer.sandbox.wire import Call, Service
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from tests.sandbox.certificates import self_signed
 from tests.ways_of_signing_in import WAYS, Way, without_labels
@@ -47,7 +47,7 @@ class Desk:
     def __init__(self, sandbox: Sandbox, *, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sandbox = sandbox
         self.url = sandbox.url
-        self.calls: list[Call] = []
+        self.calls: list[HttpRequest] = []
         self._more = {**QUICK, "token_store": "file", "token_store_at": str(folder)}
         self._monkeypatch = monkeypatch
 
@@ -87,13 +87,13 @@ class Desk:
 def desk(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A tenant that this process knows nothing of."""
     desk = Desk(sandbox, folder=tmp_path, monkeypatch=monkeypatch)
-    count = Floor.count
+    count = sandbox_module.Sandbox.count
 
-    def noting(floor: Floor, service: Service, call: Call) -> None:
+    def noting(sandbox: sandbox_module.Sandbox, service: Service, call: HttpRequest) -> None:
         desk.calls.append(call)
-        count(floor, service, call)
+        count(sandbox, service, call)
 
-    monkeypatch.setattr(Floor, "count", noting)
+    monkeypatch.setattr(sandbox_module.Sandbox, "count", noting)
     monkeypatch.setattr(tenants, "_known", {})
     return desk
 

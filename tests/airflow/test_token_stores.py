@@ -26,8 +26,8 @@ from airflow_provider_chattransfer.hooks.base import open_platform
 from airflow_provider_chattransfer.hooks.token_stores import PREFIX, VariableStore
 from airflow_provider_chattransfer.platforms.tokens import manager, redis_store
 from airflow_provider_chattransfer.platforms.tokens.manager import Entry
-from airflow_provider_chattransfer.sandbox.floor import Floor
-from airflow_provider_chattransfer.sandbox.wire import Call, Service
+from airflow_provider_chattransfer.sandbox import sandbox as sandbox_module
+from airflow_provider_chattransfer.sandbox.service import HttpRequest, Service
 
 from ..redis_server import RedisServer
 from .conftest import Sandbox, a_dag, run
@@ -74,13 +74,13 @@ class App:
         self.asked: list[str] = []
         self._monkeypatch = monkeypatch
         self._store = store
-        count = Floor.count
+        count = sandbox_module.Sandbox.count
 
-        def record(floor: Floor, service: Service, call: Call) -> None:
+        def record(sandbox: sandbox_module.Sandbox, service: Service, call: HttpRequest) -> None:
             self.asked.append(call.path.strip("/"))
-            count(floor, service, call)
+            count(sandbox, service, call)
 
-        monkeypatch.setattr(Floor, "count", record)
+        monkeypatch.setattr(sandbox_module.Sandbox, "count", record)
         monkeypatch.setattr(manager, "RACE", 0.3)
         self.connect()
         self.start_anew()
@@ -112,7 +112,7 @@ class App:
         return any(fault["struck"] for fault in faults)
 
     def let_tokens_expire(self) -> None:
-        self.sandbox.server.floor.clock.skip(3601)
+        self.sandbox.server.sandbox.clock.skip(3601)
 
     def read(self) -> list[str]:
         """What this process reads, as a new one would."""

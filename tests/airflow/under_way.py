@@ -68,7 +68,7 @@ class Desk(ABC):
     @property
     def requests(self) -> int:
         """How many requests the service has had."""
-        return self.sandbox.server.floor.requests[self.service]
+        return self.sandbox.server.sandbox.requests[self.service]
 
     def break_off(self, kind: str, *, count: int = 1, **fault: Any) -> None:
         """Let the next reads of chats go wrong."""
@@ -114,7 +114,7 @@ class Bitrix24Desk(Desk):
         self._call("1/secretcode", "imopenlines.operator.another.finish", {"CHAT_ID": chat})
 
     def lock_out(self) -> None:
-        portal = next(each for each in self.sandbox.server.floor.services if isinstance(each, Portal))
+        portal = next(each for each in self.sandbox.server.sandbox.services if isinstance(each, Portal))
         del portal._world.webhooks[1, "secretcode"]
 
     def _call(self, webhook: str, method: str, params: dict[str, Any]) -> None:
@@ -151,7 +151,7 @@ class SuperOfficeDesk(Desk):
 
     @property
     def _centre(self) -> Centre:
-        return next(each for each in self.sandbox.server.floor.services if isinstance(each, Tenant))._centre
+        return next(each for each in self.sandbox.server.sandbox.services if isinstance(each, Tenant))._centre
 
     def _act(self, method: str, chat: int, *, by: int, **body: Any) -> None:
         url = f"{self.sandbox.url}/Cust12345/api/v1/Agents/Chat/{method}"

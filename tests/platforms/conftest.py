@@ -30,9 +30,9 @@ from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOf
 from airflow_provider_chattransfer.platforms.superoffice.tenant import Site
 from airflow_provider_chattransfer.platforms.tokens.manager import Entry
 from airflow_provider_chattransfer.platforms.transport import Transport
-from airflow_provider_chattransfer.sandbox.floor import Floor
+from airflow_provider_chattransfer.sandbox.sandbox import Sandbox
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
-from airflow_provider_chattransfer.sandbox.wire import Call, Service
+from airflow_provider_chattransfer.sandbox.service import HttpRequest, Service
 
 SUPERVISOR = Basic("tje0", "Tje0")
 
@@ -63,7 +63,7 @@ class Stage:
     def __init__(self, server: SandboxServer) -> None:
         self.server = server
         self.url = server.url
-        self.calls: list[Call] = []
+        self.calls: list[HttpRequest] = []
         self.slept: list[float] = []
         self._opened: list[Transport] = []
 
@@ -94,17 +94,17 @@ class Stage:
 
     def asked(self, service: str = "bitrix24") -> list[str]:
         """The last part of the path of each request, in order."""
-        mine = (call for call in self.calls if self.server.floor.service_at(call.path).name == service)  # type: ignore[union-attr]
+        mine = (call for call in self.calls if self.server.sandbox.service_at(call.path).name == service)  # type: ignore[union-attr]
         return [call.path.rpartition("/")[2] for call in mine]
 
     def now(self) -> float:
         """The sandbox's time."""
-        return self.server.floor.clock.now()
+        return self.server.sandbox.clock.now()
 
     def sleep(self, seconds: float) -> None:
         """Let the sandbox's time pass at once, and remember for how long."""
         self.slept.append(seconds)
-        self.server.floor.clock.skip(seconds)
+        self.server.sandbox.clock.skip(seconds)
 
     def transport(self, *, read_timeout: float = 5.0) -> Transport:
         """A transport whose gate lets everything through until the service closes it."""
@@ -156,13 +156,13 @@ class Stage:
 def stage(sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """A fresh sandbox that records what reaches it."""
     stage = Stage(sandbox_server)
-    count = Floor.count
+    count = Sandbox.count
 
-    def record(floor: Floor, service: Service, call: Call) -> None:
+    def record(sandbox: Sandbox, service: Service, call: HttpRequest) -> None:
         stage.calls.append(call)
-        count(floor, service, call)
+        count(sandbox, service, call)
 
-    monkeypatch.setattr(Floor, "count", record)
+    monkeypatch.setattr(Sandbox, "count", record)
     stage.reset()
     yield stage
     stage.close()
@@ -185,7 +185,7 @@ def report(platform: ChatPlatform, results: Sequence[Result]) -> Json:
     return TransferReport(platform.name, "test", tuple(results), started_at=now, finished_at=now).to_json()
 
 
-def query_of(call: Call) -> dict[str, str]:
+def query_of(call: HttpRequest) -> dict[str, str]:
     """The query of a request."""
     return dict(parse_qsl(call.query))
 

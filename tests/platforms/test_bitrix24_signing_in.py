@@ -184,10 +184,10 @@ class TestAToken:
     def test_is_not_renewed_before_it_has_run_out(self, stage: Stage) -> None:
         client = an_app(stage)
         client.call(READ, repeatable=True)
-        stage.server.floor.clock.skip(3590)
+        stage.server.sandbox.clock.skip(3590)
         client.call(READ, repeatable=True)
         assert refreshes(stage) == 1
-        stage.server.floor.clock.skip(20)
+        stage.server.sandbox.clock.skip(20)
         client.call(READ, repeatable=True)
         assert refreshes(stage) == 2
 
@@ -198,7 +198,7 @@ class TestAToken:
         for _ in range(3):
             client.call(READ, repeatable=True)
             used.append(json.loads(store.kept[Entry.CREDENTIAL])["renewal"])
-            stage.server.floor.clock.skip(3601)
+            stage.server.sandbox.clock.skip(3601)
         asked = [query_of(call)["refresh_token"] for call in stage.calls if call.path.startswith("/oauth/")]
         assert asked == used[:3]
 
@@ -290,7 +290,7 @@ class TestAToken:
         clients = [an_app(stage, store=store) for _ in range(4)]
         for client in clients:
             client.call(READ, repeatable=True)
-        stage.server.floor.clock.skip(3601)
+        stage.server.sandbox.clock.skip(3601)
         threads = [
             threading.Thread(target=client.call, args=(READ,), kwargs={"repeatable": True}) for client in clients
         ]
@@ -316,7 +316,7 @@ class TestTheAuthorisationServer:
         assert words in problem(client)
 
     def test_takes_a_refresh_token_for_180_days(self, stage: Stage) -> None:
-        stage.server.floor.clock.skip(181 * 86400)
+        stage.server.sandbox.clock.skip(181 * 86400)
         assert "each works once and for 180 days" in problem(an_app(stage))
 
     @pytest.mark.parametrize(
@@ -408,7 +408,7 @@ class TestARefusal:
         stage.reset(
             bitrix24={"webhooks": [{"user": 1, "code": "brief", "expires_in": 60}, {"user": 90, "code": "fired"}]}
         )
-        stage.server.floor.clock.skip(61)
+        stage.server.sandbox.clock.skip(61)
         user, code = {"wrong code": (1, "guess"), "dismissed user": (90, "fired"), "expired": (1, "brief")}[cause]
         told = problem(stage.webhook(user=user, code=code))
         assert "login and password of the connection" in told
@@ -608,7 +608,7 @@ class TestASelfHostedPortal:
 
     def test_whose_authority_is_unknown_gets_nothing(self, secure: Stage) -> None:
         assert "certificate" in problem(secure.webhook(), UnreachableError)
-        assert secure.server.floor.state()["requests"]["bitrix24"] == 0
+        assert secure.server.sandbox.state()["requests"]["bitrix24"] == 0
 
 
 def _trusting(certificate: Path) -> Transport:
@@ -680,7 +680,7 @@ class TestAnExamination:
     def test_compares_the_clocks(self, stage: Stage, monkeypatch: pytest.MonkeyPatch, seconds: int, words: str) -> None:
         real = time.time
         if seconds > 0:
-            stage.server.floor.clock.skip(seconds)
+            stage.server.sandbox.clock.skip(seconds)
         else:
             monkeypatch.setattr("airflow_provider_chattransfer.platforms.transport.time.time", lambda: real() - seconds)
         found = check_connection(stage.webhook())

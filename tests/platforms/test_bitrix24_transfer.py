@@ -324,7 +324,7 @@ class TestWhoHasAChat:
 
     def test_shows_nothing_of_the_customer(self, stage: Stage) -> None:
         chats = stage.bitrix24().read_chats(["101", "102", "103"])
-        world = stage.server.floor.services[0]._world  # type: ignore[attr-defined]
+        world = stage.server.sandbox.services[0]._world  # type: ignore[attr-defined]
         for chat in world.chats.values():
             customer = world.users[chat.customer]
             for secret in (customer.name, customer.email, customer.phone, chat.last_text, chat.title):
@@ -432,7 +432,7 @@ def _owner(chat: object) -> str | None:
 
 def _wait(stage: Stage, platform: Bitrix24Platform, results: list[Result]) -> TransferReport:
     """Wait ten minutes at the most, looking every fifteen seconds."""
-    begin = stage.server.floor.clock.utc()
+    begin = stage.server.sandbox.clock.utc()
     report = TransferReport("bitrix24", "test", tuple(results), started_at=begin, finished_at=begin)
     poller = AcceptancePoller(report, deadline=(begin + timedelta(minutes=10)).timestamp())
-    return poll_until_done(poller, platform, interval=15.0, now=stage.server.floor.clock.utc, sleep=stage.sleep)
+    return poll_until_done(poller, platform, interval=15.0, now=stage.server.sandbox.clock.utc, sleep=stage.sleep)

@@ -148,7 +148,7 @@ class TestALimitThatLasts:
         assert lasts == pytest.approx(self.HOUR, abs=60)
 
     def run_to_end(self, stage: Stage, tenant: SuperOfficeClient) -> tuple[Any, float]:
-        record, now = RunRecord(NullRecordStore()), stage.server.floor.clock.utc
+        record, now = RunRecord(NullRecordStore()), stage.server.sandbox.clock.utc
         begin = now().timestamp()
         steps = run_transfers(to("agent:12", "150", "151"), chunk=50, record=record)
         results = run_to_end(steps, SuperOfficePlatform(tenant), record=record, sleep=stage.sleep, now=now)

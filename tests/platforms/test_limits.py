@@ -30,8 +30,8 @@ from airflow_provider_chattransfer.sandbox import clock
 from airflow_provider_chattransfer.sandbox.bitrix24 import errors as portal_errors
 from airflow_provider_chattransfer.sandbox.bitrix24.limits import OperatingTime
 from airflow_provider_chattransfer.sandbox.bitrix24.portal import Portal
+from airflow_provider_chattransfer.sandbox.service import HttpRequest, HttpResponse
 from airflow_provider_chattransfer.sandbox.superoffice.tenant import Tenant
-from airflow_provider_chattransfer.sandbox.wire import Call, Reply
 
 from .conftest import Script, Scripted, Stage, outcomes, to
 
@@ -69,8 +69,10 @@ def refusals(monkeypatch: pytest.MonkeyPatch) -> Refusals:
     return seen
 
 
-def _counting(answer: Callable[[Any, Call], Reply], statuses: Counter[int]) -> Callable[[Any, Call], Reply]:
-    def counted(service: Any, call: Call) -> Reply:
+def _counting(
+    answer: Callable[[Any, HttpRequest], HttpResponse], statuses: Counter[int]
+) -> Callable[[Any, HttpRequest], HttpResponse]:
+    def counted(service: Any, call: HttpRequest) -> HttpResponse:
         reply = answer(service, call)
         statuses[reply.status] += 1
         return reply
@@ -85,7 +87,7 @@ def laborious(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
 
     def spend_and_pass(limit: OperatingTime, counter: tuple[str, str], seconds: float, *, now: float) -> None:
         spend(limit, counter, seconds, now=now)
-        stage.server.floor.clock.skip(seconds)
+        stage.server.sandbox.clock.skip(seconds)
 
     monkeypatch.setattr(OperatingTime, "spend", spend_and_pass)
     return stage
@@ -255,7 +257,7 @@ class Neighbour:
         self._session.close()
 
     def _skip_to(self, moment: float) -> None:
-        self._stage.server.floor.clock.skip(max(0.0, moment - self._stage.now()))
+        self._stage.server.sandbox.clock.skip(max(0.0, moment - self._stage.now()))
 
 
 @dataclass

@@ -386,7 +386,7 @@ class TestReading:
             "GetChatSessionEntity": FIELDS,
             "ChatSession": ["chatSessionId", "status", "associateId", "personId", "chatTopic/chatTopicId"],
         }
-        sessions = stage.server.floor.services[1]._centre.sessions  # type: ignore[attr-defined]
+        sessions = stage.server.sandbox.services[1]._centre.sessions  # type: ignore[attr-defined]
         assert len(sessions) == 30
         for session in sessions.values():
             customer = session.customer
@@ -464,7 +464,7 @@ def _send(tenant: SuperOfficeClient, *chat_ids: str) -> dict[str, object]:
 
 def _wait(stage: Stage, platform: SuperOfficePlatform, results: Sequence[Result]) -> TransferReport:
     """Wait ten minutes at the most, looking every fifteen seconds."""
-    begin = stage.server.floor.clock.utc()
+    begin = stage.server.sandbox.clock.utc()
     report = TransferReport("superoffice", "test", tuple(results), started_at=begin, finished_at=begin)
     poller = AcceptancePoller(report, deadline=(begin + timedelta(minutes=10)).timestamp())
-    return poll_until_done(poller, platform, interval=15.0, now=stage.server.floor.clock.utc, sleep=stage.sleep)
+    return poll_until_done(poller, platform, interval=15.0, now=stage.server.sandbox.clock.utc, sleep=stage.sleep)

@@ -89,4 +89,4 @@ class PortalClient:
 
     def skip(self, seconds: float) -> None:
         """Let time pass."""
-        self.sandbox.floor.clock.skip(seconds)
+        self.sandbox.sandbox.clock.skip(seconds)

@@ -71,6 +71,6 @@ class Desk:
         """What happened so far, in one word each."""
         return [change["change"] for change in self.ledger()]
 
-    def later(self, seconds: float = 60) -> None:
+    def call_later(self, seconds: float = 60) -> None:
         """Let time pass."""
-        self.server.floor.clock.skip(seconds)
+        self.server.sandbox.clock.skip(seconds)

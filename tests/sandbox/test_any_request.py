@@ -13,15 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_chattransfer.sandbox.bitrix24.methods.registry import METHODS
-from airflow_provider_chattransfer.sandbox.floor import Floor
+from airflow_provider_chattransfer.sandbox.sandbox import Sandbox
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
-from airflow_provider_chattransfer.sandbox.wire import Call, Reply
+from airflow_provider_chattransfer.sandbox.service import HttpRequest, HttpResponse
 
 from .bitrix24_client import PortalClient
-from .raw import connection, status
+from .raw_http import connection, status
 from .superoffice_client import SUPERVISOR, Desk
 
-FLOOR = Floor({"bitrix24": {"rate": None, "operating": None, "chats": 5}, "superoffice": {"chats": 5}})
+FLOOR = Sandbox({"bitrix24": {"rate": None, "operating": None, "chats": 5}, "superoffice": {"chats": 5}})
 PORTAL, TENANT = FLOOR.services
 ROUTES = [(route.verb, route.template) for route in TENANT._routes._routes]  # type: ignore[attr-defined]
 BROKEN = (500, 501)
@@ -62,8 +62,8 @@ FORMS = ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
 TYPES = st.sampled_from(["application/json", "text/json", "text/xml", *FORMS])
 
 
-def call(verb: str, path: str, body: bytes, content_type: str, **headers: str) -> Call:
-    return Call(
+def call(verb: str, path: str, body: bytes, content_type: str, **headers: str) -> HttpRequest:
+    return HttpRequest(
         number=1,
         verb=verb,
         path=path,
@@ -105,7 +105,7 @@ def test_no_batch_breaks_bitrix24(commands: dict[str, str], value: Any) -> None:
 def test_no_request_breaks_superoffice(route: tuple[str, str], part: str, body: bytes, content_type: str) -> None:
     verb, template = route
     path = "/Cust12345/api/v1/" + re.sub(r"\{[^}]*\}", part, template)
-    reply: Reply = TENANT.answer(call(verb, path, body, content_type, authorization="Bearer 8A:Cust12345.tje0"))
+    reply: HttpResponse = TENANT.answer(call(verb, path, body, content_type, authorization="Bearer 8A:Cust12345.tje0"))
     assert reply.status not in BROKEN or b"does not simulate" in reply.body
 
 

@@ -16,7 +16,7 @@ import requests
 
 from airflow_provider_chattransfer.sandbox.__main__ import main
 from airflow_provider_chattransfer.sandbox.faults import Fault
-from airflow_provider_chattransfer.sandbox.floor import Floor
+from airflow_provider_chattransfer.sandbox.sandbox import Sandbox
 
 from .certificates import self_signed
 
@@ -59,7 +59,7 @@ class TestHelp:
     def test_has_a_scenario_that_is_one(self, told: str) -> None:
         example = re.search(r"^a scenario.*?\n(.*?)\n\n", told, re.MULTILINE | re.DOTALL)
         assert example
-        Floor(json.loads(example[1]))
+        Sandbox(json.loads(example[1]))
 
     def test_has_a_fault_that_is_one(self, told: str) -> None:
         example = re.search(r"^a fault.*?-d '(.*?)'$", told, re.MULTILINE | re.DOTALL)

@@ -18,12 +18,12 @@ from typing import Any, ClassVar
 import pytest
 import requests
 
-from airflow_provider_chattransfer.sandbox import trouble
+from airflow_provider_chattransfer.sandbox import fault_effects
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
 from .bitrix24_client import TRANSFER, PortalClient
 from .certificates import self_signed
-from .raw import connection, request_for, status, wait_for
+from .raw_http import connection, request_for, status, wait_for
 from .superoffice_client import Desk
 
 INSISTS = {"bitrix24": {"switches": {"https_required": True}}, "superoffice": {"data_host": "127.0.0.1"}}
@@ -126,7 +126,7 @@ def delay_over(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
         while not over.is_set():
             await asyncio.sleep(0.01)
 
-    monkeypatch.setattr(trouble, "pause", pause)
+    monkeypatch.setattr(fault_effects, "sleep", pause)
     yield over
     over.set()
 

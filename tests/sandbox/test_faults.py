@@ -18,7 +18,7 @@ from airflow_provider_chattransfer.sandbox.faults import FaultKind
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
 from .bitrix24_client import TRANSFER, PortalClient
-from .raw import connection, request_for, wait_for
+from .raw_http import connection, request_for, wait_for
 from .superoffice_client import Desk
 
 SERVICES = ["bitrix24", "superoffice"]
@@ -90,7 +90,7 @@ def superoffice(desk: Desk) -> Side:
         body = {"ChatSessionId": 157, "ToAssociate": "12"}
         return desk.send("POST", "Agents/Chat/TransferChatSession", by=7, json=body)
 
-    return Side("superoffice", desk.server.url, transfer, desk.later)
+    return Side("superoffice", desk.server.url, transfer, desk.call_later)
 
 
 @pytest.fixture(params=SERVICES)
@@ -259,7 +259,7 @@ def bitrix24_app(portal: PortalClient) -> Side:
 
 def superoffice_token(desk: Desk, headers: dict[str, str]) -> Side:
     return Side(
-        "superoffice", desk.server.url, lambda: desk.send("GET", "ChatSession/157", headers=headers), desk.later
+        "superoffice", desk.server.url, lambda: desk.send("GET", "ChatSession/157", headers=headers), desk.call_later
     )
 
 
@@ -419,7 +419,7 @@ class TestAHang:
             requests.post(f"{server.url}/sandbox/faults", json={"kind": "hang_before"}, timeout=10)
             with ThreadPoolExecutor() as pool:
                 hanging = pool.submit(requests.get, f"{server.url}/rest/1/secretcode/profile", timeout=10)
-                wait_for(lambda: server.floor.faults.to_json()[0]["struck"] == 1)
+                wait_for(lambda: server.sandbox.faults.to_json()[0]["struck"] == 1)
                 server.stop()
                 with pytest.raises(requests.ConnectionError):
                     hanging.result()

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
-from .floor_page import CHROMIUM, FloorPage, launched
+from .page_object import CHROMIUM, SandboxPage, launched
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -28,10 +28,10 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def floor(browser: Browser, sandbox_server: SandboxServer) -> Iterator[FloorPage]:
+def floor(browser: Browser, sandbox_server: SandboxServer) -> Iterator[SandboxPage]:
     """The page of a fresh sandbox, not loaded yet. In no test may it complain, or ask another host."""
     with browser.new_context(viewport={"width": 1440, "height": 900}) as context:
-        floor = FloorPage(context.new_page(), sandbox_server.url)
+        floor = SandboxPage(context.new_page(), sandbox_server.url)
         floor.reset()
         yield floor
         assert floor.complaints == []

@@ -14,7 +14,7 @@ import requests
 from airflow_provider_chattransfer.sandbox import page as page_package
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
-from .floor_page import FloorPage
+from .page_object import SandboxPage
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -38,13 +38,13 @@ HOSTILE = [
 
 class TestTheFloor:
     @pytest.mark.parametrize("scenario", [TEN, {}, TWO_THOUSAND], ids=["10", "default", "2000"])
-    def test_shows_every_operator_and_queue_with_its_chats(self, floor: FloorPage, scenario: dict[str, Any]) -> None:
+    def test_shows_every_operator_and_queue_with_its_chats(self, floor: SandboxPage, scenario: dict[str, Any]) -> None:
         floor.reset(**scenario)
         floor.open()
         assert floor.agrees()
 
     @pytest.mark.parametrize("service", ["bitrix24", "superoffice"])
-    def test_counts(self, floor: FloorPage, service: str) -> None:
+    def test_counts(self, floor: SandboxPage, service: str) -> None:
         floor.open()
         state = floor.state()
         chats = [chat["state"] for chat in state[service]["chats"]]
@@ -53,7 +53,7 @@ class TestTheFloor:
         for name, figure in figures.items():
             assert floor.page.locator(f"#{service} [data-total={name}]").inner_text() == str(figure)
 
-    def test_keeps_up_with_what_is_in_no_ledger(self, floor: FloorPage) -> None:
+    def test_keeps_up_with_what_is_in_no_ledger(self, floor: SandboxPage) -> None:
         floor.page.clock.install()
         floor.open()
         floor.bitrix24("imopenlines.dialog.get", CHAT_ID=101)
@@ -62,12 +62,12 @@ class TestTheFloor:
         assert floor.until(lambda: bool(requests.inner_text() == "1"))
 
     @pytest.mark.parametrize(("chats", "density"), [(10, "cards"), (300, "tags"), (2000, "dots")])
-    def test_draws_chats_the_smaller_the_more_there_are(self, floor: FloorPage, chats: int, density: str) -> None:
+    def test_draws_chats_the_smaller_the_more_there_are(self, floor: SandboxPage, chats: int, density: str) -> None:
         floor.reset(bitrix24={"chats": chats})
         floor.open()
         assert floor.page.locator("#bitrix24").get_attribute("data-density") == density
 
-    def test_shows_who_is_there(self, floor: FloorPage) -> None:
+    def test_shows_who_is_there(self, floor: SandboxPage) -> None:
         operators = [{"id": 7}, {"id": 8, "present": False}, {"id": 9, "active": False}, {"id": 12, "paused": True}]
         floor.reset(bitrix24={"operators": operators, "chats": []})
         floor.open()
@@ -82,13 +82,13 @@ class TestTheFloor:
             ("agent:9", "inactive"),
         ]
 
-    def test_gives_a_place_to_an_owner_who_is_no_agent(self, floor: FloorPage) -> None:
+    def test_gives_a_place_to_an_owner_who_is_no_agent(self, floor: SandboxPage) -> None:
         floor.open()
         floor.transfer(101, USER_ID=1)
         assert floor.until(lambda: "agent:1" in floor.shown()["bitrix24"])
         assert floor.shown()["bitrix24"]["agent:1"]["home"] == {("101", None)}
 
-    def test_follows_the_clock_of_the_sandbox(self, floor: FloorPage) -> None:
+    def test_follows_the_clock_of_the_sandbox(self, floor: SandboxPage) -> None:
         floor.reset(speed=3600)
         floor.open()
         assert floor.page.locator("#speed").inner_text() == "speed 3,600"
@@ -96,7 +96,7 @@ class TestTheFloor:
         assert floor.until(lambda: bool(floor.page.locator("#time").inner_text() != before))
 
     @pytest.mark.parametrize(("chosen", "other"), [("bitrix24", "superoffice"), ("superoffice", "bitrix24")])
-    def test_can_be_that_of_one_service(self, floor: FloorPage, chosen: str, other: str) -> None:
+    def test_can_be_that_of_one_service(self, floor: SandboxPage, chosen: str, other: str) -> None:
         floor.open()
         floor.page.locator(f".show [value={chosen}]").check()
         assert floor.page.locator(f"#{chosen}").is_visible()
@@ -107,7 +107,7 @@ class TestTheFloor:
 
 
 class TestAMove:
-    def test_on_bitrix24_is_shown_within_two_seconds(self, floor: FloorPage) -> None:
+    def test_on_bitrix24_is_shown_within_two_seconds(self, floor: SandboxPage) -> None:
         floor.open()
         floor.page.evaluate("() => { window.loadedOnce = true; }")
         floor.transfer(101, USER_ID=8)
@@ -115,7 +115,7 @@ class TestAMove:
         assert floor.page.evaluate("() => window.loadedOnce")
         assert floor.agrees()
 
-    def test_to_a_queue_belongs_to_nobody_while_it_rings(self, floor: FloorPage) -> None:
+    def test_to_a_queue_belongs_to_nobody_while_it_rings(self, floor: SandboxPage) -> None:
         floor.reset(bitrix24={"operators": [{"id": 7}, {"id": 8, "present": False}], **IDLE})
         floor.open()
         floor.transfer(101, QUEUE_ID=3)
@@ -123,7 +123,7 @@ class TestAMove:
         assert "101" in floor.shown()["bitrix24"]["agent:7"]["rings"]
         assert floor.agrees()
 
-    def test_on_superoffice_stays_with_its_sender_until_it_is_accepted(self, floor: FloorPage) -> None:
+    def test_on_superoffice_stays_with_its_sender_until_it_is_accepted(self, floor: SandboxPage) -> None:
         floor.reset(superoffice=IDLE)
         floor.open()
         floor.superoffice("TransferChatSession", by=7, ChatSessionId=150, ToAssociate="21")
@@ -133,7 +133,7 @@ class TestAMove:
         assert floor.until(lambda: ("150", None) in floor.shown()["superoffice"]["agent:21"]["home"])
         assert floor.agrees()
 
-    def test_away_from_the_floor_is_counted(self, floor: FloorPage) -> None:
+    def test_away_from_the_floor_is_counted(self, floor: SandboxPage) -> None:
         floor.open()
         floor.bitrix24("imopenlines.operator.another.finish", CHAT_ID=101)
         closed = floor.page.locator("#bitrix24 [data-total=closed]")
@@ -141,7 +141,7 @@ class TestAMove:
         assert floor.tile("bitrix24", 101).count() == 0
         assert floor.agrees()
 
-    def test_of_hundreds_at_once_is_shown(self, floor: FloorPage) -> None:
+    def test_of_hundreds_at_once_is_shown(self, floor: SandboxPage) -> None:
         floor.reset(**TWO_THOUSAND)
         floor.open()
         bot = "CLIENT_ID=chattransfer"
@@ -155,7 +155,9 @@ class TestAMove:
         assert floor.agrees()
 
     @pytest.mark.parametrize(("motion", "flies"), [("no-preference", True), ("reduce", False)])
-    def test_is_a_flight_unless_the_person_wants_less_motion(self, floor: FloorPage, motion: Any, flies: bool) -> None:
+    def test_is_a_flight_unless_the_person_wants_less_motion(
+        self, floor: SandboxPage, motion: Any, flies: bool
+    ) -> None:
         floor.page.add_init_script(
             "window.flights = []; const animate = Element.prototype.animate;"
             "Element.prototype.animate = function (frames, options) {"
@@ -168,7 +170,7 @@ class TestAMove:
         assert floor.until(lambda: ("101", None) in floor.shown()["bitrix24"]["agent:8"]["home"])
         assert ("101" in floor.page.evaluate("() => window.flights")) is flies
 
-    def test_is_in_the_strip_of_the_ledger(self, floor: FloorPage) -> None:
+    def test_is_in_the_strip_of_the_ledger(self, floor: SandboxPage) -> None:
         floor.open()
         floor.transfer(101, USER_ID=8)
         line = floor.page.locator("#ledger-changes li", has_text="transferred").first
@@ -182,7 +184,7 @@ class TestAMove:
 
 
 class TestTheHistory:
-    def test_is_every_change_of_the_chat_with_who_and_how(self, floor: FloorPage) -> None:
+    def test_is_every_change_of_the_chat_with_who_and_how(self, floor: SandboxPage) -> None:
         floor.transfer(101, USER_ID=8)
         floor.transfer(101, USER_ID=12)
         floor.transfer(102, USER_ID=12)
@@ -197,7 +199,7 @@ class TestTheHistory:
             assert change["by"] in line
             assert f"{change['method']} in request {change['request']}" in line
 
-    def test_goes_on_while_it_is_open(self, floor: FloorPage) -> None:
+    def test_goes_on_while_it_is_open(self, floor: SandboxPage) -> None:
         floor.open()
         floor.tile("bitrix24", 101).click()
         assert "Now with Anna Adams (7)" in floor.page.locator("#history-now").inner_text()
@@ -205,24 +207,24 @@ class TestTheHistory:
         floor.page.locator("#history-changes li", has_text="accepted").wait_for()
         assert "Now with Boris Berg (8)" in floor.page.locator("#history-now").inner_text()
 
-    def test_opens_from_the_ledger(self, floor: FloorPage) -> None:
+    def test_opens_from_the_ledger(self, floor: SandboxPage) -> None:
         floor.transfer(101, USER_ID=8)
         floor.open()
         floor.page.locator("#ledger-changes button", has_text="101").first.click()
         assert floor.page.locator("#history-name").inner_text() == "Chat 101, Bitrix24"
 
-    def test_names_no_customer(self, floor: FloorPage) -> None:
+    def test_names_no_customer(self, floor: SandboxPage) -> None:
         floor.open()
         floor.tile("superoffice", 150).click()
         assert "Customer 5001," in floor.page.locator("#history-now").inner_text()
 
 
 class TestFinding:
-    def find(self, floor: FloorPage, chat: str) -> None:
+    def find(self, floor: SandboxPage, chat: str) -> None:
         floor.page.locator("#find-id").fill(chat)
         floor.page.locator("#find-id").press("Enter")
 
-    def test_a_chat_opens_its_history_and_marks_it(self, floor: FloorPage) -> None:
+    def test_a_chat_opens_its_history_and_marks_it(self, floor: SandboxPage) -> None:
         floor.reset(**TWO_THOUSAND)
         floor.open()
         self.find(floor, "1543")
@@ -231,7 +233,7 @@ class TestFinding:
         box = floor.tile("bitrix24", 1543).bounding_box()
         assert 0 <= box["y"] <= 900
 
-    def test_goes_to_the_other_service_when_asked_again(self, floor: FloorPage) -> None:
+    def test_goes_to_the_other_service_when_asked_again(self, floor: SandboxPage) -> None:
         floor.reset(bitrix24={"chats": [{"id": 150, "owner": 7}]})
         floor.open("#bitrix24")
         self.find(floor, "150")
@@ -241,13 +243,13 @@ class TestFinding:
         assert floor.page.locator("#history-name").inner_text() == "Chat 150, SuperOffice"
         assert floor.page.locator("#superoffice").is_visible()
 
-    def test_a_closed_chat_is_possible(self, floor: FloorPage) -> None:
+    def test_a_closed_chat_is_possible(self, floor: SandboxPage) -> None:
         floor.open()
         closed = next(chat["id"] for chat in floor.state()["bitrix24"]["chats"] if chat["state"] == "closed")
         self.find(floor, closed)
         assert "Now closed" in floor.page.locator("#history-now").inner_text()
 
-    def test_nothing_says_so(self, floor: FloorPage) -> None:
+    def test_nothing_says_so(self, floor: SandboxPage) -> None:
         floor.open()
         self.find(floor, "4711")
         assert floor.page.locator("#found").inner_text() == "No chat 4711"
@@ -255,7 +257,7 @@ class TestFinding:
 
 
 class TestTheKeyboard:
-    def test_reaches_a_floor_goes_through_it_and_opens_a_history(self, floor: FloorPage) -> None:
+    def test_reaches_a_floor_goes_through_it_and_opens_a_history(self, floor: SandboxPage) -> None:
         floor.reset(bitrix24={"chats": [{"id": 101, "owner": 7}, {"id": 102, "owner": 7}, {"id": 103, "owner": 8}]})
         floor.open()
         keyboard = floor.page.keyboard
@@ -275,14 +277,14 @@ class TestTheKeyboard:
         keyboard.press("Shift+Tab")
         assert floor.focused() == "103"
 
-    def test_stays_on_a_chat_that_moves(self, floor: FloorPage) -> None:
+    def test_stays_on_a_chat_that_moves(self, floor: SandboxPage) -> None:
         floor.open()
         floor.tile("bitrix24", 101).focus()
         floor.transfer(101, USER_ID=8)
         assert floor.until(lambda: ("101", None) in floor.shown()["bitrix24"]["agent:8"]["home"])
         assert floor.focused() == "101"
 
-    def test_goes_to_the_search_with_a_slash(self, floor: FloorPage) -> None:
+    def test_goes_to_the_search_with_a_slash(self, floor: SandboxPage) -> None:
         floor.open()
         floor.page.keyboard.press("/")
         floor.page.keyboard.type("101")
@@ -290,7 +292,7 @@ class TestTheKeyboard:
 
 
 class TestAReset:
-    def test_starts_the_page_anew(self, floor: FloorPage) -> None:
+    def test_starts_the_page_anew(self, floor: SandboxPage) -> None:
         floor.transfer(101, USER_ID=8)
         floor.open()
         floor.tile("bitrix24", 102).click()
@@ -306,7 +308,7 @@ class TestASandboxThatStops:
     def test_is_told_and_its_successor_is_followed(self, browser: Browser) -> None:
         with browser.new_context() as context:
             with SandboxServer() as sandbox:
-                floor, port = FloorPage(context.new_page(), sandbox.url), int(sandbox.address.rpartition(":")[2])
+                floor, port = SandboxPage(context.new_page(), sandbox.url), int(sandbox.address.rpartition(":")[2])
                 floor.open()
                 floor.transfer(101, USER_ID=8)
                 assert floor.until(lambda: bool(floor.page.locator("#ledger-changes li").count()))
@@ -320,7 +322,7 @@ class TestASandboxThatStops:
 
 
 class TestHostileNames:
-    def test_are_text(self, floor: FloorPage) -> None:
+    def test_are_text(self, floor: SandboxPage) -> None:
         operators = [{"id": 7 + number, "name": name} for number, name in enumerate(HOSTILE)]
         queues = [{"id": 3 + number, "name": name} for number, name in enumerate(HOSTILE)]
         chats = [{"id": 101, "owner": 7}, {"id": 102, "owner": 8}]
@@ -336,7 +338,7 @@ class TestHostileNames:
         assert floor.page.locator(".board :is(img, script, [onmouseover], [onerror])").count() == 0
 
     @pytest.mark.parametrize("width", [320, 400, 1440])
-    def test_and_narrow_windows_do_not_make_it_scroll_sideways(self, floor: FloorPage, width: int) -> None:
+    def test_and_narrow_windows_do_not_make_it_scroll_sideways(self, floor: SandboxPage, width: int) -> None:
         operators = [{"id": 7 + number, "name": name} for number, name in enumerate(HOSTILE)]
         floor.reset(bitrix24={"operators": operators})
         floor.page.set_viewport_size({"width": width, "height": 800})
@@ -345,7 +347,7 @@ class TestHostileNames:
 
 
 class TestAccessibility:
-    def test_every_chat_says_where_it_is(self, floor: FloorPage) -> None:
+    def test_every_chat_says_where_it_is(self, floor: SandboxPage) -> None:
         floor.open()
         chat = floor.page.get_by_role("button", name="Chat 151: with Clara Vik (8), rings at David Holm (12)")
         assert chat.count() == 2
@@ -354,7 +356,7 @@ class TestAccessibility:
             == floor.page.locator(".floor .chat").count()
         )
 
-    def test_every_place_says_what_is_there(self, floor: FloorPage) -> None:
+    def test_every_place_says_what_is_there(self, floor: SandboxPage) -> None:
         floor.open()
         name = "Anna Adams, present, 14 chats, 2 ringing"
         assert floor.page.get_by_role("article", name=name, exact=True).count() == 1
@@ -412,7 +414,7 @@ class TestTheFiles:
             assert address.startswith(("/sandbox/page/", "./")), address
         assert not re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", text)
 
-    def test_need_no_request_but_their_own_and_those_of_the_control_plane(self, floor: FloorPage) -> None:
+    def test_need_no_request_but_their_own_and_those_of_the_control_plane(self, floor: SandboxPage) -> None:
         floor.open()
         floor.transfer(101, USER_ID=8)
         assert floor.agrees()
@@ -423,6 +425,6 @@ class TestTheFiles:
             "/sandbox/ledger",
         }
 
-    def test_cost_the_sandbox_no_request_of_a_service(self, floor: FloorPage) -> None:
+    def test_cost_the_sandbox_no_request_of_a_service(self, floor: SandboxPage) -> None:
         floor.open()
         assert json.dumps(floor.state()["requests"]) == '{"bitrix24": 0, "superoffice": 0}'

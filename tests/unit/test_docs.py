@@ -44,7 +44,7 @@ from airflow_provider_chattransfer.sandbox.bitrix24.methods import METHODS
 from airflow_provider_chattransfer.sandbox.bitrix24.switches import Switches as Bitrix24Switches
 from airflow_provider_chattransfer.sandbox.faults import KEYS as FAULT_KEYS
 from airflow_provider_chattransfer.sandbox.faults import FaultKind
-from airflow_provider_chattransfer.sandbox.floor import SCENARIO_KEYS
+from airflow_provider_chattransfer.sandbox.sandbox import SCENARIO_KEYS
 from airflow_provider_chattransfer.sandbox.superoffice import scenario as superoffice_scenario
 from airflow_provider_chattransfer.sandbox.superoffice.settings import Application
 from airflow_provider_chattransfer.sandbox.superoffice.switches import Switches as SuperOfficeSwitches

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..people import People
+from ..simulated_agents import SimulatedAgents
 from . import names
 from .journal import Actor, Journal
 from .model import Chat, Session, Status
@@ -19,7 +19,7 @@ class Conversation:
     """The messages of all chats."""
 
     journal: Journal
-    people: People
+    agents: SimulatedAgents
 
     def automatic(self, chat: Chat, text: str, actor: Actor) -> None:
         """An automatic message, such as a bot's: it changes no status."""
@@ -39,14 +39,14 @@ class Conversation:
     def await_answer(self, chat: Chat, session: Session) -> None:
         """Plan what the owner does about a customer who waits for his answer."""
         owner = chat.owner
-        delay = self.people.answer_delay(owner) if owner else None
+        delay = self.agents.answer_delay(owner) if owner else None
         if delay is not None:
-            self.journal.agenda.later(delay, lambda: self._answer(chat, session, owner))
+            self.journal.scheduler.call_later(delay, lambda: self._answer(chat, session, owner))
 
     def _answer(self, chat: Chat, session: Session, owner: int) -> None:
         """The owner's answer, unless the chat is over or somebody else's, has been answered, or he is away."""
         waiting = chat.session == session.id and chat.owner == owner and session.status < Status.OPERATOR
-        if not waiting or self.people.is_out(owner):
+        if not waiting or self.agents.is_away(owner):
             return
         self.journal.message(chat, names.answer(chat.messages))
         session.status = Status.OPERATOR

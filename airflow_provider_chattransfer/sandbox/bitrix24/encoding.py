@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
-from ..wire import Reply
+from ..service import HttpResponse
 from . import php
 
 JSON_TYPE = "application/json; charset=utf-8"
@@ -25,11 +25,11 @@ _ESCAPES = {
 _SPECIAL = re.compile(r"""\\.|[/'<>&]""")
 
 
-def reply(value: Mapping[str, Any], *, status: int = 200, xml: bool = False) -> Reply:
+def reply(value: Mapping[str, Any], *, status: int = 200, xml: bool = False) -> HttpResponse:
     """``value`` as the body of an answer."""
     if xml:
-        return Reply(status=status, body=_xml({"response": value}).encode(), content_type=XML_TYPE)
-    return Reply(status=status, body=_json(value).encode(), content_type=JSON_TYPE)
+        return HttpResponse(status=status, body=_xml({"response": value}).encode(), content_type=XML_TYPE)
+    return HttpResponse(status=status, body=_json(value).encode(), content_type=JSON_TYPE)
 
 
 def _json(value: Any) -> str:

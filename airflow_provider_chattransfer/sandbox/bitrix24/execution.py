@@ -33,7 +33,7 @@ class Execution:
     operating: OperatingTime
     clock: Clock
     identity: Identity
-    request: int
+    request_number: int
     seconds: float = 0.0
 
     def plain(self, method: Method, params: dict[str, Any], *, typed: bool) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class Execution:
                 identity=self.identity,
                 world=self.world,
                 openlines=self.openlines,
-                request=self.request,
+                request_number=self.request_number,
                 typed=typed,
             )
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..agenda import Agenda
 from ..ledger import Ledger
+from ..scheduler import Scheduler
 from .model import Chat, Session, World
 
 SERVICE = "bitrix24"
@@ -28,11 +28,11 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """Writes down what happened, at the time of ``agenda``."""
+    """Writes down what happened, at the time of ``scheduler``."""
 
     world: World
     ledger: Ledger
-    agenda: Agenda
+    scheduler: Scheduler
 
     def holder(self, chat: Chat) -> str | None:
         """Who has the chat, as the ledger names it; ``None`` while it is closed."""
@@ -46,18 +46,18 @@ class Journal:
         self.world.last_message += 1
         chat.last_message = self.world.last_message
         chat.messages += 1
-        chat.changed_at = self.agenda.now()
+        chat.changed_at = self.scheduler.now()
         if text is not None:
             chat.last_text = text
 
     def note(self, chat: Chat, session: Session) -> None:
         """Remember what the reports will show of this moment."""
-        session.note(self.agenda.now(), messages=chat.messages)
+        session.note(self.scheduler.now(), messages=chat.messages)
 
     def record(self, chat: Chat, change: str, before: str | None, after: str | None, actor: Actor) -> None:
         """A line of the ledger."""
         self.ledger.record(
-            at=self.agenda.now(),
+            at=self.scheduler.now(),
             service=SERVICE,
             chat_id=chat.id,
             change=change,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from ..figures import number
+from ..validation import number
 
 BUCKET_SECONDS = 60
 BUCKETS = 10

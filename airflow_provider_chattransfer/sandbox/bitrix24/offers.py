@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..people import People, Reaction
+from ..simulated_agents import Reaction, SimulatedAgents
 from .conversation import Conversation
 from .distribution import is_active, may_get, next_operator
 from .journal import Actor, Journal
@@ -20,7 +20,7 @@ class Offers:
     """The queues of all lines."""
 
     world: World
-    people: People
+    agents: SimulatedAgents
     journal: Journal
     conversation: Conversation
 
@@ -45,7 +45,7 @@ class Offers:
         line.last_served = user
         session.rows.append(
             TransferRow(
-                at=self.journal.agenda.now(),
+                at=self.journal.scheduler.now(),
                 session_id=session.id,
                 from_operator=session.operator or None,
                 to_operator=user,
@@ -70,7 +70,7 @@ class Offers:
         line = self.world.lines[session.line]
         if line.queue_time:
             number = session.offer
-            self.journal.agenda.later(line.queue_time, lambda: self._pass_on(chat, session, number))
+            self.journal.scheduler.call_later(line.queue_time, lambda: self._pass_on(chat, session, number))
 
     def _ask_all(self, chat: Chat, session: Session, line: Line, actor: Actor, *, announced: bool) -> None:
         session.offer += 1
@@ -83,14 +83,14 @@ class Offers:
                 self._await_reaction(chat, session, user)
 
     def _await_reaction(self, chat: Chat, session: Session, user: int) -> None:
-        reaction, delay = self.people.reaction(user)
+        reaction, delay = self.agents.reaction(user)
         number = session.offer
         if reaction is not Reaction.IGNORE:
-            self.journal.agenda.later(delay, lambda: self._react(chat, session, user, number, reaction))
+            self.journal.scheduler.call_later(delay, lambda: self._react(chat, session, user, number, reaction))
 
     def _react(self, chat: Chat, session: Session, user: int, number: int, reaction: Reaction) -> None:
         over = session.offer != number or chat.session != session.id or chat.owner
-        if over or self.people.is_out(user):
+        if over or self.agents.is_away(user):
             return
         if reaction is Reaction.ACCEPT:
             self.accept(chat, session, user, Actor.person(user))
@@ -129,7 +129,7 @@ class Offers:
         """What follows when ``user`` has become the owner."""
         line = self.world.lines[session.line]
         session.status = max(session.status, Status.ANSWER)
-        session.answered_at = session.answered_at or self.journal.agenda.now()
+        session.answered_at = session.answered_at or self.journal.scheduler.now()
         if line.crm_transfer_change or not session.responsible:
             session.responsible = user
         if self.world.users[user].kind is not Kind.BOT:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..agenda import Agenda
-from ..customers import Customers
 from ..ledger import Ledger
-from ..people import People
+from ..scheduler import Scheduler
+from ..simulated_agents import SimulatedAgents
+from ..simulated_customers import SimulatedCustomers
 from .conversation import Conversation
 from .journal import SERVICE, Actor, Journal
 from .model import Chat, CloseReason, Kind, Line, Pause, Session, Status, TransferRow, User, World
@@ -50,24 +50,32 @@ class ToQueue:
 class OpenLines:
     """The rules of the contact centre, on the data of ``world``."""
 
-    def __init__(self, world: World, *, people: People, customers: Customers, ledger: Ledger, agenda: Agenda) -> None:
+    def __init__(
+        self,
+        world: World,
+        *,
+        agents: SimulatedAgents,
+        customers: SimulatedCustomers,
+        ledger: Ledger,
+        scheduler: Scheduler,
+    ) -> None:
         self.world = world
-        self._agenda = agenda
-        self._people = people
+        self._scheduler = scheduler
+        self._agents = agents
         self._customers = customers
-        self._journal = Journal(world, ledger, agenda)
-        self._conversation = Conversation(self._journal, people)
-        self._offers = Offers(world, people, self._journal, self._conversation)
+        self._journal = Journal(world, ledger, scheduler)
+        self._conversation = Conversation(self._journal, agents)
+        self._offers = Offers(world, agents, self._journal, self._conversation)
 
     def start(self) -> None:
         """Let the simulated people begin; raises ``ValueError`` if their scenario names chats that do not exist."""
         at_work = [user.id for user in self.world.users.values() if user.kind is Kind.EMPLOYEE and user.available]
-        self._people.start(at_work, at=self)
+        self._agents.start(at_work, at=self)
         self._customers.start({chat.id: bool(chat.session) for chat in self.world.chats.values()}, at=self)
 
     def now(self) -> float:
         """The time of what is happening, in seconds since the epoch."""
-        return self._agenda.now()
+        return self._scheduler.now()
 
     # -- transfers ---------------------------------------------------------------------------------
 
@@ -305,15 +313,15 @@ class OpenLines:
         self.world.users[user].paused = False
         self._offers.take_from(user, actor)
 
-    def step_away(self, agent: int, *, for_good: bool) -> None:
-        """See ``Workplace``."""
+    def agent_leaves(self, agent: int, *, for_good: bool) -> None:
+        """See ``AgentEvents``."""
         if for_good:
             self.end_day(agent, Actor.person(agent))
         else:
             self.pause(agent, Actor.person(agent))
 
-    def come_back(self, agent: int) -> None:
-        """See ``Workplace``. His pause may have been ended for him through the API."""
+    def agent_returns(self, agent: int) -> None:
+        """See ``AgentEvents``. His pause may have been ended for him through the API."""
         if not self.resume(agent, Actor.person(agent)):
             self._offers.give_to(agent, Actor.person(agent))
 

@@ -7,19 +7,20 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from ..agenda import Agenda
 from ..clock import Clock
-from ..customers import Customers
 from ..ledger import Ledger
-from ..people import People
-from ..wire import Call, Reply
-from . import batch, encoding, errors, request, scenario
+from ..scheduler import Scheduler
+from ..service import HttpRequest, HttpResponse
+from ..simulated_agents import SimulatedAgents
+from ..simulated_customers import SimulatedCustomers
+from . import batch, encoding, errors, scenario
 from .access import Access, Identity
 from .errors import RestError
 from .execution import CutOff, Execution, find_in
 from .limits import LeakyBucket, OperatingTime
 from .model import World
 from .openlines import SERVICE, OpenLines
+from .rest_request import REST_ROOT, RestRequest, parse_parameters, parse_request
 from .state import state
 from .switches import PortalState
 from .tokens import Tokens
@@ -41,7 +42,7 @@ class Portal:
     name = SERVICE
 
     def __init__(
-        self, value: Mapping[str, Any], *, clock: Clock, agenda: Agenda, ledger: Ledger, rng: random.Random
+        self, value: Mapping[str, Any], *, clock: Clock, scheduler: Scheduler, ledger: Ledger, rng: random.Random
     ) -> None:
         """Build the portal of a scenario; raises ``ValueError`` for one that is not."""
         world = scenario.build(value, rng=rng, now=clock.now())
@@ -54,33 +55,33 @@ class Portal:
             value.get("rate", DEFAULT_RATE), refused_count=world.switches.refused_requests_count
         )
         self._operating = OperatingTime.from_json(value.get("operating", {}))
-        people = People(value.get("people", {}), rng=rng, agenda=agenda)
-        customers = Customers(value.get("customers", {}), rng=rng, agenda=agenda)
-        self._openlines = OpenLines(world, people=people, customers=customers, ledger=ledger, agenda=agenda)
+        agents = SimulatedAgents(value.get("people", {}), rng=rng, scheduler=scheduler)
+        customers = SimulatedCustomers(value.get("customers", {}), rng=rng, scheduler=scheduler)
+        self._openlines = OpenLines(world, agents=agents, customers=customers, ledger=ledger, scheduler=scheduler)
         self._openlines.start()
 
     def serves(self, path: str) -> bool:
         """``/rest/…`` and ``/oauth/…``."""
-        return path.startswith((request.ROOT, OAUTH_ROOT))
+        return path.startswith((REST_ROOT, OAUTH_ROOT))
 
-    def methods_of(self, call: Call) -> list[str]:
+    def methods_of(self, request: HttpRequest) -> list[str]:
         """The method of the path, and for ``batch`` those of its commands, too."""
-        if not call.path.startswith(request.ROOT):
-            return [call.path.strip("/").replace("/", ".")]
-        asked = request.read(call)
-        if not asked.is_batch:
-            return [asked.method]
-        nested = [batch.method_of(command) for command in batch.commands(asked.params).values()]
-        return [asked.method, *filter(None, nested)]
+        if not request.path.startswith(REST_ROOT):
+            return [request.path.strip("/").replace("/", ".")]
+        rest_request = parse_request(request)
+        if not rest_request.is_batch:
+            return [rest_request.method]
+        nested = [batch.method_of(command) for command in batch.commands(rest_request.params).values()]
+        return [rest_request.method, *filter(None, nested)]
 
-    def expire(self, call: Call) -> bool:
-        """Let the OAuth access token of ``call`` expire; a webhook carries none."""
-        if not call.path.startswith(request.ROOT):
+    def expire(self, request: HttpRequest) -> bool:
+        """Let the OAuth access token of ``request`` expire; a webhook carries none."""
+        if not request.path.startswith(REST_ROOT):
             return False
-        asked = request.read(call)
-        return asked.webhook is None and self._tokens.expire(asked.token, now=self._clock.now())
+        rest_request = parse_request(request)
+        return rest_request.webhook is None and self._tokens.expire(rest_request.token, now=self._clock.now())
 
-    def overloaded(self, status: int) -> Reply:
+    def overloaded(self, status: int) -> HttpResponse:
         """503 of the intensity limit or 429 of the operating limit, as `answer` gives them."""
         return self._refuse(errors.query_limit() if status == 503 else errors.operation_time_limit())
 
@@ -88,72 +89,76 @@ class Portal:
         """Agents, queues and chats."""
         return state(self._world)
 
-    def answer(self, call: Call) -> Reply:
+    def answer(self, request: HttpRequest) -> HttpResponse:
         """Carry out a request.
 
         First comes what the front end sees to, the portal's address and the intensity limit; then whether there is a
         portal at all, the method's name, the credentials, and what the method itself checks.
         """
-        if not call.path.startswith(request.ROOT):
-            return self._answer_oauth(call)
-        if address := self._new_address(call):
-            return Reply(status=302, body=MOVED_PAGE, content_type=HTML_TYPE, headers={"Location": address})
-        if self._rate and not self._rate.admits(call.peer, now=self._clock.now()):
+        if not request.path.startswith(REST_ROOT):
+            return self._answer_oauth(request)
+        if address := self._new_address(request):
+            return HttpResponse(status=302, body=MOVED_PAGE, content_type=HTML_TYPE, headers={"Location": address})
+        if self._rate and not self._rate.admits(request.peer, now=self._clock.now()):
             return self._refuse(errors.query_limit())
-        asked = request.read(call)
+        rest_request = parse_request(request)
         try:
-            return encoding.reply(self._answer_rest(asked, call), xml=asked.xml)
+            return encoding.reply(self._answer_rest(rest_request, request), xml=rest_request.xml)
         except RestError as problem:
-            return self._refuse(problem, xml=asked.xml)
+            return self._refuse(problem, xml=rest_request.xml)
         except CutOff:
-            return Reply(status=504, body=CUT_OFF_PAGE, content_type=HTML_TYPE)
+            return HttpResponse(status=504, body=CUT_OFF_PAGE, content_type=HTML_TYPE)
 
-    def _refuse(self, problem: RestError, *, xml: bool = False) -> Reply:
+    def _refuse(self, problem: RestError, *, xml: bool = False) -> HttpResponse:
         return encoding.reply(problem.to_json(), status=problem.status_by(self._world.switches.statuses), xml=xml)
 
-    def _new_address(self, call: Call) -> str | None:
+    def _new_address(self, request: HttpRequest) -> str | None:
         """Where a request to a portal that was renamed should have gone."""
-        asked, _, number = call.headers.get("host", "").lower().partition(":")
+        named, _, number = request.headers.get("host", "").lower().partition(":")
         host = self._world.switches.moved_to
-        if not host or asked == host:
+        if not host or named == host:
             return None
         port = f":{number}" if number.isdecimal() else ""
-        query = f"?{call.query}" if call.query else ""
-        return f"{call.scheme}://{host}{port}{call.path}{query}"
+        query = f"?{request.query}" if request.query else ""
+        return f"{request.scheme}://{host}{port}{request.path}{query}"
 
-    def _answer_oauth(self, call: Call) -> Reply:
-        params, now = request.parameters(call), self._clock.now()
-        path = call.path.rstrip("/")
+    def _answer_oauth(self, request: HttpRequest) -> HttpResponse:
+        params, now = parse_parameters(request), self._clock.now()
+        path = request.path.rstrip("/")
         if path == TOKEN_PATH:
-            status, body = self._tokens.grant(params, origin=call.origin, now=now)
+            status, body = self._tokens.grant(params, origin=request.origin, now=now)
             return encoding.reply(body, status=status)
-        address = self._tokens.authorize(params, origin=call.origin, now=now) if path == AUTHORIZE_PATH else None
+        address = self._tokens.authorize(params, origin=request.origin, now=now) if path == AUTHORIZE_PATH else None
         if address is None:
             return encoding.reply({"error": "invalid_client", "error_description": "Wrong client"}, status=404)
-        return Reply(status=302, body=MOVED_PAGE, content_type=HTML_TYPE, headers={"Location": address})
+        return HttpResponse(status=302, body=MOVED_PAGE, content_type=HTML_TYPE, headers={"Location": address})
 
-    def _answer_rest(self, asked: request.RestRequest, call: Call) -> dict[str, Any]:
+    def _answer_rest(self, rest_request: RestRequest, request: HttpRequest) -> dict[str, Any]:
         if self._world.switches.portal_state is PortalState.DELETED:
             raise errors.portal_deleted()
-        method = None if asked.is_batch else find_in(self._world, asked.method)
+        method = None if rest_request.is_batch else find_in(self._world, rest_request.method)
         execution = Execution(
             world=self._world,
             openlines=self._openlines,
             operating=self._operating,
             clock=self._clock,
-            identity=self._identify(asked, call),
-            request=call.number,
+            identity=self._identify(rest_request, request),
+            request_number=request.number,
         )
-        return execution.plain(method, asked.params, typed=asked.typed) if method else execution.batched(asked.params)
+        return (
+            execution.plain(method, rest_request.params, typed=rest_request.typed)
+            if method
+            else execution.batched(rest_request.params)
+        )
 
-    def _identify(self, asked: request.RestRequest, call: Call) -> Identity:
-        if self._world.switches.https_required and call.scheme != "https":
+    def _identify(self, rest_request: RestRequest, request: HttpRequest) -> Identity:
+        if self._world.switches.https_required and request.scheme != "https":
             raise errors.https_required()
         now = self._clock.now()
-        if asked.webhook is not None:
-            return self._access.of_webhook(*asked.webhook, now=now)
-        if asked.token:
-            return self._access.of_token(asked.token, now=now)
-        if asked.sessid is not None:
-            return self._access.of_session(call.headers, asked.sessid)
+        if rest_request.webhook is not None:
+            return self._access.of_webhook(*rest_request.webhook, now=now)
+        if rest_request.token:
+            return self._access.of_token(rest_request.token, now=now)
+        if rest_request.sessid is not None:
+            return self._access.of_session(request.headers, rest_request.sessid)
         raise errors.no_auth()

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any
 
-from ..crowd import chats_in_states
-from ..figures import LARGEST, flag, number, shown, whole
+from ..chat_generator import generate_chats
+from ..validation import MAX_NUMBER, boolean, number, shown, whole_number
 from . import names
 from .model import (
     GENERAL_CHAT,
@@ -118,10 +118,10 @@ def _add_users(world: World, value: Any, rng: random.Random) -> list[int]:
             id=number_of,
             name=str(operator.get("name") or names.OPERATORS.get(number_of) or names.operator(len(ids), rng)),
             kind=Kind(operator.get("kind", Kind.EMPLOYEE)),
-            active=flag(operator.get("active", True), "active"),
-            present=flag(operator.get("present", operator.get("active", True)), "present"),
-            paused=flag(operator.get("paused", False), "paused"),
-            admin=flag(operator.get("admin", False), "admin"),
+            active=boolean(operator.get("active", True), "active"),
+            present=boolean(operator.get("present", operator.get("active", True)), "present"),
+            paused=boolean(operator.get("paused", False), "paused"),
+            admin=boolean(operator.get("admin", False), "admin"),
             email=f"operator{number_of}@portal.example",
         )
         if user.id in ids:
@@ -152,14 +152,14 @@ def _add_lines(world: World, value: Any, operators: list[int]) -> None:
             id=line_id,
             name=str(queue.get("name", QUEUE_NAMES.get(line_id, f"Line {line_id}"))),
             members=members,
-            active=flag(queue.get("active", True), "active"),
-            crm=flag(queue.get("crm", True), "crm"),
-            crm_transfer_change=flag(queue.get("crm_transfer_change", True), "crm_transfer_change"),
-            check_available=flag(queue.get("check_available", True), "check_available"),
-            max_chat=whole(queue.get("max_chat", 0), "max_chat"),
+            active=boolean(queue.get("active", True), "active"),
+            crm=boolean(queue.get("crm", True), "crm"),
+            crm_transfer_change=boolean(queue.get("crm_transfer_change", True), "crm_transfer_change"),
+            check_available=boolean(queue.get("check_available", True), "check_available"),
+            max_chat=whole_number(queue.get("max_chat", 0), "max_chat"),
             queue_time=number(queue.get("queue_time", 0.0), "queue_time"),
             queue_type=QueueType(queue.get("queue_type", QueueType.EVENLY)),
-            deleted=flag(queue.get("deleted", False), "deleted"),
+            deleted=boolean(queue.get("deleted", False), "deleted"),
         )
 
 
@@ -236,7 +236,7 @@ def _described(world: World, chats: Any, operators: list[int]) -> list[dict[str,
     """The chats as a list, whether the scenario lists them, counts them, or counts them by state."""
     if isinstance(chats, Mapping):
         members = [user for user in operators if any(user in line.members for line in world.lines.values())]
-        return chats_in_states(chats, agents=members, queues=list(world.lines))
+        return generate_chats(chats, agents=members, queues=list(world.lines))
     return _generated_chats(world, chats, operators) if isinstance(chats, int) else chats
 
 
@@ -292,15 +292,15 @@ def _add_chat(world: World, value: Mapping[str, Any], *, index: int, rng: random
         created_at=created_at,
         changed_at=created_at + 60,
         lead=10000 + customer.id,
-        messages=whole(value.get("messages", rng.randrange(2, 12)), "messages"),
+        messages=whole_number(value.get("messages", rng.randrange(2, 12)), "messages"),
         last_text=names.sentence(rng),
         locked_until=now + number(value.get("locked_for", 0.0), "locked_for"),
         answer_locked_until=now + number(value.get("answer_locked_for", 0.0), "answer_locked_for"),
-        broken=flag(value.get("broken", False), "broken"),
+        broken=boolean(value.get("broken", False), "broken"),
     )
     world.last_message += chat.messages
     chat.last_message = world.last_message
-    _add_first_session(world, chat, line, state, holder, pinned=flag(value.get("pinned", False), "pinned"), now=now)
+    _add_first_session(world, chat, line, state, holder, pinned=boolean(value.get("pinned", False), "pinned"), now=now)
     if (vote := value.get("vote")) not in (None, *VOTES):
         raise ValueError(f"chat {chat_id} has the unknown vote {vote!r}")
     world.sessions[chat.last_session].vote = vote or ""
@@ -341,7 +341,7 @@ def _state_of_chat(world: World, value: Mapping[str, Any], line: Line, holder: A
 
 
 def _id(value: Any, what: str) -> int:
-    return whole(value, what, least=1, most=LARGEST)
+    return whole_number(value, what, least=1, most=MAX_NUMBER)
 
 
 def _customer(world: World, customer: int, rng: random.Random) -> User:

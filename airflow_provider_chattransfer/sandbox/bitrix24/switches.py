@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Self
 
-from ..figures import number, shown
+from ..validation import number, shown
 
 
 class AcceptMode(StrEnum):

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..visitors import for_own_use
+from ..same_origin import same_origin_only
 
 HEADERS = {
     "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -35,4 +35,4 @@ def _route(path: str, name: str) -> Route:
     async def serve(_: Request) -> Response:
         return Response(content, headers=HEADERS, media_type=MEDIA_TYPES[name.rpartition(".")[2]])
 
-    return Route(path, for_own_use(serve), methods=["GET"])
+    return Route(path, same_origin_only(serve), methods=["GET"])

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..wire import Reply
+from ..service import HttpResponse
 from . import carriers, conversation, odata
 from .ask import Ask
 from .entities import Entities
@@ -17,7 +17,7 @@ from .routes import Handler, Route
 from .sessions import Sessions
 from .switches import Switches
 
-NOTHING = Reply(status=204, body=b"")
+NOTHING = HttpResponse(status=204, body=b"")
 PRESENCE = {"UserId": 0, "Present": False}
 
 
@@ -130,7 +130,7 @@ class ChatAgent:
         """Who is present, and how many active sessions each has."""
         return ask.carriers.presence(by_associate=self._switches.presence_user_id == "associate")
 
-    def save_presence(self, ask: Ask, value: Any) -> Reply:
+    def save_presence(self, ask: Ask, value: Any) -> HttpResponse:
         """Set who is present; only `UserId` and `Present` count, ids of nobody are passed over."""
         items = [ask.entity(item, "ChatPresence", like=PRESENCE) for item in ask.items(value, "ChatPresence")]
         for item in items:
@@ -169,12 +169,12 @@ class ChatAgent:
     def _pick_up_first(self, ask: Ask) -> Any:
         return _shown_session(self._sessions.pick_up_first(actor=ask.actor), ask)
 
-    def _delete_session(self, ask: Ask) -> Reply:
+    def _delete_session(self, ask: Ask) -> HttpResponse:
         if session := self._centre.sessions.get(ask.query_int("chatSessionEntityId")):
             self._sessions.delete(session, actor=ask.actor)
         return NOTHING
 
-    def _delete_topic(self, ask: Ask) -> Reply:
+    def _delete_topic(self, ask: Ask) -> HttpResponse:
         if topic := self._centre.topic(ask.query_int("chatTopicEntityId")):
             self._entities.delete_topic(topic)
         return NOTHING
@@ -183,7 +183,7 @@ class ChatAgent:
         associate = self._roles.member(topic, ask.text("Username"))
         return None if associate is None else ask.carriers.topic_agent(topic, associate)
 
-    def _delete_topic_agent(self, ask: Ask) -> Reply:
+    def _delete_topic_agent(self, ask: Ask) -> HttpResponse:
         topic = self._centre.topic(ask.integer("ChatTopicId"))
         if topic and (associate := self._roles.member(topic, ask.text("Username"))):
             self._roles.remove(topic, associate)
@@ -229,7 +229,7 @@ def _selecting(handler: Handler) -> Handler:
     def selecting(ask: Ask) -> Any:
         answer = handler(ask)
         properties = odata.names(ask.query.get("$select", ""))
-        return carriers.selected(answer, properties) if properties and not isinstance(answer, Reply) else answer
+        return carriers.selected(answer, properties) if properties and not isinstance(answer, HttpResponse) else answer
 
     return selecting
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from ..wire import Call
+from ..service import HttpRequest
 from . import errors
 from .carriers import Carriers
 from .dates import Dates
@@ -30,7 +30,7 @@ a session as it has read them, as 0."""
 class Ask:
     """A call: who asks, for what, in which form he wants the answer."""
 
-    call: Call
+    request: HttpRequest
     method: str
     base: str
     caller: Associate
@@ -44,17 +44,17 @@ class Ask:
     @property
     def body(self) -> Any:
         """The body; raises `Refusal` for one that cannot be read, so that an operation without a body takes any."""
-        return body_of(self.call) if self.call.verb in READABLE_BODY else None
+        return body_of(self.request) if self.request.verb in READABLE_BODY else None
 
     @property
     def actor(self) -> Actor:
         """The caller as the state machine and the ledger know him."""
-        return Actor(self.caller, method=self.method, request=self.call.number)
+        return Actor(self.caller, method=self.method, request=self.request.number)
 
     @property
     def url(self) -> str:
         """The address that was called, without its query."""
-        return self.call.origin + self.call.path
+        return self.request.origin + self.request.path
 
     def part(self, name: str) -> int:
         """The int32 in the path at ``{name}``."""
@@ -166,19 +166,19 @@ def options(query: str) -> dict[str, str]:
     return result
 
 
-def body_of(call: Call) -> Any:
+def body_of(request: HttpRequest) -> Any:
     """The body: JSON, a form, or nothing (also with a JSON content type, as the official client sends it)."""
-    if not call.body.strip():
+    if not request.body.strip():
         return None
-    kind = call.headers.get("content-type", "").partition(";")[0].strip().casefold()
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
     if kind == FORM_TYPE:
-        return dict(parse_qsl(call.body.decode("utf-8", "replace"), keep_blank_values=True))
+        return dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
     if kind not in JSON_TYPES:
         raise errors.message(
             415, f"The request entity's media type '{kind}' is not supported for this resource.", "Not a known type."
         )
     try:
-        return _well_formed(json.loads(call.body))
+        return _well_formed(json.loads(request.body))
     except ValueError:
         raise errors.message(400, "The request is invalid.", "The body is not JSON.") from None
 

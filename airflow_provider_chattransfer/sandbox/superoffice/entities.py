@@ -124,7 +124,7 @@ class Entities:
 
 
 def _patched(ask: Ask, entity: Mapping[str, Any], changed: float) -> dict[str, Any]:
-    unless = ask.call.headers.get("if-unmodified-since")
+    unless = ask.request.headers.get("if-unmodified-since")
     if unless is not None and int(changed) > _moment(unless):
         raise errors.message(412, "The entity has changed since the given time.")
     try:

@@ -6,17 +6,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..wire import Reply
+from ..service import HttpResponse
 
 SOURCE = "SuperOffice.Services.Implementation"
 
 
 class Refusal(Exception):
-    """A call that ends with an error; ``reply`` is the answer."""
+    """A call that ends with an error; ``response`` is the answer."""
 
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(reply.status)
-        self.reply = reply
+    def __init__(self, response: HttpResponse) -> None:
+        super().__init__(response.status)
+        self.response = response
 
 
 class ServiceException(Refusal):
@@ -24,15 +24,19 @@ class ServiceException(Refusal):
 
     def __init__(self, kind: str, text: str, *, status: int) -> None:
         body = {"Error": True, "ErrorType": kind, "ErrorMessage": text, "ErrorSource": SOURCE}
-        super().__init__(Reply.json(body, status=status))
+        super().__init__(HttpResponse.json(body, status=status))
         self._kind = kind
         self._text = text
 
-    def of_agent(self, shape: str) -> Reply:
+    def of_agent(self, shape: str) -> HttpResponse:
         """The same from an agent, in a ``shape`` of the switch `agent_errors`."""
         if shape == "null":
-            return Reply.json(None)
-        return Reply.json(self._exception_info(), status=self.reply.status) if shape == "exception_info" else self.reply
+            return HttpResponse.json(None)
+        return (
+            HttpResponse.json(self._exception_info(), status=self.response.status)
+            if shape == "exception_info"
+            else self.response
+        )
 
     def _exception_info(self) -> dict[str, Any]:
         """`SoExceptionInfo`, the type that the official JavaScript client and SOAP know."""
@@ -81,7 +85,7 @@ def message(status: int, text: str, detail: str | None = None, *, headers: Mappi
     body: dict[str, Any] = {"Message": text}
     if detail is not None:
         body["MessageDetail"] = detail
-    return Refusal(Reply.json(body, status=status, headers=headers))
+    return Refusal(HttpResponse.json(body, status=status, headers=headers))
 
 
 def no_resource(address: str) -> Refusal:
@@ -107,16 +111,18 @@ def forbidden() -> Refusal:
 def misdirected() -> Refusal:
     """421: since November 2023 the answer of a host on which the tenant does not live."""
     return Refusal(
-        Reply(status=421, body=b"Wrong subdomain used to access tenant", content_type="text/plain; charset=utf-8")
+        HttpResponse(
+            status=421, body=b"Wrong subdomain used to access tenant", content_type="text/plain; charset=utf-8"
+        )
     )
 
 
 def maintenance() -> Refusal:
     """503: the page of the proxy while the tenant is offline."""
     page = b"<html><head><title>Maintenance</title></head><body><h1>Service Unavailable</h1></body></html>"
-    return Refusal(Reply(status=503, body=page, content_type="text/html"))
+    return Refusal(HttpResponse(status=503, body=page, content_type="text/html"))
 
 
 def oauth(status: int, code: str, description: str, *, headers: Mapping[str, str] | None = None) -> Refusal:
     """The token endpoint's error (RFC 6749, 5.2)."""
-    return Refusal(Reply.json({"error": code, "error_description": description}, status=status, headers=headers))
+    return Refusal(HttpResponse.json({"error": code, "error_description": description}, status=status, headers=headers))

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from ..clock import Clock
-from ..wire import Call, Reply
+from ..service import HttpRequest, HttpResponse
 from . import errors, keys
 from .ask import body_of, lower
 from .identity import Identity
@@ -27,34 +27,37 @@ class Login:
     ) -> None:
         self._oauth = OAuth(centre, settings, identity=identity, clock=clock, rng=rng)
         self._system_user = SystemUser(centre, settings, identity=identity)
-        self._addresses: dict[tuple[str, ...], tuple[str, Callable[[Call, str], Reply]]] = {
-            (".well-known", "openid-configuration"): ("GET", lambda call, _: Reply.json(_configuration(call.origin))),
-            (".well-known", "jwks"): ("GET", lambda *_: Reply.json(keys.key_set())),
+        self._addresses: dict[tuple[str, ...], tuple[str, Callable[[HttpRequest, str], HttpResponse]]] = {
+            (".well-known", "openid-configuration"): (
+                "GET",
+                lambda request, _: HttpResponse.json(_configuration(request.origin)),
+            ),
+            (".well-known", "jwks"): ("GET", lambda *_: HttpResponse.json(keys.key_set())),
             ("common", "oauth", "authorize"): (
                 "GET",
-                lambda call, _: self._oauth.authorize(dict(parse_qsl(call.query))),
+                lambda request, _: self._oauth.authorize(dict(parse_qsl(request.query))),
             ),
             ("common", "oauth", "tokens"): ("POST", self._tokens),
             ("api", "partnersystemuser", "authenticate"): ("POST", self._authenticate),
         }
 
-    def answer(self, call: Call, segments: Sequence[str], *, api: str) -> Reply:
-        """Carry out ``call`` at ``segments``, what follows `login`; raises `Refusal`."""
+    def answer(self, request: HttpRequest, segments: Sequence[str], *, api: str) -> HttpResponse:
+        """Carry out ``request`` at ``segments``, what follows `login`; raises `Refusal`."""
         address = tuple(segment.casefold() for segment in segments)
         if address not in self._addresses:
-            raise errors.no_resource(call.path)
+            raise errors.no_resource(request.path)
         verb, handler = self._addresses[address]
-        if call.verb != verb:
-            raise errors.wrong_verb(call.verb)
-        return handler(call, api)
+        if request.verb != verb:
+            raise errors.wrong_verb(request.verb)
+        return handler(request, api)
 
-    def _tokens(self, call: Call, api: str) -> Reply:
-        tokens = self._oauth.tokens(_form(call), call.headers, issuer=call.origin, api=api)
-        return Reply.json(tokens, headers={"cache-control": "no-store"})
+    def _tokens(self, request: HttpRequest, api: str) -> HttpResponse:
+        tokens = self._oauth.tokens(_form(request), request.headers, issuer=request.origin, api=api)
+        return HttpResponse.json(tokens, headers={"cache-control": "no-store"})
 
-    def _authenticate(self, call: Call, api: str) -> Reply:
-        body = body_of(call)
-        return Reply.json(self._system_user.authenticate(lower(body) if isinstance(body, dict) else {}, api=api))
+    def _authenticate(self, request: HttpRequest, api: str) -> HttpResponse:
+        body = body_of(request)
+        return HttpResponse.json(self._system_user.authenticate(lower(body) if isinstance(body, dict) else {}, api=api))
 
 
 def _configuration(issuer: str) -> dict[str, Any]:
@@ -74,6 +77,6 @@ def _configuration(issuer: str) -> dict[str, Any]:
     }
 
 
-def _form(call: Call) -> dict[str, str]:
+def _form(request: HttpRequest) -> dict[str, str]:
     """The parameters of the token endpoint: SuperOffice's documents put them in the query, its own code in a form."""
-    return dict([*parse_qsl(call.query), *parse_qsl(call.body.decode("utf-8", "replace"))])
+    return dict([*parse_qsl(request.query), *parse_qsl(request.body.decode("utf-8", "replace"))])

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote_plus, urlencode, urlsplit
 
 from ..clock import Clock
-from ..wire import Reply
+from ..service import HttpResponse
 from . import errors, keys
 from .claims import claims
 from .identity import Identity, decoded, same
@@ -48,7 +48,7 @@ class OAuth:
         self._rng = rng
         self._codes: dict[str, Code] = {}
 
-    def authorize(self, query: Mapping[str, str]) -> Reply:
+    def authorize(self, query: Mapping[str, str]) -> HttpResponse:
         """302 back to `redirect_uri` with a `code`. In place of a sign-in page, `login_hint` tells who signs in: an
         agent's login or user name. What is wrong comes back as `error` (RFC 6749, 4.1.2.1), unless there is nowhere
         to go back to."""
@@ -68,7 +68,7 @@ class OAuth:
         if "state" in query:
             answer["state"] = query["state"]
         mark = "&" if urlsplit(target).query else "?"
-        return Reply(status=302, body=b"", headers={"location": f"{target}{mark}{urlencode(answer)}"})
+        return HttpResponse(status=302, body=b"", headers={"location": f"{target}{mark}{urlencode(answer)}"})
 
     def tokens(self, form: Mapping[str, str], headers: Mapping[str, str], *, issuer: str, api: str) -> dict[str, Any]:
         """New tokens for a code or a refresh token; raises `Refusal` with an error of RFC 6749, 5.2."""

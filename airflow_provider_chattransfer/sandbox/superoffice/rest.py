@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..wire import Reply
+from ..service import HttpResponse
 from . import carriers, conversation, errors, odata
 from .agents import NOTHING, ChatAgent
 from .archive import Archive, Query
@@ -158,7 +158,7 @@ class Rest:
         self._entities.patch_session(ask, session)
         return _linked_session(session, ask)
 
-    def _delete_session(self, ask: Ask) -> Reply:
+    def _delete_session(self, ask: Ask) -> HttpResponse:
         self._sessions.delete(self._session_at(ask), actor=ask.actor)
         return NOTHING
 
@@ -176,7 +176,7 @@ class Rest:
         topic = self._topic_at(ask)
         return _linked_topic(self._entities.patch_topic(ask, topic) or topic, ask)
 
-    def _delete_topic(self, ask: Ask) -> Reply:
+    def _delete_topic(self, ask: Ask) -> HttpResponse:
         self._entities.delete_topic(self._topic_at(ask))
         return NOTHING
 
@@ -215,7 +215,7 @@ class Rest:
             raise errors.not_found("Associate", name or 0)
         return answer
 
-    def _delete_user_agent(self, ask: Ask) -> Reply:
+    def _delete_user_agent(self, ask: Ask) -> HttpResponse:
         self._roles.remove(self._topic_at(ask), self._member_at(ask))
         return NOTHING
 

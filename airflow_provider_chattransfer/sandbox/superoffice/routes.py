@@ -12,7 +12,7 @@ from . import errors
 from .ask import Ask
 
 Handler = Callable[[Ask], Any]
-"""Answers a call with a JSON value, or with a `Reply` where it is not 200."""
+"""Answers a call with a JSON value, or with a `HttpResponse` where it is not 200."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..crowd import chats_in_states
-from ..figures import flag, shown, whole
+from ..chat_generator import generate_chats
+from ..validation import boolean, shown, whole_number
 from . import invention
 from .model import (
     Associate,
@@ -70,7 +70,7 @@ def _associates(value: Any) -> tuple[list[Associate], set[int]]:
     present = {
         associate.id
         for associate, entry in zip(associates, entries, strict=True)
-        if associate.chats and flag(entry.get("present", True), "present")
+        if associate.chats and boolean(entry.get("present", True), "present")
     }
     return associates, present
 
@@ -99,17 +99,17 @@ def _agent_numbers(amount: int) -> list[int]:
 
 
 def _from_entry(entry: Mapping[str, Any], place: int) -> Associate:
-    number = whole(entry["id"], "an operator's id", least=1)
+    number = whole_number(entry["id"], "an operator's id", least=1)
     login = str(entry.get("login", f"agent{number}"))
     return Associate(
         id=number,
-        ejuser_id=whole(entry.get("ejuser", number + EJUSER_OFFSET), "ejuser", least=1),
+        ejuser_id=whole_number(entry.get("ejuser", number + EJUSER_OFFSET), "ejuser", least=1),
         person_id=1000 + number,
         login=login,
         password=str(entry.get("password", f"Secret{number}")),
         full_name=str(entry.get("name", invention.AGENT_NAMES[place % len(invention.AGENT_NAMES)])),
         type=AssociateType(entry.get("type", AssociateType.INTERNAL)),
-        deleted=flag(entry.get("deleted", False), "deleted"),
+        deleted=boolean(entry.get("deleted", False), "deleted"),
     )
 
 
@@ -129,7 +129,7 @@ def _topics(value: Any, associates: Sequence[Associate]) -> list[Topic]:
         ]
     topics = [
         Topic(
-            id=whole(entry["id"], "a queue's id", least=1),
+            id=whole_number(entry["id"], "a queue's id", least=1),
             name=str(entry.get("name", f"Topic {entry['id']}")),
             roles=_roles(
                 members=entry.get("members", agents),
@@ -173,7 +173,7 @@ class _Chats:
         if isinstance(value, list):
             entries = [known("chat", entry, CHAT_KEYS) for entry in value]
         elif isinstance(value, Mapping):
-            entries = chats_in_states(value, agents=self._agents(), queues=list(self.centre.topics))
+            entries = generate_chats(value, agents=self._agents(), queues=list(self.centre.topics))
         else:
             entries = self._generated(_amount("chats", value))
         for place, entry in enumerate(entries):
@@ -220,7 +220,7 @@ class _Chats:
 
     def _add(self, entry: Mapping[str, Any], place: int, *, of: int) -> None:
         number = (
-            whole(entry["id"], "a chat's id", least=1)
+            whole_number(entry["id"], "a chat's id", least=1)
             if "id" in entry
             else max(self.centre.sessions, default=FIRST_SESSION - 1) + 1
         )
@@ -246,7 +246,7 @@ class _Chats:
             ended=requested + 400.0 if status.ended else None,
             queue_position=1 + place % 4,
         )
-        self._talk(session, whole(entry.get("messages", 3 if owner is not None else 1), "messages"))
+        self._talk(session, whole_number(entry.get("messages", 3 if owner is not None else 1), "messages"))
         if owner is not None and status.active:
             self.ranks[owner] += 1
             session.rank = self.ranks[owner]
@@ -265,9 +265,9 @@ class _Chats:
             raise ValueError(f"chat {number}: only an open chat is transferred, and to somebody else")
 
     def _customer(self, entry: Mapping[str, Any], place: int) -> Customer:
-        number = whole(entry.get("customer", FIRST_CUSTOMER + place), "customer", least=1)
+        number = whole_number(entry.get("customer", FIRST_CUSTOMER + place), "customer", least=1)
         if number not in self.customers:
-            known = flag(entry.get("known", True), "known")
+            known = boolean(entry.get("known", True), "known")
             self.customers[number] = invention.customer(number, known=known, rng=self.rng)
         return self.customers[number]
 

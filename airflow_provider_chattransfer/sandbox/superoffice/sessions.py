@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from ..agenda import Agenda
-from ..customers import Customers
 from ..ledger import Ledger
-from ..people import People, Reaction
+from ..scheduler import Scheduler
+from ..simulated_agents import Reaction, SimulatedAgents
+from ..simulated_customers import SimulatedCustomers
 from . import errors, invention
 from .integers import int32
 from .model import Associate, Centre, ChatSession, Customer, Message, MessageType, SpecialType, Status, Topic
@@ -62,23 +62,23 @@ class Sessions:
         self,
         centre: Centre,
         *,
-        people: People,
-        customers: Customers,
-        agenda: Agenda,
+        agents: SimulatedAgents,
+        customers: SimulatedCustomers,
+        scheduler: Scheduler,
         ledger: Ledger,
         switches: Switches,
     ) -> None:
         self._centre = centre
-        self._people = people
+        self._agents = agents
         self._customers = customers
-        self._agenda = agenda
+        self._scheduler = scheduler
         self._ledger = ledger
         self._switches = switches
         self._offers = count(1)
 
     def start(self) -> None:
         """Let the simulated people begin; raises `ValueError` if their scenario names sessions that do not exist."""
-        self._people.start([each.id for each in self._centre.chat_users() if each.id in self._centre.present], at=self)
+        self._agents.start([each.id for each in self._centre.chat_users() if each.id in self._centre.present], at=self)
         self._customers.start({each.id: _is_open(each) for each in self._centre.sessions.values()}, at=self)
 
     def transfer(self, session: ChatSession, *, to: str | None, actor: Actor) -> None:
@@ -178,7 +178,7 @@ class Sessions:
 
     def now(self) -> float:
         """The time of what is happening, in seconds since the epoch."""
-        return self._agenda.now()
+        return self._scheduler.now()
 
     def create(self, topic: Topic, *, actor: Actor | Visitor) -> ChatSession:
         """Begin a session; see `draft`."""
@@ -242,12 +242,12 @@ class Sessions:
 
     # -- what simulated people do -------------------------------------------------------------------
 
-    def step_away(self, agent: int, *, for_good: bool) -> None:
-        """See `Workplace`: he is Away. His sessions stay with him, and a transfer to him stays pending."""
+    def agent_leaves(self, agent: int, *, for_good: bool) -> None:
+        """See `AgentEvents`: he is Away. His sessions stay with him, and a transfer to him stays pending."""
         self._centre.present.discard(agent)
 
-    def come_back(self, agent: int) -> None:
-        """See `Workplace`: he is Present, and looks at what was transferred to him and who waits for his answer."""
+    def agent_returns(self, agent: int) -> None:
+        """See `AgentEvents`: he is Present, and looks at what was transferred to him and who waits for his answer."""
         self._centre.present.add(agent)
         for session in self._centre.sessions.values():
             if session.status.active and session.transfer_to == agent:
@@ -300,12 +300,12 @@ class Sessions:
         owner = session.user
         if owner is None or session.status is not Status.CustomerLast:
             return
-        if (delay := self._people.answer_delay(owner)) is not None:
-            self._agenda.later(delay, lambda: self._answer(session, self._centre.associates[owner]))
+        if (delay := self._agents.answer_delay(owner)) is not None:
+            self._scheduler.call_later(delay, lambda: self._answer(session, self._centre.associates[owner]))
 
     def _answer(self, session: ChatSession, owner: Associate) -> None:
         waiting = session.user == owner.id and session.status is Status.CustomerLast
-        if waiting and not self._people.is_out(owner.id):
+        if waiting and not self._agents.is_away(owner.id):
             text = invention.REPLIES[len(session.messages) % len(invention.REPLIES)]
             message = {"type": MessageType.TO_CUSTOMER, "text": text, "author": owner.full_name}
             self.say(session, message, actor=Actor(owner))
@@ -355,21 +355,21 @@ class Sessions:
     def _ask(self, session: ChatSession, target: Associate) -> None:
         """Plan what the simulated ``target`` does about the transfer. One who is away does nothing, and nothing
         ever ends a transfer that is left pending: the user guide names no timeout."""
-        reaction, delay = self._people.reaction(target.id)
+        reaction, delay = self._agents.reaction(target.id)
         if reaction is Reaction.IGNORE or target.id not in self._centre.present:
             return
         offer, active = session.offer, session.status.active
 
         def answer() -> None:
             over = session.offer != offer or session.transfer_to != target.id or session.status.active != active
-            if over or self._people.is_out(target.id):
+            if over or self._agents.is_away(target.id):
                 return
             if reaction is Reaction.ACCEPT:
                 self.accept(session, actor=Actor(target))
             else:
                 self.reject(session, actor=Actor(target))
 
-        self._agenda.later(delay, answer)
+        self._scheduler.call_later(delay, answer)
 
     def _give(self, session: ChatSession, associate: Associate) -> None:
         """Make ``associate`` the user, with "the lowest possible unique number for active sessions for user"."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import tzinfo
 from typing import Any
 
-from ..figures import number
+from ..validation import number
 from . import keys
 from .dates import zone
 from .model import Centre

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
-from ..figures import LARGEST, shown
+from ..validation import MAX_NUMBER, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _checked(name: str, setting: Any, hint: Any) -> Any:
     if hint is bool:
         valid = isinstance(setting, bool)
     elif hint is float:
-        valid = isinstance(setting, (int, float)) and not isinstance(setting, bool) and 0 < setting <= LARGEST
+        valid = isinstance(setting, (int, float)) and not isinstance(setting, bool) and 0 < setting <= MAX_NUMBER
     else:
         valid = not isinstance(setting, bool) and setting in get_args(hint)
     if not valid:

@@ -12,12 +12,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ..agenda import Agenda
 from ..clock import Clock
-from ..customers import Customers
 from ..ledger import Ledger
-from ..people import People
-from ..wire import Call, Reply
+from ..scheduler import Scheduler
+from ..service import HttpRequest, HttpResponse
+from ..simulated_agents import SimulatedAgents
+from ..simulated_customers import SimulatedCustomers
 from . import errors, lists, scenario
 from .agents import ChatAgent
 from .archive_agent import ArchiveAgent
@@ -52,17 +52,22 @@ class Tenant:
     name = SERVICE
 
     def __init__(
-        self, scenario_: Mapping[str, Any], *, clock: Clock, agenda: Agenda, ledger: Ledger, rng: random.Random
+        self, scenario_: Mapping[str, Any], *, clock: Clock, scheduler: Scheduler, ledger: Ledger, rng: random.Random
     ) -> None:
         """Raises `ValueError` for a scenario that is not one."""
         self._clock = clock
         self._centre = scenario.centre(scenario_, now=clock.now(), rng=rng)
         self._settings = Settings.from_json(scenario_, self._centre, now=clock.now())
         switches = self._settings.switches
-        self._people = People(self._settings.people, rng=rng, agenda=agenda)
-        customers = Customers(self._settings.customers, rng=rng, agenda=agenda)
+        self._agents = SimulatedAgents(self._settings.people, rng=rng, scheduler=scheduler)
+        customers = SimulatedCustomers(self._settings.customers, rng=rng, scheduler=scheduler)
         self._sessions = Sessions(
-            self._centre, people=self._people, customers=customers, agenda=agenda, ledger=ledger, switches=switches
+            self._centre,
+            agents=self._agents,
+            customers=customers,
+            scheduler=scheduler,
+            ledger=ledger,
+            switches=switches,
         )
         self._sessions.start()
         tokens = copy(rng)  # its own draws: whoever signs in does not change what people do
@@ -81,35 +86,35 @@ class Tenant:
         first, *rest = path.casefold().strip("/").split("/")
         return first in (TENANT.casefold(), "login") or (first == "api" and rest[:1] == ["state"])
 
-    def methods_of(self, call: Call) -> list[str]:
+    def methods_of(self, request: HttpRequest) -> list[str]:
         """The operation under all its names (see `Route.names`); for the others the last word of the address (`tokens`,
         `Authenticate`), `state` and `api`."""
-        segments = segments_of(call.path)
+        segments = segments_of(request.path)
         if (inner := _inside_api(segments)) is not None:
-            found = self._routes.find(call.verb, inner)
+            found = self._routes.find(request.verb, inner)
             return found[0].names if found else []
         return [{"api": "state", "login": segments[-1]}.get(segments[0].casefold(), "api")]
 
-    def answer(self, call: Call) -> Reply:
-        """Carry out ``call``."""
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        """Carry out ``request``."""
         try:
-            return self._answer(call)
+            return self._answer(request)
         except errors.ServiceException as exception:
-            agent = [part.casefold() for part in segments_of(call.path)[3:4]] == ["agents"]
-            return exception.of_agent(self._settings.switches.agent_errors) if agent else exception.reply
+            agent = [part.casefold() for part in segments_of(request.path)[3:4]] == ["agents"]
+            return exception.of_agent(self._settings.switches.agent_errors) if agent else exception.response
         except errors.Refusal as refusal:
-            return refusal.reply
+            return refusal.response
         except RecursionError:
-            return errors.message(400, "The request is invalid.", "It is nested too deeply.").reply
+            return errors.message(400, "The request is invalid.", "It is nested too deeply.").response
 
-    def expire(self, call: Call) -> bool:
-        """Let the Bearer token or ticket of ``call`` expire; `Basic` carries none."""
-        return self._identity.expire(call.headers)
+    def expire(self, request: HttpRequest) -> bool:
+        """Let the Bearer token or ticket of ``request`` expire; `Basic` carries none."""
+        return self._identity.expire(request.headers)
 
-    def overloaded(self, status: int) -> Reply:
+    def overloaded(self, status: int) -> HttpResponse:
         """How a call above the scenario's `rate` is answered, with ``status``."""
         headers = {"retry-after": "1"} if self._settings.switches.retry_after else None
-        return errors.message(status, "Too many requests.", headers=headers).reply
+        return errors.message(status, "Too many requests.", headers=headers).response
 
     def state(self) -> dict[str, Any]:
         """Agents, queues and chats."""
@@ -121,7 +126,7 @@ class Tenant:
                     "name": associate.full_name,
                     "active": associate.chats,
                     "present": associate.id in self._centre.present,
-                    "paused": self._people.on_break(associate.id),
+                    "paused": self._agents.is_on_break(associate.id),
                 }
                 for associate in associates
             ],
@@ -132,64 +137,68 @@ class Tenant:
             "chats": [_chat(session) for session in self._centre.sessions.values()],
         }
 
-    def _answer(self, call: Call) -> Reply:
-        segments = segments_of(call.path)
+    def _answer(self, request: HttpRequest) -> HttpResponse:
+        segments = segments_of(request.path)
         folded = [segment.casefold() for segment in segments]
         online = self._settings.switches.installation != "onsite"
         if folded[:2] == ["api", "state"] and len(folded) == 3 and online:
-            _only("GET", call)
-            return Reply.json(self._tenant_state(call, segments[2]))
+            _only("GET", request)
+            return HttpResponse.json(self._tenant_state(request, segments[2]))
         if folded[0] == "login" and online:
-            return self._login.answer(call, segments[1:], api=self._base(call))
-        self._check_service(call)
+            return self._login.answer(request, segments[1:], api=self._base(request))
+        self._check_service(request)
         if folded == [TENANT.casefold(), "api"]:
-            _only("GET", call)
-            return Reply.json({"v1": f"{self._base(call)}/v1", "NetServerVersion": NET_SERVER_VERSION})
+            _only("GET", request)
+            return HttpResponse.json({"v1": f"{self._base(request)}/v1", "NetServerVersion": NET_SERVER_VERSION})
         if (inner := _inside_api(segments)) is None:
-            raise errors.no_resource(call.path)
+            raise errors.no_resource(request.path)
         self._check_rate()
-        return self._invoke(call, inner)
+        return self._invoke(request, inner)
 
-    def _invoke(self, call: Call, segments: Sequence[str]) -> Reply:
+    def _invoke(self, request: HttpRequest, segments: Sequence[str]) -> HttpResponse:
         """An operation of the WebAPI: who asks is settled before what he asks."""
-        caller = self._identity.caller(call.headers)
+        caller = self._identity.caller(request.headers)
         if not segments:
-            _only("GET", call)
-            return Reply.json(self._routes.listing(f"{self._base(call)}/v1"))
-        route, parts = self._routes.require(call.verb, segments, call.origin + call.path)
-        content_type = _accepted(call)
-        dates = self._dates(call)
+            _only("GET", request)
+            return HttpResponse.json(self._routes.listing(f"{self._base(request)}/v1"))
+        route, parts = self._routes.require(request.verb, segments, request.origin + request.path)
+        content_type = _accepted(request)
+        dates = self._dates(request)
         switches = self._settings.switches
         method = route.template.removeprefix("Agents/Chat/")
         ask = Ask(
-            call=call,
+            request=request,
             method=method,
-            base=self._base(call),
+            base=self._base(request),
             caller=caller,
             dates=dates,
             carriers=Carriers(self._centre, dates),
-            query=options(call.query),
+            query=options(request.query),
             parts=parts,
-            lenient=switches.lenient_types or call.headers.get("content-type", "").casefold().startswith(FORM_TYPE),
+            lenient=switches.lenient_types or request.headers.get("content-type", "").casefold().startswith(FORM_TYPE),
             unbound_status=switches.binder_error_status if route.template.startswith("Agents/") else 400,
         )
         answer = route.handler(ask)
-        return answer if isinstance(answer, Reply) else replace(Reply.json(answer), content_type=content_type)
+        return (
+            answer
+            if isinstance(answer, HttpResponse)
+            else replace(HttpResponse.json(answer), content_type=content_type)
+        )
 
-    def _base(self, call: Call) -> str:
+    def _base(self, request: HttpRequest) -> str:
         """The address of the API: where the tenant lives, else where the caller reached us."""
         if (host := self._only_host()) is None:
-            return f"{call.origin}/{TENANT}/api"
-        _, mark, port = call.headers.get("host", "").rpartition(":")
-        return f"{call.scheme}://{host}{mark}{port if mark else ''}/{TENANT}/api"
+            return f"{request.origin}/{TENANT}/api"
+        _, mark, port = request.headers.get("host", "").rpartition(":")
+        return f"{request.scheme}://{host}{mark}{port if mark else ''}/{TENANT}/api"
 
     def _only_host(self) -> str | None:
         """The only host name at which the data is served; ``None`` for any."""
         host = self._settings.data_host
         return host.name if host is not None and host.since <= self._clock.now() else None
 
-    def _check_service(self, call: Call) -> None:
-        host = call.headers.get("host", "").rpartition(":")[0] or call.headers.get("host", "")
+    def _check_service(self, request: HttpRequest) -> None:
+        host = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
         if self._only_host() not in (None, host.lower()):
             raise errors.misdirected()
         if self._settings.tenant_state not in STATES_IN_SERVICE:
@@ -205,20 +214,20 @@ class Tenant:
             raise errors.Refusal(self.overloaded(self._settings.switches.rate_status))
         self._recent.append(now)
 
-    def _dates(self, call: Call) -> Dates:
+    def _dates(self, request: HttpRequest) -> Dates:
         try:
-            return Dates.asked_by(call.headers.get("so-timezone"), base=self._settings.time_zone)
+            return Dates.asked_by(request.headers.get("so-timezone"), base=self._settings.time_zone)
         except ValueError as problem:
             raise errors.invalid_argument(str(problem)) from problem
 
-    def _tenant_state(self, call: Call, tenant: str) -> dict[str, Any]:
+    def _tenant_state(self, request: HttpRequest, tenant: str) -> dict[str, Any]:
         """`GET /api/state/{tenant}`; needs no credential. A tenant that is not ours is unknown, and has no address.
 
         `ValidUntil` is by the computer's clock, not the sandbox's: the caller compares it with his own.
         """
         state = self._settings.tenant_state if tenant.casefold() == TENANT.casefold() else "Unknown"
         ours = state != "Unknown"
-        api = self._base(call) if ours else None
+        api = self._base(request) if ours else None
         until = datetime.fromtimestamp(time.time() + STATE_LIFETIME, UTC).replace(tzinfo=None)
         return {
             "ContextIdentifier": TENANT if ours else tenant,
@@ -250,14 +259,14 @@ def _inside_api(segments: Sequence[str]) -> Sequence[str] | None:
     return segments[3:] if prefix == [TENANT.casefold(), "api", "v1"] else None
 
 
-def _only(verb: str, call: Call) -> None:
-    if call.verb != verb:
-        raise errors.wrong_verb(call.verb)
+def _only(verb: str, request: HttpRequest) -> None:
+    if request.verb != verb:
+        raise errors.wrong_verb(request.verb)
 
 
-def _accepted(call: Call) -> str:
+def _accepted(request: HttpRequest) -> str:
     """The content type of the answer: the first in `Accept` that is JSON; the sandbox has no XML."""
-    for kind in call.headers.get("accept", "").split(","):
+    for kind in request.headers.get("accept", "").split(","):
         kind = kind.partition(";")[0].strip().casefold()
         if (kind := ACCEPTED.get(kind, kind)) in JSON_TYPES:
             return f"{kind}; charset=utf-8"

@@ -279,7 +279,7 @@ class TestSigningIn:
         desk.reset(operators=OPERATORS, chats=CHATS, people=IGNORED, switches={"expired_token_status": status})
         first = Colleague(javascript, desk, self.renewed(desk))
         assert first.chat("getChatSessionEntityAsync", 157)["chatSessionId"] == 157
-        desk.later(3601)
+        desk.call_later(3601)
         with pytest.raises(Rejected) as caught:
             first.chat("transferChatSessionAsync", 157, "12")
         assert caught.value.status == status

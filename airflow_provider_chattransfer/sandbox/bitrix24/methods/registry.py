@@ -26,7 +26,7 @@ class Ask:
     identity: Identity
     world: World
     openlines: OpenLines
-    request: int
+    request_number: int
     typed: bool = False
 
     @property
@@ -42,7 +42,7 @@ class Ask:
     @property
     def actor(self) -> Actor:
         """The caller, as the ledger names him."""
-        return Actor(by=self.identity.label, method=self.method, request=self.request)
+        return Actor(by=self.identity.label, method=self.method, request=self.request_number)
 
 
 @dataclass(frozen=True, slots=True)

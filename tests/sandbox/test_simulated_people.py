@@ -104,8 +104,8 @@ class TestHowLongAnAgentTakes:
             return [(change["chat_id"], change["change"]) for change in by_chat], times
 
         changes, times = answers()
-        later = {"break_after": LONG, "leave_after": LONG, "answer_after": 5}
-        busy_changes, busy_times = answers(people=later, customers={"write_after": [1, 5], "return_after": 10})
+        call_later = {"break_after": LONG, "leave_after": LONG, "answer_after": 5}
+        busy_changes, busy_times = answers(people=call_later, customers={"write_after": [1, 5], "return_after": 10})
         assert "rejected" in {change for _, change in changes}
         assert busy_changes == changes
         assert busy_times == pytest.approx(times, abs=5)
@@ -180,9 +180,9 @@ class TestABreakOnBitrix24:
         portal.reset(**floor_of_two(people=single(7, **BREAK)))
         at_work = self.operator(portal)
         portal.skip(101 * MINUTES)
-        on_break = self.operator(portal)
-        assert on_break["report"] == "pause"
-        assert on_break["im"] != at_work["im"]
+        is_on_break = self.operator(portal)
+        assert is_on_break["report"] == "pause"
+        assert is_on_break["im"] != at_work["im"]
         assert [agent(portal, number)["paused"] for number in (7, 12)] == [True, False]
         assert agent(portal, 7)["present"]
         portal.skip(50 * MINUTES)
@@ -502,47 +502,47 @@ class TestABreakOnSuperOffice:
     def test_is_seen_in_presence_and_ends(self, desk: Desk) -> None:
         desk.reset(people=single(7, **BREAK))
         assert self.present(desk, 7)
-        desk.later(101 * MINUTES)
+        desk.call_later(101 * MINUTES)
         assert not self.present(desk, 7)
         agent = next(each for each in desk.state()["agents"] if each["id"] == "7")
         assert (agent["present"], agent["paused"]) == (False, True)
-        desk.later(50 * MINUTES)
+        desk.call_later(50 * MINUTES)
         assert self.present(desk, 7)
 
     def test_moves_nothing(self, desk: Desk) -> None:
         desk.reset(people=single(7, **BREAK))
         before = [chat for chat in desk.state()["chats"] if chat["owner"] == "7"]
-        desk.later(101 * MINUTES)
+        desk.call_later(101 * MINUTES)
         assert before
         assert [chat for chat in desk.state()["chats"] if chat["owner"] == "7"] == before
 
     @pytest.mark.parametrize("after", [99.5, 101])
     def test_puts_off_the_answer_to_a_transfer(self, desk: Desk, after: float) -> None:
         desk.reset(chats=[{"id": 200, "owner": 8}], people=single(7, **BREAK))
-        desk.later(after * MINUTES)
+        desk.call_later(after * MINUTES)
         desk.transfer(200, 7, by=8)
-        desk.later((149 - after) * MINUTES)
+        desk.call_later((149 - after) * MINUTES)
         assert desk.held(200) == ("8", "7", 1)
-        desk.later(4 * MINUTES)
+        desk.call_later(4 * MINUTES)
         assert desk.held(200) == ("7", None, 1)
 
     def test_for_ever_leaves_a_transfer_pending_for_ever(self, desk: Desk) -> None:
         desk.reset(chats=[{"id": 200, "owner": 8}], people=single(7, leave_after=100 * MINUTES))
-        desk.later(99.5 * MINUTES)
+        desk.call_later(99.5 * MINUTES)
         desk.transfer(200, 7, by=8)
-        desk.later(LONG)
+        desk.call_later(LONG)
         assert desk.held(200) == ("8", "7", 1)
         assert not self.present(desk, 7)
 
     @pytest.mark.parametrize("after", [90, 120], ids=["between two breaks", "on a break"])
     def test_is_no_way_back_for_one_who_leaves(self, desk: Desk, after: int) -> None:
         desk.reset(people=single(7, leave_after=after * MINUTES, **BREAK))
-        desk.later(after * MINUTES + 1)
+        desk.call_later(after * MINUTES + 1)
         for _ in range(8):
             assert not self.present(desk, 7)
             agent = next(each for each in desk.state()["agents"] if each["id"] == "7")
             assert not agent["paused"]
-            desk.later(25 * MINUTES)
+            desk.call_later(25 * MINUTES)
 
 
 class TestACustomerOnSuperOffice:
@@ -556,7 +556,7 @@ class TestACustomerOnSuperOffice:
 
     def test_who_writes_waits_for_the_agent(self, desk: Desk) -> None:
         self.reset(desk, write_after=60 * MINUTES)
-        desk.later(61 * MINUTES)
+        desk.call_later(61 * MINUTES)
         session = desk.session(200)
         assert session["Status"] == "CustomerLast"
         assert (
@@ -568,19 +568,19 @@ class TestACustomerOnSuperOffice:
 
     def test_is_answered_by_an_agent_who_does(self, desk: Desk) -> None:
         self.reset(desk, write_after=60 * MINUTES, people={"answer_after": 20 * MINUTES})
-        desk.later(81 * MINUTES)
+        desk.call_later(81 * MINUTES)
         assert desk.session(200)["Status"] == "UserLast"
         assert self.messages(desk, 200)[-1] == ("ToCustomer", "None")
         assert desk.ledger()[-1]["by"] == "person:7"
 
     def test_who_waits_in_the_queue_goes_on_waiting(self, desk: Desk) -> None:
         self.reset(desk, write_after=60 * MINUTES, chat={"id": 200, "state": "waiting", "queue": 3})
-        desk.later(61 * MINUTES)
+        desk.call_later(61 * MINUTES)
         assert desk.session(200)["Status"] == "InQueue"
 
     def test_who_closes_leaves_a_message(self, desk: Desk) -> None:
         self.reset(desk, close_after=60 * MINUTES)
-        desk.later(61 * MINUTES)
+        desk.call_later(61 * MINUTES)
         session = desk.session(200)
         assert session["Status"] == "Finished"
         assert session["User"]["AssociateId"] == 7
@@ -592,34 +592,34 @@ class TestACustomerOnSuperOffice:
 
     def test_who_closes_is_no_longer_taken_over(self, desk: Desk) -> None:
         self.reset(desk, close_after=60 * MINUTES, people={"accept_after": 30 * MINUTES})
-        desk.later(50 * MINUTES)
+        desk.call_later(50 * MINUTES)
         desk.transfer(200, 8, by=7)
-        desk.later(LONG)
+        desk.call_later(LONG)
         assert desk.held(200) == ("7", "8", 1)
 
     def test_who_comes_back_goes_on_with_his_agent(self, desk: Desk) -> None:
         self.reset(desk, close_after=60 * MINUTES, return_after=30 * MINUTES)
-        desk.later(91 * MINUTES)
+        desk.call_later(91 * MINUTES)
         session = desk.session(200)
         assert (session["Status"], session["User"]["AssociateId"]) == ("CustomerLast", 7)
         assert session["WhenEnded"].startswith("0001")
         assert self.messages(desk, 200)[-1] == ("Special", "ReopenedByCustomer")
         assert desk.verbs() == ["closed", "reopened"]
-        desk.later(60 * MINUTES)
+        desk.call_later(60 * MINUTES)
         assert desk.verbs() == ["closed", "reopened", "closed"]
 
     def test_who_left_the_queue_comes_back_as_somebody_new(self, desk: Desk) -> None:
         self.reset(
             desk, close_after=60 * MINUTES, return_after=30 * MINUTES, chat={"id": 200, "state": "waiting", "queue": 3}
         )
-        desk.later(61 * MINUTES)
+        desk.call_later(61 * MINUTES)
         assert desk.session(200)["Status"] == "ClosedFromQueue"
-        desk.later(30 * MINUTES)
+        desk.call_later(30 * MINUTES)
         assert desk.session(200)["Status"] == "ClosedFromQueue"
         new = desk.session(201)
         assert (new["Status"], new["TopicId"], new["User"]) == ("InQueue", 3, None)
         assert new["CustomerName"] == desk.session(200)["CustomerName"]
-        desk.later(60 * MINUTES)
+        desk.call_later(60 * MINUTES)
         assert desk.session(201)["Status"] == "ClosedFromQueue"
 
     def test_finds_out_that_his_chat_is_over(self, desk: Desk) -> None:
@@ -627,7 +627,7 @@ class TestACustomerOnSuperOffice:
         self.reset(desk, write_after=60 * MINUTES, return_after=30 * MINUTES)
         entity = {**desk.session(200), "Status": "Closed"}
         desk.agent("SaveChatSessionEntity", entity, by=7)
-        desk.later(91 * MINUTES)
+        desk.call_later(91 * MINUTES)
         assert desk.session(200)["Status"] == "Closed"
         assert desk.session(201)["Status"] == "InQueue"
 
@@ -635,10 +635,10 @@ class TestACustomerOnSuperOffice:
         people = {"break_after": 50 * MINUTES, "break_for": 100 * MINUTES}
         waiting = {"id": 200, "state": "waiting", "queue": 3}
         self.reset(desk, close_after=20 * MINUTES, return_after=80 * MINUTES, chat=waiting, people=people)
-        desk.later(101 * MINUTES)
+        desk.call_later(101 * MINUTES)
         assert desk.session(201)["Status"] == "OfflineForm"
         assert desk.verbs() == ["closed", "turned_away"]
-        desk.later(80 * MINUTES)
+        desk.call_later(80 * MINUTES)
         assert desk.session(202)["Status"] == "InQueue"
 
 
@@ -667,7 +667,7 @@ class TestTheStory:
         portal.http.post(f"{portal.sandbox.url}/sandbox/reset", json=scenario)
         for _ in range(int(1200 / step)):
             portal.skip(step)
-            portal.sandbox.floor.advance()
+            portal.sandbox.sandbox.advance()
         return ledger(portal)[:2000]
 
     def events(self, story: list[Change]) -> list[tuple[Any, ...]]:
@@ -701,4 +701,4 @@ class TestTheStory:
         portal.http.post(f"{portal.sandbox.url}/sandbox/reset", json=scenario)
         portal.skip(3600)
         assert len(ledger(portal)) > 5000
-        assert len(portal.sandbox.floor.agenda) <= 2000
+        assert len(portal.sandbox.sandbox.scheduler) <= 2000

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_chattransfer.sandbox import agenda, bodies, faults, figures
+from airflow_provider_chattransfer.sandbox import faults, request_body, scheduler, validation
 from airflow_provider_chattransfer.sandbox.__main__ import main
-from airflow_provider_chattransfer.sandbox.floor import Floor
+from airflow_provider_chattransfer.sandbox.sandbox import Sandbox
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
 from .bitrix24_client import PortalClient
-from .raw import connection, status
+from .raw_http import connection, status
 
 BILLION = 10**9
 BOTH: list[tuple[str, Any, str]] = [
@@ -74,32 +74,32 @@ TOO_MUCH = [
 
 
 @pytest.fixture(scope="module")
-def floor() -> Floor:
-    return Floor({"bitrix24": {"chats": 1}, "superoffice": {"chats": 1}})
+def sandbox() -> Sandbox:
+    return Sandbox({"bitrix24": {"chats": 1}, "superoffice": {"chats": 1}})
 
 
 @pytest.mark.parametrize(("service", "key", "value", "told"), TOO_MUCH)
 def test_a_scenario_that_asks_for_too_much_is_refused_by_name_before_anything_is_made(
-    floor: Floor, service: str, key: str, value: Any, told: str
+    sandbox: Sandbox, service: str, key: str, value: Any, told: str
 ) -> None:
-    before, began = floor.epoch, time.monotonic()
+    before, began = sandbox.epoch, time.monotonic()
     with pytest.raises(ValueError, match=re.escape(told)):
-        floor.reset({service: {key: value}})
-    assert floor.epoch == before
+        sandbox.reset({service: {key: value}})
+    assert sandbox.epoch == before
     assert time.monotonic() - began < 1
 
 
 def test_as_much_as_is_allowed_is_made() -> None:
-    floor = Floor({"bitrix24": {"chats": 100, "operators": 300, "queues": 200}, "superoffice": {"chats": 0}})
-    state = floor.state()["bitrix24"]
+    sandbox = Sandbox({"bitrix24": {"chats": 100, "operators": 300, "queues": 200}, "superoffice": {"chats": 0}})
+    state = sandbox.state()["bitrix24"]
     assert (len(state["chats"]), len(state["queues"])) == (100, 200)
-    figures.check_scenario({"bitrix24": {"chats": 100_000, "operators": 5_000}}, services=("bitrix24",))
+    validation.validate_scenario({"bitrix24": {"chats": 100_000, "operators": 5_000}}, services=("bitrix24",))
 
 
 @pytest.mark.parametrize("seed", ["x", 2**31, 1.5, True, None])
-def test_a_seed_is_a_whole_number(floor: Floor, seed: Any) -> None:
+def test_a_seed_is_a_whole_number(sandbox: Sandbox, seed: Any) -> None:
     with pytest.raises(ValueError, match="seed must be"):
-        floor.reset({"seed": seed})
+        sandbox.reset({"seed": seed})
 
 
 CONTROL = ("/sandbox/reset", "/sandbox/clock", "/sandbox/faults")
@@ -143,7 +143,7 @@ def test_a_body_that_is_too_long_is_not_read(sandbox_server: SandboxServer, path
 def test_nor_is_one_that_does_not_say_how_long_it_is(
     sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bodies, "MOST", 1000)
+    monkeypatch.setattr(request_body, "MAX_BODY_BYTES", 1000)
     head = f"POST /sandbox/reset HTTP/1.1\r\nHost: {sandbox_server.address}\r\nTransfer-Encoding: chunked\r\n\r\n"
     with connection(sandbox_server) as one:
         one.sendall(head.encode() + b"3e9\r\n" + b" " * 1001)
@@ -151,9 +151,9 @@ def test_nor_is_one_that_does_not_say_how_long_it_is(
 
 
 def test_faults_are_a_thousand_at_most(portal: PortalClient) -> None:
-    floor = portal.sandbox.floor
+    sandbox = portal.sandbox.sandbox
     for _ in range(1000):
-        floor.faults.arm({"kind": "drop_after", "method": "nothing"})
+        sandbox.faults.arm({"kind": "drop_after", "method": "nothing"})
     reply = portal.http.post(f"{portal.sandbox.url}/sandbox/faults", json={"kind": "drop_after"})
     assert reply.status_code == 400
     assert "at most 1000" in reply.json()["error"]
@@ -164,13 +164,13 @@ def test_what_happens_in_one_look_has_an_end_and_goes_on_in_the_next(monkeypatch
     scenario = {"bitrix24": {"chats": 20, "customers": {"write_after": 60}}, "superoffice": {"chats": 0}}
 
     def story(most: int) -> tuple[list[Any], int]:
-        monkeypatch.setattr(agenda, "AT_ONCE", most)
-        floor, looks = Floor(scenario), 0
-        floor.clock.skip(3600)
+        monkeypatch.setattr(scheduler, "MAX_ACTIONS_PER_RUN", most)
+        sandbox, looks = Sandbox(scenario), 0
+        sandbox.clock.skip(3600)
         changes: list[Any] = []
-        while len(now := list(floor.ledger.changes(since=0))) > len(changes) or not looks:
+        while len(now := list(sandbox.ledger.changes(since=0))) > len(changes) or not looks:
             changes = now
-            floor.advance()
+            sandbox.advance()
             looks += 1
         return [(each.chat_id, each.change) for each in changes], looks
 
@@ -194,7 +194,19 @@ def test_the_documentation_tells_how_much_it_is() -> None:
     text = (Path(__file__).parents[2] / "docs/sandbox.md").read_text(encoding="utf-8")
     rows = text.partition("### How much it takes")[2].partition("### ")[0].splitlines()
     told = {number for row in rows for number in re.findall(r"\d+", row.rpartition("At most")[2])}
-    limits = {*figures.COUNTS.values(), figures.MESSAGES, figures.MESSAGES_PER_CHAT, figures.LARGEST, figures.LONGEST}
-    limits |= {figures.DEEPEST, faults.MOST, faults.LONGEST_SECONDS, bodies.MOST, agenda.AT_ONCE}
+    limits = {
+        *validation.MAX_COUNTS.values(),
+        validation.MAX_MESSAGES_PER_SERVICE,
+        validation.MAX_MESSAGES_PER_CHAT,
+        validation.MAX_NUMBER,
+        validation.MAX_TEXT_LENGTH,
+    }
+    limits |= {
+        validation.MAX_DEPTH,
+        faults.MAX_FAULTS,
+        faults.MAX_DELAY_SECONDS,
+        request_body.MAX_BODY_BYTES,
+        scheduler.MAX_ACTIONS_PER_RUN,
+    }
     assert {str(limit) for limit in limits} <= told
-    assert all(f"`{name}`" in "".join(rows) for name in figures.COUNTS)
+    assert all(f"`{name}`" in "".join(rows) for name in validation.MAX_COUNTS)

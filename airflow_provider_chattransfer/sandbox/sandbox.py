@@ -7,20 +7,20 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from .agenda import Agenda
 from .bitrix24 import Portal
 from .clock import Clock
 from .faults import Faults
-from .figures import LARGEST, check_scenario, whole
 from .ledger import Ledger
+from .scheduler import Scheduler
+from .service import HttpRequest, Service
 from .superoffice import Tenant
-from .wire import Call, Service
+from .validation import MAX_NUMBER, validate_scenario, whole_number
 
 SERVICES: Mapping[str, type[Portal] | type[Tenant]] = {"bitrix24": Portal, "superoffice": Tenant}
 SCENARIO_KEYS = {"seed", "speed", *SERVICES}
 
 
-class Floor:
+class Sandbox:
     """Both contact centres. ``reset`` builds them anew from a scenario; ``epoch`` counts how often, from 1."""
 
     def __init__(self, scenario: Mapping[str, Any] | None = None) -> None:
@@ -34,7 +34,7 @@ class Floor:
         """
         if not isinstance(scenario, Mapping):
             raise ValueError("the scenario must be a JSON object")
-        check_scenario(scenario, services=tuple(SERVICES))
+        validate_scenario(scenario, services=tuple(SERVICES))
         try:
             self._build(scenario)
         except KeyError as problem:
@@ -45,23 +45,29 @@ class Floor:
     def _build(self, scenario: Mapping[str, Any]) -> None:
         if unknown := set(scenario) - SCENARIO_KEYS:
             raise ValueError(f"unknown keys in the scenario: {sorted(unknown)}")
-        seed = whole(scenario.get("seed", 1), "seed", least=-LARGEST)
+        seed = whole_number(scenario.get("seed", 1), "seed", least=-MAX_NUMBER)
         clock = Clock(speed=scenario.get("speed", 1.0))
-        agenda = Agenda(clock)
+        scheduler = Scheduler(clock)
         ledger = Ledger()
         services: list[Service] = [
-            kind(scenario.get(name, {}), clock=clock, agenda=agenda, ledger=ledger, rng=random.Random(f"{seed}-{name}"))
+            kind(
+                scenario.get(name, {}),
+                clock=clock,
+                scheduler=scheduler,
+                ledger=ledger,
+                rng=random.Random(f"{seed}-{name}"),
+            )
             for name, kind in SERVICES.items()
         ]
         self.epoch += 1
         self.clock = clock
-        self.agenda = agenda
+        self.scheduler = scheduler
         self.ledger = ledger
         self.services = services
         self.requests = {service.name: 0 for service in services}
         self.faults = Faults(clock=clock, rng=random.Random(f"{seed}-faults"), services=list(self.requests))
 
-    def number_of_next_request(self) -> int:
+    def next_request_number(self) -> int:
         """The number that the next request gets, counted over all services from 1."""
         return sum(self.requests.values()) + 1
 
@@ -71,10 +77,10 @@ class Floor:
 
     def advance(self) -> None:
         """Let everything happen that is due."""
-        self.agenda.run()
+        self.scheduler.run()
 
-    def count(self, service: Service, call: Call) -> None:
-        """Note that ``call`` came in for ``service``."""
+    def count(self, service: Service, request: HttpRequest) -> None:
+        """Note that ``request`` came in for ``service``."""
         self.requests[service.name] += 1
 
     def time(self) -> dict[str, Any]:

@@ -37,7 +37,7 @@ PLACES = """() => Object.fromEntries(["bitrix24", "superoffice"].map((service) =
     }]))]))"""
 
 
-class FloorPage:
+class SandboxPage:
     """One tab with the page of one sandbox; notes what must never happen."""
 
     def __init__(self, page: Page, url: str) -> None:

@@ -9,11 +9,11 @@ from itertools import count
 
 from .clock import Clock
 
-AT_ONCE = 100_000
+MAX_ACTIONS_PER_RUN = 100_000
 """Plans that one look carries out at most: some seconds' work."""
 
 
-class Agenda:
+class Scheduler:
     """Plans of both services in the order of their time, so that the ledger is in that order, too.
 
     A plan is carried out at the time it was made for, whenever it is that somebody looks: while it runs, ``now`` is
@@ -37,18 +37,18 @@ class Agenda:
         """The time of what is happening, in seconds since the epoch: the plan's, or that of the last look."""
         return self._start + self._present
 
-    def later(self, seconds: float, action: Callable[[], None]) -> None:
+    def call_later(self, seconds: float, action: Callable[[], None]) -> None:
         """Plan ``action`` for ``seconds`` from now; plans for the same time keep the order in which they were made."""
         heapq.heappush(self._plans, (self._present + seconds, next(self._order), action))
 
     def run(self) -> None:
         """Look at the clock, and carry out all that is due, including what those plans plan themselves.
 
-        Of more than `AT_ONCE` plans the rest is left to the next looks, so that a year of busy customers, skipped in
-        one step, does not keep a request waiting for ever.
+        At most `MAX_ACTIONS_PER_RUN` actions run at a time and the rest wait for the next run, so that a year of busy
+        customers, skipped in one step, does not keep a request waiting.
         """
         until = self._clock.now() - self._start
-        for _ in range(AT_ONCE):
+        for _ in range(MAX_ACTIONS_PER_RUN):
             if not self._plans or self._plans[0][0] > until:
                 self._present = until
                 return

@@ -7,26 +7,24 @@ from collections.abc import Mapping, Sequence
 from itertools import chain, repeat
 from typing import Any
 
-from .figures import shown
+from .validation import shown
 
 STATES = ("open", "waiting", "closed")
 
 
-def chats_in_states(
-    amounts: Mapping[str, Any], *, agents: Sequence[int], queues: Sequence[int]
-) -> list[dict[str, Any]]:
-    """As many chats in each state as ``amounts`` says (``{"open": 200, "waiting": 20}``), as a scenario lists them.
+def generate_chats(counts: Mapping[str, Any], *, agents: Sequence[int], queues: Sequence[int]) -> list[dict[str, Any]]:
+    """As many chats in each state as ``counts`` says (``{"open": 200, "waiting": 20}``), as a scenario lists them.
 
     Open and closed ones go round the ``agents``, waiting ones round the ``queues``. Raises ``ValueError``.
     """
-    if unknown := set(amounts) - set(STATES):
+    if unknown := set(counts) - set(STATES):
         raise ValueError(f"chats are {', '.join(STATES)}, not {sorted(map(str, unknown))}")
-    for state, amount in amounts.items():
-        if isinstance(amount, bool) or not isinstance(amount, int) or amount < 0:
-            raise ValueError(f"the number of {state} chats must be a whole number, got {shown(amount)}")
-    if any(amounts.values()) and not (agents and queues):
+    for state, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            raise ValueError(f"the number of {state} chats must be a whole number, got {shown(count)}")
+    if any(counts.values()) and not (agents and queues):
         raise ValueError("chats cannot be generated without an agent in a queue")
-    states = chain.from_iterable(repeat(state, amounts.get(state, 0)) for state in STATES)
+    states = chain.from_iterable(repeat(state, counts.get(state, 0)) for state in STATES)
     return [
         {"state": state, "queue": queues[place % len(queues)]}
         if state == "waiting"

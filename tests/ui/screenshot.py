@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes the picture of the page in the documentation: ``python -m tests.ui.picture docs/sandbox-page.png``."""
+"""Takes the picture of the page in the documentation: ``python -m tests.ui.screenshot docs/sandbox-page.png``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
-from .floor_page import FloorPage, launched
+from .page_object import SandboxPage, launched
 
 PEOPLE = {"people": {"accept_after": [60, 90], "agents": {"8": {"accept_after": [0, 0]}}}}
 
@@ -15,7 +15,7 @@ PEOPLE = {"people": {"accept_after": [60, 90], "agents": {"8": {"accept_after": 
 def take(path: str) -> None:
     """A hand-over on both services, some of its chats still ringing, and the history of one."""
     with SandboxServer() as sandbox, launched() as browser:
-        floor = FloorPage(browser.new_page(viewport={"width": 1360, "height": 800}), sandbox.url)
+        floor = SandboxPage(browser.new_page(viewport={"width": 1360, "height": 800}), sandbox.url)
         floor.reset(bitrix24=PEOPLE, superoffice=PEOPLE)
         floor.open()
         for chat in (101, 102, 103, 104):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .figures import LARGEST, shown
+from .validation import MAX_NUMBER, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +55,28 @@ DISTRIBUTIONS: Mapping[str, tuple[type[LogNormal] | type[Exponential], tuple[str
 }
 
 
-def duration(value: Any, what: str) -> Duration:
+def parse_duration(value: Any, what: str) -> Duration:
     """The seconds that ``value`` stands for: a number, ``[low, high]``, or ``{"distribution": …}`` with the
     distribution's own keys. Raises ``ValueError``, naming ``what``, for anything else."""
     if isinstance(value, Mapping):
         return _distribution(value, what)
     low, high = value if isinstance(value, list | tuple) and len(value) == 2 else (value, value)
-    if not (_is_number(low) and _is_number(high) and 0 <= low <= high <= LARGEST):
+    if not (_is_number(low) and _is_number(high) and 0 <= low <= high <= MAX_NUMBER):
         raise ValueError(f"{what} must be seconds, [low, high] or a distribution, got {shown(value)}")
     return Uniform(float(low), float(high))
 
 
-def interval(value: Any, what: str) -> Duration | None:
-    """Like ``duration``, for what happens again and again, so never 0 only; ``None`` for never."""
+def parse_interval(value: Any, what: str) -> Duration | None:
+    """Like ``parse_duration``, for what happens again and again, so never 0 only; ``None`` for never."""
     if value is None:
         return None
-    found = duration(value, what)
+    found = parse_duration(value, what)
     if found == Uniform(0.0, 0.0):
         raise ValueError(f"{what} must be above 0")
     return found
 
 
-class Seeds:
+class RandomStreams:
     """Generators for everybody who needs one of his own, so that what he does depends on nobody else.
 
     They stem from the state of ``rng`` and leave its draws as they are.
@@ -98,7 +98,7 @@ def _distribution(value: Mapping[str, Any], what: str) -> Duration:
         raise ValueError(f"{what}: the distribution must be one of {sorted(DISTRIBUTIONS)}, got {name!r}")
     kind, keys = DISTRIBUTIONS[name]
     if set(value) != {"distribution", *keys} or not all(
-        _is_number(value[key]) and 0 < value[key] <= LARGEST for key in keys
+        _is_number(value[key]) and 0 < value[key] <= MAX_NUMBER for key in keys
     ):
         raise ValueError(f"{what}: {name} needs {' and '.join(keys)}, each above 0, got {shown(dict(value))}")
     return kind(*(float(value[key]) for key in keys))

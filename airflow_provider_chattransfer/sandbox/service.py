@@ -12,7 +12,7 @@ JSON_TYPE = "application/json; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class HttpRequest:
     """A request as it came in. ``headers`` has lower-case names, ``query`` is still encoded, ``scheme`` is
     ``http`` or ``https``."""
 
@@ -32,7 +32,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpResponse:
     """An answer as it goes out."""
 
     status: int
@@ -41,7 +41,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def json(cls, value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+    def json(cls, value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
         """``value`` as compact JSON, non-ASCII characters left as they are."""
         body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
         return cls(status=status, body=body, headers=headers or {})
@@ -55,16 +55,16 @@ class Service(Protocol):
     def serves(self, path: str) -> bool:
         """Whether this service answers at ``path``."""
 
-    def methods_of(self, call: Call) -> list[str]:
-        """The API methods that ``call`` invokes (several for a batch), as faults name them."""
+    def methods_of(self, request: HttpRequest) -> list[str]:
+        """The API methods that ``request`` invokes (several for a batch), as faults name them."""
 
-    def answer(self, call: Call) -> Reply:
-        """Carry out ``call`` and answer it. All effects have happened when this returns."""
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        """Carry out ``request`` and answer it. All effects have happened when this returns."""
 
-    def expire(self, call: Call) -> bool:
-        """Let the token that ``call`` carries expire at once; ``False`` when it carries none that is valid."""
+    def expire(self, request: HttpRequest) -> bool:
+        """Let the token that ``request`` carries expire at once; ``False`` when it carries none that is valid."""
 
-    def overloaded(self, status: int) -> Reply:
+    def overloaded(self, status: int) -> HttpResponse:
         """The service's own answer, 503 or 429, to a request that is too much; nothing is carried out."""
 
     def state(self) -> dict[str, Any]:

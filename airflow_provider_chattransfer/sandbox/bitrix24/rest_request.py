@@ -15,10 +15,10 @@ from email.policy import HTTP
 from typing import Any
 from urllib.parse import unquote
 
-from ..wire import Call
+from ..service import HttpRequest
 from . import php
 
-ROOT = "/rest/"
+REST_ROOT = "/rest/"
 JSON_TYPE = "application/json"
 TRANSPORTS = ("json", "xml")
 
@@ -43,23 +43,23 @@ class RestRequest:
         return self.method.lower() == "batch"
 
 
-def read(call: Call) -> RestRequest:
-    """The request in ``call``; a path that names no method has an empty one.
+def parse_request(request: HttpRequest) -> RestRequest:
+    """The request in ``request``; a path that names no method has an empty one.
 
     ``/rest/api/…``, where version 3 of the API is, names none: it has no method for open lines.
     """
-    parts = [unquote(part) for part in call.path[len(ROOT) :].rstrip("/").split("/")]
+    parts = [unquote(part) for part in request.path[len(REST_ROOT) :].rstrip("/").split("/")]
     named = len(parts) in (1, 3)
     method, transport = _method(parts[-1] if named else "")
-    params = parameters(call)
+    params = parse_parameters(request)
     return RestRequest(
         method=method,
         xml=transport == "xml",
         webhook=(parts[0], parts[1]) if len(parts) == 3 else None,
-        token=_token(call, params),
-        sessid=_sessid(call, params),
+        token=_token(request, params),
+        sessid=_sessid(request, params),
         params=params,
-        typed=call.verb == "POST" and _content_type(call) == JSON_TYPE,
+        typed=request.verb == "POST" and _content_type(request) == JSON_TYPE,
     )
 
 
@@ -72,23 +72,23 @@ def _method(text: str) -> tuple[str, str]:
     return name if transport in TRANSPORTS else name.lower(), transport.lower()
 
 
-def parameters(call: Call) -> dict[str, Any]:
+def parse_parameters(request: HttpRequest) -> dict[str, Any]:
     """Query string and body as one array; the body wins. Only a POST has one; malformed JSON is dropped without a
     word."""
-    return {**php.parse_str(call.query), **(_body(call) if call.verb == "POST" else {})}
+    return {**php.parse_str(request.query), **(_body(request) if request.verb == "POST" else {})}
 
 
-def _body(call: Call) -> dict[str, Any]:
-    content_type = _content_type(call)
+def _body(request: HttpRequest) -> dict[str, Any]:
+    content_type = _content_type(request)
     if content_type == JSON_TYPE:
-        return _json(call.body)
+        return _json(request.body)
     if content_type.lower() == "multipart/form-data":
-        return _multipart(call)
-    return php.parse_str(call.body.decode("utf-8", "replace"))
+        return _multipart(request)
+    return php.parse_str(request.body.decode("utf-8", "replace"))
 
 
-def _content_type(call: Call) -> str:
-    return call.headers.get("content-type", "").partition(";")[0].strip()
+def _content_type(request: HttpRequest) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip()
 
 
 def _json(body: bytes) -> dict[str, Any]:
@@ -108,9 +108,9 @@ def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is no JSON")
 
 
-def _multipart(call: Call) -> dict[str, Any]:
-    head = f"Content-Type: {call.headers['content-type']}\r\n\r\n".encode()
-    message: Message = BytesParser(policy=HTTP).parsebytes(head + call.body)
+def _multipart(request: HttpRequest) -> dict[str, Any]:
+    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
+    message: Message = BytesParser(policy=HTTP).parsebytes(head + request.body)
     fields: dict[str, Any] = {}
     for part in message.get_payload() if message.is_multipart() else []:
         if isinstance(part, Message):
@@ -120,16 +120,16 @@ def _multipart(call: Call) -> dict[str, Any]:
     return fields
 
 
-def _token(call: Call, params: Mapping[str, Any]) -> str:
+def _token(request: HttpRequest, params: Mapping[str, Any]) -> str:
     """The access token: of the header, else ``auth``, else ``access_token``; an empty ``auth`` hides the latter."""
-    scheme, _, value = call.headers.get("authorization", "").partition(" ")
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
     given = (params[name] for name in ("auth", "access_token") if name in params)
     return next((php.to_str(value) for value in given if not isinstance(value, list | dict)), "")
 
 
-def _sessid(call: Call, params: Mapping[str, Any]) -> str | None:
-    if "sessid" not in params and "x-bitrix-csrf-token" not in call.headers:
+def _sessid(request: HttpRequest, params: Mapping[str, Any]) -> str | None:
+    if "sessid" not in params and "x-bitrix-csrf-token" not in request.headers:
         return None
     return php.to_str(params.get("sessid"))

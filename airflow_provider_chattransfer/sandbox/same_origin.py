@@ -19,22 +19,22 @@ from starlette.responses import JSONResponse, Response
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-OWN_SITES = (None, "same-origin", "none")
+ALLOWED_FETCH_SITES = (None, "same-origin", "none")
 """``Sec-Fetch-Site`` of no browser, of the page itself, and of a person who typed the address."""
 
 
-def for_own_use(endpoint: Endpoint) -> Endpoint:
-    """``endpoint`` for requests that `refusal` has nothing against; the others get 403, and why."""
+def same_origin_only(endpoint: Endpoint) -> Endpoint:
+    """``endpoint`` for requests that `refusal_reason` has nothing against; the others get 403, and why."""
 
     async def serve(request: Request) -> Response:
-        if (reason := refusal(request)) is not None:
+        if (reason := refusal_reason(request)) is not None:
             return JSONResponse({"error": reason}, status_code=403)
         return await endpoint(request)
 
     return serve
 
 
-def refusal(request: Request) -> str | None:
+def refusal_reason(request: Request) -> str | None:
     """Why ``request`` is not carried out; ``None`` when it is."""
     host, port = request.headers.get("host", ""), request.scope["server"][1]
     if not _is_ours(host, scheme=request.url.scheme, port=port):
@@ -45,7 +45,7 @@ def refusal(request: Request) -> str | None:
     if origin is not None and origin.lower() != f"{request.url.scheme}://{host}".lower():
         return f"Origin is {_shown(origin)}: a page from elsewhere may not use the control plane"
     site = request.headers.get("sec-fetch-site")
-    if site not in OWN_SITES and not _follows_a_link(request):
+    if site not in ALLOWED_FETCH_SITES and not _follows_a_link(request):
         return f"Sec-Fetch-Site is {_shown(site or '')}: a page from elsewhere may not use the control plane"
     return None
 
