@@ -115,7 +115,7 @@ class Bitrix24Desk(Desk):
 
     def lock_out(self) -> None:
         portal = next(each for each in self.sandbox.server.sandbox.services if isinstance(each, Portal))
-        del portal._world.webhooks[1, "secretcode"]
+        del portal._data.webhooks[1, "secretcode"]
 
     def _call(self, webhook: str, method: str, params: dict[str, Any]) -> None:
         reply = requests.post(f"{self.sandbox.url}/rest/{webhook}/{method}", json=params, timeout=10)

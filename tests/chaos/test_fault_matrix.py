@@ -147,7 +147,7 @@ class TestABatch:
     def test_that_halts_leaves_out_what_is_sent_in_the_next_one(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        run = batch.run
+        run = batch.run_commands
         halted: list[int] = []
 
         def halting(params: Any, execute: Any) -> Any:
@@ -155,7 +155,7 @@ class TestABatch:
             halted.append(1 if results["result_error"] else 0)
             return results
 
-        monkeypatch.setattr(batch, "run", halting)
+        monkeypatch.setattr(batch, "run_commands", halting)
         locked = {"id": 221, "owner": 7, "locked_for": 1}
         chats = [{"id": 201 + index, "owner": 7} for index in range(60)]
         scene = Scene.set(stage, BITRIX24, chats=[locked if chat["id"] == 221 else chat for chat in chats])

@@ -324,9 +324,9 @@ class TestWhoHasAChat:
 
     def test_shows_nothing_of_the_customer(self, stage: Stage) -> None:
         chats = stage.bitrix24().read_chats(["101", "102", "103"])
-        world = stage.server.sandbox.services[0]._world  # type: ignore[attr-defined]
-        for chat in world.chats.values():
-            customer = world.users[chat.customer]
+        data = stage.server.sandbox.services[0]._data  # type: ignore[attr-defined]
+        for chat in data.chats.values():
+            customer = data.users[chat.customer]
             for secret in (customer.name, customer.email, customer.phone, chat.last_text, chat.title):
                 assert secret not in str(chats)
 

@@ -15,14 +15,14 @@ from typing import Any
 from . import errors, php
 from .errors import RestError
 
-LENGTH = 50
-NOT_ALLOWED = {"batch", "upload", "download"}
+MAX_COMMANDS = 50
+FORBIDDEN_METHODS = {"batch", "upload", "download"}
 _REFERENCE = re.compile(r"\$(result|error|next|total|time)(\S*)")
 _KEY = re.compile(r"\[([^\]]+)\]")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandResult:
     """What one command came to."""
 
     result: Any
@@ -31,7 +31,7 @@ class Answer:
     time: dict[str, Any]
 
 
-Execute = Callable[[str, dict[str, Any]], Answer]
+Execute = Callable[[str, dict[str, Any]], CommandResult]
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class Results:
         }
 
 
-def commands(params: Mapping[str, Any]) -> dict[str, Any]:
+def parse_commands(params: Mapping[str, Any]) -> dict[str, Any]:
     """The commands by their keys; a list has the keys 0, 1, 2, …"""
     cmd = php.upper_keys(params).get("CMD")
     if isinstance(cmd, list):
@@ -68,30 +68,30 @@ def method_of(command: Any) -> str:
     return command.partition("?")[0].removesuffix(".json") if isinstance(command, str) else ""
 
 
-def check(params: Mapping[str, Any]) -> None:
+def check_commands(params: Mapping[str, Any]) -> None:
     """Raise ``RestError`` for what the documentation gives a status of its own: too many commands, and methods that
     are not allowed. By the server source both are errors of single commands instead."""
-    cmd = commands(params)
-    if len(cmd) > LENGTH:
+    cmd = parse_commands(params)
+    if len(cmd) > MAX_COMMANDS:
         raise errors.batch_length()
-    if any(method_of(command).lower() in NOT_ALLOWED for command in cmd.values()):
+    if any(method_of(command).lower() in FORBIDDEN_METHODS for command in cmd.values()):
         raise errors.batch_method()
 
 
-def run(params: Mapping[str, Any], execute: Execute) -> dict[str, Any]:
+def run_commands(params: Mapping[str, Any], execute: Execute) -> dict[str, Any]:
     """Run the commands in order. What is over the length, or not a string, does not run.
 
     ``halt`` is PHP's idea of true: the string ``"N"`` is.
     """
     halt = not php.is_empty(php.upper_keys(params).get("HALT"))
     results = Results()
-    for index, (key, command) in enumerate(commands(params).items()):
-        if index < LENGTH and not isinstance(command, str):
+    for index, (key, command) in enumerate(parse_commands(params).items()):
+        if index < MAX_COMMANDS and not isinstance(command, str):
             continue
         try:
-            if index >= LENGTH:
+            if index >= MAX_COMMANDS:
                 raise errors.batch_length()
-            _run_one(key, command, results, execute)
+            _run_command(key, command, results, execute)
         except RestError as problem:
             results.error[key] = problem.to_json()
             if halt:
@@ -99,11 +99,11 @@ def run(params: Mapping[str, Any], execute: Execute) -> dict[str, Any]:
     return results.to_json()
 
 
-def _run_one(key: str, command: str, results: Results, execute: Execute) -> None:
+def _run_command(key: str, command: str, results: Results, execute: Execute) -> None:
     name, _, query = command.partition("?")
-    if name.lower() in NOT_ALLOWED:
+    if name.lower() in FORBIDDEN_METHODS:
         raise errors.batch_method()
-    answer = execute(name, _substituted(php.parse_str(query.partition("#")[0]), results))
+    answer = execute(name, _substitute(php.parse_str(query.partition("#")[0]), results))
     results.result[key] = answer.result
     results.time[key] = answer.time
     if answer.total is not None:
@@ -112,7 +112,7 @@ def _run_one(key: str, command: str, results: Results, execute: Execute) -> None
         results.next[key] = answer.next
 
 
-def _substituted(value: Any, results: Results) -> Any:
+def _substitute(value: Any, results: Results) -> Any:
     """``$result[key][field]`` and its kin, replaced by what earlier commands answered. It cannot be escaped.
 
     By the server source ``rest/classes/general/rest_util.php`` (``processBatchElement``): a reference goes on to the
@@ -120,9 +120,9 @@ def _substituted(value: Any, results: Results) -> Any:
     could be found; and one inside a longer text is left alone unless it is a number or a text.
     """
     if isinstance(value, dict):
-        return {key: _substituted(item, results) for key, item in value.items()}
+        return {key: _substitute(item, results) for key, item in value.items()}
     if isinstance(value, list):
-        return [_substituted(item, results) for item in value]
+        return [_substitute(item, results) for item in value]
     text = value
     for match in _REFERENCE.finditer(value):
         keys = _KEY.findall(match[2])

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..simulated_agents import SimulatedAgents
-from . import names
-from .journal import Actor, Journal
+from . import fake_data
+from .ledger_writer import Actor, LedgerWriter
 from .model import Chat, Session, Status
 
 
@@ -18,22 +18,22 @@ from .model import Chat, Session, Status
 class Conversation:
     """The messages of all chats."""
 
-    journal: Journal
+    writer: LedgerWriter
     agents: SimulatedAgents
 
     def automatic(self, chat: Chat, text: str, actor: Actor) -> None:
         """An automatic message, such as a bot's: it changes no status."""
-        self.journal.message(chat, text)
-        self.journal.record(chat, "wrote", None, None, actor)
+        self.writer.add_message(chat, text)
+        self.writer.record_change(chat, "wrote", None, None, actor)
 
     def from_customer(self, chat: Chat, session: Session) -> None:
         """A message of the customer. One who waits in the queue goes on waiting; a conversation becomes
         CLIENT_AFTER_OPERATOR if the operator had answered, else CLIENT (which also follows CLIENT_AFTER_OPERATOR)."""
-        self.journal.message(chat, names.message(chat.messages))
+        self.writer.add_message(chat, fake_data.message(chat.messages))
         if session.status >= Status.ANSWER:
             answered = session.status >= Status.OPERATOR
             session.status = Status.CLIENT_AFTER_OPERATOR if answered else Status.CLIENT
-        self.journal.record(chat, "wrote", None, None, Actor(by=f"customer:{chat.customer}"))
+        self.writer.record_change(chat, "wrote", None, None, Actor(by=f"customer:{chat.customer}"))
         self.await_answer(chat, session)
 
     def await_answer(self, chat: Chat, session: Session) -> None:
@@ -41,14 +41,14 @@ class Conversation:
         owner = chat.owner
         delay = self.agents.answer_delay(owner) if owner else None
         if delay is not None:
-            self.journal.scheduler.call_later(delay, lambda: self._answer(chat, session, owner))
+            self.writer.scheduler.call_later(delay, lambda: self._answer(chat, session, owner))
 
     def _answer(self, chat: Chat, session: Session, owner: int) -> None:
         """The owner's answer, unless the chat is over or somebody else's, has been answered, or he is away."""
         waiting = chat.session == session.id and chat.owner == owner and session.status < Status.OPERATOR
         if not waiting or self.agents.is_away(owner):
             return
-        self.journal.message(chat, names.answer(chat.messages))
+        self.writer.add_message(chat, fake_data.answer(chat.messages))
         session.status = Status.OPERATOR
-        self.journal.record(chat, "wrote", None, None, Actor.person(owner))
-        self.journal.note(chat, session)
+        self.writer.record_change(chat, "wrote", None, None, Actor.person(owner))
+        self.writer.take_snapshot(chat, session)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .switches import Statuses
+from .switches import StatusSource
 
 
 class RestError(Exception):
@@ -36,9 +36,9 @@ class RestError(Exception):
         """The body."""
         return {"error": self.code, "error_description": self.description, **self.extra}
 
-    def status_by(self, statuses: Statuses) -> int:
+    def status_by(self, statuses: StatusSource) -> int:
         """The HTTP status, by the source or by the documentation."""
-        return self.documented if statuses is Statuses.DOCS else self.status
+        return self.documented if statuses is StatusSource.DOCS else self.status
 
 
 def method_not_found() -> RestError:

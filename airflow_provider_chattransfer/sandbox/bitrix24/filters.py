@@ -13,19 +13,19 @@ from typing import Any
 from .php import to_str, upper_keys, values
 
 Row = Mapping[str, Any]
-Test = Callable[[Any], bool]
+Condition = Callable[[Any], bool]
 
 _PREFIX = re.compile(r"[!<>=@%]*")
 _NUMBER = re.compile(r"-?\d+", re.ASCII)
 
 
-def matching(rows: Sequence[Row], conditions: Any) -> list[Row]:
+def filter_rows(rows: Sequence[Row], conditions: Any) -> list[Row]:
     """The rows that meet every condition; a field that no row has is ignored, as the server ignores it."""
-    tests = [_test(key, value) for key, value in upper_keys(conditions).items()]
+    tests = [_condition(key, value) for key, value in upper_keys(conditions).items()]
     return [row for row in rows if all(field not in row or test(row[field]) for field, test in tests)]
 
 
-def ordered(rows: Sequence[Row], order: Any) -> list[Row]:
+def sort_rows(rows: Sequence[Row], order: Any) -> list[Row]:
     """The rows in the order asked for; by the first field that they have, otherwise unchanged."""
     for field, direction in upper_keys(order).items():
         if rows and field in rows[0]:
@@ -34,7 +34,7 @@ def ordered(rows: Sequence[Row], order: Any) -> list[Row]:
     return list(rows)
 
 
-def selected(row: Row, select: Any) -> dict[str, Any]:
+def select_fields(row: Row, select: Any) -> dict[str, Any]:
     """The fields of ``row`` that ``select`` names, with ``*`` for all and masks like ``UF_*``; all, when it names
     none."""
     masks = [re.escape(to_str(field).upper()).replace(r"\*", ".*") for field in values(select)]
@@ -42,7 +42,7 @@ def selected(row: Row, select: Any) -> dict[str, Any]:
     return {key: value for key, value in row.items() if wanted.fullmatch(key)}
 
 
-def _test(key: str, value: Any) -> tuple[str, Test]:
+def _condition(key: str, value: Any) -> tuple[str, Condition]:
     prefix = _PREFIX.match(key)[0]  # type: ignore[index]
     field, texts = key[len(prefix) :], {_text(item) for item in values(value)}
     if prefix in (">", ">=", "<", "<="):
@@ -51,7 +51,7 @@ def _test(key: str, value: Any) -> tuple[str, Test]:
     return field, (lambda found: not test(found)) if prefix.startswith("!") else test
 
 
-def _compared(sign: str, bound: str) -> Test:
+def _compared(sign: str, bound: str) -> Condition:
     limit = _comparable(bound)
     return {
         ">": lambda found: _comparable(found) > limit,
@@ -61,13 +61,13 @@ def _compared(sign: str, bound: str) -> Test:
     }[sign]
 
 
-def _equal(texts: set[str]) -> Test:
+def _equal(texts: set[str]) -> Condition:
     """Equality, or LIKE for texts with a percent sign, as the documented example ``NAME: Iva%`` wants it."""
     like = _like({text for text in texts if "%" in text}, anywhere=False)
     return lambda found: bool(_texts(found) & texts) or like(found)
 
 
-def _like(texts: set[str], *, anywhere: bool) -> Test:
+def _like(texts: set[str], *, anywhere: bool) -> Condition:
     masks = [f"%{text}%" if anywhere else text for text in texts]
     patterns = [re.compile(re.escape(mask).replace("%", ".*"), re.IGNORECASE | re.DOTALL) for mask in masks]
     return lambda found: any(pattern.fullmatch(_text(found)) for pattern in patterns)

@@ -15,7 +15,7 @@ from ..validation import number
 
 BUCKET_SECONDS = 60
 BUCKETS = 10
-NOT_COUNTED_UP_TO = 0.1
+MAX_UNCOUNTED_SECONDS = 0.1
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ class OperatingTime:
             default_seconds=number(value.get("default_seconds", 0.05), "operating.default_seconds"),
         )
 
-    def takes(self, method: str) -> float:
+    def seconds_of(self, method: str) -> float:
         """How long a call of ``method`` takes."""
         return self.seconds.get(method.lower(), self.default_seconds)
 
@@ -86,21 +86,21 @@ class OperatingTime:
 
     def spend(self, counter: tuple[str, str], seconds: float, *, now: float) -> None:
         """Add a call, unless it was too short to count."""
-        if seconds > NOT_COUNTED_UP_TO:
+        if seconds > MAX_UNCOUNTED_SECONDS:
             buckets = self._spent.setdefault(counter, {})
             minute = int(now // BUCKET_SECONDS)
             buckets[minute] = buckets.get(minute, 0.0) + seconds
 
     def operating(self, counter: tuple[str, str], *, now: float) -> float:
         """Seconds spent within the last ten minutes."""
-        return sum(self._fresh(counter, now).values())
+        return sum(self._recent(counter, now).values())
 
     def reset_at(self, counter: tuple[str, str], *, now: float) -> int:
         """When the oldest bucket drops out."""
-        fresh = self._fresh(counter, now)
+        fresh = self._recent(counter, now)
         return (min(fresh) + BUCKETS) * BUCKET_SECONDS if fresh else int(now) + BUCKETS * BUCKET_SECONDS
 
-    def _fresh(self, counter: tuple[str, str], now: float) -> dict[int, float]:
+    def _recent(self, counter: tuple[str, str], now: float) -> dict[int, float]:
         oldest = int(now // BUCKET_SECONDS) - BUCKETS
         buckets = {minute: spent for minute, spent in self._spent.get(counter, {}).items() if minute > oldest}
         if counter in self._spent:

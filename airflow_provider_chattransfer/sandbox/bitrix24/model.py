@@ -14,7 +14,7 @@ GENERAL_CHAT = 2
 """The id of an internal chat that is no open line."""
 
 
-class Kind(StrEnum):
+class UserKind(StrEnum):
     """What a user is. Only an employee can be given a chat."""
 
     EMPLOYEE = "employee"
@@ -61,7 +61,7 @@ class User:
 
     id: int
     name: str
-    kind: Kind = Kind.EMPLOYEE
+    kind: UserKind = UserKind.EMPLOYEE
     active: bool = True
     present: bool = True
     paused: bool = False
@@ -105,7 +105,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class TransferRow:
+class TransferLogEntry:
     """A row of the transfer log, as ``imopenlines.v2.Session.Transfer.list`` shows it."""
 
     at: float
@@ -121,7 +121,7 @@ class TransferRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SessionSnapshot:
     """What the reports show of a session as of a moment."""
 
     at: float
@@ -153,8 +153,8 @@ class Session:
     asked: set[int] = field(default_factory=set)
     offer: int = 0
     queue_transfers: int = 0
-    rows: list[TransferRow] = field(default_factory=list)
-    seen: list[Seen] = field(default_factory=list)
+    transfer_log: list[TransferLogEntry] = field(default_factory=list)
+    snapshots: list[SessionSnapshot] = field(default_factory=list)
     vote: str = ""
     vote_head: int = 0
     comment_head: str = ""
@@ -164,10 +164,10 @@ class Session:
         """Whether it is over."""
         return self.status >= Status.CLOSE
 
-    def note(self, at: float, *, messages: int) -> None:
+    def take_snapshot(self, at: float, *, messages: int) -> None:
         """Remember what the reports will show of this moment."""
-        self.seen.append(
-            Seen(
+        self.snapshots.append(
+            SessionSnapshot(
                 at=at,
                 status=self.status,
                 operator=self.operator,
@@ -179,9 +179,9 @@ class Session:
             )
         )
 
-    def as_of(self, at: float) -> Seen | None:
+    def snapshot_at(self, at: float) -> SessionSnapshot | None:
         """What was to be seen at ``at``; ``None`` if it had not begun."""
-        return next((seen for seen in reversed(self.seen) if seen.at <= at), None)
+        return next((snapshot for snapshot in reversed(self.snapshots) if snapshot.at <= at), None)
 
 
 @dataclass(slots=True)
@@ -264,7 +264,7 @@ class Pause:
 
 
 @dataclass(slots=True)
-class World:
+class PortalData:
     """Everything that the portal knows, indexed by id."""
 
     switches: Switches
@@ -320,12 +320,15 @@ class World:
         return user.admin or user_id in chat.members or (line is not None and user_id in line.members)
 
 
-def iso(at: float) -> str:
+def format_time(at: float) -> str:
     """A moment as the API writes it."""
     return datetime.fromtimestamp(int(at), UTC).isoformat()
 
 
-def moment(text: str) -> float:
-    """The opposite of `iso`; a text without an offset is in the portal's time zone, UTC. Raises ``ValueError``."""
+def parse_time(text: str) -> float:
+    """Return the inverse of `format_time`: seconds since the epoch; a text without an offset is in UTC.
+
+    Raises ``ValueError`` for a text that is no time.
+    """
     at = datetime.fromisoformat(text)
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can happen to a chat: transfers, answers, refusals, the close, and what its customer does.
 
-Chats change here and in what this module is made of: ``offers`` (queues), ``conversation`` (messages) and ``journal``
+Chats change here and in what this module is made of: ``offers`` (queues), ``conversation`` (messages) and ``ledger_writer``
 (traces). Follows the server source ``imopenlines/lib/chat.php`` (``transfer``, ``transferToQueue``,
 ``transferToOperator``, ``answer``, ``skip``, ``finish``, ``endBotSession``).
 """
@@ -15,16 +15,16 @@ from ..scheduler import Scheduler
 from ..simulated_agents import SimulatedAgents
 from ..simulated_customers import SimulatedCustomers
 from .conversation import Conversation
-from .journal import SERVICE, Actor, Journal
-from .model import Chat, CloseReason, Kind, Line, Pause, Session, Status, TransferRow, User, World
-from .offers import Offers
+from .ledger_writer import SERVICE, Actor, LedgerWriter
+from .model import Chat, CloseReason, Line, Pause, PortalData, Session, Status, TransferLogEntry, User, UserKind
+from .queues import Queues
 from .switches import AcceptMode
 
-__all__ = ["SERVICE", "Actor", "OpenLines", "Order", "ToQueue", "ToUser"]
+__all__ = ["SERVICE", "Actor", "OpenLines", "ToQueue", "ToUser", "TransferOrder"]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class TransferOrder:
     """How a transfer is asked for. ``sender`` is the bot or the operator it comes from."""
 
     sender: int
@@ -48,30 +48,30 @@ class ToQueue:
 
 
 class OpenLines:
-    """The rules of the contact centre, on the data of ``world``."""
+    """The rules of the contact centre, on the data of ``data``."""
 
     def __init__(
         self,
-        world: World,
+        data: PortalData,
         *,
         agents: SimulatedAgents,
         customers: SimulatedCustomers,
         ledger: Ledger,
         scheduler: Scheduler,
     ) -> None:
-        self.world = world
+        self.data = data
         self._scheduler = scheduler
         self._agents = agents
         self._customers = customers
-        self._journal = Journal(world, ledger, scheduler)
-        self._conversation = Conversation(self._journal, agents)
-        self._offers = Offers(world, agents, self._journal, self._conversation)
+        self._writer = LedgerWriter(data, ledger, scheduler)
+        self._conversation = Conversation(self._writer, agents)
+        self._queues = Queues(data, agents, self._writer, self._conversation)
 
     def start(self) -> None:
         """Let the simulated people begin; raises ``ValueError`` if their scenario names chats that do not exist."""
-        at_work = [user.id for user in self.world.users.values() if user.kind is Kind.EMPLOYEE and user.available]
+        at_work = [user.id for user in self.data.users.values() if user.kind is UserKind.EMPLOYEE and user.available]
         self._agents.start(at_work, at=self)
-        self._customers.start({chat.id: bool(chat.session) for chat in self.world.chats.values()}, at=self)
+        self._customers.start({chat.id: bool(chat.session) for chat in self.data.chats.values()}, at=self)
 
     def now(self) -> float:
         """The time of what is happening, in seconds since the epoch."""
@@ -79,25 +79,25 @@ class OpenLines:
 
     # -- transfers ---------------------------------------------------------------------------------
 
-    def transfer(self, chat_id: int, target: ToUser | ToQueue, order: Order) -> bool:
+    def transfer(self, chat_id: int, target: ToUser | ToQueue, order: TransferOrder) -> bool:
         """Transfer a chat. False covers every reason alike, as OPERATOR_WRONG does."""
-        chat = self.world.chats.get(chat_id)
+        chat = self.data.chats.get(chat_id)
         if chat is None or self._locked(chat, order.actor):
             return False
         acceptable = self._acceptable(target)
-        if not acceptable and not self.world.switches.refused_transfer_reopens:
+        if not acceptable and not self.data.switches.refused_transfer_reopens:
             return False
         session = self._load(chat, order.actor)
         if session is None or not acceptable:
             return False
         chat.transfers += 1
         if isinstance(target, ToQueue):
-            self._transfer_to_queue(chat, session, self.world.lines[target.line], order)
+            self._transfer_to_queue(chat, session, self.data.lines[target.line], order)
         else:
-            self._transfer_to_user(chat, session, self.world.users[target.user], order)
-        chat.locked_until = self.now() + self.world.switches.lock_seconds
+            self._transfer_to_user(chat, session, self.data.users[target.user], order)
+        chat.locked_until = self.now() + self.data.switches.lock_seconds
         chat.locked_by = order.actor.request
-        self._journal.note(chat, session)
+        self._writer.take_snapshot(chat, session)
         return True
 
     def _locked(self, chat: Chat, actor: Actor) -> bool:
@@ -107,53 +107,53 @@ class OpenLines:
 
     def _acceptable(self, target: ToUser | ToQueue) -> bool:
         if isinstance(target, ToQueue):
-            return self.world.line(target.line) is not None
-        user = self.world.users.get(target.user)
-        return user is not None and user.active and user.kind is Kind.EMPLOYEE
+            return self.data.line(target.line) is not None
+        user = self.data.users.get(target.user)
+        return user is not None and user.active and user.kind is UserKind.EMPLOYEE
 
     def _load(self, chat: Chat, actor: Actor) -> Session | None:
         """The chat's session; a closed chat gets a NEW one, since the server loads without SKIP_CREATE."""
-        session = self.world.session_of(chat)
-        line = self.world.line(session.line if session else chat.line)
+        session = self.data.session_of(chat)
+        line = self.data.line(session.line if session else chat.line)
         if chat.broken or line is None:
             return None
         if session:
             return session
         session = Session(
-            id=self.world.new_session_id(), chat_id=chat.id, line=line.id, created_at=self.now(), crm=line.crm
+            id=self.data.new_session_id(), chat_id=chat.id, line=line.id, created_at=self.now(), crm=line.crm
         )
-        self.world.sessions[session.id] = session
+        self.data.sessions[session.id] = session
         chat.session = chat.last_session = session.id
         chat.owner = 0
-        self._journal.record(chat, "reopened", None, f"queue:{line.id}", actor)
-        self._journal.note(chat, session)
+        self._writer.record_change(chat, "reopened", None, f"queue:{line.id}", actor)
+        self._writer.take_snapshot(chat, session)
         self._customers.began(chat.id)
         return session
 
-    def _transfer_to_user(self, chat: Chat, session: Session, user: User, order: Order) -> None:
-        line = self.world.lines[session.line]
+    def _transfer_to_user(self, chat: Chat, session: Session, user: User, order: TransferOrder) -> None:
+        line = self.data.lines[session.line]
         before = self.holder(chat)
         self._log(session, order, to_operator=user.id, reason="manual", kind="USER")
-        self._offers.dismiss(chat, keep={order.sender}, bots=False)
+        self._queues.remove_members(chat, keep={order.sender}, bots=False)
         if order.leave:
             chat.members.discard(order.sender)
         chat.owner = 0 if line.active else user.id
         session.offer += 1
-        self._journal.message(chat)
-        self._journal.record(chat, "transferred", before, f"agent:{user.id}", order.actor)
-        if self.world.switches.accept_mode is AcceptMode.PENDING:
+        self._writer.add_message(chat)
+        self._writer.record_change(chat, "transferred", before, f"agent:{user.id}", order.actor)
+        if self.data.switches.accept_mode is AcceptMode.PENDING:
             chat.owner = 0
             session.status = min(session.status, Status.SKIP)
-            self._offers.offer(chat, session, user.id, order.actor)
+            self._queues.offer(chat, session, user.id, order.actor)
             return
         chat.members.add(user.id)
         session.status = max(session.status, Status.ANSWER)
         if chat.owner == user.id:  # in an inactive line the answer fails as "already responsible"
-            self._offers.accepted(chat, session, user.id, order.actor)
+            self._queues.after_acceptance(chat, session, user.id, order.actor)
         elif chat.answer_locked_until <= self.now():
-            self._offers.accept(chat, session, user.id, order.actor)
+            self._queues.accept(chat, session, user.id, order.actor)
 
-    def _transfer_to_queue(self, chat: Chat, session: Session, line: Line, order: Order) -> None:
+    def _transfer_to_queue(self, chat: Chat, session: Session, line: Line, order: TransferOrder) -> None:
         before = self.holder(chat)
         same = session.line == line.id
         self._log(session, order, to_line=line.id, reason="queue" if same else "line", kind="QUEUE")
@@ -161,36 +161,36 @@ class OpenLines:
         chat.moved_to_line = session.line = line.id
         session.queue_transfers += 1
         session.asked.clear()
-        self._offers.dismiss(chat, keep={order.sender} & self._bots(), bots=True)
+        self._queues.remove_members(chat, keep={order.sender} & self._bots(), bots=True)
         session.status = min(session.status, Status.SKIP)
-        self._journal.record(chat, "transferred", before, f"queue:{line.id}", order.actor)
-        self._offers.distribute(chat, session, order.actor)
-        self._journal.message(chat)
+        self._writer.record_change(chat, "transferred", before, f"queue:{line.id}", order.actor)
+        self._queues.distribute(chat, session, order.actor)
+        self._writer.add_message(chat)
 
     # -- what operators and bots do -----------------------------------------------------------------
 
     def answer(self, chat: Chat, user: int, actor: Actor) -> bool:
         """Make ``user`` the owner; false when he is it already, or the chat is closed."""
-        session = self.world.session_of(chat)
+        session = self.data.session_of(chat)
         if session is None or chat.broken or chat.owner == user or chat.answer_locked_until > self.now():
             return False
-        self._offers.accept(chat, session, user, actor)
-        self._journal.note(chat, session)
+        self._queues.accept(chat, session, user, actor)
+        self._writer.take_snapshot(chat, session)
         return True
 
     def skip(self, chat: Chat, user: int, actor: Actor) -> bool:
         """Let ``user`` turn the chat down, so that the next operator is asked."""
-        session = self.world.session_of(chat)
+        session = self.data.session_of(chat)
         if session is None or chat.broken:
             chat.members.discard(user)
             return False
-        self._offers.refuse(chat, session, user, actor)
-        self._journal.note(chat, session)
+        self._queues.refuse(chat, session, user, actor)
+        self._writer.take_snapshot(chat, session)
         return True
 
     def finish(self, chat: Chat, actor: Actor, *, reason: CloseReason = CloseReason.OPERATOR) -> bool:
         """Close the chat; false when it is closed."""
-        session = self.world.session_of(chat)
+        session = self.data.session_of(chat)
         if session is None or chat.broken:
             return False
         before = self.holder(chat)
@@ -201,9 +201,9 @@ class OpenLines:
         chat.session = chat.owner = 0
         chat.silent = False
         chat.members &= {chat.customer}
-        self._journal.message(chat)
-        self._journal.record(chat, "closed", before, None, actor)
-        self._journal.note(chat, session)
+        self._writer.add_message(chat)
+        self._writer.record_change(chat, "closed", before, None, actor)
+        self._writer.take_snapshot(chat, session)
         self._customers.ended(chat.id)
         return True
 
@@ -218,10 +218,10 @@ class OpenLines:
         session.status = Status.SKIP
         session.queue_transfers += 1
         chat.transfers += 1
-        self._journal.record(chat, "transferred", before, f"queue:{session.line}", actor)
-        self._journal.message(chat)
-        self._offers.distribute(chat, session, actor)
-        self._journal.note(chat, session)
+        self._writer.record_change(chat, "transferred", before, f"queue:{session.line}", actor)
+        self._writer.add_message(chat)
+        self._queues.distribute(chat, session, actor)
+        self._writer.take_snapshot(chat, session)
         return True
 
     def write(self, chat: Chat, text: str, actor: Actor) -> None:
@@ -237,21 +237,21 @@ class OpenLines:
         Server source ``setPauseFlag``: nothing happens if it is so already, a closed chat gets a new session, and
         an unpinned one that its operator would have lost in the meantime goes back to the queue.
         """
-        open_session = self.world.session_of(chat)
+        open_session = self.data.session_of(chat)
         if active is (open_session is not None and open_session.pinned):
             return True
         session = self._load(chat, actor)
         if session is None or session.operator != user:
             return False
         session.pinned = active
-        self._journal.message(chat)
-        self._journal.note(chat, session)
-        checked = self.world.lines[session.line].check_available and session.status < Status.OPERATOR
-        if not active and checked and not self.world.users[user].available:
-            self._offers.return_to_queue(chat, session, actor)
+        self._writer.add_message(chat)
+        self._writer.take_snapshot(chat, session)
+        checked = self.data.lines[session.line].check_available and session.status < Status.OPERATOR
+        if not active and checked and not self.data.users[user].available:
+            self._queues.return_to_queue(chat, session, actor)
         return True
 
-    def silence(self, chat: Chat, *, active: bool) -> None:
+    def set_silent(self, chat: Chat, *, active: bool) -> None:
         """Hide what operators write from the customer, or no longer; a change puts a message into the chat."""
         if chat.silent is not active:
             chat.silent = active
@@ -270,48 +270,48 @@ class OpenLines:
             chat.members.add(user)
             self._announce(chat)
 
-    def begin(self, chat: Chat, user: int, actor: Actor) -> None:
+    def start_session(self, chat: Chat, user: int, actor: Actor) -> None:
         """Begin a session in a closed chat with ``user`` as its owner; if it is open, let him join."""
         if chat.session:
             self.join(chat, user)
         elif session := self._load(chat, actor):
-            self._offers.accept(chat, session, user, actor)
-            self._journal.note(chat, session)
+            self._queues.accept(chat, session, user, actor)
+            self._writer.take_snapshot(chat, session)
 
-    def begin_anew(self, chat: Chat, user: int, actor: Actor) -> None:
+    def restart_session(self, chat: Chat, user: int, actor: Actor) -> None:
         """Close the session, if there is one, and begin the next with ``user``, who gets the last message again."""
         text = chat.last_text
         self.finish(chat, actor)
-        self.begin(chat, user, actor)
-        self._journal.message(chat, text)
+        self.start_session(chat, user, actor)
+        self._writer.add_message(chat, text)
         self._count_message(chat)
 
     # -- what operators do with their day -----------------------------------------------------------
 
     def pause(self, user: int, actor: Actor) -> bool:
         """``user`` goes on a break; false if he is on one."""
-        if self.world.users[user].paused:
+        if self.data.users[user].paused:
             return False
-        self.world.users[user].paused = True
-        self.world.pauses.append(Pause(self.now(), user, begun=True))
-        self._offers.take_from(user, actor)
+        self.data.users[user].paused = True
+        self.data.pauses.append(Pause(self.now(), user, begun=True))
+        self._queues.end_shift(user, actor)
         return True
 
     def resume(self, user: int, actor: Actor) -> bool:
         """``user`` is back from his break; false if he was not on one."""
-        if not self.world.users[user].paused:
+        if not self.data.users[user].paused:
             return False
-        self.world.users[user].paused = False
-        self.world.pauses.append(Pause(self.now(), user, begun=False))
-        self._offers.give_to(user, actor)
+        self.data.users[user].paused = False
+        self.data.pauses.append(Pause(self.now(), user, begun=False))
+        self._queues.resume_shift(user, actor)
         return True
 
     def end_day(self, user: int, actor: Actor) -> None:
         """``user`` closes his working day."""
-        self.world.users[user].present = False
-        self.world.users[user].left_at = self.now()
-        self.world.users[user].paused = False
-        self._offers.take_from(user, actor)
+        self.data.users[user].present = False
+        self.data.users[user].left_at = self.now()
+        self.data.users[user].paused = False
+        self._queues.end_shift(user, actor)
 
     def agent_leaves(self, agent: int, *, for_good: bool) -> None:
         """See ``AgentEvents``."""
@@ -323,67 +323,67 @@ class OpenLines:
     def agent_returns(self, agent: int) -> None:
         """See ``AgentEvents``. His pause may have been ended for him through the API."""
         if not self.resume(agent, Actor.person(agent)):
-            self._offers.give_to(agent, Actor.person(agent))
+            self._queues.resume_shift(agent, Actor.person(agent))
 
     # -- what customers do --------------------------------------------------------------------------
 
     def customer_writes(self, chat_id: int) -> bool:
         """See ``Counter``. An operator who is not at work loses the chat by it."""
-        chat = self.world.chats[chat_id]
-        session = self.world.session_of(chat)
+        chat = self.data.chats[chat_id]
+        session = self.data.session_of(chat)
         if session is None or chat.broken:
             return False
         self._conversation.from_customer(chat, session)
-        self._offers.return_if_abandoned(chat, session)
-        self._journal.note(chat, session)
+        self._queues.return_if_operator_is_away(chat, session)
+        self._writer.take_snapshot(chat, session)
         return True
 
     def customer_closes(self, chat_id: int) -> None:
         """See ``Counter``."""
-        chat = self.world.chats[chat_id]
+        chat = self.data.chats[chat_id]
         self.finish(chat, Actor(by=f"customer:{chat.customer}"), reason=CloseReason.CLIENT)
 
     def customer_returns(self, chat_id: int) -> None:
         """See ``Counter``. His message begins a NEW session, which is distributed in the line of the chat's address."""
-        chat = self.world.chats[chat_id]
+        chat = self.data.chats[chat_id]
         customer = Actor(by=f"customer:{chat.customer}")
         session = None if chat.session else self._load(chat, customer)
         if session is not None:
-            self._offers.distribute(chat, session, customer)
+            self._queues.distribute(chat, session, customer)
             self._conversation.from_customer(chat, session)
-            self._journal.note(chat, session)
+            self._writer.take_snapshot(chat, session)
 
     # -- bookkeeping -------------------------------------------------------------------------------
 
     def holder(self, chat: Chat) -> str | None:
         """Who has the chat, as the ledger names it; ``None`` while it is closed."""
-        return self._journal.holder(chat)
+        return self._writer.holder(chat)
 
     def _announce(self, chat: Chat) -> None:
         """A message of the server's own, about what changes nothing else."""
-        self._journal.message(chat)
+        self._writer.add_message(chat)
         self._count_message(chat)
 
     def _count_message(self, chat: Chat) -> None:
         """Let the reports see that the chat has one more message; those of a closed session are final."""
-        if session := self.world.session_of(chat):
-            self._journal.note(chat, session)
+        if session := self.data.session_of(chat):
+            self._writer.take_snapshot(chat, session)
 
     def _bots(self) -> set[int]:
-        return {bot.id for bot in self.world.bots}
+        return {bot.id for bot in self.data.bots}
 
     def _log(
         self,
         session: Session,
-        order: Order,
+        order: TransferOrder,
         *,
         reason: str,
         kind: str,
         to_operator: int | None = None,
         to_line: int | None = None,
     ) -> None:
-        session.rows.append(
-            TransferRow(
+        session.transfer_log.append(
+            TransferLogEntry(
                 at=self.now(),
                 session_id=session.id,
                 from_operator=session.operator or None,

@@ -10,11 +10,11 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 INT_MAX = 2**63 - 1
-LONGEST_NUMBER = 4000
+MAX_NUMBER_DIGITS = 4000
 """Digits beyond these do not change that a number is too large for an int."""
-JSON_DEPTH = 512
+MAX_JSON_DEPTH = 512
 """How deep arrays and objects may stand in one another for ``json_decode``; what is deeper is no JSON to it."""
-NESTING = 64
+MAX_NAME_NESTING = 64
 """How deep the brackets of a variable's name may go (``max_input_nesting_level``)."""
 _INTEGER = re.compile(r"\s*([+-]?\d+)(?![\d.eE])", re.ASCII)
 _INDEX = re.compile(r"0|[1-9]\d{0,17}", re.ASCII)
@@ -33,7 +33,7 @@ def to_int(value: Any) -> int:
     """``(int)$value``: ``"112abc"`` is 112, ``"abc"`` is 0, a non-empty array is 1."""
     if isinstance(value, str):
         if integer := _INTEGER.match(value):
-            return max(-INT_MAX - 1, min(INT_MAX, int(integer[1][:LONGEST_NUMBER])))
+            return max(-INT_MAX - 1, min(INT_MAX, int(integer[1][:MAX_NUMBER_DIGITS])))
         number = _NUMBER.match(value)
         return to_int(float(number[1])) if number else 0
     if isinstance(value, float):
@@ -98,15 +98,15 @@ def parse_str(text: str) -> dict[str, Any]:
     parsed: dict[str, Any] = {}
     for pair in text.split("&"):
         name, _, value = pair.partition("=")
-        put(parsed, unquote_plus(name), unquote_plus(value))
+        put_variable(parsed, unquote_plus(name), unquote_plus(value))
     return {key: _lists(value) for key, value in parsed.items()}
 
 
-def put(target: dict[str, Any], name: str, value: str) -> None:
+def put_variable(target: dict[str, Any], name: str, value: str) -> None:
     """Put one variable of a form into ``target`` by its name, which may have brackets; too many, and it is dropped."""
     base, bracket, rest = name.lstrip(" ").partition("[")
     brackets = _bracketed(bracket + rest)
-    if not base or len(brackets) > NESTING:
+    if not base or len(brackets) > MAX_NAME_NESTING:
         return
     keys = [base.replace(".", "_").replace(" ", "_"), *brackets]
     for key in keys[:-1]:

@@ -14,14 +14,14 @@ from ..service import HttpRequest, HttpResponse
 from ..simulated_agents import SimulatedAgents
 from ..simulated_customers import SimulatedCustomers
 from . import batch, encoding, errors, scenario
-from .access import Access, Identity
+from .authentication import Authenticator, Identity
 from .errors import RestError
-from .execution import CutOff, Execution, find_in
+from .execution import Execution, GatewayTimeoutError, require_method
 from .limits import LeakyBucket, OperatingTime
-from .model import World
+from .model import PortalData
 from .openlines import SERVICE, OpenLines
 from .rest_request import REST_ROOT, RestRequest, parse_parameters, parse_request
-from .state import state
+from .state import portal_state
 from .switches import PortalState
 from .tokens import Tokens
 
@@ -30,7 +30,7 @@ AUTHORIZE_PATH, TOKEN_PATH = "/oauth/authorize", "/oauth/token"
 DEFAULT_RATE = {"per_second": 2, "burst": 50}
 HTML_TYPE = "text/html"
 MOVED_PAGE = b"<html><head><title>302 Found</title></head><body><center><h1>302 Found</h1></center></body></html>"
-CUT_OFF_PAGE = (
+GATEWAY_TIMEOUT_PAGE = (
     b"<html><head><title>504 Gateway Time-out</title></head>"
     b"<body><center><h1>504 Gateway Time-out</h1></center><hr><center>nginx</center></body></html>"
 )
@@ -45,19 +45,19 @@ class Portal:
         self, value: Mapping[str, Any], *, clock: Clock, scheduler: Scheduler, ledger: Ledger, rng: random.Random
     ) -> None:
         """Build the portal of a scenario; raises ``ValueError`` for one that is not."""
-        world = scenario.build(value, rng=rng, now=clock.now())
+        data = scenario.build(value, rng=rng, now=clock.now())
         self._clock = clock
-        self._world: World = world
-        self._tokens = Tokens(world, rng)
+        self._data: PortalData = data
+        self._tokens = Tokens(data, rng)
         self._tokens.start(now=clock.now())
-        self._access = Access(world, self._tokens)
+        self._authenticator = Authenticator(data, self._tokens)
         self._rate = LeakyBucket.from_json(
-            value.get("rate", DEFAULT_RATE), refused_count=world.switches.refused_requests_count
+            value.get("rate", DEFAULT_RATE), refused_count=data.switches.refused_requests_count
         )
         self._operating = OperatingTime.from_json(value.get("operating", {}))
         agents = SimulatedAgents(value.get("people", {}), rng=rng, scheduler=scheduler)
         customers = SimulatedCustomers(value.get("customers", {}), rng=rng, scheduler=scheduler)
-        self._openlines = OpenLines(world, agents=agents, customers=customers, ledger=ledger, scheduler=scheduler)
+        self._openlines = OpenLines(data, agents=agents, customers=customers, ledger=ledger, scheduler=scheduler)
         self._openlines.start()
 
     def serves(self, path: str) -> bool:
@@ -71,7 +71,7 @@ class Portal:
         rest_request = parse_request(request)
         if not rest_request.is_batch:
             return [rest_request.method]
-        nested = [batch.method_of(command) for command in batch.commands(rest_request.params).values()]
+        nested = [batch.method_of(command) for command in batch.parse_commands(rest_request.params).values()]
         return [rest_request.method, *filter(None, nested)]
 
     def expire(self, request: HttpRequest) -> bool:
@@ -87,7 +87,7 @@ class Portal:
 
     def state(self) -> dict[str, Any]:
         """Agents, queues and chats."""
-        return state(self._world)
+        return portal_state(self._data)
 
     def answer(self, request: HttpRequest) -> HttpResponse:
         """Carry out a request.
@@ -106,16 +106,16 @@ class Portal:
             return encoding.reply(self._answer_rest(rest_request, request), xml=rest_request.xml)
         except RestError as problem:
             return self._refuse(problem, xml=rest_request.xml)
-        except CutOff:
-            return HttpResponse(status=504, body=CUT_OFF_PAGE, content_type=HTML_TYPE)
+        except GatewayTimeoutError:
+            return HttpResponse(status=504, body=GATEWAY_TIMEOUT_PAGE, content_type=HTML_TYPE)
 
     def _refuse(self, problem: RestError, *, xml: bool = False) -> HttpResponse:
-        return encoding.reply(problem.to_json(), status=problem.status_by(self._world.switches.statuses), xml=xml)
+        return encoding.reply(problem.to_json(), status=problem.status_by(self._data.switches.statuses), xml=xml)
 
     def _new_address(self, request: HttpRequest) -> str | None:
         """Where a request to a portal that was renamed should have gone."""
         named, _, number = request.headers.get("host", "").lower().partition(":")
-        host = self._world.switches.moved_to
+        host = self._data.switches.moved_to
         if not host or named == host:
             return None
         port = f":{number}" if number.isdecimal() else ""
@@ -134,11 +134,11 @@ class Portal:
         return HttpResponse(status=302, body=MOVED_PAGE, content_type=HTML_TYPE, headers={"Location": address})
 
     def _answer_rest(self, rest_request: RestRequest, request: HttpRequest) -> dict[str, Any]:
-        if self._world.switches.portal_state is PortalState.DELETED:
+        if self._data.switches.portal_state is PortalState.DELETED:
             raise errors.portal_deleted()
-        method = None if rest_request.is_batch else find_in(self._world, rest_request.method)
+        method = None if rest_request.is_batch else require_method(self._data, rest_request.method)
         execution = Execution(
-            world=self._world,
+            data=self._data,
             openlines=self._openlines,
             operating=self._operating,
             clock=self._clock,
@@ -146,19 +146,19 @@ class Portal:
             request_number=request.number,
         )
         return (
-            execution.plain(method, rest_request.params, typed=rest_request.typed)
+            execution.run_single(method, rest_request.params, typed=rest_request.typed)
             if method
-            else execution.batched(rest_request.params)
+            else execution.run_batch(rest_request.params)
         )
 
     def _identify(self, rest_request: RestRequest, request: HttpRequest) -> Identity:
-        if self._world.switches.https_required and request.scheme != "https":
+        if self._data.switches.https_required and request.scheme != "https":
             raise errors.https_required()
         now = self._clock.now()
         if rest_request.webhook is not None:
-            return self._access.of_webhook(*rest_request.webhook, now=now)
+            return self._authenticator.by_webhook(*rest_request.webhook, now=now)
         if rest_request.token:
-            return self._access.of_token(rest_request.token, now=now)
+            return self._authenticator.by_token(rest_request.token, now=now)
         if rest_request.sessid is not None:
-            return self._access.of_session(request.headers, rest_request.sessid)
+            return self._authenticator.by_session(request.headers, rest_request.sessid)
         raise errors.no_auth()

@@ -97,7 +97,7 @@ def _json(body: bytes) -> dict[str, Any]:
         json.dumps(value, ensure_ascii=False).encode()  # PHP takes no half of a surrogate pair
     except (ValueError, RecursionError):
         return {}
-    if php.depth(value) > php.JSON_DEPTH:
+    if php.depth(value) > php.MAX_JSON_DEPTH:
         return {}
     if isinstance(value, list):
         return {str(index): item for index, item in enumerate(value)}
@@ -116,7 +116,7 @@ def _multipart(request: HttpRequest) -> dict[str, Any]:
         if isinstance(part, Message):
             content = part.get_payload(decode=True)
             text = content.decode("utf-8", "replace") if isinstance(content, bytes) else ""
-            php.put(fields, str(part.get_param("name", "", header="content-disposition")), text.rstrip("\r\n"))
+            php.put_variable(fields, str(part.get_param("name", "", header="content-disposition")), text.rstrip("\r\n"))
     return fields
 
 

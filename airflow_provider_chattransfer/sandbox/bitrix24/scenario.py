@@ -10,21 +10,21 @@ from typing import Any
 
 from ..chat_generator import generate_chats
 from ..validation import MAX_NUMBER, boolean, number, shown, whole_number
-from . import names
+from . import fake_data
 from .model import (
     GENERAL_CHAT,
     App,
     Bot,
     Chat,
-    Kind,
     Line,
+    PortalData,
     QueueType,
     Session,
     Status,
-    TransferRow,
+    TransferLogEntry,
     User,
+    UserKind,
     Webhook,
-    World,
 )
 from .switches import Switches
 
@@ -36,7 +36,7 @@ KEYS = {
     "customers",
     "switches",
     "webhooks",
-    "bots",
+    "bot_sessions",
     "apps",
     "rate",
     "operating",
@@ -84,17 +84,17 @@ DEFAULT_MEMBERS = {3: (7, 8, 12, 15), 4: (16, 12)}
 DEFAULT_CHATS = 40
 
 
-def build(scenario: Mapping[str, Any], *, rng: random.Random, now: float) -> World:
+def build(scenario: Mapping[str, Any], *, rng: random.Random, now: float) -> PortalData:
     """The portal of ``scenario``; raises ``ValueError`` for keys that are unknown and chats that cannot be."""
     check_keys(scenario, KEYS, "bitrix24")
-    world = World(switches=Switches.from_json(scenario.get("switches", {})), started_at=now)
-    operators = _add_users(world, scenario.get("operators", len(names.OPERATORS)), rng)
-    _add_lines(world, scenario.get("queues", len(QUEUE_NAMES)), operators)
-    _add_access(world, scenario)
+    data = PortalData(switches=Switches.from_json(scenario.get("switches", {})), started_at=now)
+    operators = _add_users(data, scenario.get("operators", len(fake_data.OPERATORS)), rng)
+    _add_lines(data, scenario.get("queues", len(QUEUE_NAMES)), operators)
+    _add_access(data, scenario)
     chats = scenario.get("chats", DEFAULT_CHATS)
-    for index, value in enumerate(_described(world, chats, operators)):
-        _add_chat(world, value, index=index, rng=rng, now=now)
-    return world
+    for index, value in enumerate(_described(data, chats, operators)):
+        _add_chat(data, value, index=index, rng=rng, now=now)
+    return data
 
 
 def check_keys(value: Mapping[str, Any], allowed: set[str], what: str) -> None:
@@ -105,10 +105,10 @@ def check_keys(value: Mapping[str, Any], allowed: set[str], what: str) -> None:
         raise ValueError(f"unknown keys in {what}: {sorted(unknown)}")
 
 
-def _add_users(world: World, value: Any, rng: random.Random) -> list[int]:
-    world.users[ADMIN] = User(ADMIN, "Portal Admin", admin=True, email="admin@portal.example")
-    world.users[FIRED] = User(FIRED, "Fred Former", active=False, present=False)
-    world.users[EXTRANET] = User(EXTRANET, "Gina Guest", kind=Kind.EXTRANET)
+def _add_users(data: PortalData, value: Any, rng: random.Random) -> list[int]:
+    data.users[ADMIN] = User(ADMIN, "Portal Admin", admin=True, email="admin@portal.example")
+    data.users[FIRED] = User(FIRED, "Fred Former", active=False, present=False)
+    data.users[EXTRANET] = User(EXTRANET, "Gina Guest", kind=UserKind.EXTRANET)
     operators = _generated_operators(value, rng) if isinstance(value, int) else value
     ids: list[int] = []
     for operator in operators:
@@ -116,8 +116,8 @@ def _add_users(world: World, value: Any, rng: random.Random) -> list[int]:
         number_of = _id(operator["id"], "an operator's id")
         user = User(
             id=number_of,
-            name=str(operator.get("name") or names.OPERATORS.get(number_of) or names.operator(len(ids), rng)),
-            kind=Kind(operator.get("kind", Kind.EMPLOYEE)),
+            name=str(operator.get("name") or fake_data.OPERATORS.get(number_of) or fake_data.operator(len(ids), rng)),
+            kind=UserKind(operator.get("kind", UserKind.EMPLOYEE)),
             active=boolean(operator.get("active", True), "active"),
             present=boolean(operator.get("present", operator.get("active", True)), "present"),
             paused=boolean(operator.get("paused", False), "paused"),
@@ -126,29 +126,29 @@ def _add_users(world: World, value: Any, rng: random.Random) -> list[int]:
         )
         if user.id in ids:
             raise ValueError(f"operator {user.id} is there twice")
-        world.users[user.id] = user
+        data.users[user.id] = user
         ids.append(user.id)
-    return [user for user in ids if world.users[user].kind is Kind.EMPLOYEE]
+    return [user for user in ids if data.users[user].kind is UserKind.EMPLOYEE]
 
 
 def _generated_operators(count: int, rng: random.Random) -> list[dict[str, Any]]:
-    known = list(names.OPERATORS)[:count]
+    known = list(fake_data.OPERATORS)[:count]
     more = range(FIRST_GENERATED_OPERATOR, FIRST_GENERATED_OPERATOR + max(0, count - len(known)) + 4)
     free = [user for user in more if user not in (BOT, APP_BOT, FIRED, EXTRANET)]
     return [{"id": user} for user in known] + [{"id": user} for user in free[: count - len(known)]]
 
 
-def _add_lines(world: World, value: Any, operators: list[int]) -> None:
+def _add_lines(data: PortalData, value: Any, operators: list[int]) -> None:
     lines: list[dict[str, Any]] = [{"id": 3 + index} for index in range(value)] if isinstance(value, int) else value
     for queue in lines:
         check_keys(queue, QUEUE_KEYS, "a queue")
         line_id = _id(queue["id"], "a queue's id")
-        if line_id in world.lines:
+        if line_id in data.lines:
             raise ValueError(f"queue {line_id} is there twice")
         members = [_id(user, "a member") for user in queue.get("members", _default_members(line_id, operators))]
-        if unknown := [user for user in members if user not in world.users]:
+        if unknown := [user for user in members if user not in data.users]:
             raise ValueError(f"queue {line_id} has members that do not exist: {unknown}")
-        world.lines[line_id] = Line(
+        data.lines[line_id] = Line(
             id=line_id,
             name=str(queue.get("name", QUEUE_NAMES.get(line_id, f"Line {line_id}"))),
             members=members,
@@ -167,24 +167,24 @@ def _default_members(line_id: int, operators: list[int]) -> list[int]:
     known = DEFAULT_MEMBERS.get(line_id)
     if known is None:
         return operators
-    more = [user for user in operators if user not in names.OPERATORS]
+    more = [user for user in operators if user not in fake_data.OPERATORS]
     return [user for user in known if user in operators] + more or operators
 
 
-def _add_access(world: World, scenario: Mapping[str, Any]) -> None:
+def _add_access(data: PortalData, scenario: Mapping[str, Any]) -> None:
     for webhook in scenario.get("webhooks", [{"user": ADMIN, "code": "secretcode"}]):
         check_keys(webhook, WEBHOOK_KEYS, "a webhook")
-        _add_webhook(world, webhook)
-    for operator in [user for user in world.users.values() if user.kind is Kind.EMPLOYEE and not user.admin]:
+        _add_webhook(data, webhook)
+    for operator in [user for user in data.users.values() if user.kind is UserKind.EMPLOYEE and not user.admin]:
         code = f"secretcode{operator.id}"
-        world.webhooks.setdefault((operator.id, code), Webhook(operator.id, code, SCOPES | {"timeman"}))
+        data.webhooks.setdefault((operator.id, code), Webhook(operator.id, code, SCOPES | {"timeman"}))
     default_app = {"client_id": "local.chattransfer", "client_secret": "appsecret", "refresh_token": "refresh-1"}
     for app in scenario.get("apps", [default_app]):
         check_keys(app, APP_KEYS, "an app")
         user = _id(app.get("user", ADMIN), "an app's user")
-        if user not in world.users:
+        if user not in data.users:
             raise ValueError(f"an app acts as user {user}, who does not exist")
-        world.apps[str(app["client_id"])] = App(
+        data.apps[str(app["client_id"])] = App(
             client_id=str(app["client_id"]),
             client_secret=str(app.get("client_secret", "appsecret")),
             user=user,
@@ -196,14 +196,14 @@ def _add_access(world: World, scenario: Mapping[str, Any]) -> None:
     for bot in scenario.get("bots", default_bots):
         check_keys(bot, BOT_KEYS, "a bot")
         bot_id = _id(bot["id"], "a bot's id")
-        if bot_id in world.users:
+        if bot_id in data.users:
             raise ValueError(f"bot {bot_id} has the id of a colleague")
         app_id = str(bot["app_id"]) if "app_id" in bot else f"custom{bot['client_id']}"
         code = str(bot.get("client_id", f"bot{bot_id}"))
-        world.bots.append(Bot(id=bot_id, app_id=app_id, code=code))
-        world.users[bot_id] = User(bot_id, f"Bot {bot_id}", kind=Kind.BOT)
-    if not world.switches.client_id_required:
-        _add_built_in_bot(world)
+        data.bots.append(Bot(id=bot_id, app_id=app_id, code=code))
+        data.users[bot_id] = User(bot_id, f"Bot {bot_id}", kind=UserKind.BOT)
+    if not data.switches.client_id_required:
+        _add_built_in_bot(data)
 
 
 def _scopes(value: Mapping[str, Any]) -> frozenset[str]:
@@ -213,42 +213,42 @@ def _scopes(value: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(scopes)
 
 
-def _add_webhook(world: World, value: Mapping[str, Any]) -> None:
+def _add_webhook(data: PortalData, value: Mapping[str, Any]) -> None:
     user, code = _id(value["user"], "a webhook's user"), str(value["code"])
-    if user not in world.users:
+    if user not in data.users:
         raise ValueError(f"a webhook acts as user {user}, who does not exist")
-    world.webhooks[user, code] = Webhook(
+    data.webhooks[user, code] = Webhook(
         user=user,
         code=code,
         scopes=_scopes(value),
-        expires_at=world.started_at + number(value["expires_in"], "expires_in") if "expires_in" in value else inf,
+        expires_at=data.started_at + number(value["expires_in"], "expires_in") if "expires_in" in value else inf,
     )
 
 
-def _add_built_in_bot(world: World) -> None:
+def _add_built_in_bot(data: PortalData) -> None:
     """A bot of the portal's own, which belongs to no app: older servers take the first such for any webhook."""
-    bot = next(user for user in range(2, FIRST_CUSTOMER) if user not in world.users)
-    world.bots.append(Bot(id=bot, app_id="", code="marta"))
-    world.users[bot] = User(bot, "Marta AI", kind=Kind.BOT)
+    bot = next(user for user in range(2, FIRST_CUSTOMER) if user not in data.users)
+    data.bots.append(Bot(id=bot, app_id="", code="marta"))
+    data.users[bot] = User(bot, "Marta AI", kind=UserKind.BOT)
 
 
-def _described(world: World, chats: Any, operators: list[int]) -> list[dict[str, Any]]:
+def _described(data: PortalData, chats: Any, operators: list[int]) -> list[dict[str, Any]]:
     """The chats as a list, whether the scenario lists them, counts them, or counts them by state."""
     if isinstance(chats, Mapping):
-        members = [user for user in operators if any(user in line.members for line in world.lines.values())]
-        return generate_chats(chats, agents=members, queues=list(world.lines))
-    return _generated_chats(world, chats, operators) if isinstance(chats, int) else chats
+        members = [user for user in operators if any(user in line.members for line in data.lines.values())]
+        return generate_chats(chats, agents=members, queues=list(data.lines))
+    return _generated_chats(data, chats, operators) if isinstance(chats, int) else chats
 
 
-def _generated_chats(world: World, count: int, operators: list[int]) -> list[dict[str, Any]]:
+def _generated_chats(data: PortalData, count: int, operators: list[int]) -> list[dict[str, Any]]:
     """``count`` chats in a pattern of forty: two thirds with the first two operators, who go home."""
-    if count and not (operators and world.lines):
+    if count and not (operators and data.lines):
         raise ValueError("generated chats need an operator and a queue")
     if not count:
         return []
     first, second = operators[0], operators[min(1, len(operators) - 1)]
     others = operators[2:] or operators
-    queue = next(iter(world.lines))
+    queue = next(iter(data.lines))
     chats: list[dict[str, Any]] = []
     for index in range(count):
         place = index % DEFAULT_CHATS
@@ -271,55 +271,57 @@ def _generated_chats(world: World, count: int, operators: list[int]) -> list[dic
     return chats
 
 
-def _add_chat(world: World, value: Mapping[str, Any], *, index: int, rng: random.Random, now: float) -> None:
+def _add_chat(data: PortalData, value: Mapping[str, Any], *, index: int, rng: random.Random, now: float) -> None:
     check_keys(value, CHAT_KEYS, "a chat")
     chat_id = _id(value.get("id", FIRST_CHAT + index), "a chat's id")
-    if chat_id in world.chats or chat_id == GENERAL_CHAT:
+    if chat_id in data.chats or chat_id == GENERAL_CHAT:
         raise ValueError(f"chat {chat_id} is there twice")
     holder = value["owner"] if value.get("owner") is not None else value.get("offered_to")
-    line = _line_of_chat(world, value, holder)
-    state, holder = _state_of_chat(world, value, line, holder, chat_id)
-    customer = _customer(world, _id(value.get("customer", FIRST_CUSTOMER + index), "customer"), rng)
+    line = _line_of_chat(data, value, holder)
+    state, holder = _state_of_chat(data, value, line, holder, chat_id)
+    customer = _customer(data, _id(value.get("customer", FIRST_CUSTOMER + index), "customer"), rng)
     created_at = now - rng.randrange(300, 7200)
     phone = rng.random() < 0.2
-    chat = world.chats[chat_id] = Chat(
+    chat = data.chats[chat_id] = Chat(
         id=chat_id,
         customer=customer.id,
         connector="whatsappbytwilio" if phone else "livechat",
         line=line.id,
         external=customer.phone.lstrip("+") if phone else str(1700 + chat_id),
-        title=names.title(chat_id, line.name, rng),
+        title=fake_data.title(chat_id, line.name, rng),
         created_at=created_at,
         changed_at=created_at + 60,
         lead=10000 + customer.id,
         messages=whole_number(value.get("messages", rng.randrange(2, 12)), "messages"),
-        last_text=names.sentence(rng),
+        last_text=fake_data.sentence(rng),
         locked_until=now + number(value.get("locked_for", 0.0), "locked_for"),
         answer_locked_until=now + number(value.get("answer_locked_for", 0.0), "answer_locked_for"),
         broken=boolean(value.get("broken", False), "broken"),
     )
-    world.last_message += chat.messages
-    chat.last_message = world.last_message
-    _add_first_session(world, chat, line, state, holder, pinned=boolean(value.get("pinned", False), "pinned"), now=now)
+    data.last_message += chat.messages
+    chat.last_message = data.last_message
+    _add_first_session(data, chat, line, state, holder, pinned=boolean(value.get("pinned", False), "pinned"), now=now)
     if (vote := value.get("vote")) not in (None, *VOTES):
         raise ValueError(f"chat {chat_id} has the unknown vote {vote!r}")
-    world.sessions[chat.last_session].vote = vote or ""
-    if value.get("bot") and world.bots:
-        chat.members.add(world.bots[0].id)
+    data.sessions[chat.last_session].vote = vote or ""
+    if value.get("bot") and data.bots:
+        chat.members.add(data.bots[0].id)
 
 
-def _line_of_chat(world: World, value: Mapping[str, Any], holder: Any) -> Line:
+def _line_of_chat(data: PortalData, value: Mapping[str, Any], holder: Any) -> Line:
     if "queue" in value:
-        line = world.lines.get(_id(value["queue"], "queue"))
+        line = data.lines.get(_id(value["queue"], "queue"))
     else:
-        mine = (line for line in world.lines.values() if holder is not None and _id(holder, "owner") in line.members)
-        line = next(mine, next(iter(world.lines.values()), None))
+        mine = (line for line in data.lines.values() if holder is not None and _id(holder, "owner") in line.members)
+        line = next(mine, next(iter(data.lines.values()), None))
     if line is None:
         raise ValueError(f"chat {value.get('id')} is in queue {value.get('queue')}, which does not exist")
     return line
 
 
-def _state_of_chat(world: World, value: Mapping[str, Any], line: Line, holder: Any, chat_id: int) -> tuple[str, int]:
+def _state_of_chat(
+    data: PortalData, value: Mapping[str, Any], line: Line, holder: Any, chat_id: int
+) -> tuple[str, int]:
     """The state and who holds it: the owner, the one asked, or for a closed chat its last owner."""
     owned = value.get("owner") is not None
     offered = value.get("offered_to") is not None
@@ -335,7 +337,7 @@ def _state_of_chat(world: World, value: Mapping[str, Any], line: Line, holder: A
         )
     if holder is None and state == "open":
         raise ValueError(f"chat {chat_id} is open, but has no owner")
-    if holder is not None and _id(holder, "owner") not in world.users:
+    if holder is not None and _id(holder, "owner") not in data.users:
         raise ValueError(f"chat {chat_id} is with user {holder}, who does not exist")
     return state, 0 if holder is None else _id(holder, "owner")
 
@@ -344,21 +346,21 @@ def _id(value: Any, what: str) -> int:
     return whole_number(value, what, least=1, most=MAX_NUMBER)
 
 
-def _customer(world: World, customer: int, rng: random.Random) -> User:
-    user = world.users.get(customer)
+def _customer(data: PortalData, customer: int, rng: random.Random) -> User:
+    user = data.users.get(customer)
     if user is None:
-        name, email, phone = names.person(rng)
-        user = world.users[customer] = User(customer, name, kind=Kind.CONNECTOR, email=email, phone=phone)
-    if user.kind is not Kind.CONNECTOR:
+        name, email, phone = fake_data.person(rng)
+        user = data.users[customer] = User(customer, name, kind=UserKind.CONNECTOR, email=email, phone=phone)
+    if user.kind is not UserKind.CONNECTOR:
         raise ValueError(f"customer {customer} is a colleague")
     return user
 
 
 def _add_first_session(
-    world: World, chat: Chat, line: Line, state: str, holder: int, *, pinned: bool, now: float
+    data: PortalData, chat: Chat, line: Line, state: str, holder: int, *, pinned: bool, now: float
 ) -> None:
     session = Session(
-        id=world.new_session_id(),
+        id=data.new_session_id(),
         chat_id=chat.id,
         line=line.id,
         created_at=chat.created_at,
@@ -367,13 +369,13 @@ def _add_first_session(
         crm=line.crm,
         pinned=pinned,
     )
-    world.sessions[session.id] = session
+    data.sessions[session.id] = session
     chat.last_session = session.id
     chat.members = {chat.customer}
     if holder:
         session.asked.add(holder)
-        session.rows.append(
-            TransferRow(chat.created_at, session.id, None, holder, line.id, None, "auto", "AUTO", "USER", None)
+        session.transfer_log.append(
+            TransferLogEntry(chat.created_at, session.id, None, holder, line.id, None, "auto", "AUTO", "USER", None)
         )
     if state == "closed":
         session.status, session.answered_at, session.closed_at = Status.CLOSE, chat.created_at + 30, now - 60
@@ -382,4 +384,4 @@ def _add_first_session(
         chat.members |= {holder} - {0}
     if state == "open":
         session.status, session.answered_at, chat.owner = Status.OPERATOR, chat.created_at + 30, holder
-    session.note(chat.created_at, messages=chat.messages)
+    session.take_snapshot(chat.created_at, messages=chat.messages)

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from .model import Chat, Kind, World
+from .model import Chat, PortalData, UserKind
 
 
-def state(world: World) -> dict[str, Any]:
+def portal_state(data: PortalData) -> dict[str, Any]:
     """Agents, queues and chats; ids are strings."""
-    agents = [user for user in world.users.values() if user.kind is Kind.EMPLOYEE and not user.admin]
+    agents = [user for user in data.users.values() if user.kind is UserKind.EMPLOYEE and not user.admin]
     return {
         "agents": [
             {
@@ -24,15 +24,15 @@ def state(world: World) -> dict[str, Any]:
         ],
         "queues": [
             {"id": str(line.id), "name": line.name, "members": [str(user) for user in line.members]}
-            for line in world.lines.values()
+            for line in data.lines.values()
             if not line.deleted
         ],
-        "chats": [_chat(world, chat) for chat in world.chats.values()],
+        "chats": [_chat(data, chat) for chat in data.chats.values()],
     }
 
 
-def _chat(world: World, chat: Chat) -> dict[str, Any]:
-    session = world.sessions[chat.session or chat.last_session]
+def _chat(data: PortalData, chat: Chat) -> dict[str, Any]:
+    session = data.sessions[chat.session or chat.last_session]
     waiting = bool(chat.session) and not chat.owner
     return {
         "id": str(chat.id),

@@ -18,7 +18,7 @@ class AcceptMode(StrEnum):
     PENDING = "pending"
 
 
-class Statuses(StrEnum):
+class StatusSource(StrEnum):
     """Whose HTTP statuses system errors carry: the server source's, or those of the documentation's table until
     August 2026."""
 
@@ -121,7 +121,7 @@ class Switches:
     lock_seconds: float = 0.0
     """How long a transferred chat stays locked for other requests. The lock normally ends with its request; one
     that was killed leaves it behind for up to 60 seconds."""
-    statuses: Statuses = Statuses.SOURCE
+    statuses: StatusSource = StatusSource.SOURCE
     """Whose HTTP statuses system errors carry. With ``docs`` a batch that is too long or holds a forbidden method
     is refused as a whole, since inside ``result_error`` there is no status."""
     portal_state: PortalState = PortalState.OPEN

@@ -14,16 +14,16 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from . import errors
-from .model import App, World
+from .model import App, PortalData
 from .switches import PortalState
 
-CODE_SECONDS = 30
-REFRESH_DAYS = 180
+CODE_LIFETIME_SECONDS = 30
+REFRESH_TOKEN_LIFETIME_DAYS = 180
 HOST = "oauth.bitrix.info"
 MEMBER_ID = "a223c6b3710f85df22e9377d6c4f7553"
-HANDLER = "https://app.example/"
+DEFAULT_REDIRECT_URI = "https://app.example/"
 """Where an application that gives no ``redirect_uri`` gets its code."""
-RESERVED = "%:/?#[]@!$&'()*+,;="
+RESERVED_CHARACTERS = "%:/?#[]@!$&'()*+,;="
 """What an address may have that is no letter, digit or ``-._~``."""
 
 _Answer = tuple[int, dict[str, Any]]
@@ -41,34 +41,34 @@ class Issued:
 class Tokens:
     """The codes, access tokens and refresh tokens in circulation."""
 
-    world: World
+    data: PortalData
     rng: random.Random
-    _access: dict[str, Issued] = field(default_factory=dict)
+    _authenticator: dict[str, Issued] = field(default_factory=dict)
     _refresh: dict[str, Issued] = field(default_factory=dict)
     _codes: dict[str, Issued] = field(default_factory=dict)
 
     def start(self, *, now: float) -> None:
         """Make the tokens that the scenario hands out valid."""
-        for app in self.world.apps.values():
+        for app in self.data.apps.values():
             if app.access_token:
-                self._access[app.access_token] = _issued(app, self.world.switches.access_token_seconds, now)
-            self._refresh[app.refresh_token] = _issued(app, REFRESH_DAYS * 86400, now)
+                self._authenticator[app.access_token] = _issued(app, self.data.switches.access_token_seconds, now)
+            self._refresh[app.refresh_token] = _issued(app, REFRESH_TOKEN_LIFETIME_DAYS * 86400, now)
 
     def app_of(self, token: str, *, now: float) -> App:
         """The application that ``token`` was issued to; raises ``RestError``."""
-        issued = self._access.get(token)
+        issued = self._authenticator.get(token)
         if issued is None:
             raise errors.invalid_token()
         if issued.expires_at <= now:
             raise errors.expired_token()
-        return self.world.apps[issued.client_id]
+        return self.data.apps[issued.client_id]
 
     def expire(self, token: str, *, now: float) -> bool:
         """End an access token before its time; false when it is not good anyway."""
-        issued = self._access.get(token)
+        issued = self._authenticator.get(token)
         if issued is None or issued.expires_at <= now:
             return False
-        self._access[token] = Issued(issued.client_id, expires_at=now)
+        self._authenticator[token] = Issued(issued.client_id, expires_at=now)
         return True
 
     def authorize(self, params: Mapping[str, Any], *, origin: str, now: float) -> str | None:
@@ -76,11 +76,11 @@ class Tokens:
 
         The code in the address is good once and for 30 seconds.
         """
-        app = self.world.apps.get(str(params.get("client_id", "")))
+        app = self.data.apps.get(str(params.get("client_id", "")))
         if app is None:
             return None
         code = self._new_token()
-        self._codes[code] = _issued(app, CODE_SECONDS, now)
+        self._codes[code] = _issued(app, CODE_LIFETIME_SECONDS, now)
         query = {
             "code": code,
             "state": str(params.get("state", "")),
@@ -89,7 +89,7 @@ class Tokens:
             "scope": _scope(app),
             "server_domain": HOST,
         }
-        handler = quote(str(params.get("redirect_uri") or HANDLER), safe=RESERVED)
+        handler = quote(str(params.get("redirect_uri") or DEFAULT_REDIRECT_URI), safe=RESERVED_CHARACTERS)
         return f"{handler}{'&' if '?' in handler else '?'}{urlencode(query)}"
 
     def grant(self, params: Mapping[str, Any], *, origin: str, now: float) -> _Answer:
@@ -97,7 +97,7 @@ class Tokens:
 
         An unknown client is answered with HTTP 200, a wrong secret with 400 (one of the official SDKs expects 401).
         """
-        app = self.world.apps.get(str(params.get("client_id", "")))
+        app = self.data.apps.get(str(params.get("client_id", "")))
         if not params.get("client_id"):
             return _refused(400, "invalid_request", 'No "client_id" parameter found')
         if app is None:
@@ -107,7 +107,7 @@ class Tokens:
         return self._refused_by_portal() or self._exchange(app, params, origin=origin, now=now)
 
     def _refused_by_portal(self) -> _Answer | None:
-        match self.world.switches.portal_state:
+        match self.data.switches.portal_state:
             case PortalState.APP_UNPAID:
                 return _refused(401, "PAYMENT_REQUIRED", "Payment required")
             case PortalState.APP_NOT_INSTALLED:
@@ -131,10 +131,10 @@ class Tokens:
         return 200, self._issue(app, origin=origin, now=now)
 
     def _issue(self, app: App, *, origin: str, now: float) -> dict[str, Any]:
-        seconds = self.world.switches.access_token_seconds
+        seconds = self.data.switches.access_token_seconds
         access, refresh = self._new_token(), self._new_token()
-        self._access[access] = _issued(app, seconds, now)
-        self._refresh[refresh] = _issued(app, REFRESH_DAYS * 86400, now)
+        self._authenticator[access] = _issued(app, seconds, now)
+        self._refresh[refresh] = _issued(app, REFRESH_TOKEN_LIFETIME_DAYS * 86400, now)
         return {
             "access_token": access,
             "expires": int(now + seconds),

@@ -2,8 +2,8 @@
 """The REST methods of the portal. Importing this package registers them."""
 
 from . import (
-    bots,
-    chatbots,
+    bot_registration,
+    bot_sessions,
     crm,
     dialogs,
     lines,
@@ -19,18 +19,18 @@ from . import (
     users,
     working_time,
 )
-from .registry import METHODS, Ask, Method, Page, find
+from .registry import METHODS, Method, MethodCall, Page, find_method
 
 __all__ = [
     "METHODS",
-    "Ask",
     "Method",
+    "MethodCall",
     "Page",
-    "bots",
-    "chatbots",
+    "bot_registration",
+    "bot_sessions",
     "crm",
     "dialogs",
-    "find",
+    "find_method",
     "lines",
     "messenger_users",
     "operators",

@@ -7,9 +7,9 @@ from typing import Any
 
 from .. import filters
 from ..errors import RestError
-from ..model import Chat, Session, Status, World, iso
+from ..model import Chat, PortalData, Session, Status, format_time
 from ..php import is_empty, to_int, to_str, upper_keys
-from .registry import Ask, Page, method, paged
+from .registry import MethodCall, Page, method, paginate
 
 ENTITY_TYPES = ("lead", "deal", "company", "contact")
 CONNECTOR_TITLES = {"livechat": "Live chat", "whatsappbytwilio": "WhatsApp"}
@@ -19,45 +19,45 @@ Entity = tuple[str, int]
 
 
 @method("crm.activity.list", scope="crm")
-def activities(ask: Ask) -> Page:
+def activities(call: MethodCall) -> Page:
     """Activities, 50 a page: one for each session of a line with CRM.
 
     RESPONSIBLE_ID follows a transfer only if the line has CRM_TRANSFER_CHANGE.
     """
-    params = upper_keys(ask.params)
-    rows = [_activity(ask.world, session) for session in ask.world.sessions.values() if session.crm]
-    found = filters.ordered(filters.matching(rows, params.get("FILTER")), params.get("ORDER"))
-    page = paged(found, params.get("START"))
-    return Page([filters.selected(row, params.get("SELECT")) for row in page.result], page.total, page.next)
+    params = upper_keys(call.params)
+    rows = [_activity(call.data, session) for session in call.data.sessions.values() if session.crm]
+    found = filters.sort_rows(filters.filter_rows(rows, params.get("FILTER")), params.get("ORDER"))
+    page = paginate(found, params.get("START"))
+    return Page([filters.select_fields(row, params.get("SELECT")) for row in page.result], page.total, page.next)
 
 
 @method("imopenlines.crm.chat.get", scope="imopenlines")
-def chats_of_entity(ask: Ask) -> list[dict[str, str]]:
+def chats_of_entity(call: MethodCall) -> list[dict[str, str]]:
     """The chats of a CRM entity; unless ACTIVE_ONLY is ``N``, not those that still wait in a queue. Upper-case keys.
 
     Server source ``imopenlines/lib/rest.php``, ``getCrmChats``. In the sandbox only leads have chats.
     """
-    entity = _entity(ask.params)
-    if not _readable(ask, entity):
+    entity = _entity(call.params)
+    if not _readable(call, entity):
         raise RestError("ACCESS_DENIED", "Access denied! You dont have access to this action", status=403)
-    everything = ask.params.get("ACTIVE_ONLY") == "N"
+    everything = call.params.get("ACTIVE_ONLY") == "N"
     return [
         {
             "CHAT_ID": str(chat.id),
             "CONNECTOR_ID": chat.connector,
             "CONNECTOR_TITLE": CONNECTOR_TITLES[chat.connector],
         }
-        for chat in _chats_of(ask.world, entity)
-        if everything or _is_active(ask.world, chat)
+        for chat in _chats_of(call.data, entity)
+        if everything or _is_active(call.data, chat)
     ]
 
 
 @method("imopenlines.crm.chat.getLastId", scope="imopenlines")
-def last_chat_of_entity(ask: Ask) -> int:
+def last_chat_of_entity(call: MethodCall) -> int:
     """The newest chat of a CRM entity. Nobody's rights are checked (server source, ``crmLastChatIdGet``)."""
-    if is_empty(ask.params.get("CRM_ENTITY_TYPE")) or is_empty(ask.params.get("CRM_ENTITY")):
+    if is_empty(call.params.get("CRM_ENTITY_TYPE")) or is_empty(call.params.get("CRM_ENTITY")):
         raise RestError("CRM_CHAT_EMPTY_CRM_DATA", "Empty CRM data")
-    found = [chat.id for chat in _chats_of(ask.world, _entity(ask.params))]
+    found = [chat.id for chat in _chats_of(call.data, _entity(call.params))]
     if not found:
         raise RestError("CRM_CHAT_EMPTY_CRM_DATA", "Could not find CRM entity")
     return max(found)
@@ -78,26 +78,26 @@ def _argument(name: str, text: str) -> RestError:
     return RestError("ERROR_ARGUMENT", text, extra={"argument": name})
 
 
-def _chats_of(world: World, entity: Entity) -> list[Chat]:
-    return [chat for chat in world.chats.values() if ("lead", chat.lead) == entity]
+def _chats_of(data: PortalData, entity: Entity) -> list[Chat]:
+    return [chat for chat in data.chats.values() if ("lead", chat.lead) == entity]
 
 
-def _readable(ask: Ask, entity: Entity) -> bool:
+def _readable(call: MethodCall, entity: Entity) -> bool:
     """Administrators read the whole CRM, others the leads of chats that they may see."""
     if entity[0] not in ENTITY_TYPES:
         return False
-    admin = ask.world.users[ask.user].admin
-    return admin or any(ask.world.may_see(ask.user, chat) for chat in _chats_of(ask.world, entity))
+    admin = call.data.users[call.user].admin
+    return admin or any(call.data.may_see(call.user, chat) for chat in _chats_of(call.data, entity))
 
 
-def _is_active(world: World, chat: Chat) -> bool:
-    session = world.session_of(chat)
+def _is_active(data: PortalData, chat: Chat) -> bool:
+    session = data.session_of(chat)
     return session is not None and Status.ANSWER <= session.status < Status.WAIT_CLIENT
 
 
-def _activity(world: World, session: Session) -> dict[str, Any]:
-    chat = world.chats[session.chat_id]
-    customer = world.users[chat.customer]
+def _activity(data: PortalData, session: Session) -> dict[str, Any]:
+    chat = data.chats[session.chat_id]
+    customer = data.users[chat.customer]
     return {
         "ID": str(FIRST_ACTIVITY + session.id),
         "OWNER_ID": str(chat.lead),
@@ -108,10 +108,10 @@ def _activity(world: World, session: Session) -> dict[str, Any]:
         "PROVIDER_GROUP_ID": chat.connector,
         "ASSOCIATED_ENTITY_ID": str(session.id),
         "SUBJECT": f"Chat with {customer.name} ({customer.email}, {customer.phone})",
-        "CREATED": iso(session.created_at),
-        "LAST_UPDATED": iso(chat.changed_at),
-        "START_TIME": iso(session.created_at),
-        "END_TIME": iso(session.closed_at or chat.changed_at),
+        "CREATED": format_time(session.created_at),
+        "LAST_UPDATED": format_time(chat.changed_at),
+        "START_TIME": format_time(session.created_at),
+        "END_TIME": format_time(session.closed_at or chat.changed_at),
         "COMPLETED": "Y" if session.closed else "N",
         "STATUS": "2" if session.closed else "1",
         "RESPONSIBLE_ID": str(session.responsible),

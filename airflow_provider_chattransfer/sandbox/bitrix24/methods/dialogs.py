@@ -8,34 +8,34 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import RestError
-from ..model import GENERAL_CHAT, Chat, Status, World, iso
+from ..model import GENERAL_CHAT, Chat, PortalData, Status, format_time
 from ..php import to_int, to_str, upper_keys
-from .registry import Ask, method
+from .registry import MethodCall, method
 
 RESTRICTIONS = ("avatar", "rename", "extend", "call", "mute", "leave", "leave_owner", "send", "user_list")
 COLORS = ("#58cc47", "#1eb4aa", "#4ba5c3", "#f5a200")
 
 
 @method("imopenlines.dialog.get", scope="imopenlines")
-def dialog_get(ask: Ask) -> dict[str, Any]:
+def dialog_get(call: MethodCall) -> dict[str, Any]:
     """A chat by CHAT_ID, DIALOG_ID, SESSION_ID or USER_CODE, in this order.
 
     The same ACCESS_ERROR for a chat that is not there, one that the user may not see, and no identifier at all.
     """
-    return dialog(ask.world, _open_to_caller(ask), viewer=ask.user)
+    return dialog(call.data, _open_to_caller(call), viewer=call.user)
 
 
 @method("imopenlines.dialog.multi.get", scope="imopenlines")
-def siblings(ask: Ask) -> list[dict[str, str]]:
+def siblings(call: MethodCall) -> list[dict[str, str]]:
     """The customer's other open chats in the same line, found by the names that ``imopenlines.dialog.get`` takes.
 
     Not documented; server source ``imopenlines/lib/operator.php``, ``getMultiDialogs``.
     """
-    chat = _open_to_caller(ask)
-    line = ask.world.sessions[chat.last_session].line
+    chat = _open_to_caller(call)
+    line = call.data.sessions[chat.last_session].line
     return [
         {"ID": str(other.id), "TITLE": other.title}
-        for other, session in ask.world.open_sessions()
+        for other, session in call.data.open_sessions()
         if other.id != chat.id
         and other.customer == chat.customer
         and session.line == line
@@ -44,37 +44,37 @@ def siblings(ask: Ask) -> list[dict[str, str]]:
 
 
 @method("im.dialog.get", scope="im")
-def participants_dialog(ask: Ask) -> dict[str, Any]:
+def participants_dialog(call: MethodCall) -> dict[str, Any]:
     """A chat by DIALOG_ID, for those who are in it (documented at https://apidocs.bitrix24.com, im-dialog-get).
 
     A number is the dialogue with a colleague; the sandbox has none.
     """
-    return _of_participant(ask)
+    return _of_participant(call)
 
 
 @method("im.chat.get", scope="im")
-def chat_id_of_entity(ask: Ask) -> dict[str, Any] | None:
+def chat_id_of_entity(call: MethodCall) -> dict[str, Any] | None:
     """The chat whose ENTITY_TYPE and ENTITY_ID are given, otherwise null; or as ``im.dialog.get`` with DIALOG_ID.
 
     By the page im-chat-get of https://apidocs.bitrix24.com and the server source nobody's access is checked.
     """
-    params = upper_keys(ask.params)
+    params = upper_keys(call.params)
     if params.get("DIALOG_ID") is not None:
-        return _of_participant(ask)
+        return _of_participant(call)
     if params.get("ENTITY_TYPE") != "LINES":
         return None
-    chat = _by_user_code(ask.world, to_str(params.get("ENTITY_ID")))
+    chat = _by_user_code(call.data, to_str(params.get("ENTITY_ID")))
     return {"ID": chat.id} if chat else None
 
 
 @method("im.chat.user.list", scope="im")
-def members(ask: Ask) -> list[int]:
+def members(call: MethodCall) -> list[int]:
     """Who is in a chat, by CHAT_ID or DIALOG_ID; an empty list for those who are not in it.
 
     Page im-chat-user-list of https://apidocs.bitrix24.com and server source ``im/classes/general/im_rest.php``: the
     403 is for the general chat only.
     """
-    params = upper_keys(ask.params)
+    params = upper_keys(call.params)
     chat_id = to_int(params.get("CHAT_ID"))
     if params.get("DIALOG_ID") is not None:
         chat_id = _chat_number(params["DIALOG_ID"])
@@ -84,39 +84,39 @@ def members(ask: Ask) -> list[int]:
         raise RestError("CHAT_ID_EMPTY", "Chat ID can't be empty")
     if chat_id == GENERAL_CHAT:
         raise RestError("ACCESS_ERROR", "Action unavailable", status=403)
-    chat = ask.world.chats.get(chat_id)
-    return sorted(chat.members) if chat and ask.user in chat.members else []
+    chat = call.data.chats.get(chat_id)
+    return sorted(chat.members) if chat and call.user in chat.members else []
 
 
-def _of_participant(ask: Ask) -> dict[str, Any]:
-    dialog_id = to_str(upper_keys(ask.params).get("DIALOG_ID"))
+def _of_participant(call: MethodCall) -> dict[str, Any]:
+    dialog_id = to_str(upper_keys(call.params).get("DIALOG_ID"))
     if not re.fullmatch(r"(?i:chat)?[1-9]\d*", dialog_id):
         raise RestError("DIALOG_ID_EMPTY", "Dialog ID can't be empty")
     if dialog_id.isdecimal():
         raise RestError("ACCESS_ERROR", "You don't have access to this chat")
-    chat = ask.world.chats.get(_chat_number(dialog_id))
-    if chat is None or ask.user not in chat.members:
+    chat = call.data.chats.get(_chat_number(dialog_id))
+    if chat is None or call.user not in chat.members:
         raise RestError("ACCESS_ERROR", "You do not have access to the specified dialog", status=403)
-    return dialog(ask.world, chat, viewer=ask.user)
+    return dialog(call.data, chat, viewer=call.user)
 
 
-def _open_to_caller(ask: Ask) -> Chat:
-    chat = _named(ask.world, upper_keys(ask.params))
-    if chat is None or not ask.world.may_see(ask.user, chat):
+def _open_to_caller(call: MethodCall) -> Chat:
+    chat = _named(call.data, upper_keys(call.params))
+    if chat is None or not call.data.may_see(call.user, chat):
         raise RestError("ACCESS_ERROR", "You do not have access to the specified dialog")
     return chat
 
 
-def _named(world: World, params: Mapping[str, Any]) -> Chat | None:
+def _named(data: PortalData, params: Mapping[str, Any]) -> Chat | None:
     """The chat by the first name that is there at all (server source ``imopenlines/lib/rest.php``, ``getChatId``)."""
     if params.get("CHAT_ID") is not None:
-        return world.chats.get(to_int(params["CHAT_ID"]))
+        return data.chats.get(to_int(params["CHAT_ID"]))
     if params.get("DIALOG_ID") is not None:
-        return world.chats.get(_chat_number(params["DIALOG_ID"]))
+        return data.chats.get(_chat_number(params["DIALOG_ID"]))
     if params.get("SESSION_ID") is not None:
-        session = world.sessions.get(to_int(params["SESSION_ID"]))
-        return world.chats[session.chat_id] if session else None
-    return _by_user_code(world, to_str(params.get("USER_CODE")).removeprefix("imol|"))
+        session = data.sessions.get(to_int(params["SESSION_ID"]))
+        return data.chats[session.chat_id] if session else None
+    return _by_user_code(data, to_str(params.get("USER_CODE")).removeprefix("imol|"))
 
 
 def _chat_number(dialog_id: Any) -> int:
@@ -125,14 +125,14 @@ def _chat_number(dialog_id: Any) -> int:
     return to_int(match[1]) if match else 0
 
 
-def _by_user_code(world: World, code: str) -> Chat | None:
-    return next((chat for chat in world.chats.values() if chat.user_code == code), None)
+def _by_user_code(data: PortalData, code: str) -> Chat | None:
+    return next((chat for chat in data.chats.values() if chat.user_code == code), None)
 
 
-def entity_data(world: World, chat: Chat) -> tuple[str, str, str]:
+def entity_data(data: PortalData, chat: Chat) -> tuple[str, str, str]:
     """``entity_data_1`` to ``3``: session, CRM and silent mode, fields split by bars."""
-    session = world.session_of(chat)
-    last = world.sessions[chat.last_session]
+    session = data.session_of(chat)
+    last = data.sessions[chat.last_session]
     waiting = session is not None and not chat.owner and session.operator
     crm = ("Y", "LEAD", chat.lead) if last.crm else ("N", "NONE", 0)
     fields = (
@@ -149,9 +149,9 @@ def entity_data(world: World, chat: Chat) -> tuple[str, str, str]:
     return "|".join(map(str, fields)), f"LEAD|{lead}|COMPANY|0|CONTACT|0|DEAL|0", "Y" if chat.silent else "N"
 
 
-def dialog(world: World, chat: Chat, *, viewer: int) -> dict[str, Any]:
+def dialog(data: PortalData, chat: Chat, *, viewer: int) -> dict[str, Any]:
     """The whole answer of ``imopenlines.dialog.get``."""
-    first, second, third = entity_data(world, chat)
+    first, second, third = entity_data(data, chat)
     return {
         "id": chat.id,
         "parent_chat_id": 0,
@@ -178,7 +178,7 @@ def dialog(world: World, chat: Chat, *, viewer: int) -> dict[str, Any]:
         "entity_data_2": second,
         "entity_data_3": third,
         "mute_list": [],
-        "date_create": iso(chat.created_at),
+        "date_create": format_time(chat.created_at),
         "message_type": "L",
         "public": "",
         "role": "owner" if viewer == chat.owner else "member" if viewer in chat.members else "guest",
@@ -197,9 +197,9 @@ def dialog(world: World, chat: Chat, *, viewer: int) -> dict[str, Any]:
         "readed_list": [
             {
                 "user_id": chat.customer,
-                "user_name": world.users[chat.customer].name,
+                "user_name": data.users[chat.customer].name,
                 "message_id": chat.last_message,
-                "date": iso(chat.changed_at),
+                "date": format_time(chat.changed_at),
             }
         ],
         "manager_list": [chat.owner] if chat.owner else [],

@@ -7,64 +7,64 @@ from typing import Any
 
 from .. import filters
 from ..errors import RestError
-from ..model import Line, World
+from ..model import Line, PortalData
 from ..php import array, is_yes, to_int
-from .registry import Ask, method
+from .registry import MethodCall, method
 
-LIMIT, LIMIT_MAX = 50, 200
+DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 QUERY_KEYS = {"select", "filter", "order", "limit", "offset", "group", "runtime", "count_total", "cache"}
 
 
 @method("imopenlines.config.list.get", scope="imopenlines")
-def list_lines(ask: Ask) -> list[dict[str, Any]]:
+def list_lines(call: MethodCall) -> list[dict[str, Any]]:
     """The lines; with OPTIONS.QUEUE their members. Ids are strings here.
 
     PARAMS goes to the database as it is (server source ``imopenlines/lib/config.php``, ``getList``), so its keys are
     in lower case and others are an error. Its filter knows the fields that a line shows here, and ignores others.
     """
-    query, options = _array(ask.params.get("PARAMS")), _array(ask.params.get("OPTIONS"))
+    query, options = _array(call.params.get("PARAMS")), _array(call.params.get("OPTIONS"))
     for key in ("select", "order", "filter"):
         if query.get(key) is not None and not isinstance(query[key], dict | list):
             text = f"A wrong format for the PARAMS field '{key}' is passed"
             raise RestError("INVALID_FORMAT", text)
     if unknown := [key for key in query if key not in QUERY_KEYS]:
         raise RestError("ERROR_CORE", f"Unknown parameter: {unknown[0]}")
-    rows = [_settings(line) for line in ask.world.lines.values() if not line.deleted]
-    found = filters.ordered(filters.matching(rows, query.get("filter")), query.get("order"))
+    rows = [_settings(line) for line in call.data.lines.values() if not line.deleted]
+    found = filters.sort_rows(filters.filter_rows(rows, query.get("filter")), query.get("order"))
     offset = max(0, to_int(query.get("offset")))
-    limit = min(max(0, to_int(query.get("limit"))) or LIMIT, LIMIT_MAX)
+    limit = min(max(0, to_int(query.get("limit"))) or DEFAULT_LIMIT, MAX_LIMIT)
     return [
-        filters.selected(row, query.get("select")) | _queue(ask.world.lines[int(row["ID"])], options)
+        filters.select_fields(row, query.get("select")) | _queue(call.data.lines[int(row["ID"])], options)
         for row in found[offset : offset + limit]
     ]
 
 
 @method("imopenlines.config.get", scope="imopenlines")
-def get_line(ask: Ask) -> dict[str, Any] | bool:
+def get_line(call: MethodCall) -> dict[str, Any] | bool:
     """One line, or false. SHOW_OFFLINE=N leaves only the operators who are online in QUEUE.
 
     Keys are upper case only. Dismissed operators are left out; QUEUE_ONLINE is about those that are shown (server
     source ``imopenlines/lib/config.php``, ``get``).
     """
-    line_id = to_int(ask.params.get("CONFIG_ID"))
+    line_id = to_int(call.params.get("CONFIG_ID"))
     if line_id <= 0:
         raise RestError("CONFIG_ID_EMPTY", "Config ID can't be empty")
-    line = ask.world.line(line_id)
+    line = call.data.line(line_id)
     if line is None:
         return False
-    with_queue, everybody = (is_yes(_given(ask.params, key)) for key in ("WITH_QUEUE", "SHOW_OFFLINE"))
-    active = [user for user in line.members if with_queue and ask.world.users[user].active]
-    shown = [user for user in active if everybody or _online(ask.world, user)]
+    with_queue, everybody = (is_yes(_given(call.params, key)) for key in ("WITH_QUEUE", "SHOW_OFFLINE"))
+    active = [user for user in line.members if with_queue and call.data.users[user].active]
+    shown = [user for user in active if everybody or _online(call.data, user)]
     return _settings(line) | {
         "QUEUE": [str(user) for user in shown],
         "QUEUE_FULL": array({str(user): _place(line, user) for user in shown}),
         "QUEUE_USERS_FIELDS": _user_fields(shown),
-        "QUEUE_ONLINE": _flag(any(_online(ask.world, user) for user in shown)),
+        "QUEUE_ONLINE": _flag(any(_online(call.data, user) for user in shown)),
     }
 
 
 @method("imopenlines.config.path.get", scope="imopenlines")
-def path(ask: Ask) -> dict[str, str]:
+def path(call: MethodCall) -> dict[str, str]:
     """Where the open lines live in the user interface."""
     return {"SERVER_ADDRESS": "https://portal.example", "PUBLIC_PATH": "/contact_center/openlines"}
 
@@ -79,8 +79,8 @@ def _array(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _online(world: World, user_id: int) -> bool:
-    user = world.users[user_id]
+def _online(data: PortalData, user_id: int) -> bool:
+    user = data.users[user_id]
     return user.active and user.present
 
 

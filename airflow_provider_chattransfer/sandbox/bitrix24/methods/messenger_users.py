@@ -11,46 +11,46 @@ import json
 from typing import Any
 
 from ..errors import RestError
-from ..model import Kind, User, iso
+from ..model import User, UserKind, format_time
 from ..php import array, to_int, upper_keys, values
-from .registry import Ask, method
+from .registry import MethodCall, method
 
 
 @method("im.user.get", scope="im")
-def get(ask: Ask) -> dict[str, Any]:
+def get(call: MethodCall) -> dict[str, Any]:
     """One user, by default the caller."""
-    given = upper_keys(ask.params).get("ID")
-    user_id = ask.user if given is None else to_int(given)
+    given = upper_keys(call.params).get("ID")
+    user_id = call.user if given is None else to_int(given)
     if user_id <= 0:
         raise RestError("ID_EMPTY", "User ID can't be empty")
-    user = ask.world.users.get(user_id)
+    user = call.data.users.get(user_id)
     if user is None:
         raise RestError("USER_NOT_EXISTS", "User is not exists")
-    if ask.world.users[ask.user].kind is Kind.EXTRANET and user_id != ask.user:
+    if call.data.users[call.user].kind is UserKind.EXTRANET and user_id != call.user:
         raise RestError("ACCESS_DENIED", "You can request only users who consist of your extranet group")
-    return _user(user, ask.now) | {"desktop_last_date": False}
+    return _user(user, call.now) | {"desktop_last_date": False}
 
 
 @method("im.user.list.get", scope="im")
-def list_get(ask: Ask) -> Any:
+def list_get(call: MethodCall) -> Any:
     """Users by ID, with the flags that decide whether they can be given a chat; null for those who do not exist.
 
     ID is an array, or one as JSON in a string. RESULT_TYPE ``array`` leaves out the keys.
     """
-    params = upper_keys(ask.params)
+    params = upper_keys(call.params)
     wanted = [number for number in map(to_int, _array(params.get("ID"))) if number > 0]
     if not wanted:
         raise RestError("INVALID_FORMAT", "A wrong format for the ID field is passed")
-    outsider = ask.world.users[ask.user].kind is Kind.EXTRANET
-    users = {number: ask.world.users.get(number) for number in wanted if not outsider or number == ask.user}
-    found = {str(number): _user(user, ask.now) if user else None for number, user in users.items()}
+    outsider = call.data.users[call.user].kind is UserKind.EXTRANET
+    users = {number: call.data.users.get(number) for number in wanted if not outsider or number == call.user}
+    found = {str(number): _user(user, call.now) if user else None for number, user in users.items()}
     return list(found.values()) if str(params.get("RESULT_TYPE", "")).lower() == "array" else array(found)
 
 
 @method("im.user.status.get", scope="im")
-def status_get(ask: Ask) -> str:
+def status_get(call: MethodCall) -> str:
     """The status that the caller has chosen; nobody else's can be asked for."""
-    return _status(ask.world.users[ask.user])
+    return _status(call.data.users[call.user])
 
 
 def _array(value: Any) -> list[Any]:
@@ -78,16 +78,16 @@ def _user(user: User, now: float) -> dict[str, Any]:
         "avatar": "",
         "gender": "M",
         "birthday": False,
-        "extranet": user.kind is not Kind.EMPLOYEE and user.kind is not Kind.BOT,
+        "extranet": user.kind is not UserKind.EMPLOYEE and user.kind is not UserKind.BOT,
         "network": False,
-        "bot": user.kind is Kind.BOT,
-        "connector": user.kind is Kind.CONNECTOR,
-        "external_auth_id": {Kind.BOT: "bot", Kind.CONNECTOR: "imconnector"}.get(user.kind, "default"),
+        "bot": user.kind is UserKind.BOT,
+        "connector": user.kind is UserKind.CONNECTOR,
+        "external_auth_id": {UserKind.BOT: "bot", UserKind.CONNECTOR: "imconnector"}.get(user.kind, "default"),
         "status": _status(user),
         "idle": False,
-        "last_activity_date": iso(now if user.present else now - 3600),
+        "last_activity_date": format_time(now if user.present else now - 3600),
         "mobile_last_date": False,
         "absent": False,
-        "departments": [1] if user.kind is Kind.EMPLOYEE else [],
+        "departments": [1] if user.kind is UserKind.EMPLOYEE else [],
         "phones": {"personal_mobile": user.phone} if user.phone else False,
     }

@@ -5,75 +5,75 @@ from __future__ import annotations
 
 from ..errors import RestError
 from ..model import Chat, CloseReason
-from ..openlines import Order, ToUser
+from ..openlines import ToUser, TransferOrder
 from ..php import upper_keys
 from ..switches import AnswerOwned
-from .chats import accessible
+from .chat_access import accessible_chat
 from .destination import chat_id_of, destination_of, operator_wrong
-from .registry import Ask, method
+from .registry import MethodCall, method
 
 
 @method("imopenlines.operator.answer", scope="imopenlines")
-def answer(ask: Ask) -> bool:
+def answer(call: MethodCall) -> bool:
     """Accept a chat. Failures come with an empty code. No document tells what becomes of a chat that somebody owns."""
-    chat, switch = _own_chat(ask), ask.world.switches.answer_owned
-    owned = chat.owner not in (0, ask.user)
+    chat, switch = _own_chat(call), call.data.switches.answer_owned
+    owned = chat.owner not in (0, call.user)
     if owned and switch is AnswerOwned.NOTHING:
         return True
-    if (owned and switch is AnswerOwned.REFUSED) or not ask.openlines.answer(chat, ask.user, ask.actor):
+    if (owned and switch is AnswerOwned.REFUSED) or not call.openlines.answer(chat, call.user, call.actor):
         raise RestError("", "")
     return True
 
 
 @method("imopenlines.operator.skip", scope="imopenlines")
-def skip(ask: Ask) -> bool:
+def skip(call: MethodCall) -> bool:
     """Turn a chat down; the next operator is asked."""
-    ask.openlines.skip(_own_chat(ask), ask.user, ask.actor)
+    call.openlines.skip(_own_chat(call), call.user, call.actor)
     return True
 
 
 @method("imopenlines.operator.spam", scope="imopenlines")
-def spam(ask: Ask) -> bool:
+def spam(call: MethodCall) -> bool:
     """Close a chat as spam; true even if it was closed."""
-    ask.openlines.finish(_own_chat(ask), ask.actor, reason=CloseReason.SPAM)
+    call.openlines.finish(_own_chat(call), call.actor, reason=CloseReason.SPAM)
     return True
 
 
 @method("imopenlines.operator.transfer", scope="imopenlines")
-def transfer(ask: Ask) -> bool:
+def transfer(call: MethodCall) -> bool:
     """Pass a chat on; not to oneself."""
-    chat_id = chat_id_of(ask.params)
-    target = destination_of(ask.params, ask.world.switches.precedence)
-    chat = ask.world.chats.get(chat_id)
-    if chat is None or not ask.world.may_see(ask.user, chat) or target == ToUser(ask.user):
-        raise operator_wrong(ask.world.switches)
-    if not ask.openlines.transfer(chat_id, target, Order(ask.user, "MANUAL", leave=True, actor=ask.actor)):
-        raise operator_wrong(ask.world.switches)
+    chat_id = chat_id_of(call.params)
+    target = destination_of(call.params, call.data.switches.precedence)
+    chat = call.data.chats.get(chat_id)
+    if chat is None or not call.data.may_see(call.user, chat) or target == ToUser(call.user):
+        raise operator_wrong(call.data.switches)
+    if not call.openlines.transfer(chat_id, target, TransferOrder(call.user, "MANUAL", leave=True, actor=call.actor)):
+        raise operator_wrong(call.data.switches)
     return True
 
 
 @method("imopenlines.operator.finish", scope="imopenlines")
-def finish(ask: Ask) -> bool:
+def finish(call: MethodCall) -> bool:
     """Close one's own chat."""
-    chat = _own_chat(ask)
-    session = ask.world.session_of(chat)
-    if session is not None and session.operator != ask.user:
+    chat = _own_chat(call)
+    session = call.data.session_of(chat)
+    if session is not None and session.operator != call.user:
         raise RestError("ERROR_USER_NOT_OPERATOR", "Attempt to close the dialog by a user who is not an operator")
-    return _finish(ask, chat)
+    return _finish(call, chat)
 
 
 @method("imopenlines.operator.another.finish", scope="imopenlines")
-def finish_another(ask: Ask) -> bool:
+def finish_another(call: MethodCall) -> bool:
     """Close a colleague's chat."""
-    return _finish(ask, _own_chat(ask))
+    return _finish(call, _own_chat(call))
 
 
-def _finish(ask: Ask, chat: Chat) -> bool:
-    if not ask.openlines.finish(chat, ask.actor):
+def _finish(call: MethodCall, chat: Chat) -> bool:
+    if not call.openlines.finish(chat, call.actor):
         raise RestError("NOT_LOAD_SESSION_OR_CHAT", "Session or chat failed to load")
     return True
 
 
-def _own_chat(ask: Ask) -> Chat:
+def _own_chat(call: MethodCall) -> Chat:
     """The chat of CHAT_ID, in any case, which the caller must be able to open."""
-    return accessible(ask, upper_keys(ask.params).get("CHAT_ID"))
+    return accessible_chat(call, upper_keys(call.params).get("CHAT_ID"))

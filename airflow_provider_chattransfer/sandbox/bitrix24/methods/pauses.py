@@ -12,58 +12,58 @@ from typing import Any
 
 from ..errors import RestError
 from ..php import array, to_int, to_str
-from .registry import Ask, method
+from .registry import MethodCall, method
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")
 
 
 @method("imopenlines.operator.pause.start", scope="imopenlines")
-def start(ask: Ask) -> bool:
+def start(call: MethodCall) -> bool:
     """Begin one's pause; false if it has begun. Chats may go back to the queue, as at the end of the day."""
-    return ask.openlines.pause(ask.user, ask.actor)
+    return call.openlines.pause(call.user, call.actor)
 
 
 @method("imopenlines.operator.pause.stop", scope="imopenlines")
-def stop(ask: Ask) -> bool:
+def stop(call: MethodCall) -> bool:
     """End one's pause; false if there is none."""
-    return ask.openlines.resume(ask.user, ask.actor)
+    return call.openlines.resume(call.user, call.actor)
 
 
 @method("imopenlines.operator.pause.get", scope="imopenlines")
-def get(ask: Ask) -> bool:
+def get(call: MethodCall) -> bool:
     """Whether the caller is on a pause."""
-    return ask.world.users[ask.user].paused
+    return call.data.users[call.user].paused
 
 
 @method("imopenlines.operator.pause.getAll", scope="imopenlines")
-def get_all(ask: Ask) -> Any:
+def get_all(call: MethodCall) -> Any:
     """Who is on a pause, of all or of the line CONFIG_ID, by user id."""
-    _check_permission(ask)
-    members = _members(ask, to_int(ask.params.get("CONFIG_ID")))
-    paused = [user.id for user in ask.world.users.values() if user.paused and user.id in members]
-    return array({str(user): _user(ask, user) for user in paused})
+    _check_permission(call)
+    members = _members(call, to_int(call.params.get("CONFIG_ID")))
+    paused = [user.id for user in call.data.users.values() if user.paused and user.id in members]
+    return array({str(user): _user(call, user) for user in paused})
 
 
 @method("imopenlines.operator.pause.getHistory", scope="imopenlines")
-def get_history(ask: Ask) -> Any:
+def get_history(call: MethodCall) -> Any:
     """The pauses from DATE_START until DATE_END, by default now, of USER_ID or of the line CONFIG_ID or of all.
 
     Dates as ``2026-11-21`` or ``2026-11-21T09:00:00+00:00``; the answer writes them as the portal's language does. A
     pause that began before the period has no beginning.
     """
-    _check_permission(ask)
-    if ask.params.get("DATE_START") is None:
+    _check_permission(call)
+    if call.params.get("DATE_START") is None:
         raise RestError("DATE_START_EMPTY", "Empty DATE_START parameter")
-    since = _moment(ask.params, "DATE_START", "T00:00:00+00:00")
-    until = ask.now if ask.params.get("DATE_END") is None else _moment(ask.params, "DATE_END", "T23:59:59+00:00")
-    user, line = to_int(ask.params.get("USER_ID")), to_int(ask.params.get("CONFIG_ID"))
-    wanted = {user} if user else _members(ask, line)
+    since = _moment(call.params, "DATE_START", "T00:00:00+00:00")
+    until = call.now if call.params.get("DATE_END") is None else _moment(call.params, "DATE_END", "T23:59:59+00:00")
+    user, line = to_int(call.params.get("USER_ID")), to_int(call.params.get("CONFIG_ID"))
+    wanted = {user} if user else _members(call, line)
     history: dict[str, Any] = {}
-    for pause in ask.world.pauses:
+    for pause in call.data.pauses:
         if not since <= pause.at < until or pause.user not in wanted:
             continue
-        entry = history.setdefault(str(pause.user), {"user": _user(ask, pause.user), "history": []})
+        entry = history.setdefault(str(pause.user), {"user": _user(call, pause.user), "history": []})
         if pause.begun:
             entry["history"].append({"start": _written(pause.at), "end": None})
         elif entry["history"] and entry["history"][-1]["end"] is None:
@@ -73,15 +73,15 @@ def get_history(ask: Ask) -> Any:
     return array(history)
 
 
-def _check_permission(ask: Ask) -> None:
-    if not ask.world.users[ask.user].admin:
+def _check_permission(call: MethodCall) -> None:
+    if not call.data.users[call.user].admin:
         raise RestError("ACCESS_DENIED", "You dont have access to this action")
 
 
-def _members(ask: Ask, line_id: int) -> set[int]:
+def _members(call: MethodCall, line_id: int) -> set[int]:
     if not line_id:
-        return set(ask.world.users)
-    line = ask.world.line(line_id)
+        return set(call.data.users)
+    line = call.data.line(line_id)
     return set(line.members) if line else set()
 
 
@@ -100,8 +100,8 @@ def _written(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%m/%d/%Y %I:%M:%S %p").lower()
 
 
-def _user(ask: Ask, user_id: int) -> dict[str, Any]:
-    user = ask.world.users[user_id]
+def _user(call: MethodCall, user_id: int) -> dict[str, Any]:
+    user = call.data.users[user_id]
     return {
         "id": user.id,
         "active": user.active,

@@ -11,94 +11,98 @@ import html
 from typing import Any
 
 from ..errors import RestError
-from ..model import Session, World, iso
+from ..model import PortalData, Session, format_time
 from ..php import is_empty, to_int, to_str
-from .chats import access_denied
-from .registry import Ask, method
-from .report_access import check_access, is_visible, seen_by
+from .chat_access import access_denied
+from .registry import MethodCall, method
+from .report_access import check_access, is_visible, snapshot_in_reports
 from .report_filters import between, choice, flag, ids, one_of, period, texts, window
 
-COMMENT_MAX = 10_000
+MAX_COMMENT_LENGTH = 10_000
 VOTES = {"like", "dislike"}
 
 
 @method("imopenlines.session.head.vote", scope="imopenlines")
-def vote_as_head(ask: Ask) -> bool:
+def vote_as_head(call: MethodCall) -> bool:
     """Rate a session by SESSION_ID: RATING from 1 to 5, COMMENT, or both. Upper-case keys.
 
     By the server source (``Session::voteAsHead``) a session that is not there is refused like one that the caller may
     not rate. Here administrators rate all sessions, and others none.
     """
-    params = ask.params
+    params = call.params
     if is_empty(params.get("SESSION_ID")):
         raise RestError("EMPTY_SESSION_ID", "Session ID can't be empty")
     rating, comment = (to_str(params.get(key)).strip() for key in ("RATING", "COMMENT"))
     if is_empty(rating) and is_empty(comment):
         text = "At least one of the parameters RATING or COMMENT must be specified"
         raise RestError("EMPTY_VOTE_PARAMS", text)
-    session = ask.world.sessions.get(to_int(params["SESSION_ID"]))
-    if session is None or not may_rate(ask):
+    session = call.data.sessions.get(to_int(params["SESSION_ID"]))
+    if session is None or not may_rate(call):
         raise access_denied()
     if rating:
         session.vote_head = to_int(rating) if 1 <= to_int(rating) <= 5 else 0
     if comment:
-        session.comment_head = html.escape(comment[:COMMENT_MAX])
+        session.comment_head = html.escape(comment[:MAX_COMMENT_LENGTH])
     return True
 
 
 @method("imopenlines.v2.Session.Rating.list", scope="imopenlines")
-def ratings(ask: Ask) -> dict[str, Any]:
+def ratings(call: MethodCall) -> dict[str, Any]:
     """The sessions that customers have rated within a period. Votes of the scenario are of the moment of the close,
     or, while the session is open, of its beginning."""
-    check_access(ask)
-    cut = window(ask.params, always=True)
-    bounds = period(ask.params, "dateVote", required=True)
-    head = flag(ask.params, "hasVoteHead")
-    vote = choice(ask.params, "vote", VOTES)
+    check_access(call)
+    cut = window(call.params, always=True)
+    bounds = period(call.params, "dateVote", required=True)
+    head = flag(call.params, "hasVoteHead")
+    vote = choice(call.params, "vote", VOTES)
     conditions = [
-        one_of("configId", ids(ask.params, "configId")),
-        one_of("operatorId", ids(ask.params, "operatorId")),
-        one_of("source", texts(ask.params, "source")),
+        one_of("configId", ids(call.params, "configId")),
+        one_of("operatorId", ids(call.params, "operatorId")),
+        one_of("source", texts(call.params, "source")),
         one_of("vote", None if vote is None else {vote}),
         between("dateVote", bounds),
     ]
-    rows = [_row(ask, session) for session in ask.world.sessions.values() if session.vote and seen_by(ask, session)]
+    rows = [
+        _row(call, session)
+        for session in call.data.sessions.values()
+        if session.vote and snapshot_in_reports(call, session)
+    ]
     found = [
         row
         for row in rows
-        if is_visible(ask, row["operatorId"])
+        if is_visible(call, row["operatorId"])
         and all(condition(row) for condition in conditions)
         and (head is None or (row["voteHead"] is not None) is head)
     ]
     return cut.of("ratings", sorted(found, key=lambda row: (row["dateVote"], row["sessionId"]), reverse=True))
 
 
-def may_rate(ask: Ask) -> bool:
+def may_rate(call: MethodCall) -> bool:
     """Whether the caller sees and gives supervisors' ratings."""
-    return ask.world.switches.plan_has_vote_head and ask.world.users[ask.user].admin
+    return call.data.switches.plan_has_vote_head and call.data.users[call.user].admin
 
 
-def head_of(ask: Ask, session: Session) -> tuple[int | None, str | None]:
+def head_of(call: MethodCall, session: Session) -> tuple[int | None, str | None]:
     """``voteHead`` and ``commentHead``; null without a rating, or without the plan or the permission to see it."""
-    if not may_rate(ask):
+    if not may_rate(call):
         return None, None
     return session.vote_head or None, session.comment_head or None
 
 
-def _row(ask: Ask, session: Session) -> dict[str, Any]:
-    vote_head, comment_head = head_of(ask, session)
+def _row(call: MethodCall, session: Session) -> dict[str, Any]:
+    vote_head, comment_head = head_of(call, session)
     return {
         "sessionId": session.id,
         "configId": session.line,
         "operatorId": session.operator or None,
-        "source": _source(ask.world, session),
+        "source": _source(call.data, session),
         "vote": session.vote,
         "voteHead": vote_head,
         "commentHead": comment_head,
-        "dateVote": iso(session.closed_at or session.created_at),
-        "dateSessionClose": iso(session.closed_at) if session.closed_at else None,
+        "dateVote": format_time(session.closed_at or session.created_at),
+        "dateSessionClose": format_time(session.closed_at) if session.closed_at else None,
     }
 
 
-def _source(world: World, session: Session) -> str:
-    return world.chats[session.chat_id].connector
+def _source(data: PortalData, session: Session) -> str:
+    return data.chats[session.chat_id].connector

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..model import GENERAL_CHAT, Chat, Session, Status, World, iso, moment
+from ..model import GENERAL_CHAT, Chat, PortalData, Session, Status, format_time, parse_time
 from ..php import to_int, to_str, upper_keys
 from .dialogs import COLORS, entity_data
-from .registry import Ask, Page, method
+from .registry import MethodCall, Page, method
 
-LIMIT, LIMIT_MAX = 50, 200
+DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 GROUPS = {"NEW": (0, 9), "WORK": (10, 39), "ANSWERED": (40, 59)}
 """The groups of open sessions by status (server source, ``StatusGroup``)."""
 
@@ -19,54 +19,54 @@ Mine = list[tuple[Chat, Session]]
 
 
 @method("im.recent.get", scope="im")
-def get(ask: Ask) -> list[dict[str, Any]]:
+def get(call: MethodCall) -> list[dict[str, Any]]:
     """The whole list at once; with ONLY_OPENLINES only the chats of the lines.
 
     Flags are the string ``Y`` and nothing else. LAST_SYNC_DATE, or LAST_UPDATE, leaves out what has not changed since.
     """
-    params = upper_keys(ask.params)
+    params = upper_keys(call.params)
     only_lines = params.get("ONLY_OPENLINES") == "Y"
-    items = _lines(ask, _mine(ask)) if only_lines else _wanted(ask, params, _mine(ask))
+    items = _lines(call, _mine(call)) if only_lines else _wanted(call, params, _mine(call))
     since = _moment(params.get("LAST_UPDATE", params.get("LAST_SYNC_DATE")))
     return [item for item in items if since is None or _changed(item) >= since]
 
 
 @method("im.recent.list", scope="im")
-def recent_list(ask: Ask) -> Page:
+def recent_list(call: MethodCall) -> Page:
     """The list by pages of 50 to 200. It does not read ONLY_OPENLINES.
 
     OFFSET, or ``start``; or the items before LAST_MESSAGE_DATE, which is ignored if it is no date.
     """
-    params = upper_keys(ask.params)
-    mine = _mine(ask)
+    params = upper_keys(call.params)
+    mine = _mine(call)
     if params.get("SKIP_UNDISTRIBUTED_OPENLINES") == "Y":
-        mine = [(chat, session) for chat, session in mine if ask.user in chat.members]
-    items = _wanted(ask, params, mine)
+        mine = [(chat, session) for chat, session in mine if call.user in chat.members]
+    items = _wanted(call, params, mine)
     before = _moment(params.get("LAST_MESSAGE_DATE"))
     if before is not None:
         items = [item for item in items if _changed(item) < before]
     if params.get("UNREAD_ONLY") == "Y":
         items = [item for item in items if item["counter"]]
     offset = max(0, to_int(params.get("START"))) or max(0, to_int(params.get("OFFSET")))
-    limit = min(max(to_int(params.get("LIMIT")), LIMIT), LIMIT_MAX)
+    limit = min(max(to_int(params.get("LIMIT")), DEFAULT_LIMIT), MAX_LIMIT)
     page, more = items[offset : offset + limit], offset + limit < len(items)
     result = {"items": page, "hasMore": more, "hasMorePages": more, "messagesAutoDeleteConfigs": []}
     return Page(result, total=-1, next=offset + len(page) if more else None)
 
 
 @method("imopenlines.v2.Recent.list", scope="imopenlines")
-def of_lines(ask: Ask) -> dict[str, Any]:
+def of_lines(call: MethodCall) -> dict[str, Any]:
     """The caller's dialogues by groups: NEW and WORK by session, ANSWERED by the last message, newest first.
 
     Not documented; server source ``imopenlines/lib/V2/Recent/Recent.php``. The cursor names the group to begin with,
     NEW by default, and in it a session or, for ANSWERED, a date to go on behind.
     """
-    cursor = ask.params.get("cursor")
+    cursor = call.params.get("cursor")
     cursor = cursor if isinstance(cursor, dict) else {}
-    limit = min(max(0, to_int(ask.params.get("limit"))) or LIMIT, LIMIT_MAX)
+    limit = min(max(0, to_int(call.params.get("limit"))) or DEFAULT_LIMIT, MAX_LIMIT)
     first = to_str(cursor.get("statusGroup"))
     groups = list(GROUPS)[list(GROUPS).index(first) if first in GROUPS else 0 :]
-    found = [pair for group in groups for pair in _grouped(ask, group)]
+    found = [pair for group in groups for pair in _grouped(call, group)]
     found = [pair for pair in found if _group(pair[1]) != groups[0] or _is_behind(cursor.get("sortPointer"), pair)]
     page = found[:limit]
     return {
@@ -79,43 +79,43 @@ def of_lines(ask: Ask) -> dict[str, Any]:
             }
             for chat, session in page
         ],
-        "sessions": [_session(ask.world, chat, session) for chat, session in page],
+        "sessions": [_session(call.data, chat, session) for chat, session in page],
         "hasNextPage": len(page) >= limit,
     }
 
 
-def _mine(ask: Ask) -> Mine:
+def _mine(call: MethodCall) -> Mine:
     """The caller's chats and those that wait for anybody of his lines, the last changed first."""
     mine = [
         (chat, session)
-        for chat, session in ask.world.open_sessions()
-        if ask.user in chat.members or _waits_for_his_line(ask, chat, session)
+        for chat, session in call.data.open_sessions()
+        if call.user in chat.members or _waits_for_his_line(call, chat, session)
     ]
     return sorted(mine, key=lambda pair: (pair[0].changed_at, pair[0].id), reverse=True)
 
 
-def _waits_for_his_line(ask: Ask, chat: Chat, session: Session) -> bool:
+def _waits_for_his_line(call: MethodCall, chat: Chat, session: Session) -> bool:
     unassigned = not chat.owner and not session.operator
-    return unassigned and ask.user in ask.world.lines[session.line].members
+    return unassigned and call.user in call.data.lines[session.line].members
 
 
-def _wanted(ask: Ask, params: Mapping[str, Any], mine: Mine) -> list[dict[str, Any]]:
+def _wanted(call: MethodCall, params: Mapping[str, Any], mine: Mine) -> list[dict[str, Any]]:
     """Chats unless SKIP_CHAT, dialogues of the lines unless SKIP_OPENLINES. SKIP_DIALOG has nothing to skip here."""
     chats = [] if params.get("SKIP_CHAT") == "Y" else [_general()]
-    return [*chats, *([] if params.get("SKIP_OPENLINES") == "Y" else _lines(ask, mine))]
+    return [*chats, *([] if params.get("SKIP_OPENLINES") == "Y" else _lines(call, mine))]
 
 
-def _lines(ask: Ask, mine: Mine) -> list[dict[str, Any]]:
-    return [_item(ask.world, chat, session) for chat, session in mine]
+def _lines(call: MethodCall, mine: Mine) -> list[dict[str, Any]]:
+    return [_item(call.data, chat, session) for chat, session in mine]
 
 
 def _changed(item: Mapping[str, Any]) -> float:
-    return moment(item["date_update"])
+    return parse_time(item["date_update"])
 
 
 def _moment(value: Any) -> float | None:
     try:
-        return moment(to_str(value))
+        return parse_time(to_str(value))
     except ValueError:
         return None
 
@@ -124,8 +124,8 @@ def _group(session: Session) -> str:
     return next(group for group, (low, high) in GROUPS.items() if low <= session.status <= high)
 
 
-def _grouped(ask: Ask, group: str) -> Mine:
-    found = [(chat, session) for chat, session in _mine(ask) if _group(session) == group]
+def _grouped(call: MethodCall, group: str) -> Mine:
+    found = [(chat, session) for chat, session in _mine(call) if _group(session) == group]
     return found if group == "ANSWERED" else sorted(found, key=lambda pair: pair[1].id)
 
 
@@ -139,8 +139,8 @@ def _is_behind(pointer: Any, pair: tuple[Chat, Session]) -> bool:
     return before is None or int(chat.changed_at) < before
 
 
-def _session(world: World, chat: Chat, session: Session) -> dict[str, Any]:
-    bots = {bot.id for bot in world.bots}
+def _session(data: PortalData, chat: Chat, session: Session) -> dict[str, Any]:
+    bots = {bot.id for bot in data.bots}
     return {
         "id": session.id,
         "operatorId": session.operator,
@@ -154,8 +154,8 @@ def _session(world: World, chat: Chat, session: Session) -> dict[str, Any]:
     }
 
 
-def _item(world: World, chat: Chat, session: Session) -> dict[str, Any]:
-    first, second, third = entity_data(world, chat)
+def _item(data: PortalData, chat: Chat, session: Session) -> dict[str, Any]:
+    first, second, third = entity_data(data, chat)
     color = COLORS[chat.id % len(COLORS)]
     return {
         "id": f"chat{chat.id}",
@@ -169,13 +169,13 @@ def _item(world: World, chat: Chat, session: Session) -> dict[str, Any]:
             "file": False,
             "author_id": chat.customer,
             "attach": False,
-            "date": iso(chat.changed_at),
+            "date": format_time(chat.changed_at),
             "status": "received",
         },
         "counter": 0,
         "pinned": False,
         "unread": False,
-        "date_update": iso(chat.changed_at),
+        "date_update": format_time(chat.changed_at),
         "chat": {
             "id": chat.id,
             "name": chat.title,
@@ -189,11 +189,11 @@ def _item(world: World, chat: Chat, session: Session) -> dict[str, Any]:
             "entity_data_1": first,
             "entity_data_2": second,
             "entity_data_3": third,
-            "date_create": iso(chat.created_at),
+            "date_create": format_time(chat.created_at),
             "message_type": "L",
         },
-        "lines": {"id": session.id, "status": int(session.status), "date_create": iso(session.created_at)},
-        "user": {"id": chat.customer, "name": world.users[chat.customer].name, "connector": True},
+        "lines": {"id": session.id, "status": int(session.status), "date_create": format_time(session.created_at)},
+        "user": {"id": chat.customer, "name": data.users[chat.customer].name, "connector": True},
         "options": [],
     }
 
@@ -205,11 +205,11 @@ def _general() -> dict[str, Any]:
         "type": "chat",
         "avatar": {"url": "", "color": COLORS[0]},
         "title": "General chat",
-        "message": {"id": 1, "text": "", "file": False, "author_id": 0, "attach": False, "date": iso(0)},
+        "message": {"id": 1, "text": "", "file": False, "author_id": 0, "attach": False, "date": format_time(0)},
         "counter": 0,
         "pinned": False,
         "unread": False,
-        "date_update": iso(0),
+        "date_update": format_time(0),
         "chat": {
             "id": GENERAL_CHAT,
             "name": "General chat",

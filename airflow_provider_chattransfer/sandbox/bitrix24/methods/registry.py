@@ -7,24 +7,24 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..access import Identity
-from ..model import World
+from ..authentication import Identity
+from ..model import PortalData
 from ..openlines import Actor, OpenLines
 from ..php import to_int
 
-PAGE = 50
+PAGE_SIZE = 50
 """Rows per page of the paged list methods."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class MethodCall:
     """One invocation of one method. ``params`` are as they came: PHP types, original case; ``typed`` when they came as
     JSON, so that a string is one because somebody wrote it so."""
 
     method: str
     params: dict[str, Any]
     identity: Identity
-    world: World
+    data: PortalData
     openlines: OpenLines
     request_number: int
     typed: bool = False
@@ -54,7 +54,7 @@ class Page:
     next: int | None = None
 
 
-Handler = Callable[[Ask], Any]
+Handler = Callable[[MethodCall], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Method:
 
     name: str
     scopes: frozenset[str]
-    handle: Handler
+    handler: Handler
 
 
 METHODS: dict[str, Method] = {}
@@ -74,9 +74,9 @@ def method(name: str, *, scope: str | Iterable[str] = ()) -> Callable[[Handler],
     """Register a method under its documented name."""
     scopes = frozenset([scope] if isinstance(scope, str) else scope)
 
-    def register(handle: Handler) -> Handler:
-        METHODS[name if is_controller(name) else name.lower()] = Method(name, scopes, handle)
-        return handle
+    def register(handler: Handler) -> Handler:
+        METHODS[name if is_controller(name) else name.lower()] = Method(name, scopes, handler)
+        return handler
 
     return register
 
@@ -86,15 +86,15 @@ def is_controller(name: str) -> bool:
     return ".v2." in name.lower()
 
 
-def find(name: str) -> Method | None:
+def find_method(name: str) -> Method | None:
     """A method by its name, tried in lower case first and then as given (server source, REST front controller)."""
     return METHODS.get(name.lower()) or METHODS.get(name)
 
 
-def paged(rows: list[Any], start: Any) -> Page:
+def paginate(rows: list[Any], start: Any) -> Page:
     """The page of ``rows`` that begins at ``start``; -1 leaves out ``total`` and ``next``."""
     offset = to_int(start)
     if offset < 0:
-        return Page(rows[:PAGE])
-    more = offset + PAGE < len(rows)
-    return Page(rows[offset : offset + PAGE], total=len(rows), next=offset + PAGE if more else None)
+        return Page(rows[:PAGE_SIZE])
+    more = offset + PAGE_SIZE < len(rows)
+    return Page(rows[offset : offset + PAGE_SIZE], total=len(rows), next=offset + PAGE_SIZE if more else None)

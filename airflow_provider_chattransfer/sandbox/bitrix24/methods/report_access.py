@@ -4,43 +4,43 @@
 from __future__ import annotations
 
 from ..errors import RestError
-from ..model import Seen, Session
+from ..model import Session, SessionSnapshot
 from ..php import values
-from .registry import Ask
+from .registry import MethodCall
 from .report_filters import invalid
 
 INT_LISTS = ("configIdList", "operatorIdList", "userIdList")
 """The filters that are documented as ``int[]``."""
 
 
-def check_access(ask: Ask) -> None:
+def check_access(call: MethodCall) -> None:
     """Raise ``RestError`` when the plan has no reports or, if the portal says so, the caller no rights to them; also
     for filters of the wrong type, where the portal is strict about it."""
-    switches = ask.world.switches
+    switches = call.data.switches
     if not switches.plan_has_reports:
         text = "Statistics reports are not available on the current tariff plan"
         raise RestError("TARIFF_RESTRICTION", text)
-    if switches.reports_denied and not ask.world.users[ask.user].admin:
+    if switches.reports_denied and not call.data.users[call.user].admin:
         raise RestError("ACCESS_DENIED", "Access denied")
-    if ask.typed and not switches.lists_take_strings:
-        listed = (item for name in INT_LISTS for item in values(ask.params.get(name)))
+    if call.typed and not switches.lists_take_strings:
+        listed = (item for name in INT_LISTS for item in values(call.params.get(name)))
         if any(isinstance(item, str) for item in listed):
             raise invalid()
 
 
-def is_visible(ask: Ask, operator: int | None) -> bool:
+def is_visible(call: MethodCall, operator: int | None) -> bool:
     """Without rights to reports a user gets his own rows, and no error."""
-    return ask.world.users[ask.user].admin or operator == ask.user
+    return call.data.users[call.user].admin or operator == call.user
 
 
-def seen_by(ask: Ask, session: Session) -> Seen | None:
+def snapshot_in_reports(call: MethodCall, session: Session) -> SessionSnapshot | None:
     """What the reports show of a session now, if they have heard of it."""
-    lag = ask.world.switches.reports_lag
-    return session.as_of(ask.now - lag) if lag else session.seen[-1]
+    lag = call.data.switches.reports_lag
+    return session.snapshot_at(call.now - lag) if lag else session.snapshots[-1]
 
 
-def visible_session(ask: Ask, session_id: int) -> tuple[Session, Seen] | None:
+def visible_session(call: MethodCall, session_id: int) -> tuple[Session, SessionSnapshot] | None:
     """A session by its id, unless it is unknown, not the caller's to see, or too new."""
-    session = ask.world.sessions.get(session_id)
-    seen = seen_by(ask, session) if session else None
-    return (session, seen) if session and seen and is_visible(ask, seen.operator) else None
+    session = call.data.sessions.get(session_id)
+    snapshot = snapshot_in_reports(call, session) if session else None
+    return (session, snapshot) if session and snapshot and is_visible(call, snapshot.operator) else None

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import RestError
-from ..model import moment
+from ..model import parse_time
 from ..php import to_int, values
 
-LIMIT, LIMIT_MAX = 50, 200
-OFFSET_MAX = 10_000
-LIST_MAX = 1000
-PERIOD_MAX_DAYS = 366
+DEFAULT_LIMIT, MAX_LIMIT = 50, 200
+MAX_OFFSET = 10_000
+MAX_LIST_LENGTH = 1000
+MAX_PERIOD_DAYS = 366
 _WHOLE = re.compile(r"-?\d+", re.ASCII)
 
 Row = dict[str, Any]
@@ -48,10 +48,10 @@ def invalid(text: str = "Invalid filter value") -> RestError:
 def window(params: Params, *, always: bool) -> Window:
     """The window asked for; unless ``always``, its offset may be as large as one likes."""
     offset = _number(params.get("offset", 0))
-    limit = _number(params.get("limit", LIMIT))
-    if offset < 0 or not 1 <= limit <= LIMIT_MAX:
+    limit = _number(params.get("limit", DEFAULT_LIMIT))
+    if offset < 0 or not 1 <= limit <= MAX_LIMIT:
         raise invalid()
-    if always and offset > OFFSET_MAX:
+    if always and offset > MAX_OFFSET:
         raise RestError("OFFSET_TOO_LARGE", "Offset is too large")
     return Window(offset, limit)
 
@@ -98,7 +98,7 @@ def period(params: Params, name: str, *, required: bool = False) -> Bounds:
     if start is not None and end is not None:
         if start > end:
             raise invalid()
-        if end - start > PERIOD_MAX_DAYS * 86400:
+        if end - start > MAX_PERIOD_DAYS * 86400:
             raise RestError("PERIOD_TOO_LARGE", "The requested period exceeds the maximum of 1 year")
     return start, end
 
@@ -144,7 +144,7 @@ def between(field: str, bounds: Bounds) -> Condition:
             return True
         if value is None:
             return False
-        number = moment(value) if isinstance(value, str) else value
+        number = parse_time(value) if isinstance(value, str) else value
         return (low is None or number >= low) and (high is None or number <= high)
 
     return within
@@ -164,7 +164,7 @@ def _listed(params: Params, name: str) -> list[Any] | None:
     many = params.get(f"{name}List")
     if many is None:
         return None if params.get(name) is None else [params[name]]
-    if not isinstance(many, list | dict) or len(many) > LIST_MAX:
+    if not isinstance(many, list | dict) or len(many) > MAX_LIST_LENGTH:
         raise invalid()
     return values(many) or None
 
@@ -173,6 +173,6 @@ def _moment(value: Any) -> float | None:
     if value is None:
         return None
     try:
-        return moment(str(value))
+        return parse_time(str(value))
     except ValueError:
         raise invalid() from None

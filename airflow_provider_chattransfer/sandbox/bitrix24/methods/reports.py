@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..model import Line, Seen, Session, Status, TransferRow, User, iso
+from ..model import Line, Session, SessionSnapshot, Status, TransferLogEntry, User, format_time
 from .ratings import head_of
-from .registry import Ask, method
-from .report_access import check_access, is_visible, seen_by, visible_session
+from .registry import MethodCall, method
+from .report_access import check_access, is_visible, snapshot_in_reports, visible_session
 from .report_filters import (
     Bounds,
     Condition,
@@ -32,7 +32,7 @@ from .report_filters import (
     window,
 )
 
-TRANSFER_LIST_MAX = 50
+MAX_TRANSFER_LIST_SESSIONS = 50
 UNLIMITED_CHATS = 1000
 SESSION_STATUSES = {"new", "answered", "closed", "spam", "paused"}
 OPERATOR_STATUSES = {"online", "offline", "pause"}
@@ -42,17 +42,17 @@ CLOSE_REASONS = {"operator", "auto", "spam", "client", "replyLimit"}
 
 
 @method("imopenlines.v2.Session.list", scope="imopenlines")
-def sessions(ask: Ask) -> dict[str, Any]:
+def sessions(call: MethodCall) -> dict[str, Any]:
     """The sessions that meet all filters, newest first unless asked otherwise."""
-    check_access(ask)
-    cut = window(ask.params, always=True)
-    conditions = _conditions(ask.params)
-    descending = choice(ask.params, "orderDirection", {"asc", "desc"}) != "asc"
-    order = _order(ask.params)
+    check_access(call)
+    cut = window(call.params, always=True)
+    conditions = _conditions(call.params)
+    descending = choice(call.params, "orderDirection", {"asc", "desc"}) != "asc"
+    order = _order(call.params)
     rows = [
-        session_row(ask, session, seen)
-        for session in ask.world.sessions.values()
-        if (seen := seen_by(ask, session)) and is_visible(ask, seen.operator)
+        session_row(call, session, snapshot)
+        for session in call.data.sessions.values()
+        if (snapshot := snapshot_in_reports(call, session)) and is_visible(call, snapshot.operator)
     ]
     found = [row for row in rows if all(condition(row) for condition in conditions)]
     found.sort(key=lambda row: (row[order] is not None, row[order] or 0, row["id"]), reverse=descending)
@@ -60,24 +60,24 @@ def sessions(ask: Ask) -> dict[str, Any]:
 
 
 @method("imopenlines.v2.Operator.list", scope="imopenlines")
-def operators(ask: Ask) -> dict[str, Any]:
+def operators(call: MethodCall) -> dict[str, Any]:
     """One row per user and line: presence, active sessions, free slots.
 
     A large offset is an error only together with ``status`` or ``hasFreeSlots``. That it should not be asked more
     often than every 30 seconds is advice; nothing enforces it.
     """
-    check_access(ask)
-    params = ask.params
+    check_access(call)
+    params = call.params
     status = choice(params, "status", OPERATOR_STATUSES)
     free = flag(params, "hasFreeSlots")
     cut = window(params, always=status is not None or free is not None)
     lines, users = ids(params, "configId"), ids(params, "userId")
     rows = [
-        _operator_row(ask, ask.world.users[user], line)
-        for line in ask.world.lines.values()
+        _operator_row(call, call.data.users[user], line)
+        for line in call.data.lines.values()
         if not line.deleted and (lines is None or line.id in lines)
         for user in line.members
-        if (users is None or user in users) and is_visible(ask, user)
+        if (users is None or user in users) and is_visible(call, user)
     ]
     rows = [
         row
@@ -88,39 +88,39 @@ def operators(ask: Ask) -> dict[str, Any]:
 
 
 @method("imopenlines.v2.Session.Transfer.list", scope="imopenlines")
-def transfers(ask: Ask) -> dict[str, Any]:
+def transfers(call: MethodCall) -> dict[str, Any]:
     """The transfer log of up to 50 sessions. An unknown session has no rows and is no error."""
-    check_access(ask)
-    switches = ask.world.switches
-    wanted = session_ids(ask.params, most=TRANSFER_LIST_MAX, as_number=switches.error_100_as_number)
-    known = [found[0] for session_id in wanted if (found := visible_session(ask, session_id))]
-    until = ask.now - switches.reports_lag
-    return {"transfers": [_transfer_row(row) for session in known for row in session.rows if row.at <= until]}
+    check_access(call)
+    switches = call.data.switches
+    wanted = session_ids(call.params, most=MAX_TRANSFER_LIST_SESSIONS, as_number=switches.error_100_as_number)
+    known = [found[0] for session_id in wanted if (found := visible_session(call, session_id))]
+    until = call.now - switches.reports_lag
+    return {"transfers": [_transfer_row(row) for session in known for row in session.transfer_log if row.at <= until]}
 
 
-def session_row(ask: Ask, session: Session, seen: Seen) -> Row:
+def session_row(call: MethodCall, session: Session, snapshot: SessionSnapshot) -> Row:
     """A session as ``Session.list`` shows it. First answers are not measured against a goal, so that
     ``kpiFirstAnswer`` is null: the lines have none."""
-    world = ask.world
-    chat = world.chats[session.chat_id]
-    status = status_of(seen, answered_from=Status.OPERATOR if world.switches.new_until_written else Status.ANSWER)
-    rings = seen.status < Status.ANSWER and not seen.pinned
-    operator = seen.operator if not rings or world.switches.new_session_has_operator else 0
-    known = session.answered_at and session.answered_at <= ask.now - world.switches.reports_lag
+    data = call.data
+    chat = data.chats[session.chat_id]
+    status = status_of(snapshot, answered_from=Status.OPERATOR if data.switches.new_until_written else Status.ANSWER)
+    rings = snapshot.status < Status.ANSWER and not snapshot.pinned
+    operator = snapshot.operator if not rings or data.switches.new_session_has_operator else 0
+    known = session.answered_at and session.answered_at <= call.now - data.switches.reports_lag
     answered = session.answered_at if known else None
-    vote_head, comment_head = head_of(ask, session)
+    vote_head, comment_head = head_of(call, session)
     return {
         "id": session.id,
-        "configId": seen.line,
+        "configId": snapshot.line,
         "source": chat.connector,
         "operatorId": operator or None,
         "userId": chat.customer,
         "userCode": chat.external,
         "chatId": chat.id,
-        "dateCreate": iso(session.created_at),
-        "dateClose": iso(seen.closed_at) if seen.closed_at else None,
-        "dateFirstAnswer": iso(answered) if answered else None,
-        "dateOperatorAnswer": iso(answered) if answered else None,
+        "dateCreate": format_time(session.created_at),
+        "dateClose": format_time(snapshot.closed_at) if snapshot.closed_at else None,
+        "dateFirstAnswer": format_time(answered) if answered else None,
+        "dateOperatorAnswer": format_time(answered) if answered else None,
         "status": status,
         "closeReason": _close_reason(session, status),
         "vote": session.vote or "none",
@@ -128,21 +128,21 @@ def session_row(ask: Ask, session: Session, seen: Seen) -> Row:
         "commentHead": comment_head,
         "crmEntityType": "lead" if session.crm else None,
         "crmEntityId": chat.lead if session.crm else None,
-        "queueTransfers": seen.queue_transfers,
+        "queueTransfers": snapshot.queue_transfers,
         "waitAnswer": int(answered - session.created_at) if answered else None,
-        "waitClose": int(seen.closed_at - session.created_at) if seen.closed_at else None,
+        "waitClose": int(snapshot.closed_at - session.created_at) if snapshot.closed_at else None,
         "kpiFirstAnswer": None,
-        "messageCount": seen.messages,
+        "messageCount": snapshot.messages,
     }
 
 
-def status_of(seen: Seen, *, answered_from: Status) -> str:
+def status_of(snapshot: SessionSnapshot, *, answered_from: Status) -> str:
     """The word for a status; a pinned session is ``paused``. What is below ``answered_from`` is ``new``."""
-    if seen.status >= Status.CLOSE:
-        return "spam" if seen.status is Status.SPAM else "closed"
-    if seen.pinned:
+    if snapshot.status >= Status.CLOSE:
+        return "spam" if snapshot.status is Status.SPAM else "closed"
+    if snapshot.pinned:
         return "paused"
-    return "new" if seen.status < answered_from else "answered"
+    return "new" if snapshot.status < answered_from else "answered"
 
 
 def _close_reason(session: Session, status: str) -> str | None:
@@ -198,8 +198,8 @@ def _single(value: Any) -> set[Any] | None:
     return None if value is None else {value}
 
 
-def _operator_row(ask: Ask, user: User, line: Line) -> Row:
-    active = ask.world.load_of(user.id, line=line.id)
+def _operator_row(call: MethodCall, user: User, line: Line) -> Row:
+    active = call.data.load_of(user.id, line=line.id)
     most = line.max_chat or UNLIMITED_CHATS
     online = user.active and user.present
     return {
@@ -209,14 +209,14 @@ def _operator_row(ask: Ask, user: User, line: Line) -> Row:
         "activeSessions": active,
         "maxChat": most,
         "freeSlots": max(0, most - active),
-        "lastActivityDate": iso(ask.now if online else ask.now - 3600),
+        "lastActivityDate": format_time(call.now if online else call.now - 3600),
     }
 
 
-def _transfer_row(row: TransferRow) -> Row:
+def _transfer_row(row: TransferLogEntry) -> Row:
     return {
         "sessionId": row.session_id,
-        "date": iso(row.at),
+        "date": format_time(row.at),
         "fromOperatorId": row.from_operator,
         "toOperatorId": row.to_operator,
         "fromConfigId": row.from_line,

@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from .registry import Ask, method
-from .report_access import check_access, is_visible, seen_by, visible_session
+from .registry import MethodCall, method
+from .report_access import check_access, is_visible, snapshot_in_reports, visible_session
 from .report_filters import Row, between, ids, one_of, period, session_ids, texts
 from .reports import session_row
 
-SESSION_STAT_MAX = 100
+MAX_STATISTICS_SESSIONS = 100
 METRICS = (
     "waitAnswer",
     "waitClose",
@@ -31,41 +31,41 @@ METRICS = (
 
 
 @method("imopenlines.v2.Session.Stat.get", scope="imopenlines")
-def session_figures(ask: Ask) -> dict[str, Any]:
+def session_statistics(call: MethodCall) -> dict[str, Any]:
     """The figures of up to 100 sessions; all are null for one that does not exist or is not the caller's to see.
 
     The sandbox does not keep who wrote which message: it takes half of them for the operator's and the rest for the
     customer's.
     """
-    check_access(ask)
-    switches = ask.world.switches
-    wanted = session_ids(ask.params, most=SESSION_STAT_MAX, as_number=switches.error_100_as_number)
-    return {switches.session_stat_key.value: [_figures(ask, session_id) for session_id in wanted]}
+    check_access(call)
+    switches = call.data.switches
+    wanted = session_ids(call.params, most=MAX_STATISTICS_SESSIONS, as_number=switches.error_100_as_number)
+    return {switches.session_stat_key.value: [_statistics(call, session_id) for session_id in wanted]}
 
 
 @method("imopenlines.v2.Stat.get", scope="imopenlines")
-def figures(ask: Ask) -> dict[str, Any]:
+def statistics(call: MethodCall) -> dict[str, Any]:
     """The figures of all sessions created within a period; zeros if there are none."""
-    check_access(ask)
+    check_access(call)
     conditions = [
-        between("dateCreate", period(ask.params, "date", required=True)),
-        one_of("configId", ids(ask.params, "configId")),
-        one_of("source", texts(ask.params, "source")),
-        one_of("operatorId", ids(ask.params, "operatorId")),
+        between("dateCreate", period(call.params, "date", required=True)),
+        one_of("configId", ids(call.params, "configId")),
+        one_of("source", texts(call.params, "source")),
+        one_of("operatorId", ids(call.params, "operatorId")),
     ]
     rows = [
-        session_row(ask, session, seen)
-        for session in ask.world.sessions.values()
-        if (seen := seen_by(ask, session)) and is_visible(ask, seen.operator)
+        session_row(call, session, snapshot)
+        for session in call.data.sessions.values()
+        if (snapshot := snapshot_in_reports(call, session)) and is_visible(call, snapshot.operator)
     ]
     return _summary([row for row in rows if all(condition(row) for condition in conditions)])
 
 
-def _figures(ask: Ask, session_id: int) -> Row:
-    found = visible_session(ask, session_id)
+def _statistics(call: MethodCall, session_id: int) -> Row:
+    found = visible_session(call, session_id)
     if found is None:
         return {"sessionId": session_id, **dict.fromkeys(METRICS)}
-    row = session_row(ask, *found)
+    row = session_row(call, *found)
     return {
         "sessionId": session_id,
         "waitAnswer": row["waitAnswer"],

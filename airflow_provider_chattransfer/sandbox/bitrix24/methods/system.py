@@ -9,65 +9,65 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import RestError
-from ..model import iso
+from ..model import format_time
 from ..php import is_empty, to_str
-from .registry import METHODS, Ask, Method, is_controller, method
+from .registry import METHODS, Method, MethodCall, is_controller, method
 
 CONTROLLERS = ("imopenlines.v2.", "imbot.v2.")
 
 
 @method("scope")
-def scope(ask: Ask) -> list[str]:
+def scope(call: MethodCall) -> list[str]:
     """What the caller's credentials open; with ``full`` all that there is. In a form the string ``false`` is true."""
-    return _all_scopes() if not is_empty(ask.params.get("full")) else sorted(ask.identity.scopes)
+    return _all_scopes() if not is_empty(call.params.get("full")) else sorted(call.identity.scopes)
 
 
 @method("methods")
-def methods(ask: Ask) -> list[str]:
+def methods(call: MethodCall) -> list[str]:
     """Names of methods: those of ``scope``, of all scopes with ``full``, or those that the caller may use.
 
     Deprecated by the service. Actions of controllers are not listed, and the names are in lower case.
     """
-    if ask.params.get("scope") is not None:
-        asked = to_str(ask.params["scope"])
+    if call.params.get("scope") is not None:
+        asked = to_str(call.params["scope"])
         return [name for name, each in _listed() if (asked in each.scopes if asked else not each.scopes)]
-    everything = not is_empty(ask.params.get("full"))
-    return [name for name, each in _listed() if everything or _available(ask, each)]
+    everything = not is_empty(call.params.get("full"))
+    return [name for name, each in _listed() if everything or _available(call, each)]
 
 
 @method("method.get")
-def method_get(ask: Ask) -> dict[str, bool]:
+def method_get(call: MethodCall) -> dict[str, bool]:
     """Whether the method ``name``, which must be in lower case, exists and is open to the caller.
 
     Of a controller's name only the module is looked at: any action of it exists, however it is spelt.
     """
-    name = to_str(ask.params.get("name"))
+    name = to_str(call.params.get("name"))
     known: Method | None = METHODS.get(name)
     if is_controller(name):
         module = next((each for each in CONTROLLERS if name.lower().startswith(each)), None)
         known = next((each for each in METHODS.values() if module and each.name.startswith(module)), None)
-        if module == CONTROLLERS[0] and not ask.world.switches.v2_methods:
+        if module == CONTROLLERS[0] and not call.data.switches.v2_methods:
             known = None
-    return {"isExisting": known is not None, "isAvailable": known is not None and _available(ask, known)}
+    return {"isExisting": known is not None, "isAvailable": known is not None and _available(call, known)}
 
 
 @method("server.time")
-def server_time(ask: Ask) -> str:
+def server_time(call: MethodCall) -> str:
     """The portal's time, in its own time zone; here UTC."""
-    return iso(ask.now)
+    return format_time(call.now)
 
 
 @method("app.info")
-def app_info(ask: Ask) -> dict[str, Any]:
+def app_info(call: MethodCall) -> dict[str, Any]:
     """The calling application; a webhook is none.
 
     The page says 400 for that; 403 is the status of this error everywhere else, and by the server source here.
     """
-    if not ask.identity.app:
+    if not call.identity.app:
         raise RestError("ACCESS_DENIED", "Access denied! Application context required", status=403, documented=400)
     return {
         "ID": 1,
-        "CODE": ask.identity.app,
+        "CODE": call.identity.app,
         "VERSION": 1,
         "STATUS": "L",
         "INSTALLED": True,
@@ -88,5 +88,5 @@ def _all_scopes() -> list[str]:
     return sorted({scope for each in METHODS.values() for scope in each.scopes})
 
 
-def _available(ask: Ask, each: Method) -> bool:
-    return not each.scopes or bool(each.scopes & ask.identity.scopes)
+def _available(call: MethodCall, each: Method) -> bool:
+    return not each.scopes or bool(each.scopes & call.identity.scopes)

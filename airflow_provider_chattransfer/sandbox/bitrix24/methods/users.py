@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import filters
-from ..model import Kind, User, iso
+from ..model import User, UserKind, format_time
 from ..php import is_empty, to_str, upper_keys
-from .registry import Ask, Page, method, paged
+from .registry import MethodCall, Page, method, paginate
 
 SCOPES = ("user", "user_basic", "user_brief")
 CONTACTS = {"EMAIL", "PERSONAL_MOBILE", "WORK_PHONE"}
@@ -25,38 +25,38 @@ Row = dict[str, Any]
 
 
 @method("user.get", scope=SCOPES)
-def get(ask: Ask) -> Page:
+def get(call: MethodCall) -> Page:
     """Colleagues, 50 a page; no bots and no customers. Ids are strings.
 
     ``sort`` names a field and ``order`` its direction; ``order`` may also be an object, as some clients send it.
     Conditions may stand in FILTER or, as in the examples of the documentation, beside it. ADMIN_MODE is accepted and
     changes nothing: in the sandbox everybody may see all colleagues.
     """
-    params = upper_keys(ask.params)
-    return _listed(ask, params, filters.matching(_colleagues(ask), _conditions(params)))
+    params = upper_keys(call.params)
+    return _listed(call, params, filters.filter_rows(_colleagues(call), _conditions(params)))
 
 
 @method("user.search", scope=SCOPES)
-def search(ask: Ask) -> Page:
+def search(call: MethodCall) -> Page:
     """As ``user.get``, but by the beginnings of names: each word of FIND in any of them, or each field in its own."""
-    params = upper_keys(ask.params)
+    params = upper_keys(call.params)
     conditions = _conditions(params)
     words = to_str(conditions.pop("FIND", "")).lower().split()
     beginnings = {} if words else {field: to_str(conditions.pop(field, "")).lower() for field in SEARCHED}
-    rows = [row for row in _colleagues(ask) if _is_found(row | DEPARTMENT, words, beginnings)]
-    return _listed(ask, params, filters.matching(rows, conditions))
+    rows = [row for row in _colleagues(call) if _is_found(row | DEPARTMENT, words, beginnings)]
+    return _listed(call, params, filters.filter_rows(rows, conditions))
 
 
 @method("user.current", scope=SCOPES)
-def current(ask: Ask) -> Row:
+def current(call: MethodCall) -> Row:
     """The caller."""
-    return _visible(ask, _row(ask.world.users[ask.user], now=ask.now))
+    return _visible(call, _row(call.data.users[call.user], now=call.now))
 
 
 @method("profile")
-def profile(ask: Ask) -> Row:
+def profile(call: MethodCall) -> Row:
     """The caller, in short; needs no scope."""
-    user = ask.world.users[ask.user]
+    user = call.data.users[call.user]
     return {
         "ID": str(user.id),
         "ADMIN": user.admin,
@@ -69,9 +69,9 @@ def profile(ask: Ask) -> Row:
     }
 
 
-def _colleagues(ask: Ask) -> list[Row]:
-    people = (user for user in ask.world.users.values() if user.kind in (Kind.EMPLOYEE, Kind.EXTRANET))
-    return [_row(user, now=ask.now) for user in sorted(people, key=lambda user: user.id)]
+def _colleagues(call: MethodCall) -> list[Row]:
+    people = (user for user in call.data.users.values() if user.kind in (UserKind.EMPLOYEE, UserKind.EXTRANET))
+    return [_row(user, now=call.now) for user in sorted(people, key=lambda user: user.id)]
 
 
 def _conditions(params: Mapping[str, Any]) -> Row:
@@ -87,12 +87,12 @@ def _flag(value: Any) -> str:
     return "N" if is_empty(value) or value == "N" else "Y"
 
 
-def _listed(ask: Ask, params: Mapping[str, Any], rows: list[Any]) -> Page:
+def _listed(call: MethodCall, params: Mapping[str, Any], rows: list[Any]) -> Page:
     order = params.get("ORDER")
     if not isinstance(order, Mapping):
         order = {to_str(params.get("SORT")) or "ID": to_str(order) or "ASC"}
-    page = paged(filters.ordered(rows, order), params.get("START"))
-    shown = [filters.selected(_visible(ask, row), params.get("SELECT")) for row in page.result]
+    page = paginate(filters.sort_rows(rows, order), params.get("START"))
+    shown = [filters.select_fields(_visible(call, row), params.get("SELECT")) for row in page.result]
     return Page(shown, page.total, page.next)
 
 
@@ -104,9 +104,9 @@ def _is_found(row: Row, words: list[str], beginnings: Row) -> bool:
     )
 
 
-def _visible(ask: Ask, row: Row) -> Row:
+def _visible(call: MethodCall, row: Row) -> Row:
     """What the scope opens: all of ``user``, no contacts by ``user_brief``, something between by ``user_basic``."""
-    scopes = ask.identity.scopes
+    scopes = call.identity.scopes
     if "user" in scopes:
         return row
     hidden = ONLY_IN_FULL_SCOPE if "user_basic" in scopes else ONLY_IN_FULL_SCOPE | CONTACTS
@@ -123,7 +123,7 @@ def _row(user: User, *, now: float) -> Row:
         "LAST_NAME": user.last_name,
         "SECOND_NAME": "",
         "EMAIL": user.email,
-        "LAST_LOGIN": iso(now if online else now - 3600),
+        "LAST_LOGIN": format_time(now if online else now - 3600),
         "DATE_REGISTER": "2024-07-15T00:00:00+00:00",
         "TIME_ZONE": "",
         "IS_ONLINE": "Y" if online else "N",
@@ -134,8 +134,8 @@ def _row(user: User, *, now: float) -> Row:
         "PERSONAL_MOBILE": user.phone,
         "PERSONAL_CITY": "",
         "WORK_PHONE": "",
-        "WORK_POSITION": "Operator" if user.kind is Kind.EMPLOYEE else "",
+        "WORK_POSITION": "Operator" if user.kind is UserKind.EMPLOYEE else "",
         "UF_EMPLOYMENT_DATE": "",
-        "UF_DEPARTMENT": [] if user.kind is Kind.EXTRANET else [1],
-        "USER_TYPE": "extranet" if user.kind is Kind.EXTRANET else "employee",
+        "UF_DEPARTMENT": [] if user.kind is UserKind.EXTRANET else [1],
+        "USER_TYPE": "extranet" if user.kind is UserKind.EXTRANET else "employee",
     }

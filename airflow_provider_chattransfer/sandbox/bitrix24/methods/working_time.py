@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import RestError
-from ..model import Kind, iso
+from ..model import UserKind, format_time
 from ..php import to_int, upper_keys
-from .registry import Ask, method
+from .registry import MethodCall, method
 
-BEGAN_BEFORE, PLANNED = 4 * 3600, 8 * 3600
+BEGAN_BEFORE_SECONDS, PLANNED_DAY_SECONDS = 4 * 3600, 8 * 3600
 SCHEDULE = 1
 NOBODY_IS_TOLD = (
     "FIXED_START_END",
@@ -27,22 +27,22 @@ NOBODY_IS_TOLD = (
 
 
 @method("timeman.status", scope="timeman")
-def status(ask: Ask) -> dict[str, Any]:
+def status(call: MethodCall) -> dict[str, Any]:
     """The working day of USER_ID, or of the caller; ``EXPIRED`` never comes, as no day is left open overnight.
 
     ``ACTIVE`` says that a supervisor need not confirm the day. Who was not there from the start went a minute before.
     """
-    if ask.world.users[ask.user].kind is not Kind.EMPLOYEE:
+    if call.data.users[call.user].kind is not UserKind.EMPLOYEE:
         raise RestError("ALLOWED_ONLY_INTRANET_USER", "Only intranet users have access to this method.", status=403)
-    user = ask.world.users.get(to_int(upper_keys(ask.params).get("USER_ID")) or ask.user)
-    if user is None or user.kind is not Kind.EMPLOYEE or not user.active:
+    user = call.data.users.get(to_int(upper_keys(call.params).get("USER_ID")) or call.user)
+    if user is None or user.kind is not UserKind.EMPLOYEE or not user.active:
         raise RestError("", "User not found")
-    began = ask.world.started_at - BEGAN_BEFORE
-    ended = ask.world.started_at - 60 if user.left_at is None else user.left_at
+    began = call.data.started_at - BEGAN_BEFORE_SECONDS
+    ended = call.data.started_at - 60 if user.left_at is None else user.left_at
     return {
         "STATUS": "OPENED" if user.available else "PAUSED" if user.present else "CLOSED",
-        "TIME_START": iso(began),
-        "TIME_FINISH": None if user.present else iso(ended),
+        "TIME_START": format_time(began),
+        "TIME_FINISH": None if user.present else format_time(ended),
         "DURATION": "00:00:00" if user.present else _clock(int(ended) - int(began)),
         "TIME_LEAKS": "00:00:00",
         "ACTIVE": True,
@@ -53,14 +53,14 @@ def status(ask: Ask) -> dict[str, Any]:
         "LAT_CLOSE": 0,
         "LON_CLOSE": 0,
         "TZ_OFFSET": 0,
-        "TIME_FINISH_DEFAULT": iso(began + PLANNED),
+        "TIME_FINISH_DEFAULT": format_time(began + PLANNED_DAY_SECONDS),
     }
 
 
 @method("timeman.schedule.get", scope="timeman")
-def schedule(ask: Ask) -> Any:
+def schedule(call: MethodCall) -> Any:
     """The one schedule, number 1, from 8 to 17 o'clock on working days; an empty array for any other number."""
-    if to_int(upper_keys(ask.params).get("ID")) != SCHEDULE:
+    if to_int(upper_keys(call.params).get("ID")) != SCHEDULE:
         return []
     return {
         "ID": SCHEDULE,

@@ -13,13 +13,13 @@ from typing import Any
 
 from .. import errors
 from ..errors import RestError
-from ..model import Bot, Kind, User, iso
+from ..model import Bot, User, UserKind, format_time
 from ..php import array, is_empty, is_yes, to_int, to_str, upper_keys
 from ..switches import BotCodes
-from .registry import Ask, method
+from .registry import MethodCall, method
 
-TOKEN_MAX = 40
-PER_APP, PER_APP_V2 = 5, 100
+MAX_TOKEN_LENGTH = 40
+MAX_BOTS_PER_APP, MAX_BOTS_PER_APP_V2 = 5, 100
 TYPES = {"bot", "network", "openline", "supervisor", "personal"}
 OLD_TYPES = {"B": "bot", "O": "openline", "H": "bot", "S": "supervisor"}
 OLD_EVENTS = {
@@ -44,77 +44,77 @@ OLD_CODES = {
 }
 """What the older methods say where those of ``imbot.v2`` have a code of their own."""
 
-PAGE = 50
+PAGE_SIZE = 50
 
 
 @method("imbot.v2.Bot.register", scope="imbot")
-def register(ask: Ask) -> dict[str, Any]:
+def register(call: MethodCall) -> dict[str, Any]:
     """Register a bot; a second time with the same code it changes nothing and answers the bot that there is.
 
     Nothing says what a botToken above 40 characters is answered: BOT_REGISTER_FAILED here.
     """
-    fields = _object(ask.params.get("fields"))
-    app_id = _app_id(ask, fields.get("botToken"))
+    fields = _object(call.params.get("fields"))
+    app_id = _app_id(call, fields.get("botToken"))
     code, name = to_str(fields.get("code")), to_str(_object(fields.get("properties")).get("name"))
     kind, mode = (to_str(fields.get(key)) or default for key, default in (("type", "bot"), ("eventMode", "fetch")))
     if not code:
-        raise _refused(ask, "BOT_CODE_REQUIRED", "Bot code is required")
+        raise _refused(call, "BOT_CODE_REQUIRED", "Bot code is required")
     if not name:
-        raise _refused(ask, "BOT_PROPERTIES_REQUIRED", "Bot properties are required")
+        raise _refused(call, "BOT_PROPERTIES_REQUIRED", "Bot properties are required")
     if kind not in TYPES:
-        raise _refused(ask, "BOT_INVALID_TYPE", "Invalid bot type")
+        raise _refused(call, "BOT_INVALID_TYPE", "Invalid bot type")
     if mode not in ("fetch", "webhook"):
-        raise _refused(ask, "BOT_INVALID_EVENT_MODE", "Invalid event mode")
+        raise _refused(call, "BOT_INVALID_EVENT_MODE", "Invalid event mode")
     if mode == "webhook" and is_empty(fields.get("webhookUrl")):
-        raise _refused(ask, "BOT_WEBHOOK_URL_REQUIRED", "Webhook URL is required")
+        raise _refused(call, "BOT_WEBHOOK_URL_REQUIRED", "Webhook URL is required")
     if mode == "webhook" and not _is_address(fields["webhookUrl"]):
-        raise _refused(ask, "BOT_INVALID_CALLBACK", "Invalid callback URL")
-    bot = _by_code(ask, code)
+        raise _refused(call, "BOT_INVALID_CALLBACK", "Invalid callback URL")
+    bot = _by_code(call, code)
     if bot is None:
-        if len(app_id) > len("custom") + TOKEN_MAX and not ask.identity.app:
-            raise _refused(ask, "BOT_REGISTER_FAILED", "Bot registration failed")
-        if len(_of_app(ask, app_id)) >= PER_APP_V2:
-            raise _refused(ask, "BOT_LIMIT_EXCEEDED", "Bot limit exceeded")
+        if len(app_id) > len("custom") + MAX_TOKEN_LENGTH and not call.identity.app:
+            raise _refused(call, "BOT_REGISTER_FAILED", "Bot registration failed")
+        if len(_of_app(call, app_id)) >= MAX_BOTS_PER_APP_V2:
+            raise _refused(call, "BOT_LIMIT_EXCEEDED", "Bot limit exceeded")
         open_lines = kind == "openline" or _is_true(fields.get("isSupportOpenline"))
-        bot = _add(ask, Bot(_free_id(ask), app_id, code, kind, open_lines), name)
+        bot = _add(call, Bot(_free_id(call), app_id, code, kind, open_lines), name)
     elif bot.app_id != app_id:
-        raise _refused(ask, "BOT_CODE_ALREADY_TAKEN", "Bot code is already taken")
-    return {"bot": _bot(bot), "users": [_user(ask, bot)]}
+        raise _refused(call, "BOT_CODE_ALREADY_TAKEN", "Bot code is already taken")
+    return {"bot": _bot(bot), "users": [_user(call, bot)]}
 
 
 @method("imbot.v2.Bot.list", scope="imbot")
-def list_bots(ask: Ask) -> dict[str, Any]:
+def list_bots(call: MethodCall) -> dict[str, Any]:
     """The bots of the application, or of the botToken; ``filter.type``, ``limit`` and ``offset``."""
-    kind = _object(ask.params.get("filter")).get("type")
-    mine = [bot for bot in _of_app(ask, _app_id(ask, ask.params.get("botToken"))) if kind in (None, bot.kind)]
-    offset, limit = max(0, to_int(ask.params.get("offset"))), max(0, to_int(ask.params.get("limit"))) or PAGE
+    kind = _object(call.params.get("filter")).get("type")
+    mine = [bot for bot in _of_app(call, _app_id(call, call.params.get("botToken"))) if kind in (None, bot.kind)]
+    offset, limit = max(0, to_int(call.params.get("offset"))), max(0, to_int(call.params.get("limit"))) or PAGE_SIZE
     page = mine[offset : offset + limit]
     return {
         "bots": [_bot(bot) for bot in page],
-        "users": [_user(ask, bot) for bot in page],
+        "users": [_user(call, bot) for bot in page],
         "hasNextPage": len(mine) > offset + limit,
     }
 
 
 @method("imbot.v2.Bot.unregister", scope="imbot")
-def unregister(ask: Ask) -> bool:
+def unregister(call: MethodCall) -> bool:
     """Remove a bot of one's own."""
-    app_id = _app_id(ask, ask.params.get("botToken"))
-    if is_empty(ask.params.get("botId")):
-        raise _refused(ask, "BOT_ID_REQUIRED", "Bot ID is required")
-    bot = _by_id(ask, ask.params["botId"])
+    app_id = _app_id(call, call.params.get("botToken"))
+    if is_empty(call.params.get("botId")):
+        raise _refused(call, "BOT_ID_REQUIRED", "Bot ID is required")
+    bot = _by_id(call, call.params["botId"])
     if bot is None:
-        raise _refused(ask, "BOT_NOT_FOUND", "Bot not found")
+        raise _refused(call, "BOT_NOT_FOUND", "Bot not found")
     if bot.app_id != app_id:
-        raise _refused(ask, "BOT_OWNERSHIP_ERROR", "Bot is registered by another application", status=403)
-    return _remove(ask, bot)
+        raise _refused(call, "BOT_OWNERSHIP_ERROR", "Bot is registered by another application", status=403)
+    return _remove(call, bot)
 
 
 @method("imbot.register", scope="imbot")
-def register_old(ask: Ask) -> int:
+def register_old(call: MethodCall) -> int:
     """Register a bot with handlers for its events; its id. The same code of the same application is the same bot."""
-    params = upper_keys(ask.params)
-    app_id = _old_app_id(ask, params)
+    params = upper_keys(call.params)
+    app_id = _old_app_id(call, params)
     _check_handlers(params)
     code, properties = to_str(params.get("CODE")), upper_keys(params.get("PROPERTIES"))
     name = " ".join(filter(None, (to_str(properties.get(key)) for key in ("NAME", "LAST_NAME"))))
@@ -122,69 +122,69 @@ def register_old(ask: Ask) -> int:
         raise RestError("CODE_ERROR", "Bot code isn't specified")
     if not name:
         raise RestError("NAME_ERROR", "Bot name isn't specified")
-    bot = _by_code(ask, code)
+    bot = _by_code(call, code)
     if bot is None:
-        if len(_of_app(ask, app_id)) >= PER_APP:
-            text = f"Has reached the maximum number of bots for application (max: {PER_APP})"
+        if len(_of_app(call, app_id)) >= MAX_BOTS_PER_APP:
+            text = f"Has reached the maximum number of bots for application (max: {MAX_BOTS_PER_APP})"
             raise RestError("MAX_COUNT_ERROR", text)
         kind = OLD_TYPES.get(to_str(params.get("TYPE")), "bot")
         open_lines = kind == "openline" or is_yes(params.get("OPENLINE"))
-        bot = _add(ask, Bot(_free_id(ask), app_id, code, kind, open_lines), name)
+        bot = _add(call, Bot(_free_id(call), app_id, code, kind, open_lines), name)
     elif bot.app_id != app_id:
         raise RestError("WRONG_REQUEST", "Bot can't be created")
     return bot.id
 
 
 @method("imbot.unregister", scope="imbot")
-def unregister_old(ask: Ask) -> bool:
+def unregister_old(call: MethodCall) -> bool:
     """Remove a bot of one's own by BOT_ID."""
-    params = upper_keys(ask.params)
-    app_id = _old_app_id(ask, params)
-    bot = _by_id(ask, params.get("BOT_ID"))
+    params = upper_keys(call.params)
+    app_id = _old_app_id(call, params)
+    bot = _by_id(call, params.get("BOT_ID"))
     if bot is None:
         raise RestError("BOT_ID_ERROR", "Bot not found")
     if bot.app_id != app_id:
         raise RestError("APP_ID_ERROR", "Bot was installed by another REST application")
-    return _remove(ask, bot)
+    return _remove(call, bot)
 
 
 @method("imbot.bot.list", scope="imbot")
-def list_old(ask: Ask) -> Any:
+def list_old(call: MethodCall) -> Any:
     """All bots of the portal, whoever registered them, by id."""
-    if ask.identity.session:
+    if call.identity.session:
         raise errors.wrong_auth_type()
     return array(
         {
             str(bot.id): {
                 "ID": bot.id,
-                "NAME": ask.world.users[bot.id].name,
+                "NAME": call.data.users[bot.id].name,
                 "CODE": bot.code,
                 "OPENLINE": "Y" if bot.open_lines else "N",
             }
-            for bot in ask.world.bots
+            for bot in call.data.bots
         }
     )
 
 
-def _refused(ask: Ask, code: str, text: str, *, status: int = 400) -> RestError:
+def _refused(call: MethodCall, code: str, text: str, *, status: int = 400) -> RestError:
     """The refusal of a method of ``imbot.v2``, by its own ``code`` or that of the older method."""
-    old = ask.world.switches.bot_codes is BotCodes.OLD
+    old = call.data.switches.bot_codes is BotCodes.OLD
     return RestError(OLD_CODES.get(code, code) if old else code, text, status=status)
 
 
-def _app_id(ask: Ask, token: Any) -> str:
-    if ask.identity.app:
-        return ask.identity.app
+def _app_id(call: MethodCall, token: Any) -> str:
+    if call.identity.app:
+        return call.identity.app
     if is_empty(token):
-        raise _refused(ask, "BOT_TOKEN_NOT_SPECIFIED", "Bot token is not specified")
+        raise _refused(call, "BOT_TOKEN_NOT_SPECIFIED", "Bot token is not specified")
     return f"custom{to_str(token)}"
 
 
-def _old_app_id(ask: Ask, params: Mapping[str, Any]) -> str:
-    if ask.identity.session:
+def _old_app_id(call: MethodCall, params: Mapping[str, Any]) -> str:
+    if call.identity.session:
         raise errors.wrong_auth_type()
-    if ask.identity.app:
-        return ask.identity.app
+    if call.identity.app:
+        return call.identity.app
     client_id = to_str(params.get("CLIENT_ID"))
     if not client_id:
         raise RestError("ACCESS_DENIED", "Access denied! Client ID not specified", status=403)
@@ -212,32 +212,32 @@ def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _by_code(ask: Ask, code: str) -> Bot | None:
-    return next((bot for bot in ask.world.bots if bot.code == code), None)
+def _by_code(call: MethodCall, code: str) -> Bot | None:
+    return next((bot for bot in call.data.bots if bot.code == code), None)
 
 
-def _by_id(ask: Ask, bot_id: Any) -> Bot | None:
-    return next((bot for bot in ask.world.bots if bot.id == to_int(bot_id)), None)
+def _by_id(call: MethodCall, bot_id: Any) -> Bot | None:
+    return next((bot for bot in call.data.bots if bot.id == to_int(bot_id)), None)
 
 
-def _of_app(ask: Ask, app_id: str) -> list[Bot]:
-    return [bot for bot in ask.world.bots if bot.app_id == app_id]
+def _of_app(call: MethodCall, app_id: str) -> list[Bot]:
+    return [bot for bot in call.data.bots if bot.app_id == app_id]
 
 
-def _free_id(ask: Ask) -> int:
-    return max(ask.world.users) + 1
+def _free_id(call: MethodCall) -> int:
+    return max(call.data.users) + 1
 
 
-def _add(ask: Ask, bot: Bot, name: str) -> Bot:
-    ask.world.bots.append(bot)
-    ask.world.users[bot.id] = User(bot.id, name, kind=Kind.BOT)
+def _add(call: MethodCall, bot: Bot, name: str) -> Bot:
+    call.data.bots.append(bot)
+    call.data.users[bot.id] = User(bot.id, name, kind=UserKind.BOT)
     return bot
 
 
-def _remove(ask: Ask, bot: Bot) -> bool:
+def _remove(call: MethodCall, bot: Bot) -> bool:
     """The bot's user stays, dismissed, since chats may still name him."""
-    ask.world.bots.remove(bot)
-    ask.world.users[bot.id].active = False
+    call.data.bots.remove(bot)
+    call.data.users[bot.id].active = False
     return True
 
 
@@ -261,8 +261,8 @@ def _bot(bot: Bot) -> dict[str, Any]:
     }
 
 
-def _user(ask: Ask, bot: Bot) -> dict[str, Any]:
-    user = ask.world.users[bot.id]
+def _user(call: MethodCall, bot: Bot) -> dict[str, Any]:
+    user = call.data.users[bot.id]
     return {
         "id": user.id,
         "active": user.active,
@@ -280,7 +280,7 @@ def _user(ask: Ask, bot: Bot) -> dict[str, Any]:
         "externalAuthId": "bot",
         "status": "online",
         "idle": False,
-        "lastActivityDate": iso(ask.now),
+        "lastActivityDate": format_time(call.now),
         "absent": False,
         "departments": [1],
         "phones": False,

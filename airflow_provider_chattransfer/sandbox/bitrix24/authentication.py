@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 
 from . import errors
-from .model import Kind, World
+from .model import PortalData, UserKind
 from .php import to_int
 from .scenario import SCOPES
 from .switches import PortalState
@@ -46,20 +46,20 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class Authenticator:
     """The door of the portal. All methods raise ``RestError``."""
 
-    world: World
+    data: PortalData
     tokens: Tokens
 
-    def of_webhook(self, user: str, code: str, *, now: float) -> Identity:
+    def by_webhook(self, user: str, code: str, *, now: float) -> Identity:
         """The identity of ``/rest/<user>/<code>/``."""
-        webhook = self.world.webhooks.get((to_int(user), code))
+        webhook = self.data.webhooks.get((to_int(user), code))
         if webhook is None or str(webhook.user) != user or webhook.expires_at <= now:
             raise errors.invalid_credentials()
-        if not self.world.users[webhook.user].active:
+        if not self.data.users[webhook.user].active:
             raise errors.invalid_credentials()
-        return self._admitted(
+        return self._check_portal_state(
             Identity(
                 user=webhook.user,
                 scopes=webhook.scopes,
@@ -68,29 +68,29 @@ class Access:
             )
         )
 
-    def of_token(self, token: str, *, now: float) -> Identity:
+    def by_token(self, token: str, *, now: float) -> Identity:
         """The identity behind an access token."""
         app = self.tokens.app_of(token, now=now)
         identity = Identity(
             user=app.user, scopes=app.scopes, label=f"user:{app.user} app:{app.client_id}", app=app.client_id
         )
-        if not self.world.users[app.user].active:
+        if not self.data.users[app.user].active:
             raise errors.authorization_error()
-        return self._admitted(identity)
+        return self._check_portal_state(identity)
 
-    def of_session(self, headers: Mapping[str, str], sessid: str) -> Identity:
+    def by_session(self, headers: Mapping[str, str], sessid: str) -> Identity:
         """The identity of a browser: here the cookie ``PHPSESSID=session7`` is user 7, signed in, and his session's
         token, in ``sessid`` or ``X-Bitrix-Csrf-Token``, is ``sessid7``."""
-        user = self.world.users.get(_signed_in(headers.get("cookie", "")))
-        if user is None or not user.active or user.kind not in (Kind.EMPLOYEE, Kind.EXTRANET):
+        user = self.data.users.get(_signed_in(headers.get("cookie", "")))
+        if user is None or not user.active or user.kind not in (UserKind.EMPLOYEE, UserKind.EXTRANET):
             raise errors.user_not_authorized()
         if f"sessid{user.id}" not in (sessid, headers.get("x-bitrix-csrf-token")):
             raise errors.session_failed()
         return Identity(user=user.id, scopes=SCOPES | {"timeman"}, label=f"user:{user.id} session", session=True)
 
-    def _admitted(self, identity: Identity) -> Identity:
+    def _check_portal_state(self, identity: Identity) -> Identity:
         """``identity``, unless the portal is shut to it; sessions are never."""
-        state = self.world.switches.portal_state
+        state = self.data.switches.portal_state
         if state is PortalState.OVERLOAD:
             raise errors.overload_limit()
         if state is PortalState.NO_REST_PLAN:

@@ -8,10 +8,10 @@ from typing import Any
 from ..errors import RestError
 from ..model import GENERAL_CHAT, Chat
 from ..php import to_int
-from .registry import Ask
+from .registry import MethodCall
 
 
-def accessible(ask: Ask, chat_id: Any) -> Chat:
+def accessible_chat(call: MethodCall, chat_id: Any) -> Chat:
     """The chat of the open lines with this id, cast to int.
 
     In the order of the server source (``imopenlines/lib/operator.php``, ``checkAccess``): no chat, no chat of an open
@@ -20,10 +20,10 @@ def accessible(ask: Ask, chat_id: Any) -> Chat:
     number = to_int(chat_id)
     if number == GENERAL_CHAT:
         raise RestError("CHAT_TYPE", "The specified chat is not an open line")
-    chat = ask.world.chats.get(number)
+    chat = call.data.chats.get(number)
     if chat is None:
         raise RestError("CHAT_ID", "An incorrect chat identifier was provided")
-    if not ask.world.may_see(ask.user, chat):
+    if not call.data.may_see(call.user, chat):
         raise access_denied()
     return chat
 

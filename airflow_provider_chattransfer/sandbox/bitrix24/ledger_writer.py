@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..ledger import Ledger
 from ..scheduler import Scheduler
-from .model import Chat, Session, World
+from .model import Chat, PortalData, Session
 
 SERVICE = "bitrix24"
 
@@ -27,34 +27,34 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
-class Journal:
+class LedgerWriter:
     """Writes down what happened, at the time of ``scheduler``."""
 
-    world: World
+    data: PortalData
     ledger: Ledger
     scheduler: Scheduler
 
     def holder(self, chat: Chat) -> str | None:
         """Who has the chat, as the ledger names it; ``None`` while it is closed."""
-        session = self.world.session_of(chat)
+        session = self.data.session_of(chat)
         if session is None:
             return None
         return f"agent:{chat.owner}" if chat.owner else f"queue:{session.line}"
 
-    def message(self, chat: Chat, text: str | None = None) -> None:
+    def add_message(self, chat: Chat, text: str | None = None) -> None:
         """One more message in the chat: the ``text`` of somebody, or one of the server's own ("transferred to …")."""
-        self.world.last_message += 1
-        chat.last_message = self.world.last_message
+        self.data.last_message += 1
+        chat.last_message = self.data.last_message
         chat.messages += 1
         chat.changed_at = self.scheduler.now()
         if text is not None:
             chat.last_text = text
 
-    def note(self, chat: Chat, session: Session) -> None:
+    def take_snapshot(self, chat: Chat, session: Session) -> None:
         """Remember what the reports will show of this moment."""
-        session.note(self.scheduler.now(), messages=chat.messages)
+        session.take_snapshot(self.scheduler.now(), messages=chat.messages)
 
-    def record(self, chat: Chat, change: str, before: str | None, after: str | None, actor: Actor) -> None:
+    def record_change(self, chat: Chat, change: str, before: str | None, after: str | None, actor: Actor) -> None:
         """A line of the ledger."""
         self.ledger.record(
             at=self.scheduler.now(),

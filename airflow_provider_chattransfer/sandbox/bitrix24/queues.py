@@ -10,18 +10,18 @@ from dataclasses import dataclass
 
 from ..simulated_agents import Reaction, SimulatedAgents
 from .conversation import Conversation
-from .distribution import is_active, may_get, next_operator
-from .journal import Actor, Journal
-from .model import Chat, Kind, Line, QueueType, Session, Status, TransferRow, World
+from .ledger_writer import Actor, LedgerWriter
+from .model import Chat, Line, PortalData, QueueType, Session, Status, TransferLogEntry, UserKind
+from .operator_selection import can_receive, is_at_work, next_operator
 
 
 @dataclass(frozen=True, slots=True)
-class Offers:
+class Queues:
     """The queues of all lines."""
 
-    world: World
+    data: PortalData
     agents: SimulatedAgents
-    journal: Journal
+    writer: LedgerWriter
     conversation: Conversation
 
     # -- asking -------------------------------------------------------------------------------------
@@ -31,21 +31,21 @@ class Offers:
 
         ``announced``: the ledger says already that the chat is in the queue.
         """
-        line = self.world.lines[session.line]
+        line = self.data.lines[session.line]
         if line.queue_type is QueueType.ALL:
-            self._ask_all(chat, session, line, actor, announced=announced)
+            self._offer_to_all(chat, session, line, actor, announced=announced)
             return
-        user = next_operator(self.world, line, session)
+        user = next_operator(self.data, line, session)
         if user is None:
             session.operator = 0
             session.offer += 1
             if not announced:
-                self.journal.record(chat, "queued", None, f"queue:{line.id}", actor)
+                self.writer.record_change(chat, "queued", None, f"queue:{line.id}", actor)
             return
         line.last_served = user
-        session.rows.append(
-            TransferRow(
-                at=self.journal.scheduler.now(),
+        session.transfer_log.append(
+            TransferLogEntry(
+                at=self.writer.scheduler.now(),
                 session_id=session.id,
                 from_operator=session.operator or None,
                 to_operator=user,
@@ -65,20 +65,20 @@ class Offers:
         session.operator = user
         session.asked.add(user)
         chat.members.add(user)
-        self.journal.record(chat, "offered", f"queue:{session.line}", f"agent:{user}", actor)
+        self.writer.record_change(chat, "offered", f"queue:{session.line}", f"agent:{user}", actor)
         self._await_reaction(chat, session, user)
-        line = self.world.lines[session.line]
+        line = self.data.lines[session.line]
         if line.queue_time:
             number = session.offer
-            self.journal.scheduler.call_later(line.queue_time, lambda: self._pass_on(chat, session, number))
+            self.writer.scheduler.call_later(line.queue_time, lambda: self._offer_to_next(chat, session, number))
 
-    def _ask_all(self, chat: Chat, session: Session, line: Line, actor: Actor, *, announced: bool) -> None:
+    def _offer_to_all(self, chat: Chat, session: Session, line: Line, actor: Actor, *, announced: bool) -> None:
         session.offer += 1
         session.operator = 0
         if not announced:
-            self.journal.record(chat, "queued", None, f"queue:{line.id}", actor)
+            self.writer.record_change(chat, "queued", None, f"queue:{line.id}", actor)
         for user in line.members:
-            if user not in session.asked and may_get(self.world, line, user):
+            if user not in session.asked and can_receive(self.data, line, user):
                 session.asked.add(user)
                 self._await_reaction(chat, session, user)
 
@@ -86,7 +86,7 @@ class Offers:
         reaction, delay = self.agents.reaction(user)
         number = session.offer
         if reaction is not Reaction.IGNORE:
-            self.journal.scheduler.call_later(delay, lambda: self._react(chat, session, user, number, reaction))
+            self.writer.scheduler.call_later(delay, lambda: self._react(chat, session, user, number, reaction))
 
     def _react(self, chat: Chat, session: Session, user: int, number: int, reaction: Reaction) -> None:
         over = session.offer != number or chat.session != session.id or chat.owner
@@ -96,26 +96,26 @@ class Offers:
             self.accept(chat, session, user, Actor.person(user))
         elif session.operator == user:
             self.refuse(chat, session, user, Actor.person(user))
-        self.journal.note(chat, session)
+        self.writer.take_snapshot(chat, session)
 
-    def _pass_on(self, chat: Chat, session: Session, number: int) -> None:
+    def _offer_to_next(self, chat: Chat, session: Session, number: int) -> None:
         if session.offer == number and chat.session == session.id and not chat.owner:
             chat.members.discard(session.operator)
             self.distribute(chat, session, Actor(by=f"queue:{session.line}"))
-            self.journal.note(chat, session)
+            self.writer.take_snapshot(chat, session)
 
     # -- answers ------------------------------------------------------------------------------------
 
     def refuse(self, chat: Chat, session: Session, user: int, actor: Actor) -> None:
         """``user`` turns the chat down, and is not asked again; the next operator is, however ``user`` came by it."""
         chat.members.discard(user)
-        if self.world.lines[session.line].queue_type is QueueType.ALL:
+        if self.data.lines[session.line].queue_type is QueueType.ALL:
             session.asked.clear()
         session.asked.add(user)
         chat.owner = 0
         session.status = min(session.status, Status.SKIP)
-        self.journal.record(chat, "rejected", f"agent:{user}", f"queue:{session.line}", actor)
-        self.journal.message(chat)
+        self.writer.record_change(chat, "rejected", f"agent:{user}", f"queue:{session.line}", actor)
+        self.writer.add_message(chat)
         self.distribute(chat, session, actor)
 
     def accept(self, chat: Chat, session: Session, user: int, actor: Actor) -> None:
@@ -123,28 +123,28 @@ class Offers:
         session.offer += 1
         chat.members.add(user)
         chat.owner = session.operator = user
-        self.accepted(chat, session, user, actor)
+        self.after_acceptance(chat, session, user, actor)
 
-    def accepted(self, chat: Chat, session: Session, user: int, actor: Actor) -> None:
+    def after_acceptance(self, chat: Chat, session: Session, user: int, actor: Actor) -> None:
         """What follows when ``user`` has become the owner."""
-        line = self.world.lines[session.line]
+        line = self.data.lines[session.line]
         session.status = max(session.status, Status.ANSWER)
-        session.answered_at = session.answered_at or self.journal.scheduler.now()
+        session.answered_at = session.answered_at or self.writer.scheduler.now()
         if line.crm_transfer_change or not session.responsible:
             session.responsible = user
-        if self.world.users[user].kind is not Kind.BOT:
-            self.dismiss(chat, keep={user}, bots=False)
-        self.journal.record(chat, "accepted", f"queue:{session.line}", f"agent:{user}", actor)
+        if self.data.users[user].kind is not UserKind.BOT:
+            self.remove_members(chat, keep={user}, bots=False)
+        self.writer.record_change(chat, "accepted", f"queue:{session.line}", f"agent:{user}", actor)
         self.conversation.await_answer(chat, session)
 
-    def dismiss(self, chat: Chat, *, keep: set[int], bots: bool) -> None:
+    def remove_members(self, chat: Chat, *, keep: set[int], bots: bool) -> None:
         """Remove the members of ``chat`` except the customer and ``keep``; with ``bots`` also the bots."""
-        staying = {Kind.CONNECTOR} if bots else {Kind.CONNECTOR, Kind.BOT}
-        chat.members = {user for user in chat.members if user in keep or self.world.users[user].kind in staying}
+        staying = {UserKind.CONNECTOR} if bots else {UserKind.CONNECTOR, UserKind.BOT}
+        chat.members = {user for user in chat.members if user in keep or self.data.users[user].kind in staying}
 
     # -- going and coming ---------------------------------------------------------------------------
 
-    def take_from(self, user: int, actor: Actor) -> None:
+    def end_shift(self, user: int, actor: Actor) -> None:
         """The server's own end of shift, when ``user`` ends his day or goes on a break.
 
         In lines that check who is available, and of which he is not the only operator, his sessions below OPERATOR
@@ -152,18 +152,18 @@ class Offers:
         ``imopenlines/lib/queue/event.php``, ``onAfterTMDayEnd``). It happens at once here; the server leaves it to
         an agent that runs every minute.
         """
-        for chat, session in list(self.world.open_sessions()):
-            line = self.world.lines[session.line]
+        for chat, session in list(self.data.open_sessions()):
+            line = self.data.lines[session.line]
             mine = session.operator == user and session.status < Status.OPERATOR and not session.pinned
             if mine and line.check_available and line.members != [user]:
                 self.return_to_queue(chat, session, actor)
 
-    def give_to(self, user: int, actor: Actor) -> None:
+    def resume_shift(self, user: int, actor: Actor) -> None:
         """``user`` is back at work: chats that wait undistributed in his lines that check who is available are
         distributed again, to him or to whoever is next (server source ``returnUserToAllQueues``); and he sees to
         what has been waiting for himself."""
-        for chat, session in list(self.world.open_sessions()):
-            line = self.world.lines[session.line]
+        for chat, session in list(self.data.open_sessions()):
+            line = self.data.lines[session.line]
             if chat.owner == user and session.status < Status.OPERATOR:
                 self.conversation.await_answer(chat, session)
             elif chat.owner:
@@ -173,34 +173,34 @@ class Offers:
             elif not session.operator and line.check_available and user in line.members:
                 self._distribute_again(chat, session, user, actor)
 
-    def return_if_abandoned(self, chat: Chat, session: Session) -> None:
+    def return_if_operator_is_away(self, chat: Chat, session: Session) -> None:
         """After a message of the customer: a session that is not pinned does not stay with an operator who is not
         at work, whatever its status (server source ``imopenlines/lib/queue/queue.php``, ``isRemoveSession``)."""
-        line = self.world.lines[session.line]
+        line = self.data.lines[session.line]
         held = session.operator and session.status >= Status.ANSWER and not session.pinned
-        if held and line.members != [session.operator] and not is_active(self.world, line, session.operator):
+        if held and line.members != [session.operator] and not is_at_work(self.data, line, session.operator):
             self.return_to_queue(chat, session, Actor(by=f"queue:{line.id}"))
 
     def return_to_queue(self, chat: Chat, session: Session, actor: Actor) -> None:
         """Take the chat from whoever has it or is asked, and ask the next one; everybody may be asked again."""
         before = f"agent:{session.operator}"
         if session.status >= Status.ANSWER:
-            self.journal.message(chat)
+            self.writer.add_message(chat)
         session.status = min(session.status, Status.SKIP)
         session.asked.clear()
         chat.owner = 0
         chat.members.discard(session.operator)
-        self.journal.record(chat, "queued", before, f"queue:{session.line}", actor)
+        self.writer.record_change(chat, "queued", before, f"queue:{session.line}", actor)
         self.distribute(chat, session, actor, announced=True)
-        self.journal.note(chat, session)
+        self.writer.take_snapshot(chat, session)
 
     def _distribute_again(self, chat: Chat, session: Session, user: int, actor: Actor) -> None:
-        line = self.world.lines[session.line]
+        line = self.data.lines[session.line]
         if line.queue_type is QueueType.ALL:
-            if may_get(self.world, line, user):
+            if can_receive(self.data, line, user):
                 session.asked.add(user)
                 self._await_reaction(chat, session, user)
             return
         session.asked.clear()
         self.distribute(chat, session, actor, announced=True)
-        self.journal.note(chat, session)
+        self.writer.take_snapshot(chat, session)
