@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can happen to a chat: transfers, answers, refusals, the close, and what its customer does.
 
-Chats change here and in what this module is made of: ``offers`` (queues), ``conversation`` (messages) and ``ledger_writer``
-(traces). Follows the server source ``imopenlines/lib/chat.php`` (``transfer``, ``transferToQueue``,
+Chats change here and in the parts of this module: ``queues``, ``conversation`` (messages) and ``ledger_writer``.
+Follows the server source ``imopenlines/lib/chat.php`` (``transfer``, ``transferToQueue``,
 ``transferToOperator``, ``answer``, ``skip``, ``finish``, ``endBotSession``).
 """
 

@@ -36,7 +36,7 @@ KEYS = {
     "customers",
     "switches",
     "webhooks",
-    "bot_sessions",
+    "bots",
     "apps",
     "rate",
     "operating",
