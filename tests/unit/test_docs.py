@@ -14,20 +14,13 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_chattransfer import exceptions
 from airflow_provider_chattransfer.chats.acceptance import MAX_FAILED_POLLS
 from airflow_provider_chattransfer.chats.model import Outcome
 from airflow_provider_chattransfer.chats.planning import Strategy
 from airflow_provider_chattransfer.chats.run import ALIKE, PAUSES
 from airflow_provider_chattransfer.connection_forms import FORMS
-from airflow_provider_chattransfer.exceptions import (
-    CredentialsError,
-    NotFoundError,
-    RateLimitError,
-    RequestRefusedError,
-    ResponseLostError,
-    UnexpectedResponseError,
-    UnreachableError,
-)
+from airflow_provider_chattransfer.exceptions import TransferError
 from airflow_provider_chattransfer.hooks.base import open_platform
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
 from airflow_provider_chattransfer.operators.transfer import (
@@ -61,11 +54,22 @@ COMMON = "Options of the three transfer operators"
 AIRFLOWS_OWN = "[operators] default_deferrable"
 REQUIRED = "required"
 
+PUBLIC_ERRORS: dict[str, type[BaseException]] = {
+    name: kind
+    for name, kind in vars(exceptions).items()
+    if isinstance(kind, type) and kind.__module__ == exceptions.__name__ and not issubclass(kind, ValueError)
+}
+
 Row = list[str]
 
 
 def page(name: str) -> str:
     return (ROOT / "docs" / name).read_text()
+
+
+def names_in(table: list[Row]) -> list[str]:
+    """The names in the first column of a table."""
+    return [name for row in table for name in re.findall(r"`(\w+)`", row[0])]
 
 
 def section(text: str, heading: str) -> str:
@@ -155,25 +159,31 @@ class TestOperatorsPage:
     def test_and_the_readme_have_every_outcome(self, text: str) -> None:
         assert list(documented(text, "Outcome", 1)) == list(Outcome)
 
-    def test_says_of_every_error_of_a_service_whether_it_is_retried(self) -> None:
-        rows = [row for table in tables(section(page("operators.md"), "Retries"), "Error") for row in table]
-        retried = {name: row[1] != "no" for row in rows for name in re.findall(r"`(\w+)`", row[0])}
-        kinds = (
-            CredentialsError,
-            RequestRefusedError,
-            NotFoundError,
-            UnexpectedResponseError,
-            RateLimitError,
-            UnreachableError,
-            ResponseLostError,
-        )
-        assert {kind.__name__: retried[kind.__name__] for kind in kinds} == {
-            kind.__name__: not kind.permanent for kind in kinds
-        }
-
-    def test_says_how_many_looks_may_fail(self) -> None:
-        told = re.findall(r"(?:when|or) (\d+)(?: looks)? in a row", page("operators.md"))
+    def test_says_how_many_polls_may_fail(self) -> None:
+        told = re.findall(r"(?:when|or) (\d+)(?: \w+)? in a row", page("operators.md") + page("errors.md"))
         assert told == [str(MAX_FAILED_POLLS)] * 2
+
+
+class TestErrorsPage:
+    def test_has_every_public_error_and_no_other(self) -> None:
+        rows = [name for table in tables(section(page("errors.md"), "The errors"), "Error") for name in names_in(table)]
+        assert sorted(rows) == sorted({"ValueError", *PUBLIC_ERRORS} - {"TransferError", "PlatformError"})
+
+    def test_says_of_each_whether_it_is_retried(self) -> None:
+        rows = [row for table in tables(section(page("errors.md"), "The errors"), "Error") for row in table]
+        for row in rows:
+            (name,) = names_in([row])
+            kind = PUBLIC_ERRORS.get(name)
+            permanent = kind.permanent if kind is not None and issubclass(kind, TransferError) else name == "ValueError"
+            assert row[2].startswith("no" if permanent else "yes"), name
+
+    def test_shows_who_inherits_from_whom(self) -> None:
+        drawn = re.findall(r"^([│ ├└─]*)(\w+Error)", section(page("errors.md"), "The hierarchy"), re.MULTILINE)
+        above: list[str] = []
+        for branch, name in drawn:
+            above[len(branch) // 4 :] = [name]
+            assert PUBLIC_ERRORS[name].__mro__[1].__name__ == (above[-2] if len(above) > 1 else "RuntimeError"), name
+        assert {name for _, name in drawn} == set(PUBLIC_ERRORS) - {"RecordTakenOverError"}
 
 
 class TestPeople:
