@@ -53,7 +53,7 @@ os.environ.update(
 
 from airflow_provider_chattransfer.sandbox.server import SandboxServer  # noqa: E402
 
-from .redis_server import RedisServer, running_redis  # noqa: E402
+from .support.redis_server import RedisServer, running_redis  # noqa: E402
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

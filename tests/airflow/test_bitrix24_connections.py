@@ -26,7 +26,7 @@ from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from airflow_provider_chattransfer.sandbox.service import HttpRequest, Service
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from tests.sandbox.certificates import self_signed
-from tests.ways_of_signing_in import without_labels
+from tests.support.ways_of_signing_in import without_labels
 
 from .conftest import Sandbox, a_dag, run, run_one
 

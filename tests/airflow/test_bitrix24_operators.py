@@ -24,7 +24,7 @@ from airflow_provider_chattransfer.operators.transfer import (
 )
 from airflow_provider_chattransfer.testing.audit import audit
 
-from ..answers import Exchange, tampered
+from ..support.answers import Exchange, tampered
 from .conftest import Sandbox, a_dag, run, run_one
 
 CONN = "bitrix24_default"

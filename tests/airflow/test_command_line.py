@@ -21,7 +21,7 @@ from airflow_provider_chattransfer.__main__ import main
 from airflow_provider_chattransfer.hooks import base
 from airflow_provider_chattransfer.hooks.base import ChatPlatformHook, get_connection, hook_for
 
-from ..ways_of_signing_in import WAYS, Way
+from ..support.ways_of_signing_in import WAYS, Way
 from .conftest import Sandbox
 
 TEN_SECONDS = 10.0

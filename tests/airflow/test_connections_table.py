@@ -15,7 +15,7 @@ from airflow_provider_chattransfer.connection_forms import BITRIX24, FORMS, Conn
 from airflow_provider_chattransfer.hooks.base import hook_for
 from airflow_provider_chattransfer.hooks.masking import hide_secrets_of
 from airflow_provider_chattransfer.platforms.base import ChatPlatform
-from tests.ways_of_signing_in import WAYS
+from tests.support.ways_of_signing_in import WAYS
 
 ALL = {way.name: way for way in WAYS}
 URL = "https://127.0.0.1:8443"

@@ -15,8 +15,8 @@ import requests
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator
 from airflow_provider_chattransfer.platforms.superoffice import tenant as tenants
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
-from tests.documented_connections import FORMS, examples, fields, with_a_key
-from tests.ways_of_signing_in import WAYS, Way
+from tests.support.documented_connections import FORMS, examples, fields, with_a_key
+from tests.support.ways_of_signing_in import WAYS, Way
 
 from .conftest import Sandbox, a_dag, run
 

@@ -21,8 +21,8 @@ from airflow_provider_chattransfer.platforms.base import ChatPlatform
 from airflow_provider_chattransfer.platforms.tokens.manager import IssuedToken, TokenManager
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
+from ..support.ways_of_signing_in import BOT, WAYS, Way
 from ..ui.running_airflow import RunningAirflow
-from ..ways_of_signing_in import BOT, WAYS, Way
 from .conftest import Sandbox
 
 CHAT = "101"

@@ -25,7 +25,7 @@ from airflow_provider_chattransfer.sandbox.service import HttpRequest, Service
 from airflow_provider_chattransfer.sandbox.superoffice import keys
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from tests.sandbox.certificates import self_signed
-from tests.ways_of_signing_in import WAYS, Way, without_labels
+from tests.support.ways_of_signing_in import WAYS, Way, without_labels
 
 from .conftest import Ran, Sandbox, a_dag, run, run_one
 

@@ -18,7 +18,7 @@ from airflow_provider_chattransfer.operators.transfer import (
 )
 from airflow_provider_chattransfer.testing.audit import audit
 
-from ..answers import Given, tampered
+from ..support.answers import Given, tampered
 from .conftest import Ran, Sandbox, a_dag, run, run_one
 
 CONN = "superoffice_default"

@@ -29,7 +29,7 @@ from airflow_provider_chattransfer.platforms.tokens.manager import Entry
 from airflow_provider_chattransfer.sandbox import sandbox as sandbox_module
 from airflow_provider_chattransfer.sandbox.service import HttpRequest, Service
 
-from ..redis_server import RedisServer
+from ..support.redis_server import RedisServer
 from .conftest import Sandbox, a_dag, run
 
 CHAT = "101"

@@ -18,7 +18,7 @@ from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperat
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
 from airflow_provider_chattransfer.platforms.superoffice import tenant as tenants
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
-from tests.ways_of_signing_in import WAYS, Way
+from tests.support.ways_of_signing_in import WAYS, Way
 
 from .conftest import Ran, Sandbox, run_one
 

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import requests
 from sqlalchemy import create_engine
 
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 from . import keeper, postgres
 from .canaries import write_rows

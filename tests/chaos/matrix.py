@@ -39,7 +39,7 @@ from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOf
 from airflow_provider_chattransfer.platforms.superoffice.tenant import Site
 from airflow_provider_chattransfer.platforms.transport import Transport
 from airflow_provider_chattransfer.testing.audit import MOVES, audit
-from tests.record_stores import Lines
+from tests.support.record_stores import Lines
 
 from ..platforms.conftest import SUPERVISOR, Stage
 

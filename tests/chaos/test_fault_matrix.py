@@ -28,7 +28,7 @@ from airflow_provider_chattransfer.platforms.superoffice.auth import Bearer
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 from airflow_provider_chattransfer.sandbox.bitrix24 import batch
 from airflow_provider_chattransfer.testing.audit import MOVES
-from tests.record_stores import Lines
+from tests.support.record_stores import Lines
 
 from ..airflow.conftest import Sandbox, a_dag, run
 from ..platforms.conftest import Stage

@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ..answers import DEEP, HUGE, Exchange, Given
+from ..support.answers import DEEP, HUGE, Exchange, Given
 
 CANARY = "Ann Canary, +46 70 123, 'my card is 4711'"
 """Stands for what a customer has written: to be seen in no report, error or log."""

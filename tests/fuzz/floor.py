@@ -21,8 +21,8 @@ from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from airflow_provider_chattransfer.testing.connections import as_environment, sandbox_connections
 from airflow_provider_chattransfer.testing.sandbox import ChatSandbox
 
-from ..answers import Answers, Exchange, tampered
-from ..ways_of_signing_in import WAYS
+from ..support.answers import Answers, Exchange, tampered
+from ..support.ways_of_signing_in import WAYS
 from .changes import Change, Tampering
 from .errands import ERRANDS, Errand
 from .judge import Ran

@@ -25,7 +25,7 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow_provider_chattransfer.exceptions import TransferError
 from airflow_provider_chattransfer.testing.audit import MOVES, POSSIBLE_MOVES
 
-from ..answers import Exchange, Given, written
+from ..support.answers import Exchange, Given, written
 from .changes import CANARY
 from .errands import Errand
 

@@ -25,7 +25,7 @@ from airflow_provider_chattransfer.platforms.runner import run_to_end
 from airflow_provider_chattransfer.platforms.tokens.manager import IssuedToken
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
-from ..answers import HUGE, Answers, Exchange, tampered
+from ..support.answers import HUGE, Answers, Exchange, tampered
 from .conftest import Script, Scripted, Stage, outcomes, to
 
 TRANSFER = "imopenlines.bot.session.transfer"

@@ -34,8 +34,8 @@ from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
 from airflow_provider_chattransfer.platforms.tokens.manager import Entry, FetchToken, IssuedToken, TokenManager
 from airflow_provider_chattransfer.platforms.transport import Transport
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
-from tests.ports import free_port
 from tests.sandbox.certificates import self_signed
+from tests.support.ports import free_port
 
 from .conftest import Memory, Script, Scripted, Stage, outcomes, query_of, to
 

@@ -40,7 +40,7 @@ from airflow_provider_chattransfer.platforms.superoffice.tenant import Site, Ten
 from airflow_provider_chattransfer.platforms.tokens.manager import IssuedToken
 from airflow_provider_chattransfer.sandbox.superoffice import keys
 
-from ..answers import HUGE, Answers, Exchange, tampered
+from ..support.answers import HUGE, Answers, Exchange, tampered
 from .conftest import SUPERVISOR, Script, Scripted, Stage, outcomes, to
 
 ENTITY, LIST, MESSAGES, ROWS = "GetChatSessionEntity", "ChatSessionsForUser", "GetChatMessages", "ChatSession"

@@ -39,7 +39,7 @@ from airflow_provider_chattransfer.platforms.tokens.manager import (
 )
 from airflow_provider_chattransfer.platforms.tokens.redis_store import RedisStore
 
-from ..redis_server import RedisServer
+from ..support.redis_server import RedisServer
 
 SEED = "seed-of-the-connection"
 

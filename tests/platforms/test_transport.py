@@ -33,7 +33,7 @@ from airflow_provider_chattransfer.platforms.superoffice.client import SuperOffi
 from airflow_provider_chattransfer.platforms.superoffice.tenant import Site
 from airflow_provider_chattransfer.platforms.transport import ATTEMPTS, FRESH, LONGEST_HINT, Request, Transport
 from airflow_provider_chattransfer.sandbox.faults import FaultKind
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 from .conftest import Script, Scripted, Stage
 

@@ -17,7 +17,7 @@ from types import TracebackType
 
 import requests
 
-from tests.ports import free_ports
+from tests.support.ports import free_ports
 
 START_SECONDS = 240.0
 STOP_SECONDS = 60.0

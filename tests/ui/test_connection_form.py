@@ -17,8 +17,8 @@ import requests
 
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
-from .. import documented_connections
-from ..ways_of_signing_in import OWN_SECRETS, WAYS, Way
+from ..support import documented_connections
+from ..support.ways_of_signing_in import OWN_SECRETS, WAYS, Way
 from .connections_page import ConnectionsPage
 from .running_airflow import RunningAirflow
 

@@ -18,7 +18,7 @@ from airflow_provider_chattransfer.hooks.base import ChatPlatformHook
 from airflow_provider_chattransfer.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_chattransfer.hooks.superoffice import SuperOfficeHook
 
-from ..ways_of_signing_in import OWN_SECRETS, STANDARD, WAYS, Way
+from ..support.ways_of_signing_in import OWN_SECRETS, STANDARD, WAYS, Way
 
 HOOKS: tuple[type[ChatPlatformHook], ...] = (Bitrix24Hook, SuperOfficeHook)
 BOTH = pytest.mark.parametrize("hook", HOOKS)

@@ -44,8 +44,8 @@ from airflow_provider_chattransfer.sandbox.superoffice.switches import Switches 
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger
 
-from .. import documented_connections
-from ..ways_of_signing_in import WAYS
+from ..support import documented_connections
+from ..support.ways_of_signing_in import WAYS
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -44,7 +44,7 @@ from airflow_provider_chattransfer.chats.run import (
     run_transfers,
 )
 from airflow_provider_chattransfer.chats.run_record import NullRecordStore, RunRecord
-from tests.record_stores import Lines
+from tests.support.record_stores import Lines
 
 HABITS = [
     *("good", "pending", "does nothing", "loses the answer", "loses the request", "never answers"),

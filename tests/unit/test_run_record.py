@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_chattransfer.chats.model import Chat, Outcome, Result, RetryAction, Target, Transfer
 from airflow_provider_chattransfer.chats.run_record import PLAN_PIECE, Intent, RunRecord
-from tests.record_stores import Lines
+from tests.support.record_stores import Lines
 
 STATE_STORE_LIMIT = 64 * 1024
 """Bytes of one value, by Airflow's default ``[state_store] max_value_storage_bytes``."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 PASSWORD = "redis-pass/word"
 PATIENCE = 20.0
