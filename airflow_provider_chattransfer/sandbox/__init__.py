@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Both services as one local server: the second opinion that demo and tests believe.
+"""A local server that simulates Bitrix24 Open Lines and SuperOffice chat, for tests and the demo.
 
-Written from the services' documents alone. It imports nothing of the provider, and the provider nothing of it.
+It is written from the services' documents alone. It imports nothing of the provider, and the provider imports nothing
+of it, so that an error in one is not repeated in the other.
 """

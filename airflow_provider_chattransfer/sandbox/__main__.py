@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m airflow_provider_chattransfer.sandbox``: both services on a loopback port."""
+"""``python -m airflow_provider_chattransfer.sandbox``: serve both services on a loopback port."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ docs/sandbox.md has all keys of a scenario, all switches, the kinds of faults, a
 
 
 def main(command_line: Sequence[str] | None = None) -> None:
-    """Read the command line and serve until interrupted; exit code 2 for what cannot be served."""
+    """Read the command line and serve until interrupted; exit with code 2 if the sandbox cannot start."""
     parser = _parser()
     arguments = parser.parse_args(command_line)
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chats by number and state, shared out evenly, for a scenario that does not list them."""
+"""Chats generated from a number per state, for a scenario that does not list them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ STATES = ("open", "waiting", "closed")
 
 
 def generate_chats(counts: Mapping[str, Any], *, agents: Sequence[int], queues: Sequence[int]) -> list[dict[str, Any]]:
-    """As many chats in each state as ``counts`` says (``{"open": 200, "waiting": 20}``), as a scenario lists them.
+    """Return as many chats in each state as ``counts`` says, ``{"open": 200}``, as a scenario lists them.
 
-    Open and closed ones go round the ``agents``, waiting ones round the ``queues``. Raises ``ValueError``.
+    Open and closed chats are spread evenly over the ``agents``, waiting ones over the ``queues``. Raises
+    ``ValueError``.
     """
     if unknown := set(counts) - set(STATES):
         raise ValueError(f"chats are {', '.join(STATES)}, not {sorted(map(str, unknown))}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The time inside the sandbox: the wall clock, optionally sped up or moved forward."""
+"""The sandbox's clock: the wall clock, optionally sped up or moved forward."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from .validation import shown
 
 MAX_TIME_SECONDS = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
-"""No date of the services is later than the year 9999, and neither is the clock, with room for what it is added to."""
+"""The latest time of the clock, in seconds since the epoch; no date of the services is later than the year 9999."""
 
 MAX_SPEED = 1_000_000
-"""Faster than 11 days in a second the time would be over before a test is."""
+"""Simulated seconds per real second; at this speed eleven days pass in a second."""
 
 
 class _ReferencePoint(NamedTuple):
@@ -28,10 +28,9 @@ class _ReferencePoint(NamedTuple):
 
 
 class Clock:
-    """Tells the sandbox's time in seconds since the epoch. It never goes backwards.
+    """The sandbox's time in seconds since the epoch. It never goes backwards.
 
-    ``speed=60`` lets a simulated minute pass in a real second, so that limits and people's habits
-    measured in hours can be watched in a test.
+    With ``speed=60`` a simulated minute passes in each real second, so that limits and delays of hours can be tested.
     """
 
     def __init__(self, *, speed: float = 1.0) -> None:
@@ -43,17 +42,17 @@ class Clock:
         return self._reference.speed
 
     def now(self) -> float:
-        """Simulated seconds since the epoch."""
+        """Return the simulated time in seconds since the epoch."""
         return self._reference.at(time.monotonic())
 
     def skip(self, seconds: float) -> None:
-        """Move the time forward at once; raises ``ValueError`` for what is not forward."""
+        """Move the time forward by ``seconds`` at once; raise ``ValueError`` if that is not forward."""
         self.change(skip=seconds)
 
     def change(self, *, skip: float = 0.0, speed: float | None = None) -> None:
-        """Move the time forward by ``skip`` seconds and let it run at ``speed`` from there on.
+        """Move the time forward by ``skip`` seconds, then let it run at ``speed``.
 
-        Raises ``ValueError``, with nothing changed, for what is not forward or not a number.
+        Raises ``ValueError``, and changes nothing, for a value that is not forward or not a number.
         """
         real = time.monotonic()
         then = self._reference.at(real) + _number("skip", skip)
@@ -62,7 +61,7 @@ class Clock:
         self._reference = _ReferencePoint(then, real, self.speed if speed is None else _speed(speed))
 
     def utc(self) -> datetime:
-        """The simulated time as an aware datetime in UTC."""
+        """Return the simulated time as an aware datetime in UTC."""
         return datetime.fromtimestamp(self.now(), UTC)
 
 

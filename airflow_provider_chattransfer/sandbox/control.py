@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The control plane under ``/sandbox/``: look behind the services, start anew, let time pass, let things go wrong."""
+"""The control plane under ``/sandbox/``: state, ledger, reset, clock and faults."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .sandbox import Sandbox
 from .validation import shown
 
 MAX_ERROR_LENGTH = 600
-"""Letters of an error."""
+"""Letters of an error message; a longer one is cut."""
 
 Handler = Callable[[Sandbox, Request], Awaitable[Any]]
-"""Answers with a JSON value; raises ``ValueError`` for a request that cannot be understood."""
+"""Returns a JSON value; raises ``ValueError`` for a request that it does not understand."""
 
 
 def routes(sandbox: Sandbox) -> list[Route]:
-    """The addresses of the control plane of ``sandbox``."""
+    """Return the routes of the control plane of ``sandbox``."""
     return [
         _route(sandbox, "GET", "/sandbox/state", _state),
         _route(sandbox, "GET", "/sandbox/ledger", _ledger),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a scenario leaves to chance: lengths of time, and who draws them from which generator."""
+"""Random durations: their distributions, how a scenario writes them, and a random stream for each simulated person."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from .validation import MAX_NUMBER, shown
 
 @dataclass(frozen=True, slots=True)
 class Uniform:
-    """Any number of seconds between two, each as likely as the others."""
+    """Seconds between ``low`` and ``high``, all equally likely."""
 
     low: float
     high: float
 
     def draw(self, rng: random.Random) -> float:
-        """One of them."""
+        """Return one duration in seconds."""
         return rng.uniform(self.low, self.high)
 
 
 @dataclass(frozen=True, slots=True)
 class LogNormal:
-    """Mostly near the median, now and then much longer: how long people take. ``sigma`` is that of the logarithm."""
+    """Seconds around ``median``, sometimes much longer, as human reactions are; ``sigma`` is that of the logarithm."""
 
     median: float
     sigma: float
 
     def draw(self, rng: random.Random) -> float:
-        """Some seconds."""
+        """Return one duration in seconds."""
         return rng.lognormvariate(math.log(self.median), self.sigma)
 
 
 @dataclass(frozen=True, slots=True)
 class Exponential:
-    """As likely in the next minute as in any other: when somebody gets in touch."""
+    """Seconds, on average ``mean``, until an event that is equally likely at any moment."""
 
     mean: float
 
     def draw(self, rng: random.Random) -> float:
-        """Some seconds."""
+        """Return one duration in seconds."""
         return rng.expovariate(1 / self.mean)
 
 
@@ -56,8 +56,10 @@ DISTRIBUTIONS: Mapping[str, tuple[type[LogNormal] | type[Exponential], tuple[str
 
 
 def parse_duration(value: Any, what: str) -> Duration:
-    """The seconds that ``value`` stands for: a number, ``[low, high]``, or ``{"distribution": …}`` with the
-    distribution's own keys. Raises ``ValueError``, naming ``what``, for anything else."""
+    """Return the distribution of a scenario: a number of seconds, ``[low, high]`` or ``{"distribution": …}``.
+
+    Raises ``ValueError``, naming ``what``, for anything else.
+    """
     if isinstance(value, Mapping):
         return _distribution(value, what)
     low, high = value if isinstance(value, list | tuple) and len(value) == 2 else (value, value)
@@ -67,7 +69,10 @@ def parse_duration(value: Any, what: str) -> Duration:
 
 
 def parse_interval(value: Any, what: str) -> Duration | None:
-    """Like ``parse_duration``, for what happens again and again, so never 0 only; ``None`` for never."""
+    """Return the distribution of a repeated event, or ``None`` for an event that never happens.
+
+    Raises ``ValueError`` as `parse_duration` does, and for an interval of 0 seconds.
+    """
     if value is None:
         return None
     found = parse_duration(value, what)
@@ -77,9 +82,9 @@ def parse_interval(value: Any, what: str) -> Duration | None:
 
 
 class RandomStreams:
-    """Generators for everybody who needs one of his own, so that what he does depends on nobody else.
+    """Independent random generators, one per name, so that the actions of one person do not change those of another.
 
-    They stem from the state of ``rng`` and leave its draws as they are.
+    They are seeded from the state of ``rng``, which stays as it is.
     """
 
     def __init__(self, rng: random.Random) -> None:
@@ -87,9 +92,9 @@ class RandomStreams:
         twin.setstate(rng.getstate())
         self._root = twin.getrandbits(64)
 
-    def of(self, who: str) -> random.Random:
-        """The generator of ``who``, at its beginning."""
-        return random.Random(f"{self._root}-{who}")
+    def stream(self, name: str) -> random.Random:
+        """Return a new generator for ``name``; the same name gives the same numbers."""
+        return random.Random(f"{self._root}-{name}")
 
 
 def _distribution(value: Mapping[str, Any], what: str) -> Duration:

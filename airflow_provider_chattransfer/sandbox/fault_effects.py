@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a fault does to one request: what the service still does, and what the client gets to see of it."""
+"""What a fault does to a request: whether the service still executes it, and what the client receives."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ class FaultedRequest:
     wait_for_disconnect: Callable[[], Awaitable[None]]
 
     def answer(self) -> HttpResponse:
-        """Let the service do what it is asked, after all that was due before."""
+        """Run the scheduled actions that are due, then let the service execute the request."""
         self.advance()
         return self.service.answer(self.request)
 
 
 Effect = Callable[[FaultedRequest], Awaitable[HttpResponse | None]]
-"""How a fault takes its course; ends with the answer, or with ``None`` for a connection that is cut."""
+"""Returns the response, or ``None`` if the connection is to be cut."""
 
 
 async def apply_fault(faulted: FaultedRequest) -> HttpResponse | None:
-    """Let the fault take its course; ``None`` when the connection is to be cut without an answer."""
+    """Return the response that the fault leaves; ``None`` means that the connection is to be cut without one."""
     return await EFFECTS[faulted.fault.kind](faulted)
 
 
 async def sleep(seconds: float | None) -> None:
-    """Let real time pass, and other requests through."""
+    """Wait in real time, while other requests are served."""
     await asyncio.sleep(seconds or 0)
 
 

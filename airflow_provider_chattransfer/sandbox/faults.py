@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The faults that a test has armed: what is to go wrong, where and how often. `trouble` lets it go wrong."""
+"""The faults that a test has armed: what goes wrong, where and how often. `fault_effects` carries them out."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .service import HttpRequest, Service
 from .validation import MAX_NUMBER, shown
 
 MAX_FAULTS = 1_000
-"""Faults at a time: each request is held against all of them."""
+"""Faults at a time: each request is compared with all of them."""
 
 MAX_DELAY_SECONDS = 86_400
-"""Of a delay or a hang."""
+"""The longest delay or hang of a fault."""
 
 DEFAULT_HANG_SECONDS = 3600.0
 """How long a connection hangs unless the fault says otherwise: longer than any client waits."""
 
 
 class FaultKind(StrEnum):
-    """What goes wrong. ``before`` and ``after`` tell whether the change had been applied."""
+    """What goes wrong. ``before`` and ``after`` tell whether the service had applied the change."""
 
     DROP_BEFORE = "drop_before"
     DROP_AFTER = "drop_after"
@@ -45,12 +45,12 @@ class FaultKind(StrEnum):
 
     @property
     def applied(self) -> bool:
-        """Whether the service carries out the request before it goes wrong."""
+        """Whether the service executes the request before the fault strikes."""
         return self.endswith("_after") or self in (FaultKind.TRUNCATED_JSON, FaultKind.WRONG_CONTENT_TYPE)
 
     @property
     def default_seconds(self) -> float | None:
-        """``seconds`` of a fault that leaves it out; ``None`` for the kinds that have none."""
+        """The ``seconds`` of a fault that leaves the key out; ``None`` for kinds that have no such key."""
         if self.startswith("delay_"):
             return 0.0
         return DEFAULT_HANG_SECONDS if self.startswith("hang_") else None
@@ -58,11 +58,11 @@ class FaultKind(StrEnum):
 
 @dataclass(slots=True)
 class Fault:
-    """One kind of trouble for the requests that match, as often as ``count``, ``share`` and ``until`` all allow.
+    """A fault for all requests that match; it strikes as long as ``count``, ``share`` and ``until`` all allow it.
 
-    ``count``: how many at most, ``None`` for any number. ``share``: the share of them that it strikes, ``None`` for
-    all. ``until``: when it ends, by the sandbox's clock. ``seconds``: how long a delay or a hang lasts, in real time.
-    ``struck``: how often it has struck.
+    ``count`` is the highest number of strikes, ``None`` for no limit. ``share`` is the share of matching requests that
+    it strikes, ``None`` for all. ``until`` is its end in seconds since the epoch, by the sandbox's clock. ``seconds``
+    is the real duration of a delay or a hang. ``struck`` counts the strikes.
     """
 
     kind: FaultKind
@@ -77,9 +77,9 @@ class Fault:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], *, services: Collection[str], now: float) -> Fault:
-        """A fault as ``POST /sandbox/faults`` describes it, armed at ``now``.
+        """Return the fault that the body of ``POST /sandbox/faults`` describes, armed at ``now``.
 
-        Raises ``ValueError`` for what is not one. ``null`` is the same as a key that was left out.
+        ``null`` means the same as a key that is left out. Raises ``ValueError``.
         """
         given = {key: setting for key, setting in value.items() if setting is not None}
         if unknown := set(given) - KEYS:
@@ -109,7 +109,7 @@ class Fault:
         )
 
     def to_json(self, *, now: float) -> dict[str, Any]:
-        """This fault as plain JSON; ``armed`` tells whether it can still strike."""
+        """Return this fault as plain JSON; ``armed`` tells whether it can still strike."""
         return {
             "kind": self.kind.value,
             "service": self.service,
@@ -123,16 +123,16 @@ class Fault:
         }
 
     def armed(self, now: float) -> bool:
-        """Whether it can still strike."""
+        """Return whether the fault can still strike."""
         return now < self.until and (self.count is None or self.struck < self.count)
 
     def matches(self, service: str, methods: Collection[str]) -> bool:
-        """Whether this fault is meant for a request to ``service`` that invokes ``methods`` (in lower case)."""
+        """Return whether this fault is for a request to ``service`` that invokes ``methods`` (in lower case)."""
         return self.service in (None, service) and (self.method is None or self.method.lower() in methods)
 
 
 class Faults:
-    """The faults since the reset or since all were disarmed, those that are used up included."""
+    """All faults armed since the last reset or ``DELETE /sandbox/faults``, used up or not."""
 
     def __init__(self, *, clock: Clock, rng: random.Random, services: Collection[str]) -> None:
         self._clock = clock
@@ -141,25 +141,25 @@ class Faults:
         self._faults: list[Fault] = []
 
     def arm(self, value: Mapping[str, Any]) -> None:
-        """Arm the fault that ``value`` describes; raises ``ValueError`` for what is not one."""
+        """Arm the fault that ``value`` describes; raise ``ValueError`` if it describes none."""
         if len(self._faults) >= MAX_FAULTS:
             raise ValueError(f"faults may be at most {MAX_FAULTS} at a time: DELETE /sandbox/faults")
         self._faults.append(Fault.from_json(value, services=self._services, now=self._clock.now()))
 
     def clear(self) -> None:
-        """Disarm and forget all."""
+        """Remove all faults."""
         self._faults.clear()
 
     def to_json(self) -> list[dict[str, Any]]:
-        """All of them, in the order in which they were armed."""
+        """Return all faults in the order in which they were armed."""
         now = self._clock.now()
         return [fault.to_json(now=now) for fault in self._faults]
 
     def take(self, service: Service, request: HttpRequest) -> Fault | None:
-        """The first fault that strikes this request; ``None`` when all is well.
+        """Return the first fault that strikes this request, and count the strike; ``None`` if none does.
 
-        A token that is to expire has expired when this returns. A request that carries none that is valid leaves
-        such a fault as it is.
+        For a fault that expires tokens, the token has expired when this returns; a request without a valid token is not
+        struck by it.
         """
         if not self._faults:
             return None

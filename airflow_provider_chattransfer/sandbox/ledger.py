@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What really happened: every change of every chat, in order. The judge of every client."""
+"""The ledger: every change of every chat, in order. Tests compare what a client reports with it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from typing import Any
 class Change:
     """One change of one chat.
 
-    ``change`` is a verb in the past: ``transferred``, ``accepted``, ``rejected``, ``offered``, ``queued``,
-    ``closed``, ``reopened``, ``wrote``, … ``before`` and ``after`` hold the holder of the chat (``agent:7``,
-    ``queue:3``). ``by`` is who asked: an API identity or a simulated person; ``request`` the number of the
-    HTTP request that asked, absent when a person did it.
+    ``change`` is a verb in the past: ``transferred``, ``accepted``, ``rejected``, ``offered``, ``queued``, ``closed``,
+    ``reopened``, ``wrote``, … ``before`` and ``after`` name the holder of the chat (``agent:7``, ``queue:3``). ``by``
+    is an API identity or a simulated person. ``request`` is the number of the HTTP request, ``None`` if a person acted.
     """
 
     number: int
@@ -31,7 +30,7 @@ class Change:
     request: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """This change as plain JSON."""
+        """Return this change as plain JSON."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
@@ -54,7 +53,7 @@ class Ledger:
         method: str | None = None,
         request: int | None = None,
     ) -> None:
-        """Append one change; ``at`` in seconds since the epoch."""
+        """Append one change; ``at`` is in seconds since the epoch."""
         self._changes.append(
             Change(
                 number=len(self._changes) + 1,
@@ -71,5 +70,5 @@ class Ledger:
         )
 
     def changes(self, *, since: int = 0) -> Iterable[Change]:
-        """The changes numbered above ``since``, at a cost that grows with their number only."""
+        """Return the changes numbered above ``since``; the cost grows with their number only."""
         return self._changes[since:]

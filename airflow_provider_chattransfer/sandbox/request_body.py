@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bodies of requests, as far as one may be long and nested."""
+"""Reading the body of a request, within a limit of length and of nesting."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from starlette.requests import Request
 from .validation import validate
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
-"""Bytes of a body. Neither service documents a limit; a batch of Bitrix24 has some tens of thousands."""
+"""The longest body. Neither service documents a limit; a batch of Bitrix24 has some tens of thousands of bytes."""
 
 
 class BodyTooLargeError(ValueError):
-    """A body of more than `MAX_BODY_BYTES` bytes; the rest of it is not read."""
+    """The body has more than `MAX_BODY_BYTES` bytes; the rest of it is not read."""
 
     def __init__(self) -> None:
         super().__init__(f"the body may have at most {MAX_BODY_BYTES} bytes")
 
 
 async def read_body(request: Request) -> bytes:
-    """The body; raises `BodyTooLargeError` as soon as it is known to be, and starlette's ``ClientDisconnect``."""
+    """Return the body; raise `BodyTooLargeError` as early as possible, and starlette's ``ClientDisconnect``."""
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and (len(announced) > len(str(MAX_BODY_BYTES)) or int(announced) > MAX_BODY_BYTES):
         raise BodyTooLargeError
@@ -37,8 +37,11 @@ async def read_body(request: Request) -> bytes:
 
 
 def parse_json_object(body: bytes, what: str) -> dict[str, Any]:
-    """The JSON object that ``body`` is, nothing being an empty one; raises ``ValueError``, with ``what`` it is called,
-    for anything else, and for what `figures.validate` refuses."""
+    """Return the JSON object in ``body``; an empty body is an empty object.
+
+    Raises ``ValueError``, with ``what`` as the name of the text, for anything else and for what `validation.validate`
+    refuses.
+    """
     try:
         value = json.loads(body, parse_constant=_not_json) if body.strip() else {}
     except RecursionError:

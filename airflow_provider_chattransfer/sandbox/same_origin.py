@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may use the control plane and the page: programs on this machine and the page itself, no page from elsewhere.
+"""Protects the control plane and the page from web pages of other origins.
 
-A browser sends what any page asks it to send, also to 127.0.0.1. It says so in headers that a page cannot change: the
-name by which it reached us (``Host``, also after that name was bound to another address), the page that asks
-(``Origin``), and how far away that page is (``Sec-Fetch-Site``, https://www.w3.org/TR/fetch-metadata/). The services'
-own addresses are served to anybody, as theirs are.
+A browser sends whatever request any page asks it to send, also to 127.0.0.1. It describes the sender in headers that a
+page cannot change: the host name by which it reached this server (``Host``, also after DNS rebinding), the page that
+asks (``Origin``), and how the two are related (``Sec-Fetch-Site``, https://www.w3.org/TR/fetch-metadata/). The paths of
+the simulated services are open to everybody, as the real ones are.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 ALLOWED_FETCH_SITES = (None, "same-origin", "none")
-"""``Sec-Fetch-Site`` of no browser, of the page itself, and of a person who typed the address."""
+"""The ``Sec-Fetch-Site`` of programs (none), of the page itself, and of a person who typed the address."""
 
 
 def same_origin_only(endpoint: Endpoint) -> Endpoint:
-    """``endpoint`` for requests that `refusal_reason` has nothing against; the others get 403, and why."""
+    """Wrap ``endpoint`` so that a request with a `refusal_reason` gets a 403 that tells it."""
 
     async def serve(request: Request) -> Response:
         if (reason := refusal_reason(request)) is not None:
@@ -35,7 +35,7 @@ def same_origin_only(endpoint: Endpoint) -> Endpoint:
 
 
 def refusal_reason(request: Request) -> str | None:
-    """Why ``request`` is not carried out; ``None`` when it is."""
+    """Return why ``request`` is refused; ``None`` if it is not."""
     host, port = request.headers.get("host", ""), request.scope["server"][1]
     if not _is_ours(host, scheme=request.url.scheme, port=port):
         return (
@@ -65,8 +65,10 @@ def _is_ours(host: str, *, scheme: str, port: int) -> bool:
 
 
 def _follows_a_link(request: Request) -> bool:
-    """Whether a person goes to an address by a link on another page: that changes nothing, and shows that page
-    nothing."""
+    """Return whether the browser opens the address because a person followed a link on another page.
+
+    That changes nothing here, and shows the other page nothing.
+    """
     headers = request.headers
     wanted = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest"))
     return request.method == "GET" and wanted == ("navigate", "document")

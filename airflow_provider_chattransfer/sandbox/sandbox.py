@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole sandbox: both services under one clock, one ledger and one list of faults."""
+"""The whole sandbox: both services with one clock, one ledger and one list of faults."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ SCENARIO_KEYS = {"seed", "speed", *SERVICES}
 
 
 class Sandbox:
-    """Both contact centres. ``reset`` builds them anew from a scenario; ``epoch`` counts how often, from 1."""
+    """Both simulated services. ``reset`` builds them from a scenario; ``epoch`` counts the resets, from 1."""
 
     def __init__(self, scenario: Mapping[str, Any] | None = None) -> None:
         self.epoch = 0
         self.reset({} if scenario is None else scenario)
 
     def reset(self, scenario: Mapping[str, Any]) -> None:
-        """Forget everything and start from ``scenario`` (see ``docs/sandbox.md``); same seed, same people.
+        """Discard everything and start from ``scenario`` (see ``docs/sandbox.md``).
 
-        Raises ``ValueError`` for a scenario that is not one; the old state then stays.
+        The same seed gives the same behavior. Raises ``ValueError`` for an invalid scenario; the old state then stays.
         """
         if not isinstance(scenario, Mapping):
             raise ValueError("the scenario must be a JSON object")
@@ -68,27 +68,27 @@ class Sandbox:
         self.faults = Faults(clock=clock, rng=random.Random(f"{seed}-faults"), services=list(self.requests))
 
     def next_request_number(self) -> int:
-        """The number that the next request gets, counted over all services from 1."""
+        """Return the number of the next request, counted over all services from 1."""
         return sum(self.requests.values()) + 1
 
     def service_at(self, path: str) -> Service | None:
-        """The service that answers at ``path``."""
+        """Return the service that answers at ``path``, or ``None``."""
         return next((service for service in self.services if service.serves(path)), None)
 
     def advance(self) -> None:
-        """Let everything happen that is due."""
+        """Run every scheduled action that is due."""
         self.scheduler.run()
 
     def count(self, service: Service, request: HttpRequest) -> None:
-        """Note that ``request`` came in for ``service``."""
+        """Count ``request`` as one that came in for ``service``."""
         self.requests[service.name] += 1
 
     def time(self) -> dict[str, Any]:
-        """What ``POST /sandbox/clock`` answers."""
+        """Return what ``POST /sandbox/clock`` answers."""
         return {"time": self.clock.utc().isoformat(timespec="milliseconds"), "speed": self.clock.speed}
 
     def state(self) -> dict[str, Any]:
-        """Everything that ``GET /sandbox/state`` shows."""
+        """Return what ``GET /sandbox/state`` answers."""
         self.advance()
         return {
             "epoch": self.epoch,

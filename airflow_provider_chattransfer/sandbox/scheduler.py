@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What will happen and when: the plans of all simulated people, carried out when somebody looks."""
+"""The scheduled actions of all simulated people, run when a request comes in."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ from itertools import count
 from .clock import Clock
 
 MAX_ACTIONS_PER_RUN = 100_000
-"""Plans that one look carries out at most: some seconds' work."""
+"""Actions per run: some seconds' work."""
 
 
 class Scheduler:
-    """Plans of both services in the order of their time, so that the ledger is in that order, too.
+    """The future actions of both services, in the order of their times, so that the ledger is in that order too.
 
-    A plan is carried out at the time it was made for, whenever it is that somebody looks: while it runs, ``now`` is
-    that time. So a sandbox that is watched every second tells the same story as one that is looked at once an hour.
-    From one look to the next time stands still, so that all of one request happens at once. It is kept in seconds
-    since the start: the story does not depend on the date either, not even by the rounding of large numbers.
+    An action runs at its own time, however late ``run`` is called: meanwhile ``now`` returns that time. So a sandbox
+    that is read every second has the same history as one that is read once an hour. Between two runs the time stands
+    still, so that all effects of one request have the same time. Times are kept in seconds since the start, so that the
+    history does not depend on the date, not even by the rounding of large numbers.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._start = clock.now()
-        self._present = 0.0
+        self._now = 0.0
         self._order = count()
-        self._plans: list[tuple[float, int, Callable[[], None]]] = []
+        self._pending: list[tuple[float, int, Callable[[], None]]] = []
 
     def __len__(self) -> int:
-        """How many plans there are."""
-        return len(self._plans)
+        """Return the number of scheduled actions."""
+        return len(self._pending)
 
     def now(self) -> float:
-        """The time of what is happening, in seconds since the epoch: the plan's, or that of the last look."""
-        return self._start + self._present
+        """Return the time of the running action, or of the last run, in seconds since the epoch."""
+        return self._start + self._now
 
     def call_later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Plan ``action`` for ``seconds`` from now; plans for the same time keep the order in which they were made."""
-        heapq.heappush(self._plans, (self._present + seconds, next(self._order), action))
+        """Schedule ``action`` for ``seconds`` from now; actions for the same time run in the order of these calls."""
+        heapq.heappush(self._pending, (self._now + seconds, next(self._order), action))
 
     def run(self) -> None:
-        """Look at the clock, and carry out all that is due, including what those plans plan themselves.
+        """Run all actions that are due by the clock, including those that they schedule themselves.
 
         At most `MAX_ACTIONS_PER_RUN` actions run at a time and the rest wait for the next run, so that a year of busy
         customers, skipped in one step, does not keep a request waiting.
         """
         until = self._clock.now() - self._start
         for _ in range(MAX_ACTIONS_PER_RUN):
-            if not self._plans or self._plans[0][0] > until:
-                self._present = until
+            if not self._pending or self._pending[0][0] > until:
+                self._now = until
                 return
-            self._present, _, action = heapq.heappop(self._plans)
+            self._now, _, action = heapq.heappop(self._pending)
             action()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sandbox on HTTP: one port for both services and the control plane."""
+"""The HTTP server: one port for both services and the control plane."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ HTTP_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 
 class _Protocol(H11Protocol):
-    """uvicorn's HTTP/1.1, telling the application its transport so that a fault can cut the connection."""
+    """uvicorn's HTTP/1.1 protocol, which gives the application its transport so that a fault can cut the connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.app_state = {**self.app_state, "transport": transport}
 
     def shutdown(self) -> None:
-        """Close the connection; one that a fault keeps waiting is cut."""
+        """Close the connection; abort it if a fault still holds back the response."""
         super().shutdown()
         if self.cycle is not None and not self.cycle.response_complete:
             self.transport.abort()
 
 
 def create_application(sandbox: Sandbox) -> Starlette:
-    """The ASGI application of ``sandbox``.
+    """Return the ASGI application of ``sandbox``.
 
-    A request is carried out when it has come in whole, and then without a pause: no two of them interleave, and a
-    client that goes away does not stop what it has asked for.
+    A request is executed once it has been received whole, and then without an ``await``: no two requests interleave,
+    and a client that disconnects does not stop its request.
     """
 
     async def serve(request: Request) -> Response:
@@ -108,7 +108,7 @@ def _http_request(request: Request, body: bytes, *, number: int) -> HttpRequest:
 
 
 def _response(response: HttpResponse, sandbox: Sandbox) -> Response:
-    """``response`` as HTTP, dated by the sandbox's clock: a real server's ``Date`` is the time in its answers, too."""
+    """Return ``response`` as starlette's; its ``Date`` is the sandbox's time, as a real server's is its own time."""
     date = format_datetime(sandbox.clock.utc(), usegmt=True)
     headers = {"content-type": response.content_type, "date": date, **response.headers}
     return Response(content=response.body, status_code=response.status, headers=headers)
@@ -120,7 +120,7 @@ async def _wait_for_disconnect(request: Request) -> None:
 
 
 class SandboxServer:
-    """The sandbox: in a thread of this process for tests and the demo, or in the foreground by `run`.
+    """The sandbox's server: in a thread of this process for tests and the demo, or in the foreground by `run`.
 
     >>> with SandboxServer() as sandbox:  # doctest: +SKIP
     ...     requests.get(f"{sandbox.url}/sandbox/state")
@@ -134,11 +134,11 @@ class SandboxServer:
         certificate: Path | None = None,
         key: Path | None = None,
     ) -> None:
-        """Take the port; 0 is a free one. With ``certificate`` (PEM, its ``key`` in the same file or beside it) the
-        sandbox speaks https.
+        """Bind the port; 0 takes a free one. With ``certificate`` (PEM) the sandbox serves https.
 
-        Raises ``ValueError`` for a scenario that is not one and for a key without a certificate, ``OSError`` for
-        files that cannot be used and for a port that is taken.
+        The private ``key`` is in the certificate's file unless it is given. Raises ``ValueError`` for an invalid
+        scenario and for a key without a certificate, ``OSError`` for files that cannot be used and for a port that is
+        taken.
         """
         self.sandbox = Sandbox(scenario)
         self._scheme = "https" if certificate else "http"
@@ -152,7 +152,7 @@ class SandboxServer:
         self._server.run([self._socket])
 
     def start(self) -> SandboxServer:
-        """Start serving in a thread; returns when the port answers."""
+        """Start serving in a thread; return once the port answers."""
         self._thread.start()
         deadline = time.monotonic() + 10
         while not self._server.started:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One HTTP exchange as plain values, so that a service is a function from a call to a reply."""
+"""An HTTP exchange as plain values, and the protocol of a simulated service: a function from request to response."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ JSON_TYPE = "application/json; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request as it came in. ``headers`` has lower-case names, ``query`` is still encoded, ``scheme`` is
-    ``http`` or ``https``."""
+    """A request as it came in.
+
+    ``number`` counts the requests since the reset. ``headers`` has lower-case names, ``query`` is still encoded,
+    ``scheme`` is ``http`` or ``https``.
+    """
 
     number: int
     verb: str
@@ -27,13 +30,13 @@ class HttpRequest:
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port by which the client reached us."""
+        """Scheme, host and port by which the client reached the server."""
         return f"{self.scheme}://{self.headers.get('host', '127.0.0.1')}"
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An answer as it goes out."""
+    """A response as it goes out."""
 
     status: int
     body: bytes
@@ -42,30 +45,30 @@ class HttpResponse:
 
     @classmethod
     def json(cls, value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
-        """``value`` as compact JSON, non-ASCII characters left as they are."""
+        """Return a response with ``value`` as compact JSON; non-ASCII characters are not escaped."""
         body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
         return cls(status=status, body=body, headers=headers or {})
 
 
 class Service(Protocol):
-    """What the server needs of a simulated service."""
+    """A simulated service, as the server calls it."""
 
     name: str
 
     def serves(self, path: str) -> bool:
-        """Whether this service answers at ``path``."""
+        """Return whether this service answers at ``path``."""
 
     def methods_of(self, request: HttpRequest) -> list[str]:
-        """The API methods that ``request`` invokes (several for a batch), as faults name them."""
+        """Return the API methods that ``request`` invokes (several for a batch), as faults name them."""
 
     def answer(self, request: HttpRequest) -> HttpResponse:
-        """Carry out ``request`` and answer it. All effects have happened when this returns."""
+        """Execute ``request`` and return the response. All effects have happened when this returns."""
 
     def expire(self, request: HttpRequest) -> bool:
-        """Let the token that ``request`` carries expire at once; ``False`` when it carries none that is valid."""
+        """Expire the token of ``request`` at once; return ``False`` if it carries no valid one."""
 
     def overloaded(self, status: int) -> HttpResponse:
-        """The service's own answer, 503 or 429, to a request that is too much; nothing is carried out."""
+        """Return the service's own response, 503 or 429, to one request too many; nothing is executed."""
 
     def state(self) -> dict[str, Any]:
-        """Agents, queues and chats, in the shape that ``docs/sandbox.md`` describes."""
+        """Return agents, queues and chats, in the shape that ``docs/sandbox.md`` describes."""

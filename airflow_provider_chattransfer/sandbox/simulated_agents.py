@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated agents: whether one takes a chat that he is offered and how soon, and when he is at his desk."""
+"""The simulated agents: whether and when they accept an offered chat, answer customers, take breaks and go home."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFAULT_BREAK_FOR = Uniform(300.0, 900.0)
 
 
 class Reaction(StrEnum):
-    """What an agent does about a chat that he is offered."""
+    """What an agent does about an offered chat."""
 
     ACCEPT = "accept"
     REJECT = "reject"
@@ -27,9 +27,12 @@ class Reaction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AgentBehavior:
-    """How an agent behaves. ``reject`` and ``ignore`` are shares of the offers, between 0 and 1; the rest are
-    seconds: until he answers an offer, until he answers a customer, of work until a break, of the break, and from
-    the start until he goes home. ``None`` is never."""
+    """How an agent behaves.
+
+    ``reject`` and ``ignore`` are shares of the offers, between 0 and 1. The other fields are durations in seconds:
+    until the agent reacts to an offer (``accept_after``) or answers a customer (``answer_after``), from one break to
+    the next, of a break, and from the start until the agent goes home (``leave_after``). ``None`` is never.
+    """
 
     accept_after: Duration = DEFAULT_ACCEPT_AFTER
     reject: float = 0.0
@@ -41,7 +44,10 @@ class AgentBehavior:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], *, base: AgentBehavior | None = None) -> AgentBehavior:
-        """Habits from a scenario, with ``base`` for what it leaves out; raises ``ValueError`` for unknown keys."""
+        """Return the behavior that a scenario describes, with ``base`` for keys that it leaves out.
+
+        Raises ``ValueError`` for unknown keys.
+        """
         names = [field.name for field in fields(cls)]
         if unknown := set(value) - set(names):
             raise ValueError(f"unknown keys in people: {sorted(unknown)}")
@@ -64,24 +70,24 @@ def _parse_setting(name: str, value: Any) -> Any:
 
 
 class AgentEvents(Protocol):
-    """What the people need of the service that they work in."""
+    """What a service does when an agent leaves or returns."""
 
     def agent_leaves(self, agent: int, *, for_good: bool) -> None:
-        """``agent`` goes on a break, or home."""
+        """Let ``agent`` go on a break or, ``for_good``, home."""
 
     def agent_returns(self, agent: int) -> None:
-        """``agent`` is back from his break, and sees to what has been waiting for him."""
+        """Let ``agent`` return from a break and react to the chats that are waiting."""
 
 
 class SimulatedAgents:
-    """Draws what all agents of one service do from one seed."""
+    """All agents of one service. Their random decisions follow from one seed."""
 
     def __init__(self, scenario: Mapping[str, Any], *, rng: random.Random, scheduler: Scheduler) -> None:
-        """``scenario``: the habits of everybody, and under ``agents`` those of single ones by id."""
+        """Read ``people`` of a scenario: the behavior of all agents, and under ``agents`` that of single ones by id."""
         singles = scenario.get("agents", {})
-        self._everybody = AgentBehavior.from_json({key: value for key, value in scenario.items() if key != "agents"})
-        self._single = {
-            str(agent): AgentBehavior.from_json(behavior, base=self._everybody) for agent, behavior in singles.items()
+        self._default = AgentBehavior.from_json({key: value for key, value in scenario.items() if key != "agents"})
+        self._by_agent = {
+            str(agent): AgentBehavior.from_json(behavior, base=self._default) for agent, behavior in singles.items()
         }
         self._rng = rng
         self._streams = RandomStreams(rng)
@@ -90,13 +96,13 @@ class SimulatedAgents:
         self._on_break: set[int] = set()
         self._left: set[int] = set()
 
-    def start(self, agents: Iterable[int], *, at: AgentEvents) -> None:
-        """Let ``agents``, who are at their desks, begin: plan their first breaks, and when they go home."""
-        self._at = at
-        self._scheduler.call_later(0, lambda: self._begin(list(agents)))
+    def start(self, agents: Iterable[int], *, service: AgentEvents) -> None:
+        """Schedule the first break and the end of the day of ``agents``, who are present."""
+        self._service = service
+        self._scheduler.call_later(0, lambda: self._schedule_first_steps(list(agents)))
 
     def reaction(self, agent: int) -> tuple[Reaction, float]:
-        """What ``agent`` does about a new offer, and after how many seconds."""
+        """Return what ``agent`` does about a new offer, and after how many seconds."""
         behavior = self._behavior(agent)
         delay = behavior.accept_after.draw(self._rng)
         draw = self._rng.random()
@@ -107,54 +113,54 @@ class SimulatedAgents:
         return Reaction.ACCEPT, delay
 
     def answer_delay(self, agent: int) -> float | None:
-        """After how many seconds ``agent`` answers a customer who waits for him; ``None`` if he never does."""
+        """Return after how many seconds ``agent`` answers a waiting customer; ``None`` for never."""
         answer_after = self._behavior(agent).answer_after
         return None if answer_after is None else answer_after.draw(self._stream(agent))
 
     def is_away(self, agent: int) -> bool:
-        """Whether ``agent`` has stepped away, so that he answers nobody."""
+        """Return whether ``agent`` is on a break or has gone home, and so does not react."""
         return agent in self._on_break or agent in self._left
 
     def is_on_break(self, agent: int) -> bool:
-        """Whether ``agent`` has stepped away and will come back."""
+        """Return whether ``agent`` is on a break."""
         return agent in self._on_break
 
-    def _begin(self, agents: Iterable[int]) -> None:
+    def _schedule_first_steps(self, agents: Iterable[int]) -> None:
         for agent in agents:
-            self._plan_break(agent)
+            self._schedule_break(agent)
             if (leave_after := self._behavior(agent).leave_after) is not None:
-                self._later(agent, leave_after, self._leave)
+                self._schedule(agent, leave_after, self._go_home)
 
-    def _plan_break(self, agent: int) -> None:
+    def _schedule_break(self, agent: int) -> None:
         if (break_after := self._behavior(agent).break_after) is not None:
-            self._later(agent, break_after, self._rest)
+            self._schedule(agent, break_after, self._start_break)
 
-    def _rest(self, agent: int) -> None:
+    def _start_break(self, agent: int) -> None:
         if agent in self._left:
             return
         self._on_break.add(agent)
-        self._at.agent_leaves(agent, for_good=False)
-        self._later(agent, self._behavior(agent).break_for, self._return)
+        self._service.agent_leaves(agent, for_good=False)
+        self._schedule(agent, self._behavior(agent).break_for, self._end_break)
 
-    def _return(self, agent: int) -> None:
+    def _end_break(self, agent: int) -> None:
         if agent in self._left:
             return
         self._on_break.discard(agent)
-        self._at.agent_returns(agent)
-        self._plan_break(agent)
+        self._service.agent_returns(agent)
+        self._schedule_break(agent)
 
-    def _leave(self, agent: int) -> None:
+    def _go_home(self, agent: int) -> None:
         self._on_break.discard(agent)
         self._left.add(agent)
-        self._at.agent_leaves(agent, for_good=True)
+        self._service.agent_leaves(agent, for_good=True)
 
-    def _later(self, agent: int, after: Duration, step: Callable[[int], None]) -> None:
+    def _schedule(self, agent: int, after: Duration, step: Callable[[int], None]) -> None:
         self._scheduler.call_later(after.draw(self._stream(agent)), lambda: step(agent))
 
     def _behavior(self, agent: int) -> AgentBehavior:
-        return self._single.get(str(agent), self._everybody)
+        return self._by_agent.get(str(agent), self._default)
 
     def _stream(self, agent: int) -> random.Random:
         if agent not in self._streams_by_agent:
-            self._streams_by_agent[agent] = self._streams.of(f"agent-{agent}")
+            self._streams_by_agent[agent] = self._streams.stream(f"agent-{agent}")
         return self._streams_by_agent[agent]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a scenario, a fault or the clock may hold: how much of everything, how large, how deep.
+"""Limits on what a scenario, a fault or the clock may hold: how many, how large, how long, how deep.
 
-All of it is looked at before anything is made of it, so that a slip of the pen (a thousand million chats, a rate that
-is no number) is told at once, by its name, and does not stop the sandbox.
+They are checked before anything is built, so that a typing error (a billion chats, a rate that is not a number) is
+reported at once, by its name, and cannot stop the sandbox.
 """
 
 from __future__ import annotations
@@ -23,25 +23,29 @@ MAX_COUNTS: Mapping[str, int] = {
 """How many of each a service of a scenario may have, listed or counted."""
 
 MAX_MESSAGES_PER_CHAT = 1_000
+"""Messages of one listed chat."""
+
 MAX_MESSAGES_PER_SERVICE = 1_000_000
-"""Of all listed chats of a service together."""
+"""Messages of all listed chats of a service together."""
 
 MAX_NUMBER = 2**31 - 1
-"""Of all numbers: ids are 32 bits wide in SuperOffice, and so many seconds are 68 years."""
+"""The largest number: SuperOffice's ids are 32 bits wide, and as seconds it is 68 years."""
 
 MAX_TEXT_LENGTH = 10_000
 """Letters of a text."""
 
 MAX_DEPTH = 16
-"""How deep lists and objects may stand in one another."""
+"""How deep lists and objects may be nested."""
 
 MAX_SHOWN_LENGTH = 200
 """Letters of a value that an error repeats."""
 
 
 def validate(value: Any, what: str, *, depth: int = 0) -> None:
-    """Raise ``ValueError``, naming the place in ``what``, for a number that is not finite or too large, a text that is
-    too long, and what is nested too deeply."""
+    """Raise ``ValueError``, naming the place, for a number, a text or a nesting beyond the limits.
+
+    ``what`` is the name of ``value``. Numbers that are not finite are refused too.
+    """
     if isinstance(value, int | float) and not isinstance(value, bool):
         if not (-MAX_NUMBER <= value <= MAX_NUMBER):
             raise ValueError(f"{what} must be a number of at most {MAX_NUMBER}, got {shown(value)}")
@@ -58,7 +62,7 @@ def validate(value: Any, what: str, *, depth: int = 0) -> None:
 
 
 def validate_scenario(scenario: Mapping[str, Any], *, services: tuple[str, ...]) -> None:
-    """`validate`, and raise ``ValueError`` for more of anything than `MAX_COUNTS` lets a service have."""
+    """Raise ``ValueError`` for what `validate` refuses, and for more of anything than `MAX_COUNTS` allows."""
     validate(scenario, "")
     for service in services:
         inner = scenario.get(service)
@@ -70,14 +74,14 @@ def validate_scenario(scenario: Mapping[str, Any], *, services: tuple[str, ...])
 
 
 def number(value: Any, what: str, *, least: float = 0.0, most: float = MAX_NUMBER) -> float:
-    """``value`` as a number from ``least`` to ``most``; raises ``ValueError`` for anything else, also for a text."""
+    """Return ``value`` if it is a number from ``least`` to ``most``; raise ``ValueError`` for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not (least <= value <= most):
         raise ValueError(f"{what} must be a number from {least:g} to {most:.10g}, got {shown(value)}")
     return float(value)
 
 
 def whole_number(value: Any, what: str, *, least: int = 0, most: int = MAX_NUMBER) -> int:
-    """``value``, or the decimal digits that it is, as a whole number; raises ``ValueError`` for anything else."""
+    """Return ``value``, an integer or its decimal digits, as an integer; raise ``ValueError`` for anything else."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(most)):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not (least <= value <= most):
@@ -86,14 +90,14 @@ def whole_number(value: Any, what: str, *, least: int = 0, most: int = MAX_NUMBE
 
 
 def boolean(value: Any, what: str) -> bool:
-    """``value``, which must be true or false."""
+    """Return ``value`` if it is true or false; raise ``ValueError`` for anything else."""
     if not isinstance(value, bool):
         raise ValueError(f"{what} must be true or false, got {shown(value)}")
     return value
 
 
 def shown(value: Any) -> str:
-    """``value`` as an error repeats it: no more than `MAX_SHOWN_LENGTH` letters."""
+    """Return ``value`` as an error repeats it: at most `MAX_SHOWN_LENGTH` letters."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 10**MAX_SHOWN_LENGTH:
         return "a number of more than 200 digits"
     text = repr(value)
@@ -108,7 +112,7 @@ def _validate_count(value: Any, what: str, *, most: int, by_state: bool) -> None
 
 
 def _count_of(value: Any, *, by_state: bool) -> int:
-    """How many a scenario asks for: as a number, by state, or in a list or an object."""
+    """Return how many a scenario asks for: as a number, by state, or in a list or an object."""
     if isinstance(value, int):
         return value
     if by_state and isinstance(value, Mapping):

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user needs to test their own DAGs."""
+"""Fixtures and helpers for users who test their own DAGs against the sandbox."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report of a run against the sandbox's ledger, chat by chat."""
+"""Compares the report of a run with the sandbox's ledger, chat by chat."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ POSSIBLE_MOVES: Mapping[str, frozenset[int]] = {
     "skipped": frozenset({0}),
     "planned": frozenset({0}),
 }
-"""How often a chat may have been moved. A requested one may have been on its way before the run."""
+"""How often a chat may have been moved, by outcome. A requested one may have been on its way before the run."""
 
 
 def audit(report: Json, *, changes: Sequence[Json]) -> list[str]:
-    """What the report says and the sandbox does not, one sentence for each; empty when they agree.
+    """Return the contradictions between a report and the ledger, one sentence for each; empty when they agree.
 
-    ``report`` is what a task returned, ``changes`` the ledger since the reset (``GET /sandbox/ledger``). Checked
-    are: every chat moved exactly once or, by its outcome, not at all; accepted ones accepted by the one who the
-    report says; the counts; and that no other chat was touched.
+    ``report`` is what a task returned, ``changes`` is the ledger since the reset (``GET /sandbox/ledger``). The checks:
+    every chat was moved once or not at all, as its outcome says; accepted chats were accepted by the agent that the
+    report names; the counts are right; and no other chat was touched.
     """
     service = report["platform"]
     ours = [change for change in changes if change["service"] == service and change["request"] is not None]

@@ -7,13 +7,13 @@ import json
 from typing import Any
 
 SUPEROFFICE_AGENTS = (7, 8, 12, 15, 21)
-"""The agents of the sandbox's default SuperOffice tenant."""
+"""The ids of the agents of the sandbox's default SuperOffice tenant."""
 
 
 def sandbox_connections(url: str) -> dict[str, dict[str, Any]]:
-    """The connections of both services in the sandbox at ``url``, by connection id.
+    """Return the connections to both services of the sandbox at ``url``, by connection id.
 
-    ``bitrix24_default``, ``superoffice_default``, and one for each SuperOffice agent to act as.
+    They are ``bitrix24_default``, ``superoffice_default``, and one for each SuperOffice agent to act as.
     """
     superoffice = {"conn_type": "superoffice", "host": f"{url}/Cust12345"}
     agents = {
@@ -39,5 +39,5 @@ def sandbox_connections(url: str) -> dict[str, dict[str, Any]]:
 
 
 def as_environment(connections: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """The same as the environment variables from which Airflow reads connections."""
+    """Return ``connections`` as the environment variables from which Airflow reads them."""
     return {f"AIRFLOW_CONN_{conn_id.upper()}": json.dumps(value) for conn_id, value in connections.items()}

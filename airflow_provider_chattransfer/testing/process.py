@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sandbox as a process of its own: what a test runs shares nothing with it but the port."""
+"""The sandbox as a separate process, which shares nothing with the test but the port."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SandboxProcess:
     """
 
     def __enter__(self) -> SandboxProcess:
-        """Start it, and read where it listens; raises ``RuntimeError`` when it does not start."""
+        """Start the process and read its address; raise ``RuntimeError`` if it does not start."""
         command = [sys.executable, "-m", "airflow_provider_chattransfer.sandbox", "--port", "0"]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
         assert self._process.stdout is not None

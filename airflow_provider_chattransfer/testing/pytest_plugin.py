@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures for tests of one's own DAGs.
+"""Pytest fixtures for tests of your own DAGs.
 
 In ``conftest.py``: ``pytest_plugins = ["airflow_provider_chattransfer.testing.pytest_plugin"]``.
 """
@@ -17,17 +17,17 @@ from .sandbox import ChatSandbox
 
 @pytest.fixture(scope="session")
 def chat_sandbox_server() -> Iterator[SandboxProcess]:
-    """One sandbox for the whole session, a process of its own on a free port. Use ``chat_sandbox`` to have it fresh."""
+    """Run one sandbox for the whole session, as a separate process on a free port; ``chat_sandbox`` resets it."""
     with SandboxProcess() as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def chat_sandbox(chat_sandbox_server: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> ChatSandbox:
-    """Both services, freshly reset to the default scenario with people who answer at once.
+    """Reset both services to the default scenario with people who answer at once.
 
-    While the test runs, Airflow's connections ``bitrix24_default``, ``superoffice_default`` and
-    ``superoffice_agent_7`` and so on lead to it.
+    While the test runs, Airflow's connections ``bitrix24_default``, ``superoffice_default`` and ``superoffice_agent_7``
+    and so on lead to it.
     """
     sandbox = ChatSandbox(url=chat_sandbox_server.url)
     sandbox.reset()

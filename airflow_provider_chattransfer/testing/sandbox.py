@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sandbox as a test talks to it: set up, look behind the services, judge a report."""
+"""A client of the sandbox's control plane, for tests: set up, read state and ledger, audit a report."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import requests
 from .audit import audit
 from .connections import sandbox_connections
 
-PROMPT = {"people": {"accept_after": [0.05, 0.2]}}
+FAST_PEOPLE = {"people": {"accept_after": [0.05, 0.2]}}
 """People who answer at once, so that a test need not wait for them."""
 
-DEFAULTS: Mapping[str, Mapping[str, Any]] = {"bitrix24": {**PROMPT, "rate": None}, "superoffice": PROMPT}
-"""What each service has in a test unless its scenario says otherwise: prompt people, no limit of requests."""
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {"bitrix24": {**FAST_PEOPLE, "rate": None}, "superoffice": FAST_PEOPLE}
+"""What each service has in a test unless its scenario says otherwise: fast people, no limit of requests."""
 
-TIMEOUT = 10
-"""Seconds for an answer of the control plane."""
+TIMEOUT_SECONDS = 10
+"""How long the control plane may take to answer."""
 
 
 class ChatSandbox:
-    """A running sandbox, by its control plane.
+    """A running sandbox, reached through its control plane.
 
-    ``url`` is where it listens, ``http://127.0.0.1:8024``. Every method raises ``requests.HTTPError`` for what the
-    sandbox refuses, with its reason.
+    ``url`` is where it listens, ``http://127.0.0.1:8024``. Every method raises ``requests.HTTPError``, with the reason,
+    for what the sandbox refuses.
     """
 
     def __init__(self, *, url: str) -> None:
@@ -41,39 +41,39 @@ class ChatSandbox:
         self._post("faults", fault)
 
     def skip(self, seconds: float) -> None:
-        """Let the sandbox's time pass at once."""
+        """Move the sandbox's time forward by ``seconds`` at once."""
         self._post("clock", {"skip": seconds})
 
     def state(self) -> dict[str, Any]:
-        """Agents, queues and chats of both services, the sandbox's time and the requests so far."""
+        """Return agents, queues and chats of both services, the sandbox's time and the number of requests."""
         state: dict[str, Any] = self._get("state")
         return state
 
     def chats(self, service: str) -> dict[str, dict[str, Any]]:
-        """The chats of a service by id."""
+        """Return the chats of a service by id."""
         return {chat["id"]: chat for chat in self.state()[service]["chats"]}
 
     def ledger(self, service: str | None = None) -> list[dict[str, Any]]:
-        """Every change of every chat since the reset, in order; of one service, when named."""
+        """Return every change of every chat since the reset, in order; of one service if it is named."""
         changes: list[dict[str, Any]] = self._get("ledger")["changes"]
         return [change for change in changes if service in (None, change["service"])]
 
     def audit(self, report: Mapping[str, Any]) -> list[str]:
-        """What ``report`` says and the ledger does not, one sentence for each; see ``testing.audit``."""
+        """Return the contradictions between ``report`` and the ledger, one sentence for each; see ``testing.audit``."""
         return audit(report, changes=self.ledger())
 
     def connections(self) -> dict[str, dict[str, Any]]:
-        """Airflow connections to both services by id, with a limit of requests that no test reaches."""
+        """Return Airflow connections to both services by id, with a limit of requests that no test reaches."""
         connections = sandbox_connections(self.url)
         for conn_id in ("bitrix24_default", "superoffice_default"):
             connections[conn_id]["extra"] |= {"requests_per_second": 1000, "burst": 1000}
         return connections
 
     def _get(self, what: str) -> Any:
-        return _read(requests.get(f"{self.url}/sandbox/{what}", timeout=TIMEOUT))
+        return _read(requests.get(f"{self.url}/sandbox/{what}", timeout=TIMEOUT_SECONDS))
 
     def _post(self, what: str, body: Mapping[str, Any]) -> Any:
-        return _read(requests.post(f"{self.url}/sandbox/{what}", json=body, timeout=TIMEOUT))
+        return _read(requests.post(f"{self.url}/sandbox/{what}", json=body, timeout=TIMEOUT_SECONDS))
 
 
 def _read(reply: requests.Response) -> Any:

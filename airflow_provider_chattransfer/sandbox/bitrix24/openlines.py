@@ -70,8 +70,8 @@ class OpenLines:
     def start(self) -> None:
         """Let the simulated people begin; raises ``ValueError`` if their scenario names chats that do not exist."""
         at_work = [user.id for user in self.data.users.values() if user.kind is UserKind.EMPLOYEE and user.available]
-        self._agents.start(at_work, at=self)
-        self._customers.start({chat.id: bool(chat.session) for chat in self.data.chats.values()}, at=self)
+        self._agents.start(at_work, service=self)
+        self._customers.start({chat.id: bool(chat.session) for chat in self.data.chats.values()}, service=self)
 
     def now(self) -> float:
         """The time of what is happening, in seconds since the epoch."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page at ``/``: the floor of both contact centres, for a person with a browser.
+"""The web page at ``/``: agents, queues and chats of both services, live.
 
-Static files, no build step. It reads ``GET /sandbox/state`` and ``GET /sandbox/ledger`` and nothing else.
+Static files without a build step. It reads ``GET /sandbox/state`` and ``GET /sandbox/ledger`` and nothing else.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MEDIA_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", 
 
 
 def routes() -> list[Route]:
-    """``/`` and one route for each file that the page loads, below ``/sandbox/page/``."""
+    """Return the route of ``/`` and one for each file that the page loads, below ``/sandbox/page/``."""
     static = [each.name for each in files(__name__).iterdir() if each.name.rpartition(".")[2] in MEDIA_TYPES]
     return [_route("/", "index.html"), *(_route(f"/sandbox/page/{name}", name) for name in sorted(static))]
 

@@ -78,8 +78,10 @@ class Sessions:
 
     def start(self) -> None:
         """Let the simulated people begin; raises `ValueError` if their scenario names sessions that do not exist."""
-        self._agents.start([each.id for each in self._centre.chat_users() if each.id in self._centre.present], at=self)
-        self._customers.start({each.id: _is_open(each) for each in self._centre.sessions.values()}, at=self)
+        self._agents.start(
+            [each.id for each in self._centre.chat_users() if each.id in self._centre.present], service=self
+        )
+        self._customers.start({each.id: _is_open(each) for each in self._centre.sessions.values()}, service=self)
 
     def transfer(self, session: ChatSession, *, to: str | None, actor: Actor) -> None:
         """Ask ``to`` (a login name or an associate id in digits) to take ``session`` over.
