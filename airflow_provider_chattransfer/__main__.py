@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def test_connection(asked: argparse.Namespace) -> tuple[bool, str]:
     """What the button Test says of a connection; also where ``[core] test_connection`` switches that off."""
-    from .hooks.base import get_connection, hook_for
+    from .hooks.connections import get_connection
+    from .hooks.dispatch import hook_for
 
     return hook_for(get_connection(asked.conn_id))(asked.conn_id).test_connection()
 

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Airflow discovers: connection types, their hooks and forms, and where the classes are."""
+"""Tell Airflow what there is to discover: connection types, their hooks and forms, and where the classes are."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .connection_forms import FORMS
+from .services import services
 
 PACKAGE = "airflow_provider_chattransfer"
-INTEGRATIONS = ("Bitrix24 Open Lines", "SuperOffice chat")
-
 
 CONFIG: dict[str, Any] = {
     "chattransfer": {
@@ -31,55 +29,40 @@ CONFIG: dict[str, Any] = {
 
 
 def get_provider_info() -> dict[str, Any]:
-    """The provider, in the form of Airflow's ``provider_info.schema.json``."""
+    """Return the provider, in the form of Airflow's ``provider_info.schema.json``."""
+    known = services().values()
+    names = " and ".join(service.integration for service in known)
     return {
         "package-name": "airflow-provider-chattransfer",
         "name": "Chat transfer",
-        "description": "Moves customers' open chats between operators and queues on Bitrix24 Open Lines and "
-        "SuperOffice chat, and waits until they are accepted.",
+        "description": f"Moves customers' open chats between operators and queues on {names}, and waits until they are "
+        "accepted.",
         "integrations": [
-            {"integration-name": name, "external-doc-url": url, "tags": ["service"]}
-            for name, url in zip(
-                INTEGRATIONS,
-                ("https://apidocs.bitrix24.com/api-reference/imopenlines/", "https://docs.superoffice.com/en/api/"),
-                strict=True,
-            )
+            {"integration-name": service.integration, "external-doc-url": service.docs_url, "tags": ["service"]}
+            for service in known
         ],
-        "connection-types": _connection_types(),
-        "hooks": _modules("hooks.bitrix24", "hooks.superoffice"),
-        "operators": _modules_of_both("operators.transfer", "operators.accept"),
-        "sensors": _modules_of_both("sensors.accept_transfer"),
-        "triggers": _modules_of_both("triggers.accept_transfer"),
+        "connection-types": [
+            {
+                "connection-type": service.conn_type,
+                "hook-class-name": service.hook,
+                "hook-name": service.form.name,
+                "ui-field-behaviour": service.form.ui_field_behaviour(),
+                "conn-fields": service.form.conn_fields(),
+            }
+            for service in known
+        ],
+        "hooks": [
+            {"integration-name": service.integration, "python-modules": [service.hook.rpartition(".")[0]]}
+            for service in known
+        ],
+        "operators": _modules_of_all("operators.transfer", "operators.accept"),
+        "sensors": _modules_of_all("sensors.accept_transfer"),
+        "triggers": _modules_of_all("triggers.accept_transfer"),
         "config": CONFIG,
     }
 
 
-def hook_class_names() -> dict[str, str]:
-    """The dotted name of the hook of each connection type."""
-    return {each["connection-type"]: each["hook-class-name"] for each in _connection_types()}
-
-
-def _modules(*modules: str) -> list[dict[str, Any]]:
-    """One module for each integration, in their order."""
-    return [
-        {"integration-name": name, "python-modules": [f"{PACKAGE}.{module}"]}
-        for name, module in zip(INTEGRATIONS, modules, strict=True)
-    ]
-
-
-def _modules_of_both(*modules: str) -> list[dict[str, Any]]:
+def _modules_of_all(*modules: str) -> list[dict[str, Any]]:
+    """Return the same modules of ours for each integration: they work on every service."""
     names = [f"{PACKAGE}.{module}" for module in modules]
-    return [{"integration-name": integration, "python-modules": names} for integration in INTEGRATIONS]
-
-
-def _connection_types() -> list[dict[str, Any]]:
-    return [
-        {
-            "connection-type": form.connection_type,
-            "hook-class-name": f"{PACKAGE}.hooks.{form.connection_type}.{form.name}Hook",
-            "hook-name": form.name,
-            "ui-field-behaviour": form.ui_field_behaviour(),
-            "conn-fields": form.conn_fields(),
-        }
-        for form in FORMS.values()
-    ]
+    return [{"integration-name": each.integration, "python-modules": names} for each in services().values()]

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from ..connection_forms import BITRIX24
-from .base import ChatPlatformHook, build_token_manager, build_transport
+from ..platforms.bitrix24.form import FORM
+from ..platforms.bitrix24.webhook_address import webhook_in
+from .base import ChatPlatformHook
 from .fields import Fields
-from .webhook_address import webhook_in
+from .settings import build_token_manager, build_transport
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -39,9 +40,10 @@ class Bitrix24Hook(ChatPlatformHook):
     ``max_answer_megabytes``, ``ca_bundle``. Fields of the one and of the other together are a ``ValueError``.
     """
 
-    conn_type = "bitrix24"
+    form = FORM
+    conn_type = FORM.connection_type
+    hook_name = FORM.name
     default_conn_name = "bitrix24_default"
-    hook_name = "Bitrix24"
 
     def transfer(
         self,
@@ -86,12 +88,12 @@ class Bitrix24Hook(ChatPlatformHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """The form's own fields, for Airflow 3.1, which looks for this in the class itself and not in its bases."""
-        return BITRIX24.form_widgets()
+        return FORM.form_widgets()
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """What Airflow's own fields are called in that form, for Airflow 3.1."""
-        return BITRIX24.form_behaviour()
+        return FORM.form_behaviour()
 
     @classmethod
     def fields(cls, connection: Connection, extra: Mapping[str, Any]) -> Fields:
@@ -99,15 +101,15 @@ class Bitrix24Hook(ChatPlatformHook):
         return _taken_apart(super().fields(connection, extra))
 
     @classmethod
-    def platform(cls, connection: Connection, extra: Mapping[str, Any], *, patient: bool = True) -> Bitrix24Platform:
+    def platform(cls, connection: Connection, extra: Mapping[str, Any], *, fail_fast: bool = False) -> Bitrix24Platform:
         from ..platforms.bitrix24.client import Bitrix24Client
         from ..platforms.bitrix24.platform import RATE_LIMIT, READ_TIMEOUT, Bitrix24Platform
 
         fields = cls.fields(connection, extra)
         portal = _portal(fields)
-        transport = build_transport(portal, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, patient=patient)
+        transport = build_transport(portal, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, fail_fast=fail_fast)
         auth: SignIn
-        auth = _app(portal, fields, patient=patient) if _is_by_app(fields) else _webhook(portal, fields)
+        auth = _app(portal, fields, fail_fast=fail_fast) if _is_by_app(fields) else _webhook(portal, fields)
         return Bitrix24Platform(Bitrix24Client(auth=auth, transport=transport))
 
 
@@ -179,7 +181,7 @@ def _webhook(portal: str, fields: Fields) -> Webhook:
     )
 
 
-def _app(portal: str, fields: Fields, *, patient: bool) -> OAuthApp:
+def _app(portal: str, fields: Fields, *, fail_fast: bool) -> OAuthApp:
     """Its tokens are kept whatever the portal is called: they outlast a rename, after which the host is changed."""
     from ..platforms.bitrix24.auth import OAuthApp
     from ..platforms.bitrix24.oauth import READ_TIMEOUT, AuthorizationServer
@@ -192,7 +194,7 @@ def _app(portal: str, fields: Fields, *, patient: bool) -> OAuthApp:
         client_id=client_id,
         client_secret=client_secret,
         refresh_token=refresh_token,
-        transport=build_transport(host, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, patient=patient),
+        transport=build_transport(host, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, fail_fast=fail_fast),
     )
     token_manager = build_token_manager(
         fields.extra, account=f"bitrix24 {client_id}", seed=refresh_token, fetch_token=server.fetch_token, rotates=True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one way of reading a connection: what Airflow keeps of it becomes typed fields, or an error that names one."""
+"""Read a connection: what Airflow keeps of it becomes typed fields, or an error that names one."""
 
 from __future__ import annotations
 
@@ -11,39 +11,21 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from ..chats.inputs import shown
-from ..connection_forms import ConnectionForm, Kind
+from ..connection_forms import ConnectionForm, Kind, Letters
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-SPACED = frozenset({"login", "password", "system_user_token", "private_key", "token_store_at", "ca_bundle"})
-"""Fields in which a space may be: SuperOffice's names and passwords, the name of an application at the beginning of its
-token (``My App-8k8Q7DmBgo``), a key, and the path of a file. None begins or ends with one, but for a key."""
+STANDARD = {
+    "host": Letters.TRIMMED,
+    "port": Letters.NO_SPACE,
+    "login": Letters.INNER_SPACES,
+    "password": Letters.INNER_SPACES,
+    "schema": Letters.NO_SPACE,
+}
+"""Airflow's own fields, and the letters that they may have."""
 
-STANDARD = ("host", "port", "login", "password", "schema")
-"""Airflow's own fields."""
-
-KEY = "private_key"
-"""PEM, with line breaks, or on one line."""
-
-TOKENS = frozenset(
-    {
-        "oauth_client_id",
-        "oauth_client_secret",
-        "oauth_refresh_token",
-        "client_id",
-        "client_secret",
-        "refresh_token",
-        "access_token",
-        "ticket",
-    }
-)
-"""Given out by a service, in letters of ASCII, some to be sent in a header."""
-
-LENIENT = frozenset({"host", "tenant"})
-"""No secrets: white space around them is taken off."""
-
-ALIKE = 0.6
+MIN_LIKENESS = 0.6
 """How alike a key and a known one are at least (``difflib``) for the one to be called a misspelling of the other."""
 
 
@@ -65,30 +47,35 @@ class Fields:
     @classmethod
     def of(cls, connection: Connection, extra: Mapping[str, Any], *, form: ConnectionForm) -> Fields:
         """Read ``connection`` with its parsed ``extra``; raises ``ValueError`` that begins with the field's key."""
-        known = {each.key: each.kind for _, each in form.fields()}
         own = {
-            key: value if kind in (Kind.NUMBER, Kind.INTEGER) else _text(value, of=key)
-            for key, kind in known.items()
-            if (value := extra.get(key)) not in (None, "")
+            each.key: value
+            if each.kind in (Kind.NUMBER, Kind.INTEGER)
+            else _text(value, of=each.key, letters=each.letters)
+            for _, each in form.fields()
+            if (value := extra.get(each.key)) not in (None, "")
         }
+        host, schema, login, password = (
+            _text(getattr(connection, key), of=key, letters=STANDARD[key])
+            for key in ("host", "schema", "login", "password")
+        )
         return cls(
-            host=_text(connection.host, of="host"),
+            host=host,
             port=connection.port,
-            schema=_text(connection.schema, of="schema"),
-            login=_text(connection.login, of="login"),
-            password=_text(connection.password, of="password"),
+            schema=schema,
+            login=login,
+            password=password,
             extra=own,
             doubts=tuple(_doubts(extra, form=form)),
         )
 
     def text(self, name: str) -> str:
-        """What is in a field, by its key; empty where nothing is."""
+        """Return what is in a field, by its key; empty where nothing is."""
         standard = {"host": self.host, "login": self.login, "password": self.password}
         return standard[name] if name in standard else str(self.extra.get(name, ""))
 
 
 def extra_of(connection: Connection) -> Mapping[str, Any]:
-    """The parsed extra of a connection; raises ``ValueError`` for what is no JSON object, and shows nothing of it."""
+    """Parse the extra of a connection; raises ``ValueError`` for what is no JSON object, and shows nothing of it."""
     given: Any = connection.extra
     if isinstance(given, str):
         try:
@@ -108,7 +95,7 @@ def extra_of(connection: Connection) -> Mapping[str, Any]:
 
 
 def likely_secrets(extra: Mapping[str, Any], *, form: ConnectionForm) -> Iterator[str]:
-    """The texts under keys that are no fields, and look like one that holds a secret."""
+    """Yield the texts under keys that are no fields, and look like one that holds a secret."""
     known = {each.key: each.kind for _, each in form.fields()}
     for key, value in extra.items():
         if key not in known and isinstance(value, str) and value:
@@ -117,8 +104,8 @@ def likely_secrets(extra: Mapping[str, Any], *, form: ConnectionForm) -> Iterato
                 yield value
 
 
-def _text(value: object, *, of: str) -> str:
-    """``value`` as text; a whole number is read as its digits, as a user id in JSON is often written."""
+def _text(value: object, *, of: str, letters: Letters) -> str:
+    """Return ``value`` as text; a whole number is read as its digits, as a user id in JSON is often written."""
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int):
@@ -126,23 +113,23 @@ def _text(value: object, *, of: str) -> str:
     text = str(value) if isinstance(value, str) or -(2**63) < value < 2**63 else ""
     if isinstance(value, int) and not text:
         raise ValueError(f"{of}: is a number of too many digits; put it in quotation marks")
-    if of in LENIENT:
+    if letters is Letters.TRIMMED:
         text = text.strip()
-    _check_letters(text, of=of)
+    _check_letters(text, of=of, letters=letters)
     return text
 
 
-def _check_letters(text: str, *, of: str) -> None:
+def _check_letters(text: str, *, of: str, letters: Letters) -> None:
     """Raise ``ValueError`` for letters that were copied along, and never belong to a field; shows nothing of it."""
-    if of == KEY:
+    if letters is Letters.ANY:
         return
     if text != text.strip():
         raise ValueError(f"{of}: begins or ends with a space, a tab or a line break; take it off")
     if any(not letter.isprintable() for letter in text):
         raise ValueError(f"{of}: holds a line break, a tab or another letter that cannot be seen; type it anew")
-    if " " in text and of not in SPACED | LENIENT:
+    if " " in text and letters in (Letters.NO_SPACE, Letters.ASCII):
         raise ValueError(f"{of}: holds a space, and none of these does; copy it once more")
-    if of in TOKENS and not text.isascii():
+    if letters is Letters.ASCII and not text.isascii():
         raise ValueError(f"{of}: holds a letter that none of these has; copy it once more")
 
 
@@ -157,7 +144,7 @@ def _doubts(extra: Mapping[str, Any], *, form: ConnectionForm) -> Iterator[str]:
 
 
 def _meant(key: object, *, form: ConnectionForm) -> str | None:
-    """The field whose key is most like ``key``, which is none of those in extra."""
-    names = [each.key for _, each in form.fields()] + list(STANDARD)
+    """Find the field whose key is most like ``key``, which is none of those in extra."""
+    names = [*(each.key for _, each in form.fields()), *STANDARD]
     plain = re.sub(r"[\s-]+", "_", str(key)[:100].lower()).removeprefix(f"extra__{form.connection_type}__")
-    return next(iter(get_close_matches(plain, names, n=1, cutoff=ALIKE)), None)
+    return next(iter(get_close_matches(plain, names, n=1, cutoff=MIN_LIKENESS)), None)

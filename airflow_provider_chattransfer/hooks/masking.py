@@ -1,29 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What must not be read in Airflow's logs is told to its secrets masker, before anything can log it."""
+"""Tell Airflow's secrets masker what must not be read in logs, before anything can log it."""
 
 from __future__ import annotations
 
 import sys
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
-from ..connection_forms import BITRIX24, FORMS, Kind
+from ..connection_forms import ConnectionForm, Field, Kind, Masking
+from ..services import forms
 from .fields import extra_of, likely_secrets
-from .webhook_address import webhook_in
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-KEY = "private_key"
-
-IN_TASKS_ONLY = "bot_client_id"
-"""An administrator makes it up, and it may be a word of other fields. The masker of services hides it there as well, in
-what the connection form is given to edit."""
-
-LINE = 20
-"""A line of a key that is at least as long is masked by itself, since logs break texts into lines."""
+MIN_LINE_LETTERS = 20
+"""Letters of a line of a key from which on it is masked by itself."""
 
 
 def hide(secret: str) -> None:
@@ -38,23 +32,46 @@ def hide(secret: str) -> None:
 
 
 def hide_secrets_of(connection: Connection) -> None:
-    """Have all secrets of a connection masked: the password, what its form does not show, what stands under a misspelt
-    key of such a field, and the code in a webhook's whole address, whatever field that is in."""
+    """Have all secrets of a connection masked.
+
+    They are the password, what its form does not show, what stands under a misspelt key of such a field, and what the
+    service's form finds in the standard fields. Of a connection of another provider's type, only the password and the
+    keys that Airflow knows are masked.
+    """
     try:
         extra = extra_of(connection)
     except ValueError:
         extra = {}
     _mask_in_tasks(dict(extra))
-    for secret in _secrets_of(connection, extra):
+    for secret in _login_secrets(connection):
         hide(secret)
-    for part in _parts_of_a_key(extra):
-        _mask(part)
-    for text in _as_in_addresses(str(extra.get(IN_TASKS_ONLY) or "")):
-        _mask_in_tasks(text)
+    form = forms().get(connection.conn_type or "")
+    if form is None:
+        return
+    for secret in (*_pasted_secrets(connection, form), *likely_secrets(extra, form=form)):
+        hide(secret)
+    for _, field in form.fields():
+        if field.kind is Kind.SECRET and (value := str(extra.get(field.key) or "")):
+            _hide_field(field, value)
+
+
+def _hide_field(field: Field, value: str) -> None:
+    match field.masking:
+        case Masking.WHOLE:
+            hide(value)
+        case Masking.PASSWORD_OF_ADDRESS:
+            for secret in _of_address(value):
+                hide(secret)
+        case Masking.LINES:
+            for part in _lines_of(value):
+                _mask(part)
+        case Masking.IN_TASKS:
+            for text in _as_in_addresses(value):
+                _mask_in_tasks(text)
 
 
 def _mask(text: str) -> None:
-    """With each new text, Airflow's maskers compile all that they know anew: not more of them than needed."""
+    """Tell both maskers; with each new text they compile all that they know anew, so tell no more than needed."""
     _mask_in_tasks(text)
     of_services = sys.modules.get("airflow._shared.secrets_masker")
     if of_services is not None:
@@ -68,42 +85,36 @@ def _mask_in_tasks(text: str | dict[str, Any]) -> None:
 
 
 def _as_in_addresses(secret: str) -> set[str]:
-    """A secret, and how it is written in an address; nothing of nothing."""
+    """Return a secret, and how it is written in an address; nothing of nothing."""
     return {secret, quote(secret), quote(secret, safe=""), quote_plus(secret)} - {""}
 
 
-def _secrets_of(connection: Connection, extra: Mapping[str, Any]) -> Iterator[str]:
-    login, password = (_written(value) for value in (connection.login, connection.password))
+def _login_secrets(connection: Connection) -> Iterator[str]:
+    """Yield the password, and what Basic authentication makes of it."""
+    login, password = _written(connection.login), _written(connection.password)
     if password:
         yield password
         yield b64encode(f"{login}:{password}".encode()).decode()
-    form = FORMS.get(connection.conn_type or "")
-    if form is BITRIX24:
-        found = (webhook_in(text) for text in (_written(connection.host), login, password))
-        yield from (webhook.code for webhook in found if webhook)
-    if form is not None:
-        yield from likely_secrets(extra, form=form)
-    for _, field in form.fields() if form else ():
-        value = str(extra.get(field.key) or "")
-        if value and field.kind is Kind.SECRET and field.key not in (KEY, IN_TASKS_ONLY):
-            yield from _of_address(value) if field.key == "token_store_at" else [value]
+
+
+def _pasted_secrets(connection: Connection, form: ConnectionForm) -> Iterator[str]:
+    for text in (connection.host, connection.login, connection.password):
+        yield from form.secrets_in(_written(text))
 
 
 def _written(value: object) -> str:
-    """A field of a connection as text: a login that is a number in JSON is none."""
+    """Return a field of a connection as text: a login that is a number in JSON is none."""
     return "" if value is None else str(value)
 
 
-def _parts_of_a_key(extra: Mapping[str, Any]) -> Iterator[str]:
-    """A private key and its lines; it is in no address."""
-    key = str(extra.get(KEY) or "")
-    if key:
-        yield key
-    yield from (line for line in key.splitlines() if len(line) >= LINE and not line.startswith("-----"))
+def _lines_of(text: str) -> Iterator[str]:
+    """Yield ``text``, and those of its lines that are long enough and no frame around a key."""
+    yield text
+    yield from (line for line in text.splitlines() if len(line) >= MIN_LINE_LETTERS and not line.startswith("-----"))
 
 
 def _of_address(value: str) -> Iterator[str]:
-    """The password in an address; the path of a folder is no secret, and errors name it."""
+    """Yield an address that has a password, and the password; the path of a folder is no secret, and errors name it."""
     try:
         password = urlsplit(value).password
     except ValueError:

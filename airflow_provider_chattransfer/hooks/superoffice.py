@@ -10,9 +10,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..connection_forms import SUPEROFFICE
-from .base import ChatPlatformHook, build_token_manager, build_transport, get_connection
+from ..platforms.superoffice.form import FORM
+from .base import ChatPlatformHook
+from .connections import get_connection
 from .fields import Fields, extra_of
+from .settings import build_token_manager, build_transport
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -55,28 +57,33 @@ class SuperOfficeHook(ChatPlatformHook):
     ``max_answer_megabytes``, ``ca_bundle``, ``token_store``, ``token_store_at``.
     """
 
-    conn_type = "superoffice"
+    form = FORM
+    conn_type = FORM.connection_type
+    hook_name = FORM.name
     default_conn_name = "superoffice_default"
-    hook_name = "SuperOffice"
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """The form's own fields, for Airflow 3.1, which looks for this in the class itself and not in its bases."""
-        return SUPEROFFICE.form_widgets()
+        return FORM.form_widgets()
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """What Airflow's own fields are called in that form, for Airflow 3.1."""
-        return SUPEROFFICE.form_behaviour()
+        return FORM.form_behaviour()
 
     @classmethod
-    def platform(cls, connection: Connection, extra: Mapping[str, Any], *, patient: bool = True) -> SuperOfficePlatform:
+    def platform(
+        cls, connection: Connection, extra: Mapping[str, Any], *, fail_fast: bool = False
+    ) -> SuperOfficePlatform:
         from ..platforms.superoffice.platform import RATE_LIMIT, READ_TIMEOUT, SuperOfficePlatform
 
         fields = cls.fields(connection, extra)
         account = _Account.of(fields)
         account.check()
-        transport = build_transport(account.name, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, patient=patient)
+        transport = build_transport(
+            account.name, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, fail_fast=fail_fast
+        )
         desk = _Desk(account, address=account.address(transport), transport=transport)
         pattern = fields.text("agent_conn_id")
         return SuperOfficePlatform(desk.client(), identities=_identities(pattern, desk) if pattern else None)
@@ -262,7 +269,7 @@ def _identities(pattern: str, desk: _Desk) -> Callable[[str], SuperOfficeClient]
         try:
             return desk.identity(connection)
         except ValueError as problem:
-            return f"connection {conn_id!r}: {SUPEROFFICE.labelled(str(problem))}"
+            return f"connection {conn_id!r}: {FORM.labelled(str(problem))}"
 
     def identity(agent: str) -> SuperOfficeClient:
         client = found(agent)

@@ -52,7 +52,7 @@ class AcceptTransferOperator(BaseOperator):
         Raises ``ChatsNotTransferredError`` when it was not accepted, and ``RecordWriteError`` when its record cannot be
         kept. Whatever ends the task, its report is left behind once there is a plan.
         """
-        from ..hooks.base import open_platform
+        from ..hooks.dispatch import open_platform
         from ..platforms.runner import run_to_end
 
         conn_id, chat = as_conn_id(self.conn_id), as_chat(self.chat_id, of="chat_id")

@@ -109,7 +109,7 @@ class _TransferOperator(BaseOperator):
         failed, ``RecordWriteError`` when its record cannot be kept, and a ``PlatformError`` when the service cannot
         even be asked which chats there are. Whatever ends the task, its report is left behind once there is a plan.
         """
-        from ..hooks.base import open_platform
+        from ..hooks.dispatch import open_platform
 
         options, request = TransferOptions.read(self, context), self.request()
         log.info("Asked for: %s", cut(json.dumps(request.to_json()), LONGEST_REQUEST_SHOWN))

@@ -190,7 +190,7 @@ class AcceptTransferSensor(BaseSensorOperator):
 
     @cached_property
     def _platform(self) -> ChatPlatform:
-        from ..hooks.base import open_platform
+        from ..hooks.dispatch import open_platform
 
         return open_platform(as_conn_id(self.conn_id))
 

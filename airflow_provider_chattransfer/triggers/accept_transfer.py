@@ -112,7 +112,7 @@ class AcceptTransferTrigger(BaseTrigger):
 
     async def _wait(self) -> WaitEnded:
         from ..exceptions import PlatformError, is_permanent
-        from ..hooks.base import open_platform_async
+        from ..hooks.dispatch import open_platform_async
         from ..platforms.runner import poll_once, utc_now
 
         ends_first = self.ends_at is not None and self.ends_at < self.deadline

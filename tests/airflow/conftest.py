@@ -16,7 +16,7 @@ from unittest.mock import patch
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_chattransfer.hooks.base import THREAD
+from airflow_provider_chattransfer.hooks.time_limit import THREAD_NAME
 from airflow_provider_chattransfer.hooks.token_stores import PREFIX
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from airflow_provider_chattransfer.testing.connections import as_environment
@@ -37,7 +37,7 @@ def no_thread_left() -> Iterator[None]:
     an in-process Airflow has one way to its supervisor."""
     yield
     for thread in threading.enumerate():
-        if thread.name == THREAD:
+        if thread.name == THREAD_NAME:
             thread.join(timeout=20)
 
 

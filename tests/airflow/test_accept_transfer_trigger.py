@@ -19,7 +19,7 @@ from airflow_provider_chattransfer.chats.acceptance import AcceptancePoller
 from airflow_provider_chattransfer.chats.model import TransferReport
 from airflow_provider_chattransfer.chats.reconciliation import CLOSED
 from airflow_provider_chattransfer.exceptions import ChatsNotTransferredError, WaitInterruptedError, is_permanent
-from airflow_provider_chattransfer.hooks.base import open_platform
+from airflow_provider_chattransfer.hooks.dispatch import open_platform
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator, TransferChatOperator
 from airflow_provider_chattransfer.platforms.runner import poll_once
 from airflow_provider_chattransfer.platforms.transport import ATTEMPTS

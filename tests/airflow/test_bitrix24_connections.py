@@ -326,7 +326,7 @@ class TestTheButton:
     def test_does_not_wait_for_a_portal_that_hangs(
         self, sandbox: Sandbox, way: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("airflow_provider_chattransfer.hooks.base.IMPATIENT", 0.2)
+        monkeypatch.setattr("airflow_provider_chattransfer.hooks.settings.FAIL_FAST_TIMEOUT_SECONDS", 0.2)
         sandbox.fault(kind="hang_before", service="bitrix24", seconds=60, count=100)
         began = time.monotonic()
         good, told = pressed()

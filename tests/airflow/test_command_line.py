@@ -18,8 +18,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_chattransfer.__main__ import main
-from airflow_provider_chattransfer.hooks import base
-from airflow_provider_chattransfer.hooks.base import ChatPlatformHook, get_connection, hook_for
+from airflow_provider_chattransfer.hooks import base, settings
+from airflow_provider_chattransfer.hooks.base import ChatPlatformHook
+from airflow_provider_chattransfer.hooks.connections import get_connection
+from airflow_provider_chattransfer.hooks.dispatch import hook_for
 
 from ..support.ways_of_signing_in import WAYS, Way
 from .conftest import Sandbox
@@ -201,19 +203,19 @@ class TestTheButton:
     def test_does_not_wait_for_a_server_that_does_not_answer(
         self, connect: Connect, monkeypatch: pytest.MonkeyPatch, server: str, kind: str
     ) -> None:
-        monkeypatch.setattr(base, "TEST_SECONDS", 1.0)
+        monkeypatch.setattr(base, "MAX_TEST_SECONDS", 1.0)
         with listening(SERVERS[server]) as url:
             connect(CONNECTIONS[kind](url))
             assert pressed() == (False, "No answer of the service within 1 seconds.")
 
     def test_ends_in_time(self) -> None:
-        assert base.IMPATIENT < base.TEST_SECONDS < TEN_SECONDS - 1
+        assert settings.FAIL_FAST_TIMEOUT_SECONDS < base.MAX_TEST_SECONDS < TEN_SECONDS - 1
 
     @pytest.mark.parametrize("kind", CONNECTIONS)
     def test_gives_up_by_itself_on_one_that_is_silent(
         self, connect: Connect, monkeypatch: pytest.MonkeyPatch, kind: str
     ) -> None:
-        monkeypatch.setattr(base, "IMPATIENT", 0.5)
+        monkeypatch.setattr(settings, "FAIL_FAST_TIMEOUT_SECONDS", 0.5)
         with listening(silent) as url:
             connect(CONNECTIONS[kind](url))
             good, told = pressed()
@@ -227,7 +229,7 @@ class TestTheButton:
         def slow(*_: object, **__: object) -> None:
             time.sleep(30)
 
-        monkeypatch.setattr(base, "TEST_SECONDS", 1.0)
+        monkeypatch.setattr(base, "MAX_TEST_SECONDS", 1.0)
         connect(webhook("https://portal.invalid"))
         monkeypatch.setattr(socket, "getaddrinfo", slow)
         good, told = pressed()

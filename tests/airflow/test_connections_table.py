@@ -11,10 +11,12 @@ from unittest.mock import patch
 
 import pytest
 
-from airflow_provider_chattransfer.connection_forms import BITRIX24, FORMS, ConnectionForm
-from airflow_provider_chattransfer.hooks.base import hook_for
+from airflow_provider_chattransfer.connection_forms import ConnectionForm
+from airflow_provider_chattransfer.hooks.dispatch import hook_for
 from airflow_provider_chattransfer.hooks.masking import hide_secrets_of
 from airflow_provider_chattransfer.platforms.base import ChatPlatform
+from airflow_provider_chattransfer.platforms.bitrix24.form import FORM as BITRIX24
+from airflow_provider_chattransfer.services import forms
 from tests.support.ways_of_signing_in import WAYS
 
 ALL = {way.name: way for way in WAYS}
@@ -305,7 +307,7 @@ class TestAnError:
     def test_names_the_label_that_the_form_shows(self, way: str, fields: dict[str, Any], words: str) -> None:
         assert words in problem(way, **fields)
 
-    @pytest.mark.parametrize("form", FORMS.values(), ids=lambda form: form.name)
+    @pytest.mark.parametrize("form", forms().values(), ids=lambda form: form.name)
     def test_has_the_label_of_every_field(self, form: ConnectionForm) -> None:
         for key, label in form.labels().items():
             assert form.labelled(f"{key}: missing") == f"{label} ({key}): missing"

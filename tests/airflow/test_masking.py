@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 import requests
 
-from airflow_provider_chattransfer.hooks.base import open_platform, open_platform_async
+from airflow_provider_chattransfer.hooks.dispatch import open_platform, open_platform_async
 from airflow_provider_chattransfer.platforms.base import ChatPlatform
 from airflow_provider_chattransfer.platforms.tokens.manager import IssuedToken, TokenManager
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
@@ -114,7 +114,7 @@ from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransfer
 
 def use_every_way():
     """The secrets of all connections, and all tokens that were obtained for them."""
-    from airflow_provider_chattransfer.hooks.base import open_platform
+    from airflow_provider_chattransfer.hooks.dispatch import open_platform
     from airflow_provider_chattransfer.platforms.tokens.manager import TokenManager
     from airflow_provider_chattransfer.exceptions import PlatformError
 

@@ -11,8 +11,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from airflow_provider_chattransfer.get_provider_info import get_provider_info, hook_class_names
+from airflow_provider_chattransfer.get_provider_info import get_provider_info
 from airflow_provider_chattransfer.hooks.base import ChatPlatformHook
+from airflow_provider_chattransfer.services import services
 
 NAME = "airflow-provider-chattransfer"
 
@@ -34,10 +35,10 @@ class TestProviderInfo:
 
         manager = ProvidersManager()
         assert manager.providers[NAME].data["package-name"] == NAME
-        for connection_type, hook in hook_class_names().items():
+        for connection_type, service in services().items():
             info = manager.hooks[connection_type]
             assert info is not None
-            assert info.hook_class_name == hook
+            assert info.hook_class_name == service.hook
 
     def test_is_the_entry_point_of_the_distribution(self) -> None:
         (entry,) = entry_points(group="apache_airflow_provider", name="provider_info").select(
@@ -52,9 +53,9 @@ class TestProviderInfo:
                 for module in integration["python-modules"]:
                     import_module(module)
 
-    @pytest.mark.parametrize("connection_type", hook_class_names())
+    @pytest.mark.parametrize("connection_type", services())
     def test_names_hooks_that_are_made_of_a_connection_id_alone(self, connection_type: str) -> None:
-        module, _, name = hook_class_names()[connection_type].rpartition(".")
+        module, _, name = services()[connection_type].hook.rpartition(".")
         hook: type[ChatPlatformHook] = getattr(import_module(module), name)
         assert hook.conn_type == connection_type
         assert hook.default_conn_name == f"{connection_type}_default"

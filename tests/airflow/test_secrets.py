@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_chattransfer.exceptions import PlatformError
-from airflow_provider_chattransfer.hooks.base import open_platform
+from airflow_provider_chattransfer.hooks.dispatch import open_platform
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator, TransferChatsOperator
 from airflow_provider_chattransfer.platforms import decoding, transport

@@ -494,7 +494,7 @@ class TestTheButtonTest:
         assert "s ahead of ours: set this machine's clock." in said
 
     def test_gives_up_before_ten_seconds(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("airflow_provider_chattransfer.hooks.base.IMPATIENT", 0.3)
+        monkeypatch.setattr("airflow_provider_chattransfer.hooks.settings.FAIL_FAST_TIMEOUT_SECONDS", 0.3)
         desk.connect(ALL["access-token"])
         desk.sandbox.fault(service="superoffice", kind="hang_before", method="currentPrincipal")
         good, said = SuperOfficeHook("desk").test_connection()

@@ -22,7 +22,7 @@ from airflow.configuration import conf
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_chattransfer.exceptions import CredentialsError, PlatformError, TokenStoreError
-from airflow_provider_chattransfer.hooks.base import open_platform
+from airflow_provider_chattransfer.hooks.dispatch import open_platform
 from airflow_provider_chattransfer.hooks.token_stores import PREFIX, VariableStore
 from airflow_provider_chattransfer.platforms.tokens import manager, redis_store
 from airflow_provider_chattransfer.platforms.tokens.manager import Entry

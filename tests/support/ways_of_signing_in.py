@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_chattransfer.connection_forms import FORMS, Kind
+from airflow_provider_chattransfer.connection_forms import Kind
 from airflow_provider_chattransfer.sandbox.superoffice.keys import APPLICATION_KEY
 from airflow_provider_chattransfer.sandbox.superoffice.settings import Application
+from airflow_provider_chattransfer.services import forms
 
 STANDARD = ("host", "port", "login", "password")
 OWN_SECRETS = ("bot_client_id", "ticket")
@@ -21,7 +22,7 @@ Values = Mapping[str, str | int]
 
 def without_labels(text: str) -> str:
     """A message with fields named by their keys alone, whatever the form calls them."""
-    for form in FORMS.values():
+    for form in forms().values():
         for key, label in form.labels().items():
             text = text.replace(f"{label} ({key})", key)
     return text
@@ -64,7 +65,7 @@ class Way:
 
     def secret_fields(self) -> set[str]:
         """The keys of all fields of its type that hold a secret."""
-        own = {each.key for _, each in FORMS[self.conn_type].fields() if each.kind is Kind.SECRET}
+        own = {each.key for _, each in forms()[self.conn_type].fields() if each.kind is Kind.SECRET}
         return own | {"password"}
 
     def secrets(self) -> set[str]:

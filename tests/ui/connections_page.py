@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider_chattransfer.connection_forms import FORMS, ConnectionForm, Kind
+from airflow_provider_chattransfer.connection_forms import ConnectionForm, Kind
+from airflow_provider_chattransfer.services import forms
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -46,7 +47,7 @@ class ConnectionsPage:
         """Fill in the form of a new connection; it is not saved."""
         self.page.get_by_role("button", name="Add Connection").click()
         self.page.get_by_label("Connection ID").fill(conn_id)
-        self._choose(self.page.get_by_role("combobox", name="Connection Type"), FORMS[conn_type].name)
+        self._choose(self.page.get_by_role("combobox", name="Connection Type"), forms()[conn_type].name)
         self.fill_in(conn_type, fields)
 
     def edit(self, conn_id: str) -> None:
@@ -56,7 +57,7 @@ class ConnectionsPage:
 
     def fill_in(self, conn_type: str, fields: Mapping[str, Any]) -> None:
         """Type into the fields of an open form, section by section, each found by its label."""
-        form = FORMS[conn_type]
+        form = forms()[conn_type]
         standard = {each.key: each.label for each in form.standard}
         self._section(AIRFLOWS_OWN)
         for key, label in standard.items():
@@ -100,7 +101,7 @@ class ConnectionsPage:
 
     def picture(self, conn_type: str, fields: Mapping[str, Any]) -> bytes:
         """The open form with all sections that hold one of ``fields``; Airflow opens only one of them at a time."""
-        titles = ["standardFields", *_sections_with(FORMS[conn_type], fields)]
+        titles = ["standardFields", *_sections_with(forms()[conn_type], fields)]
         self.page.evaluate(OPEN, [f":content:{title}" for title in titles])
         size = self.page.viewport_size
         self.page.set_viewport_size({"width": 1200, "height": 2400})

@@ -13,16 +13,17 @@ import jsonschema
 import pytest
 from airflow._shared.secrets_masker import should_hide_value_for_key
 
-from airflow_provider_chattransfer.connection_forms import FORMS, ConnectionForm, Kind
+from airflow_provider_chattransfer.connection_forms import ConnectionForm, Kind
 from airflow_provider_chattransfer.hooks.base import ChatPlatformHook
 from airflow_provider_chattransfer.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_chattransfer.hooks.superoffice import SuperOfficeHook
+from airflow_provider_chattransfer.services import forms
 
 from ..support.ways_of_signing_in import OWN_SECRETS, STANDARD, WAYS, Way
 
 HOOKS: tuple[type[ChatPlatformHook], ...] = (Bitrix24Hook, SuperOfficeHook)
 BOTH = pytest.mark.parametrize("hook", HOOKS)
-FORM = pytest.mark.parametrize("form", FORMS.values(), ids=str)
+FORM = pytest.mark.parametrize("form", forms().values(), ids=list(forms()))
 
 
 def schema(name: str) -> Any:
@@ -72,7 +73,7 @@ class TestTheFormOfAirflow31:
                 "format": field["schema"].get("format"),
                 "enum": field["schema"].get("enum"),
             }
-            for key, field in FORMS[hook.conn_type].conn_fields().items()
+            for key, field in forms()[hook.conn_type].conn_fields().items()
         }
         found = {
             key: {
@@ -97,7 +98,7 @@ class TestTheFormOfAirflow31:
     @BOTH
     def test_calls_airflows_own_fields_the_same(self, hook: type[ChatPlatformHook]) -> None:
         told = hook.get_ui_field_behaviour()
-        assert {key.replace("_", "-"): value for key, value in told.items()} == FORMS[
+        assert {key.replace("_", "-"): value for key, value in told.items()} == forms()[
             hook.conn_type
         ].ui_field_behaviour()
 
@@ -123,7 +124,7 @@ class TestAForm:
 
     @pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.name))
     def test_has_the_fields_of_every_way_of_signing_in(self, way: Way) -> None:
-        form = FORMS[way.conn_type]
+        form = forms()[way.conn_type]
         known = {*STANDARD, *(field.key for _, field in form.fields())}
         assert set(way.fields("http://127.0.0.1:1")) <= known
         assert {each.key for each in form.standard} == set(STANDARD)
@@ -133,11 +134,11 @@ class TestASecret:
     """Airflow hides what sounds like one, by the name of its field."""
 
     def test_is_known_to_airflow_by_its_name_but_for_those_that_the_page_tells(self) -> None:
-        secrets = {field.key for form in FORMS.values() for _, field in form.fields() if field.kind is Kind.SECRET}
+        secrets = {field.key for form in forms().values() for _, field in form.fields() if field.kind is Kind.SECRET}
         assert {key for key in secrets if not should_hide_value_for_key(key)} == set(OWN_SECRETS)
 
     def test_nothing_else_sounds_like_one_but_the_choice_of_a_token_store(self) -> None:
-        plain = {field.key for form in FORMS.values() for _, field in form.fields() if field.kind is not Kind.SECRET}
+        plain = {field.key for form in forms().values() for _, field in form.fields() if field.kind is not Kind.SECRET}
         assert {key for key in plain if should_hide_value_for_key(key)} == {"token_store"}
 
 

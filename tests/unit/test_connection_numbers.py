@@ -8,16 +8,21 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_chattransfer.hooks.base import largest_answer, rate_limit, read_timeout
+from airflow_provider_chattransfer.hooks.settings import NetworkSettings
 from airflow_provider_chattransfer.platforms.rate import RateLimit
 
 DEFAULT = RateLimit(per_second=2.0, burst=50)
 
+
+def read(extra: Mapping[str, Any]) -> NetworkSettings:
+    return NetworkSettings.read(extra, rate_limit=DEFAULT, timeout_seconds=75.0)
+
+
 READERS: dict[str, Callable[[Mapping[str, Any]], float]] = {
-    "requests_per_second": lambda extra: rate_limit(extra, DEFAULT).per_second,
-    "burst": lambda extra: rate_limit(extra, DEFAULT).burst,
-    "timeout": lambda extra: read_timeout(extra, 75.0),
-    "max_answer_megabytes": largest_answer,
+    "requests_per_second": lambda extra: read(extra).rate_limit.per_second,
+    "burst": lambda extra: read(extra).rate_limit.burst,
+    "timeout": lambda extra: read(extra).timeout_seconds,
+    "max_answer_megabytes": lambda extra: read(extra).max_answer_megabytes,
 }
 DEFAULTS = {"requests_per_second": 2.0, "burst": 50, "timeout": 75.0, "max_answer_megabytes": 64}
 NUMBERS = pytest.mark.parametrize("name", READERS)
@@ -45,4 +50,4 @@ class TestANumber:
 
     def test_of_requests_at_once_is_a_whole_one(self) -> None:
         with pytest.raises(ValueError, match=r"burst: 2\.5 is not a whole number"):
-            rate_limit({"burst": 2.5}, DEFAULT)
+            read({"burst": 2.5})

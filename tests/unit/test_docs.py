@@ -19,9 +19,8 @@ from airflow_provider_chattransfer.chats.acceptance import MAX_FAILED_POLLS
 from airflow_provider_chattransfer.chats.model import Outcome
 from airflow_provider_chattransfer.chats.planning import Strategy
 from airflow_provider_chattransfer.chats.run import ALIKE, PAUSES
-from airflow_provider_chattransfer.connection_forms import FORMS
 from airflow_provider_chattransfer.exceptions import TransferError
-from airflow_provider_chattransfer.hooks.base import open_platform
+from airflow_provider_chattransfer.hooks.dispatch import open_platform
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
 from airflow_provider_chattransfer.operators.transfer import (
     ReassignChatsOperator,
@@ -42,6 +41,7 @@ from airflow_provider_chattransfer.sandbox.superoffice import scenario as supero
 from airflow_provider_chattransfer.sandbox.superoffice.settings import Application
 from airflow_provider_chattransfer.sandbox.superoffice.switches import Switches as SuperOfficeSwitches
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
+from airflow_provider_chattransfer.services import forms
 from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger
 
 from ..support import documented_connections
@@ -345,24 +345,24 @@ class TestConnectionsPage:
         optional = {"oauth_host"}
         assert {key for (key,) in told.values()} - optional == set(documented_connections.fields(way))
 
-    @pytest.mark.parametrize("kind", FORMS)
+    @pytest.mark.parametrize("kind", forms())
     def test_has_every_field_of_the_form_by_its_label(self, kind: str) -> None:
         rows = [row for table in tables(page("connections.md"), "Field") for row in table]
         labels = {code(key): label for label, key, *_ in rows}
-        own = {field.key: field.label for _, field in FORMS[kind].fields()}
+        own = {field.key: field.label for _, field in forms()[kind].fields()}
         told_elsewhere = {"token_store", "token_store_at", "agent_conn_id"}
         assert {key: labels.get(key) for key in own.keys() - told_elsewhere} == {
             key: label for key, label in own.items() if key not in told_elsewhere
         }
         assert all(f"`{key}`" in page("connections.md") for key in told_elsewhere)
         shown = {(label, code(key)) for label, key, *_ in rows}
-        assert {(field.label, field.key) for field in FORMS[kind].standard if field.key != "port"} <= shown
-        ours = {(field.label, field.key) for form in FORMS.values() for _, field in form.fields()}
-        assert shown <= ours | {(field.label, field.key) for form in FORMS.values() for field in form.standard}
+        assert {(field.label, field.key) for field in forms()[kind].standard if field.key != "port"} <= shown
+        ours = {(field.label, field.key) for form in forms().values() for _, field in form.fields()}
+        assert shown <= ours | {(field.label, field.key) for form in forms().values() for field in form.standard}
 
     def test_has_every_choice_of_a_token_store(self) -> None:
         told = documented(page("connections.md"), "`token_store`", 1)
-        (choices,) = {field.choices for _, field in FORMS["bitrix24"].fields() if field.key == "token_store"}
+        (choices,) = {field.choices for _, field in forms()["bitrix24"].fields() if field.key == "token_store"}
         assert [code(name.removesuffix(" (default)")) for name in told] == list(choices)
 
     def test_tells_errors_that_the_code_has(self) -> None:
