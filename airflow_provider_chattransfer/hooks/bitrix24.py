@@ -64,13 +64,14 @@ class Bitrix24Hook(ChatPlatformHook):
         from ..chats.model import Transfer
         from ..chats.run import run_transfers
         from ..platforms.base import SendOptions
-        from ..platforms.bitrix24.platform import destination
+        from ..platforms.bitrix24.platform import BOT_LEAVES, destination
         from ..platforms.runner import run_to_end
 
         target = destination(user_id=user_id, queue_id=queue_id, transfer_id=transfer_id)
         transfer = Transfer(chat_id=as_id(chat_id, of="CHAT_ID"), target=target)
+        options = SendOptions(frozenset({BOT_LEAVES} if leave else ()))
         with self.get_conn() as platform:
-            (result,) = run_to_end(run_transfers([transfer], chunk=1), platform, options=SendOptions(bot_leaves=leave))
+            (result,) = run_to_end(run_transfers([transfer], chunk=1), platform, options=options)
         return result.to_json()
 
     def register_bot(self, *, code: str = "chattransfer", name: str = "Chat transfer") -> Bot:

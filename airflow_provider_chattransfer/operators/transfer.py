@@ -115,9 +115,10 @@ class _TransferOperator(BaseOperator):
         log.info("Asked for: %s", cut(json.dumps(request.to_json()), LONGEST_REQUEST_SHOWN))
         with open_platform(options.conn_id) as platform:
             request.check(platform)
+            platform.check_send_options(options.send_options())
             record = RunRecord(NullRecordStore())
             if not options.dry_run:
-                inputs = {**request.to_json(), "bot_leaves": options.bot_leaves}
+                inputs = {**request.to_json(), **options.switches}
                 record = record_of(context, inputs=inputs, platform=platform, report_path=options.record_beside)
             with push_report_on_failure(context) as so_far:
                 task = _Task(context, options, platform, record, so_far)
@@ -178,7 +179,6 @@ class _Task:
 
     def move(self, request: Request, interrupted: Callable[[], bool]) -> TransferReport:
         """Plan, unless an earlier try has, and move what is open."""
-        from ..platforms.base import SendOptions
         from ..platforms.runner import run_to_end
 
         record, options = self._record, self._options
@@ -196,7 +196,7 @@ class _Task:
         results = run_to_end(
             run,
             self._platform,
-            options=SendOptions(bot_leaves=options.bot_leaves),
+            options=options.send_options(),
             record=record,
             account_lock=None if options.dry_run else self._account_lock(),
             interrupted=interrupted,

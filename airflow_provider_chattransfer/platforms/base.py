@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract that every service keeps."""
+"""Define the contract that every service keeps."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .connection_check import ConnectionCheck
 
 @dataclass(frozen=True, slots=True)
 class SendOptions:
-    """How transfers are sent. ``bot_leaves`` is Bitrix24's LEAVE; SuperOffice has no such thing."""
+    """How transfers are sent: ``on`` holds the names of the operators' switches that are on, such as ``bot_leaves``."""
 
-    bot_leaves: bool = False
+    on: frozenset[str] = frozenset()
 
 
 class ChatPlatform(ABC):
@@ -32,7 +32,7 @@ class ChatPlatform(ABC):
     """The connection type, as reports name the platform."""
 
     account: str
-    """Where the chats are, the address of the portal or tenant; runs on the same host take turns by it."""
+    """Where the chats are: the address of the portal or tenant. Runs on the same host share a lock and a pace by it."""
 
     actor: str
     """Who acts on that account, by the words of the connection, without a request: ``user 1 by webhook``.
@@ -44,28 +44,36 @@ class ChatPlatform(ABC):
     chunk: int
     """How many chats are read, sent and read back at a time."""
 
+    send_options: frozenset[str] = frozenset()
+    """The switches of ``SendOptions`` that may be on here, by name."""
+
+    def check_send_options(self, options: SendOptions) -> None:
+        """Raise ``ValueError`` for a switch that is on and that this service does not have. No request is made."""
+        if unknown := sorted(options.on - self.send_options):
+            raise ValueError(f"{unknown[0]}: a connection of type {self.name} has no such option; leave it out")
+
     @abstractmethod
     def check_targets(self, targets: Sequence[Target]) -> None:
         """Raise ``ValueError`` for a kind of target that this service does not have. No request is made."""
 
     @abstractmethod
     def resolve(self, targets: Sequence[Target], *, of: str) -> Mapping[Target, Target]:
-        """Each of ``targets`` by its number: sources and receivers, those given by name looked up.
+        """Find the number of each of ``targets``, sources and receivers; those given by name are looked up.
 
         Raises ``ValueError`` with ``of``, the name of the option, for what does not exist, and with the candidates for
         a name that is unknown or several people's. Where the service does not let this account ask, a number passes
-        and a name is an error. Asked once, then remembered.
+        and a name is an error. The service is asked once, then the answer is remembered.
         """
 
     @abstractmethod
     def resolve_chats(self, references: Sequence[str]) -> Mapping[str, str]:
-        """The number of each chat in ``references``, which are as ``chats.spellings.as_chat`` writes them.
+        """Find the number of each chat in ``references``, which are as ``chats.spellings.as_chat`` writes them.
 
         Numbers cost no request. Raises ``ValueError`` for a reference that leads to no chat, or to several.
         """
 
     def chats_by_number(self, references: Sequence[str], *, of: str) -> Mapping[str, str]:
-        """The same with ``of``, the name of the option, in a ``ValueError``."""
+        """Find the numbers as ``resolve_chats`` does, with ``of``, the name of the option, in a ``ValueError``."""
         try:
             return self.resolve_chats(references)
         except ValueError as problem:
@@ -77,22 +85,25 @@ class ChatPlatform(ABC):
 
     @abstractmethod
     def find_agents_chats(self, agents: Sequence[str]) -> list[Chat]:
-        """The open chats that ``agents`` have, or that ring at them, by id."""
+        """Find the open chats that ``agents`` have, or that ring at them, sorted by id."""
 
     @abstractmethod
     def find_waiting_chats(self, queue: str) -> list[Chat]:
-        """The chats that wait in ``queue`` and that nobody has accepted, by id."""
+        """Find the chats that wait in ``queue`` and that nobody has accepted, sorted by id."""
 
     @abstractmethod
     def read_chats(self, chat_ids: Sequence[str]) -> Mapping[str, Reading]:
-        """The state of each of ``chat_ids`` now, in as few requests as the service allows."""
+        """Read the state of each of ``chat_ids``, in as few requests as the service allows.
+
+        Each chat is in what is returned: as a ``Chat``, or as an ``UnreadableChat`` where the service does not show it.
+        """
 
     @abstractmethod
     def check_may_send(self) -> None:
         """Raise ``ValueError`` when this account can move or accept no chat at all. No request is made."""
 
     def why_cannot_send(self, chat: Chat) -> str | None:
-        """Why this account cannot send ``chat`` on, and who could; ``None`` when it can. No request is made."""
+        """Tell why this account cannot send ``chat`` on, and who could; ``None`` when it can. No request is made."""
         return None
 
     @abstractmethod
@@ -104,14 +115,14 @@ class ChatPlatform(ABC):
 
     @abstractmethod
     def transfer_history(self, moves: Sequence[Move], *, since: Mapping[str, float]) -> Mapping[str, bool | None]:
-        """What the service's own history says of ``moves``, each sent at ``since`` (epoch seconds, our clock) or later.
+        """Ask the service's own history for ``moves``, each sent at ``since`` (epoch seconds of our clock) or later.
 
-        By chat id: whether a transfer like that was carried out since; ``None`` where the history does not tell.
+        Returns by chat id whether a transfer like that was carried out since; ``None`` where the history does not tell.
         """
 
     @abstractmethod
     def receiver_of(self, chat: Chat) -> Target:
-        """The agent as whom ``accept`` accepts ``chat``."""
+        """Return the agent as whom ``accept`` accepts ``chat``."""
 
     @abstractmethod
     def accept(self, chat: Chat) -> Answer:
@@ -119,14 +130,14 @@ class ChatPlatform(ABC):
 
     @abstractmethod
     def check_connection(self) -> ConnectionCheck:
-        """Who we are to the service, and what it lets us do; for the button Test of a connection.
+        """Ask who we are to the service, and what it lets us do; for the button Test of a connection.
 
         Changes nothing there. Raises a ``PlatformError`` when it does not let us in.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of connections."""
+        """Close the pooled network connections."""
 
     def __enter__(self) -> Self:
         return self
@@ -136,7 +147,7 @@ class ChatPlatform(ABC):
 
 
 def answer_to(error: PlatformError) -> Answer:
-    """What an error says about the request that met it."""
+    """Turn the error that a request met into the answer that it stands for."""
     if isinstance(error, NotAppliedError | CredentialsError):
         return NotApplied(str(error), retry_after=error.retry_after)
     if isinstance(error, RequestRefusedError):

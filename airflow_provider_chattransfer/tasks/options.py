@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from ..chats.inputs import as_number, as_seconds, as_switch, refuse_template, sh
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from ..platforms.base import SendOptions
 
 DEFERRABLE = conf.getboolean("operators", "default_deferrable", fallback=False)
 """Whether tasks wait in the triggerer unless they are told otherwise."""
@@ -41,6 +44,9 @@ CHANGES = re.compile(
     r"try_number|now|uuid|random|time\b|start_date|hostname|pid|log_url|job_id|(?:ti|task_instance)\.id\b"
 )
 """Words of a template that renders to something else in the next try."""
+
+SEND_SWITCHES = ("bot_leaves",)
+"""The options of operators that only some services have; ``ChatPlatform.send_options`` says which."""
 
 LOCAL = ("", "file", "local")
 """The protocols under which an object store path is a file of this machine."""
@@ -69,10 +75,13 @@ class WaitOptions:
 
 @dataclass(frozen=True, slots=True)
 class TransferOptions:
-    """How chats are moved, beside which and to whom. The run's record lies beside ``record_beside``."""
+    """How chats are moved, beside which and to whom. The run's record lies beside ``record_beside``.
+
+    ``switches`` says of each of ``SEND_SWITCHES`` whether it is on.
+    """
 
     conn_id: str
-    bot_leaves: bool
+    switches: Mapping[str, bool]
     wait_for_acceptance: bool
     wait: WaitOptions
     dry_run: bool
@@ -86,7 +95,7 @@ class TransferOptions:
         report_path = read_report_path(task, context)
         return cls(
             conn_id=as_conn_id(task.conn_id),
-            bot_leaves=as_switch(task.bot_leaves, of="bot_leaves"),
+            switches={name: as_switch(getattr(task, name), of=name) for name in SEND_SWITCHES},
             wait_for_acceptance=as_switch(task.wait_for_acceptance, of="wait_for_acceptance"),
             wait=WaitOptions.read(task),
             dry_run=as_switch(task.dry_run_only, of="dry_run"),
@@ -94,6 +103,12 @@ class TransferOptions:
             report_path=report_path,
             record_beside=report_path and record_beside(task.report_path_as_written, report_path),
         )
+
+    def send_options(self) -> SendOptions:
+        """Return the switches that are on, for the platform."""
+        from ..platforms.base import SendOptions
+
+        return SendOptions(frozenset(name for name, is_on in self.switches.items() if is_on))
 
 
 def as_conn_id(value: object) -> str:

@@ -144,7 +144,8 @@ class Stage:
     ) -> list[Result]:
         """The whole run, as an operator drives it."""
         steps = run_transfers(transfers, chunk=platform.chunk)
-        return run_to_end(steps, platform, options=SendOptions(bot_leaves=bot_leaves), sleep=self.sleep)
+        options = SendOptions(frozenset({"bot_leaves"} if bot_leaves else ()))
+        return run_to_end(steps, platform, options=options, sleep=self.sleep)
 
     def close(self) -> None:
         """Close what was opened."""

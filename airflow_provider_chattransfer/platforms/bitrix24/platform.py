@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 RATE_LIMIT = RateLimit(per_second=2.0, burst=50)
 """The documented limit of all plans but Enterprise (5 a second, 250 at once), per portal and source address."""
 
+BOT_LEAVES = "bot_leaves"
+"""The operators' switch for LEAVE of ``imopenlines.bot.session.transfer``."""
+
 READ_TIMEOUT = 75.0
 """Seconds. The server works on a request for up to 60 s; whoever gives up before does not know the outcome."""
 
@@ -51,6 +54,7 @@ class Bitrix24Platform(ChatPlatform):
 
     name = "bitrix24"
     chunk = BATCH_SIZE
+    send_options = frozenset({BOT_LEAVES})
 
     def __init__(self, client: Bitrix24Client) -> None:
         self.client = client
@@ -100,7 +104,7 @@ class Bitrix24Platform(ChatPlatform):
             if refusal := self._receivers.refusal(target):
                 answers[chat_id] = Refused(refusal, lasting=True)
             else:
-                commands[chat_id] = self._transfer_command(chat_id, target=target, bot_leaves=options.bot_leaves)
+                commands[chat_id] = self._transfer_command(chat_id, target=target, bot_leaves=BOT_LEAVES in options.on)
         for part, results in self._in_parts(commands, seen={move.transfer.chat_id: move.chat for move in moves}):
             answers.update(zip(part, map(_answer, results), strict=True))
             if not_let_in := next((result for result in results if isinstance(result, CredentialsError)), None):

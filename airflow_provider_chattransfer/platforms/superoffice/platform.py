@@ -80,6 +80,8 @@ class SuperOfficePlatform(ChatPlatform):
 
     name = "superoffice"
     chunk = 50
+    send_options = frozenset({"bot_leaves"})
+    """Accepted without effect: no bot is in a session of SuperOffice chat."""
 
     def __init__(self, client: SuperOfficeClient, *, identities: Identities | None = None) -> None:
         """``client`` reads; it also sends when no ``identities`` are given."""
