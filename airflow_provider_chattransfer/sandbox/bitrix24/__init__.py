@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bitrix24 Open Lines as a stateful server, written from its documents and its published server source."""
+"""A simulated Bitrix24 portal with open lines, written from Bitrix24's documents and its published server source."""
 
 from .portal import Portal
 

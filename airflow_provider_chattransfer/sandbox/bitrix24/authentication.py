@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who calls: webhooks, OAuth tokens and browsers' sessions become an identity with a user and scopes."""
+"""Authenticates callers: turns a webhook, an OAuth token or a browser's session into an identity with scopes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .scenario import SCOPES
 from .switches import PortalState
 from .tokens import Tokens
 
-_SHUT_TO_APPS = {
+_APP_REFUSALS = {
     PortalState.APP_NOT_INSTALLED: errors.application_not_installed,
     PortalState.APP_INACTIVE: errors.application_not_found,
     PortalState.APP_FORBIDDEN: errors.user_access_error,
@@ -36,24 +36,24 @@ class Identity:
 
     @property
     def counter(self) -> str:
-        """What operating time is counted by: the application, or the webhook."""
+        """The key by which operating time is counted: one per application, webhook or session."""
         return self.app or (f"session:{self.user}" if self.session else f"webhook:{self.password}")
 
     @property
     def credential(self) -> str:
-        """What the caller showed, as errors call it."""
+        """The kind of the caller's credential, as errors name it."""
         return "access token" if self.app else "webhook token"
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticator:
-    """The door of the portal. All methods raise ``RestError``."""
+    """Finds the identity behind credentials. All methods raise ``RestError``."""
 
     data: PortalData
     tokens: Tokens
 
     def by_webhook(self, user: str, code: str, *, now: float) -> Identity:
-        """The identity of ``/rest/<user>/<code>/``."""
+        """Return the identity of ``/rest/<user>/<code>/``."""
         webhook = self.data.webhooks.get((to_int(user), code))
         if webhook is None or str(webhook.user) != user or webhook.expires_at <= now:
             raise errors.invalid_credentials()
@@ -69,7 +69,7 @@ class Authenticator:
         )
 
     def by_token(self, token: str, *, now: float) -> Identity:
-        """The identity behind an access token."""
+        """Return the identity behind an access token."""
         app = self.tokens.app_of(token, now=now)
         identity = Identity(
             user=app.user, scopes=app.scopes, label=f"user:{app.user} app:{app.client_id}", app=app.client_id
@@ -79,8 +79,11 @@ class Authenticator:
         return self._check_portal_state(identity)
 
     def by_session(self, headers: Mapping[str, str], sessid: str) -> Identity:
-        """The identity of a browser: here the cookie ``PHPSESSID=session7`` is user 7, signed in, and his session's
-        token, in ``sessid`` or ``X-Bitrix-Csrf-Token``, is ``sessid7``."""
+        """Return the identity of a browser.
+
+        Here the cookie ``PHPSESSID=session7`` is the signed-in user 7, and the token of that session, in ``sessid`` or
+        ``X-Bitrix-Csrf-Token``, is ``sessid7``.
+        """
         user = self.data.users.get(_signed_in(headers.get("cookie", "")))
         if user is None or not user.active or user.kind not in (UserKind.EMPLOYEE, UserKind.EXTRANET):
             raise errors.user_not_authorized()
@@ -89,19 +92,19 @@ class Authenticator:
         return Identity(user=user.id, scopes=SCOPES | {"timeman"}, label=f"user:{user.id} session", session=True)
 
     def _check_portal_state(self, identity: Identity) -> Identity:
-        """``identity``, unless the portal is shut to it; sessions are never."""
+        """Return ``identity``, or raise if the portal's state denies it access; sessions are not checked."""
         state = self.data.switches.portal_state
         if state is PortalState.OVERLOAD:
             raise errors.overload_limit()
         if state is PortalState.NO_REST_PLAN:
             raise errors.no_rest_plan(app=bool(identity.app))
-        if identity.app and (refusal := _SHUT_TO_APPS.get(state)):
+        if identity.app and (refusal := _APP_REFUSALS.get(state)):
             raise refusal()
         return identity
 
 
 def _signed_in(cookies: str) -> int:
-    """The user whose session the cookies name, 0 for none."""
+    """Return the user whose session the cookies name, 0 for none."""
     try:
         session = SimpleCookie(cookies).get("PHPSESSID")
     except CookieError:

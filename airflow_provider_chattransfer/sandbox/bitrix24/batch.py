@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``batch``: up to 50 commands in one request, with the oddities of the server.
+"""``batch``: up to 50 commands in one request, with the peculiarities of the server.
 
-Documented at https://apidocs.bitrix24.com (how to call REST: batch); behaviour as in the server source
-``rest/classes/general/rest_provider.php``: HTTP 200 whatever happens, five maps that are PHP arrays.
+Documented at https://apidocs.bitrix24.com (how to call REST: batch). Behavior as in the server source
+``rest/classes/general/rest_provider.php``: always HTTP 200, and five maps that are PHP arrays.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _KEY = re.compile(r"\[([^\]]+)\]")
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What one command came to."""
+    """The result of one command."""
 
     result: Any
     total: int | None
@@ -36,7 +36,7 @@ Execute = Callable[[str, dict[str, Any]], CommandResult]
 
 @dataclass(slots=True)
 class Results:
-    """The five maps of a reply, keyed like the commands."""
+    """The five maps of a response, keyed like the commands."""
 
     result: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Results:
     time: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The reply's ``result``; each map is ``[]``, a list or an object, as PHP encodes it."""
+        """Return the response's ``result``; each map is ``[]``, a list or an object, as PHP encodes it."""
         return {
             "result": php.array(self.result),
             "result_error": php.array(self.error),
@@ -56,7 +56,7 @@ class Results:
 
 
 def parse_commands(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The commands by their keys; a list has the keys 0, 1, 2, …"""
+    """Return the commands by their keys; a list has the keys 0, 1, 2 and so on."""
     cmd = php.upper_keys(params).get("CMD")
     if isinstance(cmd, list):
         return {str(index): command for index, command in enumerate(cmd)}
@@ -64,13 +64,15 @@ def parse_commands(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def method_of(command: Any) -> str:
-    """The method that a command names, as faults name it."""
+    """Return the method that a command names, as faults name it; empty for a command that is no string."""
     return command.partition("?")[0].removesuffix(".json") if isinstance(command, str) else ""
 
 
 def check_commands(params: Mapping[str, Any]) -> None:
-    """Raise ``RestError`` for what the documentation gives a status of its own: too many commands, and methods that
-    are not allowed. By the server source both are errors of single commands instead."""
+    """Raise ``RestError`` for too many commands and for forbidden methods.
+
+    The documentation gives both a status of their own. By the server source both are errors of single commands instead.
+    """
     cmd = parse_commands(params)
     if len(cmd) > MAX_COMMANDS:
         raise errors.batch_length()
@@ -79,9 +81,9 @@ def check_commands(params: Mapping[str, Any]) -> None:
 
 
 def run_commands(params: Mapping[str, Any], execute: Execute) -> dict[str, Any]:
-    """Run the commands in order. What is over the length, or not a string, does not run.
+    """Run the commands in order. A command beyond the fiftieth, or one that is no string, does not run.
 
-    ``halt`` is PHP's idea of true: the string ``"N"`` is.
+    ``halt`` is true by PHP's rules: the string ``"N"`` is true.
     """
     halt = not php.is_empty(php.upper_keys(params).get("HALT"))
     results = Results()
@@ -113,11 +115,11 @@ def _run_command(key: str, command: str, results: Results, execute: Execute) -> 
 
 
 def _substitute(value: Any, results: Results) -> Any:
-    """``$result[key][field]`` and its kin, replaced by what earlier commands answered. It cannot be escaped.
+    """Return ``value`` with ``$result[key][field]`` and its kin replaced by earlier results. It cannot be escaped.
 
-    By the server source ``rest/classes/general/rest_util.php`` (``processBatchElement``): a reference goes on to the
-    next white space, so what follows its last bracket is lost with it; one that leads nowhere stands for as much as
-    could be found; and one inside a longer text is left alone unless it is a number or a text.
+    By the server source ``rest/classes/general/rest_util.php`` (``processBatchElement``) a reference extends to the
+    next white space, so whatever follows its last bracket is lost. A reference that leads nowhere becomes as much as
+    could be found. One inside a longer text is replaced only by a number or a text.
     """
     if isinstance(value, dict):
         return {key: _substitute(item, results) for key, item in value.items()}
@@ -135,7 +137,7 @@ def _substitute(value: Any, results: Results) -> Any:
 
 
 def _look_up(value: Any, keys: list[str]) -> Any:
-    """As far as ``keys`` lead into ``value``."""
+    """Follow ``keys`` into ``value`` as far as they lead."""
     for key in keys:
         array = {str(index): item for index, item in enumerate(value)} if isinstance(value, list) else value
         if not isinstance(array, dict) or array.get(key) is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What customers and operators write to each other, and how that changes the status of a session.
+"""The messages of customers and operators, and how they change the status of a session.
 
 Follows the server source ``imopenlines/lib/session/update.php``.
 """
@@ -22,13 +22,16 @@ class Conversation:
     agents: SimulatedAgents
 
     def automatic(self, chat: Chat, text: str, actor: Actor) -> None:
-        """An automatic message, such as a bot's: it changes no status."""
+        """Add an automatic message, such as a bot's; it changes no status."""
         self.writer.add_message(chat, text)
         self.writer.record_change(chat, "wrote", None, None, actor)
 
     def from_customer(self, chat: Chat, session: Session) -> None:
-        """A message of the customer. One who waits in the queue goes on waiting; a conversation becomes
-        CLIENT_AFTER_OPERATOR if the operator had answered, else CLIENT (which also follows CLIENT_AFTER_OPERATOR)."""
+        """Add a message of the customer.
+
+        A customer in the queue goes on waiting. Otherwise the status becomes CLIENT_AFTER_OPERATOR if the operator had
+        answered, else CLIENT (which also follows CLIENT_AFTER_OPERATOR).
+        """
         self.writer.add_message(chat, fake_data.message(chat.messages))
         if session.status >= Status.ANSWER:
             answered = session.status >= Status.OPERATOR
@@ -37,14 +40,14 @@ class Conversation:
         self.await_answer(chat, session)
 
     def await_answer(self, chat: Chat, session: Session) -> None:
-        """Plan what the owner does about a customer who waits for his answer."""
+        """Schedule the owner's answer to a waiting customer."""
         owner = chat.owner
         delay = self.agents.answer_delay(owner) if owner else None
         if delay is not None:
             self.writer.scheduler.call_later(delay, lambda: self._answer(chat, session, owner))
 
     def _answer(self, chat: Chat, session: Session, owner: int) -> None:
-        """The owner's answer, unless the chat is over or somebody else's, has been answered, or he is away."""
+        """Add the owner's answer, unless the chat has ended, changed hands or been answered, or the owner is away."""
         waiting = chat.session == session.id and chat.owner == owner and session.status < Status.OPERATOR
         if not waiting or self.agents.is_away(owner):
             return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the server writes its answers: JSON with the escapes of its framework, or XML for a method with ``.xml``."""
+"""Encodes responses as the server does: JSON with the escapes of its framework, or XML for a method with ``.xml``."""
 
 from __future__ import annotations
 
@@ -26,15 +26,18 @@ _SPECIAL = re.compile(r"""\\.|[/'<>&]""")
 
 
 def reply(value: Mapping[str, Any], *, status: int = 200, xml: bool = False) -> HttpResponse:
-    """``value`` as the body of an answer."""
+    """Return ``value`` as a response."""
     if xml:
         return HttpResponse(status=status, body=_xml({"response": value}).encode(), content_type=XML_TYPE)
     return HttpResponse(status=status, body=_json(value).encode(), content_type=JSON_TYPE)
 
 
 def _json(value: Any) -> str:
-    """As ``json_encode`` with the options of the server's framework: slashes, quotes, ampersands and angle brackets
-    are escaped, other characters are not, and a whole float is written as an integer."""
+    """Return ``value`` as ``json_encode`` writes it with the options of the server's framework.
+
+    Slashes, quotes, ampersands and angle brackets are escaped, other characters are not, and a whole float is written
+    as an integer.
+    """
     text = json.dumps(_whole(value), ensure_ascii=False, separators=(",", ":"))
     return _SPECIAL.sub(lambda match: _ESCAPES.get(match[0], match[0]), text)
 
@@ -48,8 +51,10 @@ def _whole(value: Any) -> Any:
 
 
 def _xml(value: Mapping[str, Any]) -> str:
-    """As the server source ``rest/classes/general/rest.php`` (``outputXml``): no declaration, no attributes, list
-    items in ``<item>``."""
+    """Return ``value`` as the server source ``rest/classes/general/rest.php`` (``outputXml``) writes it.
+
+    There is no declaration and no attribute; list items are in ``<item>``.
+    """
     return "".join(f"<{key}>{_xml_content(item)}</{key}>" for key, item in value.items())
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One request on its way through its methods: whether they may run, how long they take, and what they answer."""
+"""Executes the methods of one request: scopes, operating time, and the body of the response."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _Counter = tuple[str, str]
 
 
 class GatewayTimeoutError(Exception):
-    """The request took longer than the cloud lets one take; what had begun by then was carried out."""
+    """The request took longer than the cloud allows; the commands that had begun by then were executed."""
 
 
 @dataclass(slots=True)
 class Execution:
-    """The methods of one request, on behalf of ``identity``. Raises ``RestError`` and `GatewayTimeoutError`."""
+    """The methods of one request, called by ``identity``. Raises ``RestError`` and `GatewayTimeoutError`."""
 
     data: PortalData
     openlines: OpenLines
@@ -37,7 +37,7 @@ class Execution:
     seconds: float = 0.0
 
     def run_single(self, method: Method, params: dict[str, Any], *, typed: bool) -> dict[str, Any]:
-        """The body of a plain call, whose parameters are ``typed`` when they came as JSON."""
+        """Return the body of a single call; ``typed`` tells that the parameters came as JSON."""
         counter = (self.identity.counter, method.name)
         answer = self._run(method, params, counter=counter, checked=True, typed=typed)
         self._check_request_time()
@@ -49,7 +49,7 @@ class Execution:
         return {**body, "time": answer.time}
 
     def run_batch(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The body of a batch, whose own operating time counts only where it is billed for its commands."""
+        """Return the body of a batch. Its own operating time counts only if the batch is billed for its commands."""
         started, counter = self.clock.now(), (self.identity.counter, BATCH)
         if self.operating.blocks(counter, now=started):
             raise errors.operation_time_limit()
@@ -83,7 +83,7 @@ class Execution:
         nested: bool = False,
         typed: bool = False,
     ) -> batch.CommandResult:
-        """Run a method; ``checked`` bills it to ``counter``, otherwise the batch around it is billed."""
+        """Run a method; bill its time to ``counter`` if ``checked``, otherwise to the batch around it."""
         started = self.clock.now()
         self._check_scope(method, nested=nested)
         if checked and self.operating.blocks(counter, now=started):
@@ -121,7 +121,7 @@ class Execution:
             raise GatewayTimeoutError
 
     def _time(self, started: float, seconds: float, counter: _Counter) -> dict[str, Any]:
-        """``time``, with whole numbers where portals since rest 25.700 have them."""
+        """Return ``time``, with whole numbers as portals since rest 25.700 have them."""
         whole = self.data.switches.whole_seconds
         time: dict[str, Any] = {
             "start": int(started) if whole else started,
@@ -138,13 +138,13 @@ class Execution:
 
 
 def is_missing(name: str, switches: Switches) -> bool:
-    """Whether a portal with these ``switches`` has no method of that name."""
+    """Return whether a portal with these ``switches`` lacks the method ``name``."""
     reports = name.startswith("imopenlines.v2.") and not switches.v2_methods
     return reports or (name == "imbot.v2.Bot.list" and not switches.bot_list)
 
 
 def require_method(data: PortalData, name: str) -> Method:
-    """The method of that name on this portal; raises ``RestError``."""
+    """Return the method ``name`` of this portal; raise ``RestError`` if it has none."""
     found = find_method(name)
     if found is None or is_missing(found.name, data.switches):
         raise errors.method_not_found()

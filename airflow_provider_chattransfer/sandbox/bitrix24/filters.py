@@ -20,13 +20,13 @@ _NUMBER = re.compile(r"-?\d+", re.ASCII)
 
 
 def filter_rows(rows: Sequence[Row], conditions: Any) -> list[Row]:
-    """The rows that meet every condition; a field that no row has is ignored, as the server ignores it."""
+    """Return the rows that meet every condition; as on the server, a field that a row lacks is ignored."""
     tests = [_condition(key, value) for key, value in upper_keys(conditions).items()]
     return [row for row in rows if all(field not in row or test(row[field]) for field, test in tests)]
 
 
 def sort_rows(rows: Sequence[Row], order: Any) -> list[Row]:
-    """The rows in the order asked for; by the first field that they have, otherwise unchanged."""
+    """Return the rows sorted by the first field in ``order`` that they have, otherwise unchanged."""
     for field, direction in upper_keys(order).items():
         if rows and field in rows[0]:
             down = to_str(direction).upper() == "DESC"
@@ -35,8 +35,10 @@ def sort_rows(rows: Sequence[Row], order: Any) -> list[Row]:
 
 
 def select_fields(row: Row, select: Any) -> dict[str, Any]:
-    """The fields of ``row`` that ``select`` names, with ``*`` for all and masks like ``UF_*``; all, when it names
-    none."""
+    """Return the fields of ``row`` that ``select`` names, all if it names none.
+
+    ``*`` stands for all fields; masks such as ``UF_*`` are allowed.
+    """
     masks = [re.escape(to_str(field).upper()).replace(r"\*", ".*") for field in values(select)]
     wanted = re.compile("|".join(masks) or ".*")
     return {key: value for key, value in row.items() if wanted.fullmatch(key)}
@@ -62,7 +64,7 @@ def _compared(sign: str, bound: str) -> Condition:
 
 
 def _equal(texts: set[str]) -> Condition:
-    """Equality, or LIKE for texts with a percent sign, as the documented example ``NAME: Iva%`` wants it."""
+    """Return a test for equality, or for LIKE where a text has a percent sign, as in the documented ``NAME: Iva%``."""
     like = _like({text for text in texts if "%" in text}, anywhere=False)
     return lambda found: bool(_texts(found) & texts) or like(found)
 
@@ -74,12 +76,12 @@ def _like(texts: set[str], *, anywhere: bool) -> Condition:
 
 
 def _texts(found: Any) -> set[str]:
-    """What a condition may equal: of a list, as of departments, any item will do."""
+    """Return the values that a condition may equal: any item of a list, such as departments."""
     return {_text(item) for item in found} if isinstance(found, list) else {_text(found)}
 
 
 def _text(value: Any) -> str:
-    """A value as the database compares it: flags as Y and N."""
+    """Return a value as the database compares it: flags as Y and N."""
     if isinstance(value, bool):
         return "Y" if value else "N"
     return to_str(value)

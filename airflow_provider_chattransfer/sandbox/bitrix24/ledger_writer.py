@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every change of a chat leaves behind: a line of the ledger, messages in the chat, and what reports show."""
+"""Records each change of a chat: in the ledger, in the chat's messages, and in what reports show."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SERVICE = "bitrix24"
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who makes something happen: an API identity with its call, or a simulated person."""
+    """Who causes a change: an API identity with its call, or a simulated person."""
 
     by: str
     method: str | None = None
@@ -22,27 +22,27 @@ class Actor:
 
     @classmethod
     def person(cls, user: int) -> Actor:
-        """The simulated operator ``user``."""
+        """Return the simulated operator ``user`` as an actor."""
         return cls(by=f"person:{user}")
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerWriter:
-    """Writes down what happened, at the time of ``scheduler``."""
+    """Records changes at the time of ``scheduler``."""
 
     data: PortalData
     ledger: Ledger
     scheduler: Scheduler
 
     def holder(self, chat: Chat) -> str | None:
-        """Who has the chat, as the ledger names it; ``None`` while it is closed."""
+        """Return who has the chat, as the ledger names it; ``None`` for a closed chat."""
         session = self.data.session_of(chat)
         if session is None:
             return None
         return f"agent:{chat.owner}" if chat.owner else f"queue:{session.line}"
 
     def add_message(self, chat: Chat, text: str | None = None) -> None:
-        """One more message in the chat: the ``text`` of somebody, or one of the server's own ("transferred to …")."""
+        """Add a message to the chat: a person's ``text``, or without it a system message ("transferred to …")."""
         self.data.last_message += 1
         chat.last_message = self.data.last_message
         chat.messages += 1
@@ -51,11 +51,11 @@ class LedgerWriter:
             chat.last_text = text
 
     def take_snapshot(self, chat: Chat, session: Session) -> None:
-        """Remember what the reports will show of this moment."""
+        """Store what the reports show of the session from now on."""
         session.take_snapshot(self.scheduler.now(), messages=chat.messages)
 
     def record_change(self, chat: Chat, change: str, before: str | None, after: str | None, actor: Actor) -> None:
-        """A line of the ledger."""
+        """Append a change to the ledger."""
         self.ledger.record(
             at=self.scheduler.now(),
             service=SERVICE,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two limits of the cloud: intensity of requests per address, and operating time per method.
+"""The two rate limits of the cloud: intensity of requests per address, and operating time per method.
 
 Documented at https://apidocs.bitrix24.com/limits.html; buckets of operating time as in the server source
 (``rest/lib/engine/access/loadlimiter.php``).
@@ -14,13 +14,13 @@ from typing import Any, Self
 from ..validation import number
 
 BUCKET_SECONDS = 60
-BUCKETS = 10
+BUCKET_COUNT = 10
 MAX_UNCOUNTED_SECONDS = 0.1
 
 
 @dataclass(slots=True)
 class LeakyBucket:
-    """Requests fill it by one each and leave it at ``per_second``; above ``burst`` they are refused."""
+    """A leaky bucket per address: a request adds 1, ``per_second`` leak out, above ``burst`` all are refused."""
 
     per_second: float = 2.0
     burst: float = 50.0
@@ -29,7 +29,7 @@ class LeakyBucket:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None, *, refused_count: bool) -> Self | None:
-        """The ``rate`` of a scenario; ``None`` for no limit, as on self-hosted portals."""
+        """Return the ``rate`` of a scenario; ``None`` for no limit, as on self-hosted portals."""
         if value is None:
             return None
         if unknown := set(value) - {"per_second", "burst"}:
@@ -41,7 +41,7 @@ class LeakyBucket:
         )
 
     def admits(self, peer: str, *, now: float) -> bool:
-        """Whether a request from ``peer`` passes."""
+        """Return whether a request from ``peer`` passes, and count it."""
         level, at = self._levels.get(peer, (0.0, now))
         level = max(0.0, level - (now - at) * self.per_second) + 1
         admitted = level <= self.burst
@@ -53,7 +53,7 @@ class LeakyBucket:
 
 @dataclass(slots=True)
 class OperatingTime:
-    """Seconds spent per counter in ten one-minute buckets. ``seconds`` tells how long a method takes."""
+    """Operating time in seconds per counter, in ten one-minute buckets; ``seconds`` is the time that a method takes."""
 
     limit: float | None = 480.0
     seconds: dict[str, float] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class OperatingTime:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> Self:
-        """The ``operating`` of a scenario; ``None`` for no limit."""
+        """Return the ``operating`` of a scenario; ``None`` is no limit."""
         if value is None:
             return cls(limit=None)
         if unknown := set(value) - {"limit", "seconds", "default_seconds"}:
@@ -77,31 +77,31 @@ class OperatingTime:
         )
 
     def seconds_of(self, method: str) -> float:
-        """How long a call of ``method`` takes."""
+        """Return how long a call of ``method`` takes, in seconds."""
         return self.seconds.get(method.lower(), self.default_seconds)
 
     def blocks(self, counter: tuple[str, str], *, now: float) -> bool:
-        """Whether ``counter`` is over its limit; looked at before a call runs."""
+        """Return whether ``counter`` is over its limit; checked before a call runs."""
         return self.limit is not None and self.operating(counter, now=now) > self.limit
 
     def spend(self, counter: tuple[str, str], seconds: float, *, now: float) -> None:
-        """Add a call, unless it was too short to count."""
+        """Add the time of a call, unless it was too short to count."""
         if seconds > MAX_UNCOUNTED_SECONDS:
             buckets = self._spent.setdefault(counter, {})
             minute = int(now // BUCKET_SECONDS)
             buckets[minute] = buckets.get(minute, 0.0) + seconds
 
     def operating(self, counter: tuple[str, str], *, now: float) -> float:
-        """Seconds spent within the last ten minutes."""
+        """Return the seconds spent within the last ten minutes."""
         return sum(self._recent(counter, now).values())
 
     def reset_at(self, counter: tuple[str, str], *, now: float) -> int:
-        """When the oldest bucket drops out."""
+        """Return when the oldest bucket expires, in seconds since the epoch."""
         fresh = self._recent(counter, now)
-        return (min(fresh) + BUCKETS) * BUCKET_SECONDS if fresh else int(now) + BUCKETS * BUCKET_SECONDS
+        return (min(fresh) + BUCKET_COUNT) * BUCKET_SECONDS if fresh else int(now) + BUCKET_COUNT * BUCKET_SECONDS
 
     def _recent(self, counter: tuple[str, str], now: float) -> dict[int, float]:
-        oldest = int(now // BUCKET_SECONDS) - BUCKETS
+        oldest = int(now // BUCKET_SECONDS) - BUCKET_COUNT
         buckets = {minute: spent for minute, spent in self._spent.get(counter, {}).items() if minute > oldest}
         if counter in self._spent:
             self._spent[counter] = buckets

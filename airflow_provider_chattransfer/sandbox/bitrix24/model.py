@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a portal consists of: users, lines, chats, sessions, and who may call its API. Data only."""
+"""The data of a portal: users, lines, chats, sessions, and the credentials of its API. No rules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from enum import IntEnum, StrEnum
 
 from .switches import Switches
 
-GENERAL_CHAT = 2
+GENERAL_CHAT_ID = 2
 """The id of an internal chat that is no open line."""
 
 
@@ -48,7 +48,7 @@ class CloseReason(StrEnum):
 
 
 class QueueType(StrEnum):
-    """How a line picks its next operator."""
+    """How a line selects its next operator."""
 
     EVENLY = "evenly"
     STRICTLY = "strictly"
@@ -57,7 +57,7 @@ class QueueType(StrEnum):
 
 @dataclass(slots=True)
 class User:
-    """Anybody with a user id: operators, customers, bots."""
+    """Anyone with a user id: operators, customers, bots."""
 
     id: int
     name: str
@@ -82,7 +82,7 @@ class User:
 
     @property
     def available(self) -> bool:
-        """Whether a line that checks availability would give him a chat."""
+        """Whether a line that checks availability would offer this user a chat."""
         return self.active and self.present and not self.paused
 
 
@@ -122,7 +122,7 @@ class TransferLogEntry:
 
 @dataclass(frozen=True, slots=True)
 class SessionSnapshot:
-    """What the reports show of a session as of a moment."""
+    """What the reports show of a session as of one moment."""
 
     at: float
     status: Status
@@ -161,11 +161,11 @@ class Session:
 
     @property
     def closed(self) -> bool:
-        """Whether it is over."""
+        """Whether the session has ended."""
         return self.status >= Status.CLOSE
 
     def take_snapshot(self, at: float, *, messages: int) -> None:
-        """Remember what the reports will show of this moment."""
+        """Store what the reports show of the session from ``at`` on."""
         self.snapshots.append(
             SessionSnapshot(
                 at=at,
@@ -180,7 +180,7 @@ class Session:
         )
 
     def snapshot_at(self, at: float) -> SessionSnapshot | None:
-        """What was to be seen at ``at``; ``None`` if it had not begun."""
+        """Return what the reports show at ``at``; ``None`` if the session had not begun."""
         return next((snapshot for snapshot in reversed(self.snapshots) if snapshot.at <= at), None)
 
 
@@ -222,7 +222,7 @@ class Chat:
 class Bot:
     """A chat bot: a user, and the app id that owns it (``custom<CLIENT_ID>`` for a webhook's).
 
-    ``kind`` as ``imbot.v2`` names it; the older methods say ``O`` for ``openline``.
+    ``kind`` is named as in ``imbot.v2``; the older methods say ``O`` for ``openline``.
     """
 
     id: int
@@ -234,7 +234,7 @@ class Bot:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """An incoming webhook: acts as its user, within its scopes, until it expires."""
+    """An incoming webhook: it acts as its user, within its scopes, until it expires."""
 
     user: int
     code: str
@@ -244,7 +244,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An OAuth application and the tokens it starts with."""
+    """An OAuth application and its initial tokens."""
 
     client_id: str
     client_secret: str
@@ -256,7 +256,7 @@ class App:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """That an operator began his soft pause, or ended it."""
+    """The beginning or the end of an operator's soft pause."""
 
     at: float
     user: int
@@ -265,7 +265,7 @@ class Pause:
 
 @dataclass(slots=True)
 class PortalData:
-    """Everything that the portal knows, indexed by id."""
+    """All data of the portal, by id."""
 
     switches: Switches
     started_at: float = 0.0
@@ -281,37 +281,37 @@ class PortalData:
     last_session: int = 331
 
     def line(self, line_id: int) -> Line | None:
-        """The line of that id, unless it was deleted."""
+        """Return the line of that id, unless it was deleted."""
         line = self.lines.get(line_id)
         return None if line is None or line.deleted else line
 
     def session_of(self, chat: Chat) -> Session | None:
-        """The chat's open session."""
+        """Return the chat's open session."""
         return self.sessions[chat.session] if chat.session else None
 
     def new_session_id(self) -> int:
-        """The next session id; 332 is the first."""
+        """Return the next session id; 332 is the first."""
         self.last_session += 1
         return self.last_session
 
     def open_sessions(self) -> Iterator[tuple[Chat, Session]]:
-        """Every chat that is not closed, with its session."""
+        """Yield every chat that is not closed, with its session."""
         for chat in self.chats.values():
             if chat.session:
                 yield chat, self.sessions[chat.session]
 
     def load_of(self, user: int, *, line: int | None = None) -> int:
-        """How many open sessions ``user`` has, in all lines or in one."""
+        """Return how many open sessions ``user`` has, in all lines or in one."""
         return sum(
             1 for _, session in self.open_sessions() if session.operator == user and line in (None, session.line)
         )
 
     def bot_of_app(self, app_id: str) -> Bot | None:
-        """The first bot of an app (server source ``im/lib/bot.php``: LIMIT 1)."""
+        """Return the first bot of an app (server source ``im/lib/bot.php``: LIMIT 1)."""
         return next((bot for bot in self.bots if bot.app_id == app_id), None)
 
     def may_see(self, user_id: int, chat: Chat) -> bool:
-        """Whether a user may open a chat: he is in it, or may join its line."""
+        """Return whether a user may open a chat: as its member, as a member of its line, or as an administrator."""
         user = self.users.get(user_id)
         if user is None:
             return False
@@ -321,7 +321,7 @@ class PortalData:
 
 
 def format_time(at: float) -> str:
-    """A moment as the API writes it."""
+    """Return a time as the API writes it."""
     return datetime.fromtimestamp(int(at), UTC).isoformat()
 
 

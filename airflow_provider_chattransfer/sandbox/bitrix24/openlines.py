@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can happen to a chat: transfers, answers, refusals, the close, and what its customer does.
+"""The rules of open lines: transfers, answers, refusals, the close, and what customers do.
 
 Chats change here and in the parts of this module: ``queues``, ``conversation`` (messages) and ``ledger_writer``.
-Follows the server source ``imopenlines/lib/chat.php`` (``transfer``, ``transferToQueue``,
-``transferToOperator``, ``answer``, ``skip``, ``finish``, ``endBotSession``).
+Follows the server source ``imopenlines/lib/chat.php`` (``transfer``, ``transferToQueue``, ``transferToOperator``,
+``answer``, ``skip``, ``finish``, ``endBotSession``).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["SERVICE", "Actor", "OpenLines", "ToQueue", "ToUser", "TransferOrder"
 
 @dataclass(frozen=True, slots=True)
 class TransferOrder:
-    """How a transfer is asked for. ``sender`` is the bot or the operator it comes from."""
+    """The options of a transfer. ``sender`` is the bot or the operator it comes from."""
 
     sender: int
     mode: str
@@ -35,20 +35,20 @@ class TransferOrder:
 
 @dataclass(frozen=True, slots=True)
 class ToUser:
-    """To an employee."""
+    """A transfer to an employee."""
 
     user: int
 
 
 @dataclass(frozen=True, slots=True)
 class ToQueue:
-    """To an open line."""
+    """A transfer to an open line."""
 
     line: int
 
 
 class OpenLines:
-    """The rules of the contact centre, on the data of ``data``."""
+    """The rules of open lines, applied to the portal's ``data``."""
 
     def __init__(
         self,
@@ -68,19 +68,19 @@ class OpenLines:
         self._queues = Queues(data, agents, self._writer, self._conversation)
 
     def start(self) -> None:
-        """Let the simulated people begin; raises ``ValueError`` if their scenario names chats that do not exist."""
+        """Start the simulated people; raise ``ValueError`` if their scenario names chats that do not exist."""
         at_work = [user.id for user in self.data.users.values() if user.kind is UserKind.EMPLOYEE and user.available]
         self._agents.start(at_work, service=self)
         self._customers.start({chat.id: bool(chat.session) for chat in self.data.chats.values()}, service=self)
 
     def now(self) -> float:
-        """The time of what is happening, in seconds since the epoch."""
+        """Return the current time of the scheduler, in seconds since the epoch."""
         return self._scheduler.now()
 
     # -- transfers ---------------------------------------------------------------------------------
 
     def transfer(self, chat_id: int, target: ToUser | ToQueue, order: TransferOrder) -> bool:
-        """Transfer a chat. False covers every reason alike, as OPERATOR_WRONG does."""
+        """Transfer a chat. Return false if that is not possible, for whatever reason, as OPERATOR_WRONG does."""
         chat = self.data.chats.get(chat_id)
         if chat is None or self._locked(chat, order.actor):
             return False
@@ -101,7 +101,7 @@ class OpenLines:
         return True
 
     def _locked(self, chat: Chat, actor: Actor) -> bool:
-        """The lock is re-entrant within one request, so also within one batch."""
+        """Return whether another request has locked the chat; the lock does not hold within one request or batch."""
         held = chat.locked_until > self.now()
         return held and (chat.locked_by is None or chat.locked_by != actor.request)
 
@@ -112,7 +112,7 @@ class OpenLines:
         return user is not None and user.active and user.kind is UserKind.EMPLOYEE
 
     def _load(self, chat: Chat, actor: Actor) -> Session | None:
-        """The chat's session; a closed chat gets a NEW one, since the server loads without SKIP_CREATE."""
+        """Return the chat's session; a closed chat gets a NEW one, since the server loads without SKIP_CREATE."""
         session = self.data.session_of(chat)
         line = self.data.line(session.line if session else chat.line)
         if chat.broken or line is None:
@@ -170,7 +170,7 @@ class OpenLines:
     # -- what operators and bots do -----------------------------------------------------------------
 
     def answer(self, chat: Chat, user: int, actor: Actor) -> bool:
-        """Make ``user`` the owner; false when he is it already, or the chat is closed."""
+        """Make ``user`` the owner; return false if they own it already, or the chat is closed."""
         session = self.data.session_of(chat)
         if session is None or chat.broken or chat.owner == user or chat.answer_locked_until > self.now():
             return False
@@ -179,7 +179,7 @@ class OpenLines:
         return True
 
     def skip(self, chat: Chat, user: int, actor: Actor) -> bool:
-        """Let ``user`` turn the chat down, so that the next operator is asked."""
+        """Let ``user`` refuse the chat, so that the next operator is asked."""
         session = self.data.session_of(chat)
         if session is None or chat.broken:
             chat.members.discard(user)
@@ -189,7 +189,7 @@ class OpenLines:
         return True
 
     def finish(self, chat: Chat, actor: Actor, *, reason: CloseReason = CloseReason.OPERATOR) -> bool:
-        """Close the chat; false when it is closed."""
+        """Close the chat; return false if it is closed."""
         session = self.data.session_of(chat)
         if session is None or chat.broken:
             return False
@@ -208,7 +208,7 @@ class OpenLines:
         return True
 
     def end_bot_session(self, chat: Chat, actor: Actor) -> bool:
-        """Hand the chat from the bot that leads it to the next free operator; false if no bot leads it."""
+        """Hand the chat from its bot to the next free operator; return false if no bot leads it."""
         session = self._load(chat, actor)
         if session is None or session.operator not in self._bots():
             return False
@@ -225,17 +225,17 @@ class OpenLines:
         return True
 
     def write(self, chat: Chat, text: str, actor: Actor) -> None:
-        """Put an automatic message into the chat."""
+        """Add an automatic message to the chat."""
         self._conversation.automatic(chat, text, actor)
         self._count_message(chat)
 
     # -- what operators do with a session -----------------------------------------------------------
 
     def pin(self, chat: Chat, user: int, actor: Actor, *, active: bool) -> bool:
-        """Pin the session to its operator ``user``, or take the pin out; false if he is not its operator.
+        """Pin the session to its operator ``user``, or unpin it; return false if ``user`` is not its operator.
 
-        Server source ``setPauseFlag``: nothing happens if it is so already, a closed chat gets a new session, and
-        an unpinned one that its operator would have lost in the meantime goes back to the queue.
+        Server source ``setPauseFlag``: nothing happens if that is its state already, a closed chat gets a new session,
+        and an unpinned session that its operator would have lost in the meantime goes back to the queue.
         """
         open_session = self.data.session_of(chat)
         if active is (open_session is not None and open_session.pinned):
@@ -252,26 +252,26 @@ class OpenLines:
         return True
 
     def set_silent(self, chat: Chat, *, active: bool) -> None:
-        """Hide what operators write from the customer, or no longer; a change puts a message into the chat."""
+        """Hide the operators' messages from the customer, or stop hiding them; a change adds a message to the chat."""
         if chat.silent is not active:
             chat.silent = active
             self._announce(chat)
 
     def intercept(self, chat: Chat, user: int, actor: Actor) -> bool:
-        """Let ``user`` take the chat over from its owner; false, and nothing happens, if it has none but him."""
+        """Let ``user`` take the chat from its owner; return false, and change nothing, if it has no other owner."""
         if chat.owner in (0, user) or not self.answer(chat, user, actor):
             return False
         self._announce(chat)
         return True
 
     def join(self, chat: Chat, user: int) -> None:
-        """Put ``user`` into the chat beside its owner."""
+        """Add ``user`` to the chat's members."""
         if user not in chat.members:
             chat.members.add(user)
             self._announce(chat)
 
     def start_session(self, chat: Chat, user: int, actor: Actor) -> None:
-        """Begin a session in a closed chat with ``user`` as its owner; if it is open, let him join."""
+        """Start a session in a closed chat with ``user`` as its owner; in an open chat ``user`` joins."""
         if chat.session:
             self.join(chat, user)
         elif session := self._load(chat, actor):
@@ -279,7 +279,7 @@ class OpenLines:
             self._writer.take_snapshot(chat, session)
 
     def restart_session(self, chat: Chat, user: int, actor: Actor) -> None:
-        """Close the session, if there is one, and begin the next with ``user``, who gets the last message again."""
+        """Close any open session and start a new one with ``user``; the last message is repeated in it."""
         text = chat.last_text
         self.finish(chat, actor)
         self.start_session(chat, user, actor)
@@ -289,7 +289,7 @@ class OpenLines:
     # -- what operators do with their day -----------------------------------------------------------
 
     def pause(self, user: int, actor: Actor) -> bool:
-        """``user`` goes on a break; false if he is on one."""
+        """Let ``user`` begin a break; return false if they are on one."""
         if self.data.users[user].paused:
             return False
         self.data.users[user].paused = True
@@ -298,7 +298,7 @@ class OpenLines:
         return True
 
     def resume(self, user: int, actor: Actor) -> bool:
-        """``user`` is back from his break; false if he was not on one."""
+        """Let ``user`` return from a break; return false if they were not on one."""
         if not self.data.users[user].paused:
             return False
         self.data.users[user].paused = False
@@ -307,7 +307,7 @@ class OpenLines:
         return True
 
     def end_day(self, user: int, actor: Actor) -> None:
-        """``user`` closes his working day."""
+        """Close the working day of ``user``."""
         self.data.users[user].present = False
         self.data.users[user].left_at = self.now()
         self.data.users[user].paused = False
@@ -321,14 +321,14 @@ class OpenLines:
             self.pause(agent, Actor.person(agent))
 
     def agent_returns(self, agent: int) -> None:
-        """See ``AgentEvents``. His pause may have been ended for him through the API."""
+        """See ``AgentEvents``. The pause may have been ended through the API before."""
         if not self.resume(agent, Actor.person(agent)):
             self._queues.resume_shift(agent, Actor.person(agent))
 
     # -- what customers do --------------------------------------------------------------------------
 
     def customer_writes(self, chat_id: int) -> bool:
-        """See ``Counter``. An operator who is not at work loses the chat by it."""
+        """See ``CustomerEvents``. An operator who is not at work loses the chat by it."""
         chat = self.data.chats[chat_id]
         session = self.data.session_of(chat)
         if session is None or chat.broken:
@@ -339,12 +339,12 @@ class OpenLines:
         return True
 
     def customer_closes(self, chat_id: int) -> None:
-        """See ``Counter``."""
+        """See ``CustomerEvents``."""
         chat = self.data.chats[chat_id]
         self.finish(chat, Actor(by=f"customer:{chat.customer}"), reason=CloseReason.CLIENT)
 
     def customer_returns(self, chat_id: int) -> None:
-        """See ``Counter``. His message begins a NEW session, which is distributed in the line of the chat's address."""
+        """See ``CustomerEvents``. The message starts a NEW session, distributed in the line of the chat's address."""
         chat = self.data.chats[chat_id]
         customer = Actor(by=f"customer:{chat.customer}")
         session = None if chat.session else self._load(chat, customer)
@@ -356,16 +356,16 @@ class OpenLines:
     # -- bookkeeping -------------------------------------------------------------------------------
 
     def holder(self, chat: Chat) -> str | None:
-        """Who has the chat, as the ledger names it; ``None`` while it is closed."""
+        """Return who has the chat, as the ledger names it; ``None`` for a closed chat."""
         return self._writer.holder(chat)
 
     def _announce(self, chat: Chat) -> None:
-        """A message of the server's own, about what changes nothing else."""
+        """Add a system message about something that changes nothing else."""
         self._writer.add_message(chat)
         self._count_message(chat)
 
     def _count_message(self, chat: Chat) -> None:
-        """Let the reports see that the chat has one more message; those of a closed session are final."""
+        """Show the new message in the reports; those of a closed session are final."""
         if session := self.data.session_of(chat):
             self._writer.take_snapshot(chat, session)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The habits of PHP that show through the REST API: its casts, its comparisons, its arrays, its query strings."""
+"""The behavior of PHP that shows in the REST API: its casts, comparisons, arrays and query strings."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
-INT_MAX = 2**63 - 1
+MAX_INT = 2**63 - 1
 MAX_NUMBER_DIGITS = 4000
 """Digits beyond these do not change that a number is too large for an int."""
 MAX_JSON_DEPTH = 512
-"""How deep arrays and objects may stand in one another for ``json_decode``; what is deeper is no JSON to it."""
+"""How deep arrays and objects may be nested for ``json_decode``; deeper nesting is no JSON to it."""
 MAX_NAME_NESTING = 64
-"""How deep the brackets of a variable's name may go (``max_input_nesting_level``)."""
+"""How many brackets the name of a variable may have (``max_input_nesting_level``)."""
 _INTEGER = re.compile(r"\s*([+-]?\d+)(?![\d.eE])", re.ASCII)
 _INDEX = re.compile(r"0|[1-9]\d{0,17}", re.ASCII)
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)", re.ASCII)
 
 
 def depth(value: Any) -> int:
-    """How deep lists and objects stand in one another in ``value``; 0 for what is neither."""
+    """Return how deep lists and objects are nested in ``value``; 0 for a scalar."""
     level, inner = 0, [value]
     while inner := [item for each in inner if isinstance(each, list | dict) for item in (*values(each), None)]:
         level += 1
@@ -30,10 +30,10 @@ def depth(value: Any) -> int:
 
 
 def to_int(value: Any) -> int:
-    """``(int)$value``: ``"112abc"`` is 112, ``"abc"`` is 0, a non-empty array is 1."""
+    """Return ``(int)$value``: ``"112abc"`` is 112, ``"abc"`` is 0, a non-empty array is 1."""
     if isinstance(value, str):
         if integer := _INTEGER.match(value):
-            return max(-INT_MAX - 1, min(INT_MAX, int(integer[1][:MAX_NUMBER_DIGITS])))
+            return max(-MAX_INT - 1, min(MAX_INT, int(integer[1][:MAX_NUMBER_DIGITS])))
         number = _NUMBER.match(value)
         return to_int(float(number[1])) if number else 0
     if isinstance(value, float):
@@ -42,7 +42,7 @@ def to_int(value: Any) -> int:
 
 
 def to_str(value: Any) -> str:
-    """``(string)$value``."""
+    """Return ``(string)$value``."""
     if isinstance(value, bool):
         return "1" if value else ""
     if isinstance(value, list | dict):
@@ -53,34 +53,34 @@ def to_str(value: Any) -> str:
 
 
 def is_numeric(value: Any) -> bool:
-    """``is_numeric($value)``: a number, or a string that is nothing but one."""
+    """Return ``is_numeric($value)``: true for a number, or a string that is nothing but one."""
     if isinstance(value, str):
         return bool(re.fullmatch(rf"{_NUMBER.pattern}\s*", value, re.ASCII))
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def is_yes(value: Any) -> bool:
-    """``$value == 'Y'``: the string ``Y`` and the boolean true, and nothing else."""
+    """Return ``$value == 'Y'``: true for the string ``Y`` and the boolean true only."""
     return value is True or value == "Y"
 
 
 def is_empty(value: Any) -> bool:
-    """``empty($value)``."""
+    """Return ``empty($value)``."""
     return not value or value == "0"
 
 
 def is_list(value: Mapping[str, Any]) -> bool:
-    """Whether PHP encodes an array with these keys as a JSON list: they are 0..n-1, in this order."""
+    """Return whether PHP encodes an array with these keys as a JSON list: they are 0..n-1, in this order."""
     return all(key == str(index) for index, key in enumerate(value))
 
 
 def array(value: Mapping[str, Any]) -> Any:
-    """An associative array as ``json_encode`` writes it: ``[]`` when empty, a list for the keys 0..n-1."""
+    """Return an associative array as ``json_encode`` writes it: a list for the keys 0..n-1, ``[]`` when empty."""
     return list(value.values()) if is_list(value) else dict(value)
 
 
 def values(value: Any) -> list[Any]:
-    """The elements of an array, or of a lone value taken as an array of one; null has none."""
+    """Return the elements of an array, or a single value as a list of one; null has none."""
     if isinstance(value, Mapping):
         return list(value.values())
     if isinstance(value, list):
@@ -89,12 +89,12 @@ def values(value: Any) -> list[Any]:
 
 
 def upper_keys(params: Any) -> dict[str, Any]:
-    """``array_change_key_case($params, CASE_UPPER)``, for one level; what is no array has no keys."""
+    """Return ``array_change_key_case($params, CASE_UPPER)``, for one level; a value that is no array has no keys."""
     return {str(key).upper(): value for key, value in params.items()} if isinstance(params, Mapping) else {}
 
 
 def parse_str(text: str) -> dict[str, Any]:
-    """``parse_str``: a query string with ``a[b][]=1`` nested; ``+`` and ``%20`` are both a space."""
+    """Return a query string as ``parse_str`` reads it: ``a[b][]=1`` is nested; ``+`` and ``%20`` are both a space."""
     parsed: dict[str, Any] = {}
     for pair in text.split("&"):
         name, _, value = pair.partition("=")
@@ -103,7 +103,7 @@ def parse_str(text: str) -> dict[str, Any]:
 
 
 def put_variable(target: dict[str, Any], name: str, value: str) -> None:
-    """Put one variable of a form into ``target`` by its name, which may have brackets; too many, and it is dropped."""
+    """Add one variable of a form to ``target`` by its name and brackets; a name with too many brackets is dropped."""
     base, bracket, rest = name.lstrip(" ").partition("[")
     brackets = _bracketed(bracket + rest)
     if not base or len(brackets) > MAX_NAME_NESTING:
@@ -118,7 +118,7 @@ def put_variable(target: dict[str, Any], name: str, value: str) -> None:
 
 
 class _Array(dict[str, Any]):
-    """An array that a form fills; it knows its next index without looking through its keys for each element."""
+    """An array that a form fills; it tracks its next index, so that appending does not search all keys."""
 
     next_index = 0
 
@@ -129,7 +129,7 @@ class _Array(dict[str, Any]):
 
 
 def _bracketed(text: str) -> list[str]:
-    """What stands between a bracket and the next one that closes; takes no longer where none closes."""
+    """Return the text within each pair of brackets, in linear time even where none closes."""
     found, start = [], text.find("[")
     while start >= 0 and (end := text.find("]", start)) >= 0:
         found.append(text[start + 1 : end])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The portal as a service: leads a request through limits, method and credentials to its execution."""
+"""The portal as a service: takes a request through limits, method and credentials to its execution."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Portal:
     def __init__(
         self, value: Mapping[str, Any], *, clock: Clock, scheduler: Scheduler, ledger: Ledger, rng: random.Random
     ) -> None:
-        """Build the portal of a scenario; raises ``ValueError`` for one that is not."""
+        """Build the portal of a scenario; raise ``ValueError`` if the scenario is invalid."""
         data = scenario.build(value, rng=rng, now=clock.now())
         self._clock = clock
         self._data: PortalData = data
@@ -61,11 +61,11 @@ class Portal:
         self._openlines.start()
 
     def serves(self, path: str) -> bool:
-        """``/rest/…`` and ``/oauth/…``."""
+        """Return whether ``path`` is below ``/rest/`` or ``/oauth/``."""
         return path.startswith((REST_ROOT, OAUTH_ROOT))
 
     def methods_of(self, request: HttpRequest) -> list[str]:
-        """The method of the path, and for ``batch`` those of its commands, too."""
+        """Return the method of the path, and for ``batch`` those of its commands too."""
         if not request.path.startswith(REST_ROOT):
             return [request.path.strip("/").replace("/", ".")]
         rest_request = parse_request(request)
@@ -75,25 +75,25 @@ class Portal:
         return [rest_request.method, *filter(None, nested)]
 
     def expire(self, request: HttpRequest) -> bool:
-        """Let the OAuth access token of ``request`` expire; a webhook carries none."""
+        """Expire the OAuth access token of ``request``; a webhook carries none."""
         if not request.path.startswith(REST_ROOT):
             return False
         rest_request = parse_request(request)
         return rest_request.webhook is None and self._tokens.expire(rest_request.token, now=self._clock.now())
 
     def overloaded(self, status: int) -> HttpResponse:
-        """503 of the intensity limit or 429 of the operating limit, as `answer` gives them."""
+        """Return the 503 of the intensity limit or the 429 of the operating limit, as `answer` does."""
         return self._refuse(errors.query_limit() if status == 503 else errors.operation_time_limit())
 
     def state(self) -> dict[str, Any]:
-        """Agents, queues and chats."""
+        """Return agents, queues and chats."""
         return portal_state(self._data)
 
     def answer(self, request: HttpRequest) -> HttpResponse:
-        """Carry out a request.
+        """Execute a request and return the response.
 
-        First comes what the front end sees to, the portal's address and the intensity limit; then whether there is a
-        portal at all, the method's name, the credentials, and what the method itself checks.
+        The front end comes first: the portal's address and the intensity limit. Then follow the state of the portal,
+        the method's name, the credentials, and what the method itself checks.
         """
         if not request.path.startswith(REST_ROOT):
             return self._answer_oauth(request)
@@ -113,7 +113,7 @@ class Portal:
         return encoding.reply(problem.to_json(), status=problem.status_by(self._data.switches.statuses), xml=xml)
 
     def _new_address(self, request: HttpRequest) -> str | None:
-        """Where a request to a portal that was renamed should have gone."""
+        """Return where a request to a renamed portal should have gone, or ``None``."""
         named, _, number = request.headers.get("host", "").lower().partition(":")
         host = self._data.switches.moved_to
         if not host or named == host:

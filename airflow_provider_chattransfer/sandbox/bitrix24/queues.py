@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is asked to take a chat, what he does about it, and how a chat comes back to the queue.
+"""The queues: offers chats to operators, carries out their reactions, and takes chats back.
 
 Follows the server source ``imopenlines/lib/chat.php`` (``answer``, ``skip``) and ``imopenlines/lib/queue/``.
 """
@@ -27,9 +27,9 @@ class Queues:
     # -- asking -------------------------------------------------------------------------------------
 
     def distribute(self, chat: Chat, session: Session, actor: Actor, *, announced: bool = False) -> None:
-        """Ask the next operator of the line, or all of them; with nobody left it stays undistributed.
+        """Offer the chat to the next operator of the line, or to all; if nobody is left, it stays undistributed.
 
-        ``announced``: the ledger says already that the chat is in the queue.
+        ``announced`` tells that the ledger says already that the chat is in the queue.
         """
         line = self.data.lines[session.line]
         if line.queue_type is QueueType.ALL:
@@ -60,7 +60,7 @@ class Queues:
         self.offer(chat, session, user, actor)
 
     def offer(self, chat: Chat, session: Session, user: int, actor: Actor) -> None:
-        """Ask ``user``, and after the line's time the next one."""
+        """Offer the chat to ``user`` and, after the line's time, to the next operator."""
         session.offer += 1
         session.operator = user
         session.asked.add(user)
@@ -107,7 +107,7 @@ class Queues:
     # -- answers ------------------------------------------------------------------------------------
 
     def refuse(self, chat: Chat, session: Session, user: int, actor: Actor) -> None:
-        """``user`` turns the chat down, and is not asked again; the next operator is, however ``user`` came by it."""
+        """Let ``user`` refuse the chat, offered or owned, and ask the next operator; ``user`` is not asked again."""
         chat.members.discard(user)
         if self.data.lines[session.line].queue_type is QueueType.ALL:
             session.asked.clear()
@@ -126,7 +126,7 @@ class Queues:
         self.after_acceptance(chat, session, user, actor)
 
     def after_acceptance(self, chat: Chat, session: Session, user: int, actor: Actor) -> None:
-        """What follows when ``user`` has become the owner."""
+        """Update the session, the members and the ledger after ``user`` has become the owner."""
         line = self.data.lines[session.line]
         session.status = max(session.status, Status.ANSWER)
         session.answered_at = session.answered_at or self.writer.scheduler.now()
@@ -145,12 +145,11 @@ class Queues:
     # -- going and coming ---------------------------------------------------------------------------
 
     def end_shift(self, user: int, actor: Actor) -> None:
-        """The server's own end of shift, when ``user`` ends his day or goes on a break.
+        """Return the open chats of ``user`` to their queues, as the server does at the end of a day or for a break.
 
-        In lines that check who is available, and of which he is not the only operator, his sessions below OPERATOR
-        that are not pinned go back to the queue; those that he has answered stay with him (server source
-        ``imopenlines/lib/queue/event.php``, ``onAfterTMDayEnd``). It happens at once here; the server leaves it to
-        an agent that runs every minute.
+        It takes the sessions below OPERATOR that are not pinned, in lines that check availability and have another
+        operator; those that ``user`` has answered stay (server source ``imopenlines/lib/queue/event.php``,
+        ``onAfterTMDayEnd``). Here it happens at once; the server leaves it to an agent that runs every minute.
         """
         for chat, session in list(self.data.open_sessions()):
             line = self.data.lines[session.line]
@@ -159,9 +158,11 @@ class Queues:
                 self.return_to_queue(chat, session, actor)
 
     def resume_shift(self, user: int, actor: Actor) -> None:
-        """``user`` is back at work: chats that wait undistributed in his lines that check who is available are
-        distributed again, to him or to whoever is next (server source ``returnUserToAllQueues``); and he sees to
-        what has been waiting for himself."""
+        """Distribute the undistributed chats of the lines of ``user`` again, who is back at work.
+
+        Only lines that check availability do so, and the next operator gets them, whether or not it is ``user`` (server
+        source ``returnUserToAllQueues``). ``user`` also reacts to offers and to customers that have been waiting.
+        """
         for chat, session in list(self.data.open_sessions()):
             line = self.data.lines[session.line]
             if chat.owner == user and session.status < Status.OPERATOR:
@@ -174,15 +175,17 @@ class Queues:
                 self._distribute_again(chat, session, user, actor)
 
     def return_if_operator_is_away(self, chat: Chat, session: Session) -> None:
-        """After a message of the customer: a session that is not pinned does not stay with an operator who is not
-        at work, whatever its status (server source ``imopenlines/lib/queue/queue.php``, ``isRemoveSession``)."""
+        """Return the chat to the queue after a customer's message if it is not pinned and its operator is not at work.
+
+        The status does not matter (server source ``imopenlines/lib/queue/queue.php``, ``isRemoveSession``).
+        """
         line = self.data.lines[session.line]
         held = session.operator and session.status >= Status.ANSWER and not session.pinned
         if held and line.members != [session.operator] and not is_at_work(self.data, line, session.operator):
             self.return_to_queue(chat, session, Actor(by=f"queue:{line.id}"))
 
     def return_to_queue(self, chat: Chat, session: Session, actor: Actor) -> None:
-        """Take the chat from whoever has it or is asked, and ask the next one; everybody may be asked again."""
+        """Take the chat from its owner or from the operator asked, then ask the next one, who may be any operator."""
         before = f"agent:{session.operator}"
         if session.status >= Status.ANSWER:
             self.writer.add_message(chat)

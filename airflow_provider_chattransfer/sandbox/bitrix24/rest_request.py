@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a request asks for: its method, its credentials and its parameters, read the way the server reads them.
+"""Reads a request as the server does: its method, its credentials and its parameters.
 
 Paths as in the server source (REST front controller), parameters as in ``rest/classes/general/rest_util.php``.
 """
@@ -25,9 +25,11 @@ TRANSPORTS = ("json", "xml")
 
 @dataclass(frozen=True, slots=True)
 class RestRequest:
-    """A request to ``/rest/``. ``webhook`` is its user and code, or ``None`` when a token or a session is expected;
-    ``sessid`` is the token of a browser's session, ``None`` when the request is not a browser's; ``typed`` tells
-    that the body is JSON."""
+    """A request to ``/rest/``.
+
+    ``webhook`` is its user and code, ``None`` when a token or a session is expected. ``sessid`` is the token of a
+    browser's session, ``None`` for other clients. ``typed`` tells that the body is JSON.
+    """
 
     method: str
     xml: bool
@@ -44,7 +46,7 @@ class RestRequest:
 
 
 def parse_request(request: HttpRequest) -> RestRequest:
-    """The request in ``request``; a path that names no method has an empty one.
+    """Return ``request`` as a request to ``/rest/``; for a path that names no method, the method is empty.
 
     ``/rest/api/…``, where version 3 of the API is, names none: it has no method for open lines.
     """
@@ -64,8 +66,10 @@ def parse_request(request: HttpRequest) -> RestRequest:
 
 
 def _method(text: str) -> tuple[str, str]:
-    """The method, and the transport that may stand after it; one in upper case is understood in the first, lower
-    case attempt only."""
+    """Return the method, and the transport that may follow it.
+
+    A transport in upper case is understood only when the server tries the name in lower case, which it does first.
+    """
     name, _, transport = text.rpartition(".")
     if not name or transport.lower() not in TRANSPORTS:
         return text, TRANSPORTS[0]
@@ -73,8 +77,10 @@ def _method(text: str) -> tuple[str, str]:
 
 
 def parse_parameters(request: HttpRequest) -> dict[str, Any]:
-    """Query string and body as one array; the body wins. Only a POST has one; malformed JSON is dropped without a
-    word."""
+    """Return query string and body as one array; the body wins.
+
+    Only a POST has a body. Malformed JSON is ignored.
+    """
     return {**php.parse_str(request.query), **(_body(request) if request.verb == "POST" else {})}
 
 
@@ -121,7 +127,7 @@ def _multipart(request: HttpRequest) -> dict[str, Any]:
 
 
 def _token(request: HttpRequest, params: Mapping[str, Any]) -> str:
-    """The access token: of the header, else ``auth``, else ``access_token``; an empty ``auth`` hides the latter."""
+    """Return the access token of the header, else ``auth``, even an empty one, else ``access_token``."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a scenario to a portal: generates what it counts, takes what it lists, refuses what contradicts itself."""
+"""Builds the portal of a scenario: generates what it counts, adds what it lists, refuses contradictions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..chat_generator import generate_chats
 from ..validation import MAX_NUMBER, boolean, number, shown, whole_number
 from . import fake_data
 from .model import (
-    GENERAL_CHAT,
+    GENERAL_CHAT_ID,
     App,
     Bot,
     Chat,
@@ -74,8 +74,8 @@ WEBHOOK_KEYS = {"user", "code", "scopes", "expires_in"}
 BOT_KEYS = {"client_id", "app_id", "id"}
 APP_KEYS = {"client_id", "client_secret", "user", "scopes", "access_token", "refresh_token"}
 
-ADMIN, FIRED, EXTRANET, BOT, APP_BOT = 1, 90, 91, 80, 81
-FIRST_CHAT, FIRST_CUSTOMER, FIRST_GENERATED_OPERATOR = 101, 5001, 17
+ADMIN_ID, DISMISSED_ID, EXTRANET_ID, BOT_ID, APP_BOT_ID = 1, 90, 91, 80, 81
+FIRST_CHAT_ID, FIRST_CUSTOMER_ID, FIRST_GENERATED_OPERATOR_ID = 101, 5001, 17
 SCOPES = frozenset({"imopenlines", "imbot", "im", "crm", "user"})
 
 VOTES = ("like", "dislike")
@@ -85,14 +85,14 @@ DEFAULT_CHATS = 40
 
 
 def build(scenario: Mapping[str, Any], *, rng: random.Random, now: float) -> PortalData:
-    """The portal of ``scenario``; raises ``ValueError`` for keys that are unknown and chats that cannot be."""
+    """Return the portal of ``scenario``; raise ``ValueError`` for unknown keys and impossible chats."""
     check_keys(scenario, KEYS, "bitrix24")
     data = PortalData(switches=Switches.from_json(scenario.get("switches", {})), started_at=now)
     operators = _add_users(data, scenario.get("operators", len(fake_data.OPERATORS)), rng)
     _add_lines(data, scenario.get("queues", len(QUEUE_NAMES)), operators)
-    _add_access(data, scenario)
+    _add_credentials(data, scenario)
     chats = scenario.get("chats", DEFAULT_CHATS)
-    for index, value in enumerate(_described(data, chats, operators)):
+    for index, value in enumerate(_chats_as_list(data, chats, operators)):
         _add_chat(data, value, index=index, rng=rng, now=now)
     return data
 
@@ -106,9 +106,9 @@ def check_keys(value: Mapping[str, Any], allowed: set[str], what: str) -> None:
 
 
 def _add_users(data: PortalData, value: Any, rng: random.Random) -> list[int]:
-    data.users[ADMIN] = User(ADMIN, "Portal Admin", admin=True, email="admin@portal.example")
-    data.users[FIRED] = User(FIRED, "Fred Former", active=False, present=False)
-    data.users[EXTRANET] = User(EXTRANET, "Gina Guest", kind=UserKind.EXTRANET)
+    data.users[ADMIN_ID] = User(ADMIN_ID, "Portal Admin", admin=True, email="admin@portal.example")
+    data.users[DISMISSED_ID] = User(DISMISSED_ID, "Fred Former", active=False, present=False)
+    data.users[EXTRANET_ID] = User(EXTRANET_ID, "Gina Guest", kind=UserKind.EXTRANET)
     operators = _generated_operators(value, rng) if isinstance(value, int) else value
     ids: list[int] = []
     for operator in operators:
@@ -133,8 +133,8 @@ def _add_users(data: PortalData, value: Any, rng: random.Random) -> list[int]:
 
 def _generated_operators(count: int, rng: random.Random) -> list[dict[str, Any]]:
     known = list(fake_data.OPERATORS)[:count]
-    more = range(FIRST_GENERATED_OPERATOR, FIRST_GENERATED_OPERATOR + max(0, count - len(known)) + 4)
-    free = [user for user in more if user not in (BOT, APP_BOT, FIRED, EXTRANET)]
+    more = range(FIRST_GENERATED_OPERATOR_ID, FIRST_GENERATED_OPERATOR_ID + max(0, count - len(known)) + 4)
+    free = [user for user in more if user not in (BOT_ID, APP_BOT_ID, DISMISSED_ID, EXTRANET_ID)]
     return [{"id": user} for user in known] + [{"id": user} for user in free[: count - len(known)]]
 
 
@@ -171,8 +171,8 @@ def _default_members(line_id: int, operators: list[int]) -> list[int]:
     return [user for user in known if user in operators] + more or operators
 
 
-def _add_access(data: PortalData, scenario: Mapping[str, Any]) -> None:
-    for webhook in scenario.get("webhooks", [{"user": ADMIN, "code": "secretcode"}]):
+def _add_credentials(data: PortalData, scenario: Mapping[str, Any]) -> None:
+    for webhook in scenario.get("webhooks", [{"user": ADMIN_ID, "code": "secretcode"}]):
         check_keys(webhook, WEBHOOK_KEYS, "a webhook")
         _add_webhook(data, webhook)
     for operator in [user for user in data.users.values() if user.kind is UserKind.EMPLOYEE and not user.admin]:
@@ -181,7 +181,7 @@ def _add_access(data: PortalData, scenario: Mapping[str, Any]) -> None:
     default_app = {"client_id": "local.chattransfer", "client_secret": "appsecret", "refresh_token": "refresh-1"}
     for app in scenario.get("apps", [default_app]):
         check_keys(app, APP_KEYS, "an app")
-        user = _id(app.get("user", ADMIN), "an app's user")
+        user = _id(app.get("user", ADMIN_ID), "an app's user")
         if user not in data.users:
             raise ValueError(f"an app acts as user {user}, who does not exist")
         data.apps[str(app["client_id"])] = App(
@@ -192,7 +192,7 @@ def _add_access(data: PortalData, scenario: Mapping[str, Any]) -> None:
             access_token=str(app.get("access_token", "")),
             refresh_token=str(app.get("refresh_token", "refresh-1")),
         )
-    default_bots = [{"client_id": "chattransfer", "id": BOT}, {"app_id": "local.chattransfer", "id": APP_BOT}]
+    default_bots = [{"client_id": "chattransfer", "id": BOT_ID}, {"app_id": "local.chattransfer", "id": APP_BOT_ID}]
     for bot in scenario.get("bots", default_bots):
         check_keys(bot, BOT_KEYS, "a bot")
         bot_id = _id(bot["id"], "a bot's id")
@@ -226,14 +226,14 @@ def _add_webhook(data: PortalData, value: Mapping[str, Any]) -> None:
 
 
 def _add_built_in_bot(data: PortalData) -> None:
-    """A bot of the portal's own, which belongs to no app: older servers take the first such for any webhook."""
-    bot = next(user for user in range(2, FIRST_CUSTOMER) if user not in data.users)
+    """Add a bot of the portal's own, which belongs to no app: older servers use the first such bot for any webhook."""
+    bot = next(user for user in range(2, FIRST_CUSTOMER_ID) if user not in data.users)
     data.bots.append(Bot(id=bot, app_id="", code="marta"))
     data.users[bot] = User(bot, "Marta AI", kind=UserKind.BOT)
 
 
-def _described(data: PortalData, chats: Any, operators: list[int]) -> list[dict[str, Any]]:
-    """The chats as a list, whether the scenario lists them, counts them, or counts them by state."""
+def _chats_as_list(data: PortalData, chats: Any, operators: list[int]) -> list[dict[str, Any]]:
+    """Return the chats as a list, whether the scenario lists them, counts them, or counts them by state."""
     if isinstance(chats, Mapping):
         members = [user for user in operators if any(user in line.members for line in data.lines.values())]
         return generate_chats(chats, agents=members, queues=list(data.lines))
@@ -241,7 +241,7 @@ def _described(data: PortalData, chats: Any, operators: list[int]) -> list[dict[
 
 
 def _generated_chats(data: PortalData, count: int, operators: list[int]) -> list[dict[str, Any]]:
-    """``count`` chats in a pattern of forty: two thirds with the first two operators, who go home."""
+    """Return ``count`` chats in a pattern of forty: two thirds belong to the first two operators."""
     if count and not (operators and data.lines):
         raise ValueError("generated chats need an operator and a queue")
     if not count:
@@ -252,7 +252,7 @@ def _generated_chats(data: PortalData, count: int, operators: list[int]) -> list
     chats: list[dict[str, Any]] = []
     for index in range(count):
         place = index % DEFAULT_CHATS
-        chat: dict[str, Any] = {"id": FIRST_CHAT + index, "customer": FIRST_CUSTOMER + index}
+        chat: dict[str, Any] = {"id": FIRST_CHAT_ID + index, "customer": FIRST_CUSTOMER_ID + index}
         if place < 14:
             chat["owner"] = first
         elif place < 24:
@@ -266,20 +266,20 @@ def _generated_chats(data: PortalData, count: int, operators: list[int]) -> list
         else:
             chat |= {"state": "closed", "owner": first}
         if place in (4, 14):
-            chat["customer"] = FIRST_CUSTOMER + index - place + (3 if place == 4 else 0)
+            chat["customer"] = FIRST_CUSTOMER_ID + index - place + (3 if place == 4 else 0)
         chats.append(chat)
     return chats
 
 
 def _add_chat(data: PortalData, value: Mapping[str, Any], *, index: int, rng: random.Random, now: float) -> None:
     check_keys(value, CHAT_KEYS, "a chat")
-    chat_id = _id(value.get("id", FIRST_CHAT + index), "a chat's id")
-    if chat_id in data.chats or chat_id == GENERAL_CHAT:
+    chat_id = _id(value.get("id", FIRST_CHAT_ID + index), "a chat's id")
+    if chat_id in data.chats or chat_id == GENERAL_CHAT_ID:
         raise ValueError(f"chat {chat_id} is there twice")
     holder = value["owner"] if value.get("owner") is not None else value.get("offered_to")
     line = _line_of_chat(data, value, holder)
     state, holder = _state_of_chat(data, value, line, holder, chat_id)
-    customer = _customer(data, _id(value.get("customer", FIRST_CUSTOMER + index), "customer"), rng)
+    customer = _customer(data, _id(value.get("customer", FIRST_CUSTOMER_ID + index), "customer"), rng)
     created_at = now - rng.randrange(300, 7200)
     phone = rng.random() < 0.2
     chat = data.chats[chat_id] = Chat(
@@ -322,7 +322,7 @@ def _line_of_chat(data: PortalData, value: Mapping[str, Any], holder: Any) -> Li
 def _state_of_chat(
     data: PortalData, value: Mapping[str, Any], line: Line, holder: Any, chat_id: int
 ) -> tuple[str, int]:
-    """The state and who holds it: the owner, the one asked, or for a closed chat its last owner."""
+    """Return the state and the holder: the owner, the operator asked, or for a closed chat its last owner."""
     owned = value.get("owner") is not None
     offered = value.get("offered_to") is not None
     state = value.get("state", "open" if owned else "waiting")

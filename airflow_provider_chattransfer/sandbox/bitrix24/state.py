@@ -9,7 +9,7 @@ from .model import Chat, PortalData, UserKind
 
 
 def portal_state(data: PortalData) -> dict[str, Any]:
-    """Agents, queues and chats; ids are strings."""
+    """Return agents, queues and chats; ids are strings."""
     agents = [user for user in data.users.values() if user.kind is UserKind.EMPLOYEE and not user.admin]
     return {
         "agents": [

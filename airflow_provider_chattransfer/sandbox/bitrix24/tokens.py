@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The authorisation server: what it gives out to the portal's applications, and for how long that is good.
+"""The authorisation server: issues codes and tokens to the portal's applications, and knows their lifetimes.
 
 By the documentation of OAuth 2.0 (settings/oauth: simple way, automatic renewal, error codes). Errors may come with
 HTTP 200: the body's ``error`` decides.
@@ -22,16 +22,16 @@ REFRESH_TOKEN_LIFETIME_DAYS = 180
 HOST = "oauth.bitrix.info"
 MEMBER_ID = "a223c6b3710f85df22e9377d6c4f7553"
 DEFAULT_REDIRECT_URI = "https://app.example/"
-"""Where an application that gives no ``redirect_uri`` gets its code."""
+"""Where the code is sent if the application gives no ``redirect_uri``."""
 RESERVED_CHARACTERS = "%:/?#[]@!$&'()*+,;="
-"""What an address may have that is no letter, digit or ``-._~``."""
+"""The characters that an address may have besides letters, digits and ``-._~``."""
 
 _Answer = tuple[int, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """Something that was given out to an application. ``expires_at`` in seconds since the epoch."""
+    """A code or token issued to an application. ``expires_at`` is in seconds since the epoch."""
 
     client_id: str
     expires_at: float
@@ -39,7 +39,7 @@ class Issued:
 
 @dataclass(slots=True)
 class Tokens:
-    """The codes, access tokens and refresh tokens in circulation."""
+    """All valid codes, access tokens and refresh tokens."""
 
     data: PortalData
     rng: random.Random
@@ -48,14 +48,14 @@ class Tokens:
     _codes: dict[str, Issued] = field(default_factory=dict)
 
     def start(self, *, now: float) -> None:
-        """Make the tokens that the scenario hands out valid."""
+        """Make the scenario's initial tokens valid."""
         for app in self.data.apps.values():
             if app.access_token:
                 self._authenticator[app.access_token] = _issued(app, self.data.switches.access_token_seconds, now)
             self._refresh[app.refresh_token] = _issued(app, REFRESH_TOKEN_LIFETIME_DAYS * 86400, now)
 
     def app_of(self, token: str, *, now: float) -> App:
-        """The application that ``token`` was issued to; raises ``RestError``."""
+        """Return the application that ``token`` was issued to; raise ``RestError``."""
         issued = self._authenticator.get(token)
         if issued is None:
             raise errors.invalid_token()
@@ -64,7 +64,7 @@ class Tokens:
         return self.data.apps[issued.client_id]
 
     def expire(self, token: str, *, now: float) -> bool:
-        """End an access token before its time; false when it is not good anyway."""
+        """Expire an access token at once; return false if it is not valid anyway."""
         issued = self._authenticator.get(token)
         if issued is None or issued.expires_at <= now:
             return False
@@ -72,9 +72,9 @@ class Tokens:
         return True
 
     def authorize(self, params: Mapping[str, Any], *, origin: str, now: float) -> str | None:
-        """Where ``/oauth/authorize/`` sends the browser of a user who agrees; ``None`` for an unknown client.
+        """Return where ``/oauth/authorize/`` sends the browser of a user who agrees; ``None`` for an unknown client.
 
-        The code in the address is good once and for 30 seconds.
+        The code in the address is valid once and for 30 seconds.
         """
         app = self.data.apps.get(str(params.get("client_id", "")))
         if app is None:
@@ -93,7 +93,7 @@ class Tokens:
         return f"{handler}{'&' if '?' in handler else '?'}{urlencode(query)}"
 
     def grant(self, params: Mapping[str, Any], *, origin: str, now: float) -> _Answer:
-        """Answer ``/oauth/token/``: status and body. A code, and a refresh token, works once.
+        """Return the status and body of ``/oauth/token/``. A code, or a refresh token, works once.
 
         An unknown client is answered with HTTP 200, a wrong secret with 400 (one of the official SDKs expects 401).
         """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Registering the bot that transfers need: ``imbot.v2.Bot.*`` and the older ``imbot.register`` and its kin.
+"""Registers the bot that transfers need: ``imbot.v2.Bot.*`` and the older ``imbot.register`` and its kin.
 
-Documented at https://apidocs.bitrix24.com (chat-bots-v2: bots; outdated: bots). A bot belongs to an application, or,
-when a webhook registers it, to ``custom`` with its CLIENT_ID or botToken behind.
+Documented at https://apidocs.bitrix24.com (chat-bots-v2: bots; outdated: bots). A bot belongs to an application or,
+when a webhook registers it, to ``custom`` followed by its CLIENT_ID or botToken.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from .registry import MethodCall, method
 
 MAX_TOKEN_LENGTH = 40
 MAX_BOTS_PER_APP, MAX_BOTS_PER_APP_V2 = 5, 100
-TYPES = {"bot", "network", "openline", "supervisor", "personal"}
-OLD_TYPES = {"B": "bot", "O": "openline", "H": "bot", "S": "supervisor"}
-OLD_EVENTS = {
+BOT_TYPES = {"bot", "network", "openline", "supervisor", "personal"}
+LEGACY_TYPES = {"B": "bot", "O": "openline", "H": "bot", "S": "supervisor"}
+LEGACY_EVENTS = {
     "EVENT_MESSAGE_ADD": "Message add",
     "EVENT_MESSAGE_UPDATE": "",
     "EVENT_MESSAGE_DELETE": "",
@@ -30,7 +30,7 @@ OLD_EVENTS = {
     "EVENT_BOT_DELETE": "Bot delete",
 }
 """The handlers of ``imbot.register`` in the order in which they are checked; those with a name are required."""
-OLD_CODES = {
+LEGACY_CODES = {
     "BOT_TOKEN_NOT_SPECIFIED": "ACCESS_DENIED",
     "BOT_CODE_REQUIRED": "CODE_ERROR",
     "BOT_PROPERTIES_REQUIRED": "NAME_ERROR",
@@ -42,16 +42,16 @@ OLD_CODES = {
     "BOT_NOT_FOUND": "BOT_ID_ERROR",
     "BOT_OWNERSHIP_ERROR": "APP_ID_ERROR",
 }
-"""What the older methods say where those of ``imbot.v2`` have a code of their own."""
+"""The code of the older methods for each code of ``imbot.v2`` that they do not have."""
 
 PAGE_SIZE = 50
 
 
 @method("imbot.v2.Bot.register", scope="imbot")
 def register(call: MethodCall) -> dict[str, Any]:
-    """Register a bot; a second time with the same code it changes nothing and answers the bot that there is.
+    """Register a bot. A second call with the same code changes nothing and returns the existing bot.
 
-    Nothing says what a botToken above 40 characters is answered: BOT_REGISTER_FAILED here.
+    No document gives the answer to a botToken above 40 characters; here it is BOT_REGISTER_FAILED.
     """
     fields = _object(call.params.get("fields"))
     app_id = _app_id(call, fields.get("botToken"))
@@ -61,7 +61,7 @@ def register(call: MethodCall) -> dict[str, Any]:
         raise _refused(call, "BOT_CODE_REQUIRED", "Bot code is required")
     if not name:
         raise _refused(call, "BOT_PROPERTIES_REQUIRED", "Bot properties are required")
-    if kind not in TYPES:
+    if kind not in BOT_TYPES:
         raise _refused(call, "BOT_INVALID_TYPE", "Invalid bot type")
     if mode not in ("fetch", "webhook"):
         raise _refused(call, "BOT_INVALID_EVENT_MODE", "Invalid event mode")
@@ -84,7 +84,7 @@ def register(call: MethodCall) -> dict[str, Any]:
 
 @method("imbot.v2.Bot.list", scope="imbot")
 def list_bots(call: MethodCall) -> dict[str, Any]:
-    """The bots of the application, or of the botToken; ``filter.type``, ``limit`` and ``offset``."""
+    """Return the bots of the application or of the botToken; ``filter.type``, ``limit`` and ``offset`` are read."""
     kind = _object(call.params.get("filter")).get("type")
     mine = [bot for bot in _of_app(call, _app_id(call, call.params.get("botToken"))) if kind in (None, bot.kind)]
     offset, limit = max(0, to_int(call.params.get("offset"))), max(0, to_int(call.params.get("limit"))) or PAGE_SIZE
@@ -98,7 +98,7 @@ def list_bots(call: MethodCall) -> dict[str, Any]:
 
 @method("imbot.v2.Bot.unregister", scope="imbot")
 def unregister(call: MethodCall) -> bool:
-    """Remove a bot of one's own."""
+    """Remove a bot of the caller's own."""
     app_id = _app_id(call, call.params.get("botToken"))
     if is_empty(call.params.get("botId")):
         raise _refused(call, "BOT_ID_REQUIRED", "Bot ID is required")
@@ -111,10 +111,13 @@ def unregister(call: MethodCall) -> bool:
 
 
 @method("imbot.register", scope="imbot")
-def register_old(call: MethodCall) -> int:
-    """Register a bot with handlers for its events; its id. The same code of the same application is the same bot."""
+def register_legacy(call: MethodCall) -> int:
+    """Register a bot with handlers for its events, and return its id.
+
+    The same code of the same application is the same bot.
+    """
     params = upper_keys(call.params)
-    app_id = _old_app_id(call, params)
+    app_id = _legacy_app_id(call, params)
     _check_handlers(params)
     code, properties = to_str(params.get("CODE")), upper_keys(params.get("PROPERTIES"))
     name = " ".join(filter(None, (to_str(properties.get(key)) for key in ("NAME", "LAST_NAME"))))
@@ -127,7 +130,7 @@ def register_old(call: MethodCall) -> int:
         if len(_of_app(call, app_id)) >= MAX_BOTS_PER_APP:
             text = f"Has reached the maximum number of bots for application (max: {MAX_BOTS_PER_APP})"
             raise RestError("MAX_COUNT_ERROR", text)
-        kind = OLD_TYPES.get(to_str(params.get("TYPE")), "bot")
+        kind = LEGACY_TYPES.get(to_str(params.get("TYPE")), "bot")
         open_lines = kind == "openline" or is_yes(params.get("OPENLINE"))
         bot = _add(call, Bot(_free_id(call), app_id, code, kind, open_lines), name)
     elif bot.app_id != app_id:
@@ -136,10 +139,10 @@ def register_old(call: MethodCall) -> int:
 
 
 @method("imbot.unregister", scope="imbot")
-def unregister_old(call: MethodCall) -> bool:
-    """Remove a bot of one's own by BOT_ID."""
+def unregister_legacy(call: MethodCall) -> bool:
+    """Remove a bot of the caller's own by BOT_ID."""
     params = upper_keys(call.params)
-    app_id = _old_app_id(call, params)
+    app_id = _legacy_app_id(call, params)
     bot = _by_id(call, params.get("BOT_ID"))
     if bot is None:
         raise RestError("BOT_ID_ERROR", "Bot not found")
@@ -149,8 +152,8 @@ def unregister_old(call: MethodCall) -> bool:
 
 
 @method("imbot.bot.list", scope="imbot")
-def list_old(call: MethodCall) -> Any:
-    """All bots of the portal, whoever registered them, by id."""
+def list_legacy(call: MethodCall) -> Any:
+    """Return all bots of the portal by id, whoever registered them."""
     if call.identity.session:
         raise errors.wrong_auth_type()
     return array(
@@ -167,9 +170,9 @@ def list_old(call: MethodCall) -> Any:
 
 
 def _refused(call: MethodCall, code: str, text: str, *, status: int = 400) -> RestError:
-    """The refusal of a method of ``imbot.v2``, by its own ``code`` or that of the older method."""
+    """Return the error of a method of ``imbot.v2``, with its own ``code`` or that of the older method."""
     old = call.data.switches.bot_codes is BotCodes.OLD
-    return RestError(OLD_CODES.get(code, code) if old else code, text, status=status)
+    return RestError(LEGACY_CODES.get(code, code) if old else code, text, status=status)
 
 
 def _app_id(call: MethodCall, token: Any) -> str:
@@ -180,7 +183,7 @@ def _app_id(call: MethodCall, token: Any) -> str:
     return f"custom{to_str(token)}"
 
 
-def _old_app_id(call: MethodCall, params: Mapping[str, Any]) -> str:
+def _legacy_app_id(call: MethodCall, params: Mapping[str, Any]) -> str:
     if call.identity.session:
         raise errors.wrong_auth_type()
     if call.identity.app:
@@ -192,7 +195,7 @@ def _old_app_id(call: MethodCall, params: Mapping[str, Any]) -> str:
 
 
 def _check_handlers(params: Mapping[str, Any]) -> None:
-    for key, event in OLD_EVENTS.items():
+    for key, event in LEGACY_EVENTS.items():
         address = params.get("EVENT_HANDLER") or params.get(key)
         if is_empty(address) and event:
             raise RestError(f"{key}_ERROR", f'Handler for "{event}" event isn\'t specified')
@@ -235,7 +238,7 @@ def _add(call: MethodCall, bot: Bot, name: str) -> Bot:
 
 
 def _remove(call: MethodCall, bot: Bot) -> bool:
-    """The bot's user stays, dismissed, since chats may still name him."""
+    """Remove the bot and dismiss its user, whom chats may still name."""
     call.data.bots.remove(bot)
     call.data.users[bot.id].active = False
     return True

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``imopenlines.bot.session.*``: what a bot may do with any chat of the open lines.
 
-Server source ``imopenlines/lib/rest.php``: the caller's own rights do not count, only that a bot exists. A browser's
-session is refused before anything else.
+By the server source ``imopenlines/lib/rest.php`` the caller's own rights do not matter, only whether a bot exists. A
+browser's session is refused before anything else.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def transfer(call: MethodCall) -> bool:
 
 @method("imopenlines.bot.session.finish", scope="imopenlines")
 def finish(call: MethodCall) -> bool:
-    """Close a chat; true even if it was closed."""
+    """Close a chat; return true even if it was closed."""
     _refuse_sessions(call)
     chat_id = chat_id_of(upper_keys(call.params))
     bot = bot_of(call)
@@ -57,7 +57,7 @@ def operator(call: MethodCall) -> bool:
 
 @method("imopenlines.bot.session.message.send", scope="imopenlines")
 def send_message(call: MethodCall) -> bool:
-    """Send an automatic message; always true."""
+    """Send an automatic message; always return true."""
     _refuse_sessions(call)
     params = upper_keys(call.params)
     chat = _chat(call)
@@ -68,10 +68,10 @@ def send_message(call: MethodCall) -> bool:
 
 
 def bot_of(call: MethodCall) -> Bot:
-    """The bot of the caller: the app's, or for a webhook the one registered with CLIENT_ID.
+    """Return the bot of the caller: the app's, or for a webhook the one registered with CLIENT_ID.
 
-    Servers before 26.250 do not read CLIENT_ID. They look for the bot of a webhook's app, which is the empty one, and
-    so find the first of the portal's own bots (deduced from the source, not observed).
+    Servers before 26.250 ignore CLIENT_ID. They look for the bot of a webhook's app, which is the empty one, and so
+    find the first of the portal's own bots (deduced from the source, not observed).
     """
     bot = call.data.bot_of_app(call.identity.app or _app_of_webhook(call))
     if bot is None:

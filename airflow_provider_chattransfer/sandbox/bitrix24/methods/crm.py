@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The CRM's view of the chats: one activity per session, and the chats of an entity."""
+"""The chats in the CRM: one activity per session, and the chats of an entity."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .registry import MethodCall, Page, method, paginate
 
 ENTITY_TYPES = ("lead", "deal", "company", "contact")
 CONNECTOR_TITLES = {"livechat": "Live chat", "whatsappbytwilio": "WhatsApp"}
-FIRST_ACTIVITY = 70000
+FIRST_ACTIVITY_ID = 70000
 
 Entity = tuple[str, int]
 
 
 @method("crm.activity.list", scope="crm")
 def activities(call: MethodCall) -> Page:
-    """Activities, 50 a page: one for each session of a line with CRM.
+    """Return activities, 50 a page: one for each session of a line with CRM.
 
     RESPONSIBLE_ID follows a transfer only if the line has CRM_TRANSFER_CHANGE.
     """
@@ -33,7 +33,7 @@ def activities(call: MethodCall) -> Page:
 
 @method("imopenlines.crm.chat.get", scope="imopenlines")
 def chats_of_entity(call: MethodCall) -> list[dict[str, str]]:
-    """The chats of a CRM entity; unless ACTIVE_ONLY is ``N``, not those that still wait in a queue. Upper-case keys.
+    """Return the chats of a CRM entity; those that wait in a queue only if ACTIVE_ONLY is ``N``. Keys are upper case.
 
     Server source ``imopenlines/lib/rest.php``, ``getCrmChats``. In the sandbox only leads have chats.
     """
@@ -54,7 +54,7 @@ def chats_of_entity(call: MethodCall) -> list[dict[str, str]]:
 
 @method("imopenlines.crm.chat.getLastId", scope="imopenlines")
 def last_chat_of_entity(call: MethodCall) -> int:
-    """The newest chat of a CRM entity. Nobody's rights are checked (server source, ``crmLastChatIdGet``)."""
+    """Return the newest chat of a CRM entity, without any check of rights (server source, ``crmLastChatIdGet``)."""
     if is_empty(call.params.get("CRM_ENTITY_TYPE")) or is_empty(call.params.get("CRM_ENTITY")):
         raise RestError("CRM_CHAT_EMPTY_CRM_DATA", "Empty CRM data")
     found = [chat.id for chat in _chats_of(call.data, _entity(call.params))]
@@ -64,7 +64,7 @@ def last_chat_of_entity(call: MethodCall) -> int:
 
 
 def _entity(params: dict[str, Any]) -> Entity:
-    """CRM_ENTITY_TYPE in lower case and CRM_ENTITY; the errors name the argument in a key of its own."""
+    """Return CRM_ENTITY_TYPE in lower case and CRM_ENTITY; the errors name the argument in a key of its own."""
     for argument in ("CRM_ENTITY_TYPE", "CRM_ENTITY"):
         if is_empty(params.get(argument)):
             raise _argument(argument, f"Argument '{argument}' is null or empty")
@@ -83,7 +83,7 @@ def _chats_of(data: PortalData, entity: Entity) -> list[Chat]:
 
 
 def _readable(call: MethodCall, entity: Entity) -> bool:
-    """Administrators read the whole CRM, others the leads of chats that they may see."""
+    """Return whether the caller may read ``entity``: an administrator any, others the leads of chats they may see."""
     if entity[0] not in ENTITY_TYPES:
         return False
     admin = call.data.users[call.user].admin
@@ -99,7 +99,7 @@ def _activity(data: PortalData, session: Session) -> dict[str, Any]:
     chat = data.chats[session.chat_id]
     customer = data.users[chat.customer]
     return {
-        "ID": str(FIRST_ACTIVITY + session.id),
+        "ID": str(FIRST_ACTIVITY_ID + session.id),
         "OWNER_ID": str(chat.lead),
         "OWNER_TYPE_ID": "1",
         "TYPE_ID": "6",

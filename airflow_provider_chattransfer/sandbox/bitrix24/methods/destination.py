@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the parameters of a transfer name its chat and its destination; shared by bots and operators."""
+"""Reads the chat and the destination of a transfer from its parameters, for bots and operators."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Any
 from ..errors import RestError
 from ..openlines import ToQueue, ToUser
 from ..php import to_int, to_str
-from ..switches import Precedence, Switches
+from ..switches import DestinationPrecedence, Switches
 
 
 def chat_id_of(params: Mapping[str, Any]) -> int:
-    """CHAT_ID, cast to int; raises ``RestError`` when that is not above zero."""
+    """Return CHAT_ID, cast to int; raise ``RestError`` unless it is above zero."""
     chat_id = to_int(params.get("CHAT_ID"))
     if chat_id <= 0:
         raise RestError("CHAT_ID_EMPTY", "Chat ID can't be empty")
     return chat_id
 
 
-def destination_of(params: Mapping[str, Any], precedence: Precedence) -> ToUser | ToQueue:
-    """The one destination among USER_ID, QUEUE_ID and TRANSFER_ID; raises ``RestError``.
+def destination_of(params: Mapping[str, Any], precedence: DestinationPrecedence) -> ToUser | ToQueue:
+    """Return the one destination among USER_ID, QUEUE_ID and TRANSFER_ID; raise ``RestError``.
 
-    By the server source (``imopenlines/lib/rest.php``) TRANSFER_ID overwrites one of the others; the
-    documentation puts it last.
+    By the server source (``imopenlines/lib/rest.php``) TRANSFER_ID overwrites one of the others; the documentation puts
+    it last.
     """
     user, queue = params.get("USER_ID"), params.get("QUEUE_ID")
     transfer = params.get("TRANSFER_ID")
-    if transfer is not None and (precedence is Precedence.SOURCE or (user is None and queue is None)):
+    if transfer is not None and (precedence is DestinationPrecedence.SOURCE or (user is None and queue is None)):
         text = to_str(transfer)
         if text.startswith("queue"):
             queue = text[len("queue") :]
@@ -42,7 +42,7 @@ def destination_of(params: Mapping[str, Any], precedence: Precedence) -> ToUser 
 
 
 def operator_wrong(switches: Switches) -> RestError:
-    """The one code for everything that a transfer did not like."""
+    """Return the error of a transfer that was not performed, for whatever reason."""
     return RestError(switches.wrong_target, "You can not redirect to this operator")
 
 

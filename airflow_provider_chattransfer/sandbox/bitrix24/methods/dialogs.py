@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading one chat: ``imopenlines.dialog.get``, and the messenger's ``im.dialog.get`` and ``im.chat.*``."""
+"""Reads one chat: ``imopenlines.dialog.get``, and the messenger's ``im.dialog.get`` and ``im.chat.*``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import RestError
-from ..model import GENERAL_CHAT, Chat, PortalData, Status, format_time
+from ..model import GENERAL_CHAT_ID, Chat, PortalData, Status, format_time
 from ..php import to_int, to_str, upper_keys
 from .registry import MethodCall, method
 
@@ -18,16 +18,17 @@ COLORS = ("#58cc47", "#1eb4aa", "#4ba5c3", "#f5a200")
 
 @method("imopenlines.dialog.get", scope="imopenlines")
 def dialog_get(call: MethodCall) -> dict[str, Any]:
-    """A chat by CHAT_ID, DIALOG_ID, SESSION_ID or USER_CODE, in this order.
+    """Return a chat by CHAT_ID, DIALOG_ID, SESSION_ID or USER_CODE, in this order.
 
-    The same ACCESS_ERROR for a chat that is not there, one that the user may not see, and no identifier at all.
+    The ACCESS_ERROR is the same for a chat that does not exist, one that the user may not see, and no identifier at
+    all.
     """
     return dialog(call.data, _open_to_caller(call), viewer=call.user)
 
 
 @method("imopenlines.dialog.multi.get", scope="imopenlines")
 def siblings(call: MethodCall) -> list[dict[str, str]]:
-    """The customer's other open chats in the same line, found by the names that ``imopenlines.dialog.get`` takes.
+    """Return the customer's other open chats in the same line, found by the keys of ``imopenlines.dialog.get``.
 
     Not documented; server source ``imopenlines/lib/operator.php``, ``getMultiDialogs``.
     """
@@ -45,7 +46,7 @@ def siblings(call: MethodCall) -> list[dict[str, str]]:
 
 @method("im.dialog.get", scope="im")
 def participants_dialog(call: MethodCall) -> dict[str, Any]:
-    """A chat by DIALOG_ID, for those who are in it (documented at https://apidocs.bitrix24.com, im-dialog-get).
+    """Return a chat by DIALOG_ID to its members (documented at https://apidocs.bitrix24.com, im-dialog-get).
 
     A number is the dialogue with a colleague; the sandbox has none.
     """
@@ -54,9 +55,9 @@ def participants_dialog(call: MethodCall) -> dict[str, Any]:
 
 @method("im.chat.get", scope="im")
 def chat_id_of_entity(call: MethodCall) -> dict[str, Any] | None:
-    """The chat whose ENTITY_TYPE and ENTITY_ID are given, otherwise null; or as ``im.dialog.get`` with DIALOG_ID.
+    """Return the chat of ENTITY_TYPE and ENTITY_ID, otherwise null; with DIALOG_ID act as ``im.dialog.get``.
 
-    By the page im-chat-get of https://apidocs.bitrix24.com and the server source nobody's access is checked.
+    By the page im-chat-get of https://apidocs.bitrix24.com and the server source the caller's access is not checked.
     """
     params = upper_keys(call.params)
     if params.get("DIALOG_ID") is not None:
@@ -69,10 +70,10 @@ def chat_id_of_entity(call: MethodCall) -> dict[str, Any] | None:
 
 @method("im.chat.user.list", scope="im")
 def members(call: MethodCall) -> list[int]:
-    """Who is in a chat, by CHAT_ID or DIALOG_ID; an empty list for those who are not in it.
+    """Return the members of a chat, by CHAT_ID or DIALOG_ID; an empty list if the caller is not one.
 
-    Page im-chat-user-list of https://apidocs.bitrix24.com and server source ``im/classes/general/im_rest.php``: the
-    403 is for the general chat only.
+    Page im-chat-user-list of https://apidocs.bitrix24.com and server source ``im/classes/general/im_rest.php``: the 403
+    is for the general chat only.
     """
     params = upper_keys(call.params)
     chat_id = to_int(params.get("CHAT_ID"))
@@ -82,7 +83,7 @@ def members(call: MethodCall) -> list[int]:
             raise RestError("DIALOG_ID_EMPTY", "Dialog ID can't be empty")
     if chat_id <= 0:
         raise RestError("CHAT_ID_EMPTY", "Chat ID can't be empty")
-    if chat_id == GENERAL_CHAT:
+    if chat_id == GENERAL_CHAT_ID:
         raise RestError("ACCESS_ERROR", "Action unavailable", status=403)
     chat = call.data.chats.get(chat_id)
     return sorted(chat.members) if chat and call.user in chat.members else []
@@ -108,7 +109,7 @@ def _open_to_caller(call: MethodCall) -> Chat:
 
 
 def _named(data: PortalData, params: Mapping[str, Any]) -> Chat | None:
-    """The chat by the first name that is there at all (server source ``imopenlines/lib/rest.php``, ``getChatId``)."""
+    """Return the chat by the first key that is present (server source ``imopenlines/lib/rest.php``, ``getChatId``)."""
     if params.get("CHAT_ID") is not None:
         return data.chats.get(to_int(params["CHAT_ID"]))
     if params.get("DIALOG_ID") is not None:
@@ -120,7 +121,7 @@ def _named(data: PortalData, params: Mapping[str, Any]) -> Chat | None:
 
 
 def _chat_number(dialog_id: Any) -> int:
-    """The number in ``chat112``; 0 if it is no chat's id."""
+    """Return the number in ``chat112``; 0 if the text is no chat's id."""
     match = re.fullmatch(r"chat(\d+)", to_str(dialog_id), re.IGNORECASE)
     return to_int(match[1]) if match else 0
 
@@ -130,7 +131,7 @@ def _by_user_code(data: PortalData, code: str) -> Chat | None:
 
 
 def entity_data(data: PortalData, chat: Chat) -> tuple[str, str, str]:
-    """``entity_data_1`` to ``3``: session, CRM and silent mode, fields split by bars."""
+    """Return ``entity_data_1`` to ``3``: session, CRM and silent mode, with fields separated by bars."""
     session = data.session_of(chat)
     last = data.sessions[chat.last_session]
     waiting = session is not None and not chat.owner and session.operator
@@ -150,7 +151,7 @@ def entity_data(data: PortalData, chat: Chat) -> tuple[str, str, str]:
 
 
 def dialog(data: PortalData, chat: Chat, *, viewer: int) -> dict[str, Any]:
-    """The whole answer of ``imopenlines.dialog.get``."""
+    """Return the complete result of ``imopenlines.dialog.get``."""
     first, second, third = entity_data(data, chat)
     return {
         "id": chat.id,

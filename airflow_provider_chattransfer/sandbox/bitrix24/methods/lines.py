@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``imopenlines.config.*``: the open lines and who serves them."""
+"""``imopenlines.config.*``: the open lines and their operators."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ QUERY_KEYS = {"select", "filter", "order", "limit", "offset", "group", "runtime"
 
 @method("imopenlines.config.list.get", scope="imopenlines")
 def list_lines(call: MethodCall) -> list[dict[str, Any]]:
-    """The lines; with OPTIONS.QUEUE their members. Ids are strings here.
+    """Return the lines, with OPTIONS.QUEUE also their members. Ids are strings here.
 
-    PARAMS goes to the database as it is (server source ``imopenlines/lib/config.php``, ``getList``), so its keys are
-    in lower case and others are an error. Its filter knows the fields that a line shows here, and ignores others.
+    PARAMS goes to the database as it is (server source ``imopenlines/lib/config.php``, ``getList``), so its keys are in
+    lower case and others are an error. Its filter knows the fields that a line shows here, and ignores others.
     """
     query, options = _array(call.params.get("PARAMS")), _array(call.params.get("OPTIONS"))
     for key in ("select", "order", "filter"):
@@ -41,7 +41,7 @@ def list_lines(call: MethodCall) -> list[dict[str, Any]]:
 
 @method("imopenlines.config.get", scope="imopenlines")
 def get_line(call: MethodCall) -> dict[str, Any] | bool:
-    """One line, or false. SHOW_OFFLINE=N leaves only the operators who are online in QUEUE.
+    """Return one line, or false. SHOW_OFFLINE=N leaves only the operators who are online in QUEUE.
 
     Keys are upper case only. Dismissed operators are left out; QUEUE_ONLINE is about those that are shown (server
     source ``imopenlines/lib/config.php``, ``get``).
@@ -65,7 +65,7 @@ def get_line(call: MethodCall) -> dict[str, Any] | bool:
 
 @method("imopenlines.config.path.get", scope="imopenlines")
 def path(call: MethodCall) -> dict[str, str]:
-    """Where the open lines live in the user interface."""
+    """Return the address of the open lines in the user interface."""
     return {"SERVER_ADDRESS": "https://portal.example", "PUBLIC_PATH": "/contact_center/openlines"}
 
 
@@ -96,19 +96,19 @@ def _queue(line: Line, options: dict[str, Any]) -> dict[str, Any]:
 def _place(line: Line, user: int) -> dict[str, Any]:
     sort = line.members.index(user)
     place = {"ID": str(line.id * 100 + sort), "SORT": str(sort), "USER_ID": str(user), "DEPARTMENT_ID": "0"}
-    return place | _UNCHANGED
+    return place | _PROFILE_OVERRIDES
 
 
 def _user_fields(members: list[int]) -> Any:
-    return array({str(user): _UNCHANGED for user in members})
+    return array({str(user): _PROFILE_OVERRIDES for user in members})
 
 
-_UNCHANGED = {"USER_NAME": None, "USER_WORK_POSITION": None, "USER_AVATAR": None, "USER_AVATAR_ID": "0"}
+_PROFILE_OVERRIDES = {"USER_NAME": None, "USER_WORK_POSITION": None, "USER_AVATAR": None, "USER_AVATAR_ID": "0"}
 """What the line overrides of a member's profile: nothing."""
 
 
 def _settings(line: Line) -> dict[str, Any]:
-    """The settings that the sandbox has, and some that it has not, as the page imopenlines-config-get shows them."""
+    """Return the settings shown on the page imopenlines-config-get, including some that the sandbox does not have."""
     return {
         "ID": str(line.id),
         "ACTIVE": _flag(line.active),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""People as the messenger knows them, customers and bots too: ``im.user.*``.
+"""Users of the messenger, including customers and bots: ``im.user.*``.
 
 Documented at https://apidocs.bitrix24.com (im-user-get, im-user-list-get, im-user-status-get); server source
 ``im/classes/general/im_rest.php``.
@@ -18,7 +18,7 @@ from .registry import MethodCall, method
 
 @method("im.user.get", scope="im")
 def get(call: MethodCall) -> dict[str, Any]:
-    """One user, by default the caller."""
+    """Return one user, by default the caller."""
     given = upper_keys(call.params).get("ID")
     user_id = call.user if given is None else to_int(given)
     if user_id <= 0:
@@ -33,7 +33,7 @@ def get(call: MethodCall) -> dict[str, Any]:
 
 @method("im.user.list.get", scope="im")
 def list_get(call: MethodCall) -> Any:
-    """Users by ID, with the flags that decide whether they can be given a chat; null for those who do not exist.
+    """Return users by ID, with the flags that decide whether they can be given a chat; null for unknown ids.
 
     ID is an array, or one as JSON in a string. RESULT_TYPE ``array`` leaves out the keys.
     """
@@ -49,7 +49,7 @@ def list_get(call: MethodCall) -> Any:
 
 @method("im.user.status.get", scope="im")
 def status_get(call: MethodCall) -> str:
-    """The status that the caller has chosen; nobody else's can be asked for."""
+    """Return the status that the caller has chosen; the method shows no other user's."""
     return _status(call.data.users[call.user])
 
 

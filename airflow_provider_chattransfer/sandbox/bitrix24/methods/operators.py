@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``imopenlines.operator.*``: what an operator does himself, with his own webhook or token."""
+"""``imopenlines.operator.*``: what operators do themselves, with their own webhook or token."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .registry import MethodCall, method
 
 @method("imopenlines.operator.answer", scope="imopenlines")
 def answer(call: MethodCall) -> bool:
-    """Accept a chat. Failures come with an empty code. No document tells what becomes of a chat that somebody owns."""
+    """Accept a chat. Failures have an empty code. No document says what happens to a chat that someone else owns."""
     chat, switch = _own_chat(call), call.data.switches.answer_owned
     owned = chat.owner not in (0, call.user)
     if owned and switch is AnswerOwned.NOTHING:
@@ -27,21 +27,21 @@ def answer(call: MethodCall) -> bool:
 
 @method("imopenlines.operator.skip", scope="imopenlines")
 def skip(call: MethodCall) -> bool:
-    """Turn a chat down; the next operator is asked."""
+    """Refuse a chat; the next operator is asked."""
     call.openlines.skip(_own_chat(call), call.user, call.actor)
     return True
 
 
 @method("imopenlines.operator.spam", scope="imopenlines")
 def spam(call: MethodCall) -> bool:
-    """Close a chat as spam; true even if it was closed."""
+    """Close a chat as spam; return true even if it was closed."""
     call.openlines.finish(_own_chat(call), call.actor, reason=CloseReason.SPAM)
     return True
 
 
 @method("imopenlines.operator.transfer", scope="imopenlines")
 def transfer(call: MethodCall) -> bool:
-    """Pass a chat on; not to oneself."""
+    """Transfer a chat to someone else."""
     chat_id = chat_id_of(call.params)
     target = destination_of(call.params, call.data.switches.precedence)
     chat = call.data.chats.get(chat_id)
@@ -54,7 +54,7 @@ def transfer(call: MethodCall) -> bool:
 
 @method("imopenlines.operator.finish", scope="imopenlines")
 def finish(call: MethodCall) -> bool:
-    """Close one's own chat."""
+    """Close the caller's own chat."""
     chat = _own_chat(call)
     session = call.data.session_of(chat)
     if session is not None and session.operator != call.user:
@@ -75,5 +75,5 @@ def _finish(call: MethodCall, chat: Chat) -> bool:
 
 
 def _own_chat(call: MethodCall) -> Chat:
-    """The chat of CHAT_ID, in any case, which the caller must be able to open."""
+    """Return the chat of CHAT_ID, a key in any case, which the caller must be able to open."""
     return accessible_chat(call, upper_keys(call.params).get("CHAT_ID"))

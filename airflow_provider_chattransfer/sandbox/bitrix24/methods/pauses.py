@@ -20,25 +20,25 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")
 
 @method("imopenlines.operator.pause.start", scope="imopenlines")
 def start(call: MethodCall) -> bool:
-    """Begin one's pause; false if it has begun. Chats may go back to the queue, as at the end of the day."""
+    """Begin the caller's pause; return false if it has begun. Chats may return to the queue, as at a day's end."""
     return call.openlines.pause(call.user, call.actor)
 
 
 @method("imopenlines.operator.pause.stop", scope="imopenlines")
 def stop(call: MethodCall) -> bool:
-    """End one's pause; false if there is none."""
+    """End the caller's pause; return false if there is none."""
     return call.openlines.resume(call.user, call.actor)
 
 
 @method("imopenlines.operator.pause.get", scope="imopenlines")
 def get(call: MethodCall) -> bool:
-    """Whether the caller is on a pause."""
+    """Return whether the caller is on a pause."""
     return call.data.users[call.user].paused
 
 
 @method("imopenlines.operator.pause.getAll", scope="imopenlines")
 def get_all(call: MethodCall) -> Any:
-    """Who is on a pause, of all or of the line CONFIG_ID, by user id."""
+    """Return who is on a pause, by user id: of all users, or of the line CONFIG_ID."""
     _check_permission(call)
     members = _members(call, to_int(call.params.get("CONFIG_ID")))
     paused = [user.id for user in call.data.users.values() if user.paused and user.id in members]
@@ -47,10 +47,10 @@ def get_all(call: MethodCall) -> Any:
 
 @method("imopenlines.operator.pause.getHistory", scope="imopenlines")
 def get_history(call: MethodCall) -> Any:
-    """The pauses from DATE_START until DATE_END, by default now, of USER_ID or of the line CONFIG_ID or of all.
+    """Return the pauses from DATE_START until DATE_END, by default now, of USER_ID, of the line CONFIG_ID or of all.
 
-    Dates as ``2026-11-21`` or ``2026-11-21T09:00:00+00:00``; the answer writes them as the portal's language does. A
-    pause that began before the period has no beginning.
+    Dates are written ``2026-11-21`` or ``2026-11-21T09:00:00+00:00``; the answer writes them as the portal's language
+    does. A pause that began before the period has no beginning.
     """
     _check_permission(call)
     if call.params.get("DATE_START") is None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ratings of sessions: ``imopenlines.session.head.vote`` gives a supervisor's, ``imopenlines.v2.Session.Rating.list``
-reads those of customers.
+"""Ratings of sessions, by supervisors and by customers.
 
-Documented at https://apidocs.bitrix24.com (open channels: sessions, statistics).
+``imopenlines.session.head.vote`` gives a supervisor's rating, ``imopenlines.v2.Session.Rating.list`` reads those of
+customers. Documented at https://apidocs.bitrix24.com (open channels: sessions, statistics).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ VOTES = {"like", "dislike"}
 
 @method("imopenlines.session.head.vote", scope="imopenlines")
 def vote_as_head(call: MethodCall) -> bool:
-    """Rate a session by SESSION_ID: RATING from 1 to 5, COMMENT, or both. Upper-case keys.
+    """Rate a session by SESSION_ID: RATING from 1 to 5, COMMENT, or both. Keys are upper case.
 
-    By the server source (``Session::voteAsHead``) a session that is not there is refused like one that the caller may
+    By the server source (``Session::voteAsHead``) a session that does not exist is refused like one that the caller may
     not rate. Here administrators rate all sessions, and others none.
     """
     params = call.params
@@ -48,8 +48,10 @@ def vote_as_head(call: MethodCall) -> bool:
 
 @method("imopenlines.v2.Session.Rating.list", scope="imopenlines")
 def ratings(call: MethodCall) -> dict[str, Any]:
-    """The sessions that customers have rated within a period. Votes of the scenario are of the moment of the close,
-    or, while the session is open, of its beginning."""
+    """Return the sessions that customers have rated within a period.
+
+    A vote of the scenario is dated by the close of the session or, while it is open, by its beginning.
+    """
     check_access(call)
     cut = window(call.params, always=True)
     bounds = period(call.params, "dateVote", required=True)
@@ -78,19 +80,19 @@ def ratings(call: MethodCall) -> dict[str, Any]:
 
 
 def may_rate(call: MethodCall) -> bool:
-    """Whether the caller sees and gives supervisors' ratings."""
+    """Return whether the caller may see and give supervisors' ratings."""
     return call.data.switches.plan_has_vote_head and call.data.users[call.user].admin
 
 
-def head_of(call: MethodCall, session: Session) -> tuple[int | None, str | None]:
-    """``voteHead`` and ``commentHead``; null without a rating, or without the plan or the permission to see it."""
+def supervisor_rating(call: MethodCall, session: Session) -> tuple[int | None, str | None]:
+    """Return ``voteHead`` and ``commentHead``, or nulls without a rating, the plan or the permission to see it."""
     if not may_rate(call):
         return None, None
     return session.vote_head or None, session.comment_head or None
 
 
 def _row(call: MethodCall, session: Session) -> dict[str, Any]:
-    vote_head, comment_head = head_of(call, session)
+    vote_head, comment_head = supervisor_rating(call, session)
     return {
         "sessionId": session.id,
         "configId": session.line,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..model import GENERAL_CHAT, Chat, PortalData, Session, Status, format_time, parse_time
+from ..model import GENERAL_CHAT_ID, Chat, PortalData, Session, Status, format_time, parse_time
 from ..php import to_int, to_str, upper_keys
 from .dialogs import COLORS, entity_data
 from .registry import MethodCall, Page, method
@@ -20,9 +20,9 @@ Mine = list[tuple[Chat, Session]]
 
 @method("im.recent.get", scope="im")
 def get(call: MethodCall) -> list[dict[str, Any]]:
-    """The whole list at once; with ONLY_OPENLINES only the chats of the lines.
+    """Return the whole list at once; with ONLY_OPENLINES only the chats of the lines.
 
-    Flags are the string ``Y`` and nothing else. LAST_SYNC_DATE, or LAST_UPDATE, leaves out what has not changed since.
+    A flag is set by the string ``Y`` only. LAST_SYNC_DATE, or LAST_UPDATE, leaves out what has not changed since.
     """
     params = upper_keys(call.params)
     only_lines = params.get("ONLY_OPENLINES") == "Y"
@@ -33,9 +33,9 @@ def get(call: MethodCall) -> list[dict[str, Any]]:
 
 @method("im.recent.list", scope="im")
 def recent_list(call: MethodCall) -> Page:
-    """The list by pages of 50 to 200. It does not read ONLY_OPENLINES.
+    """Return the list by pages of 50 to 200. It does not read ONLY_OPENLINES.
 
-    OFFSET, or ``start``; or the items before LAST_MESSAGE_DATE, which is ignored if it is no date.
+    A page begins at OFFSET, or ``start``, or before LAST_MESSAGE_DATE, which is ignored if it is no date.
     """
     params = upper_keys(call.params)
     mine = _mine(call)
@@ -55,11 +55,11 @@ def recent_list(call: MethodCall) -> Page:
 
 
 @method("imopenlines.v2.Recent.list", scope="imopenlines")
-def of_lines(call: MethodCall) -> dict[str, Any]:
-    """The caller's dialogues by groups: NEW and WORK by session, ANSWERED by the last message, newest first.
+def recent_of_lines(call: MethodCall) -> dict[str, Any]:
+    """Return the caller's dialogues by groups: NEW and WORK by session, ANSWERED by the last message, newest first.
 
     Not documented; server source ``imopenlines/lib/V2/Recent/Recent.php``. The cursor names the group to begin with,
-    NEW by default, and in it a session or, for ANSWERED, a date to go on behind.
+    NEW by default, and in it the session or, for ANSWERED, the date after which to continue.
     """
     cursor = call.params.get("cursor")
     cursor = cursor if isinstance(cursor, dict) else {}
@@ -85,7 +85,7 @@ def of_lines(call: MethodCall) -> dict[str, Any]:
 
 
 def _mine(call: MethodCall) -> Mine:
-    """The caller's chats and those that wait for anybody of his lines, the last changed first."""
+    """Return the caller's chats and those that wait for any operator of their lines, the last changed first."""
     mine = [
         (chat, session)
         for chat, session in call.data.open_sessions()
@@ -100,7 +100,7 @@ def _waits_for_his_line(call: MethodCall, chat: Chat, session: Session) -> bool:
 
 
 def _wanted(call: MethodCall, params: Mapping[str, Any], mine: Mine) -> list[dict[str, Any]]:
-    """Chats unless SKIP_CHAT, dialogues of the lines unless SKIP_OPENLINES. SKIP_DIALOG has nothing to skip here."""
+    """Return chats unless SKIP_CHAT, dialogues of the lines unless SKIP_OPENLINES. There are none for SKIP_DIALOG."""
     chats = [] if params.get("SKIP_CHAT") == "Y" else [_general()]
     return [*chats, *([] if params.get("SKIP_OPENLINES") == "Y" else _lines(call, mine))]
 
@@ -200,8 +200,8 @@ def _item(data: PortalData, chat: Chat, session: Session) -> dict[str, Any]:
 
 def _general() -> dict[str, Any]:
     return {
-        "id": f"chat{GENERAL_CHAT}",
-        "chat_id": GENERAL_CHAT,
+        "id": f"chat{GENERAL_CHAT_ID}",
+        "chat_id": GENERAL_CHAT_ID,
         "type": "chat",
         "avatar": {"url": "", "color": COLORS[0]},
         "title": "General chat",
@@ -211,7 +211,7 @@ def _general() -> dict[str, Any]:
         "unread": False,
         "date_update": format_time(0),
         "chat": {
-            "id": GENERAL_CHAT,
+            "id": GENERAL_CHAT_ID,
             "name": "General chat",
             "owner": 1,
             "type": "open",

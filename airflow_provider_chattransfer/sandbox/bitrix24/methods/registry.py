@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The list of REST methods: a name, the scope that opens it, and a function from a question to a result."""
+"""The registry of REST methods: a name, the scopes that open it, and its handler."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ PAGE_SIZE = 50
 
 @dataclass(frozen=True, slots=True)
 class MethodCall:
-    """One invocation of one method. ``params`` are as they came: PHP types, original case; ``typed`` when they came as
-    JSON, so that a string is one because somebody wrote it so."""
+    """One call of one method.
+
+    ``params`` are as they came: PHP types, original case. ``typed`` tells that they came as JSON, in which a string is
+    meant as a string.
+    """
 
     method: str
     params: dict[str, Any]
@@ -31,17 +34,17 @@ class MethodCall:
 
     @property
     def user(self) -> int:
-        """Whose rights count."""
+        """The user whose rights count."""
         return self.identity.user
 
     @property
     def now(self) -> float:
-        """The time of the portal."""
+        """The portal's time, in seconds since the epoch."""
         return self.openlines.now()
 
     @property
     def actor(self) -> Actor:
-        """The caller, as the ledger names him."""
+        """The caller, as the ledger names it."""
         return Actor(by=self.identity.label, method=self.method, request=self.request_number)
 
 
@@ -59,7 +62,7 @@ Handler = Callable[[MethodCall], Any]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method: any of ``scopes`` opens it; none means that it is open to everybody."""
+    """A method. Any one of ``scopes`` opens it; without scopes it is open to everyone."""
 
     name: str
     scopes: frozenset[str]
@@ -67,11 +70,11 @@ class Method:
 
 
 METHODS: dict[str, Method] = {}
-"""By the names that find them: those of controllers as they are spelt, all others in lower case."""
+"""Methods by the key under which they are found: a controller's action as it is spelt, any other in lower case."""
 
 
 def method(name: str, *, scope: str | Iterable[str] = ()) -> Callable[[Handler], Handler]:
-    """Register a method under its documented name."""
+    """Register the decorated function as the handler of the method ``name``."""
     scopes = frozenset([scope] if isinstance(scope, str) else scope)
 
     def register(handler: Handler) -> Handler:
@@ -82,17 +85,17 @@ def method(name: str, *, scope: str | Iterable[str] = ()) -> Callable[[Handler],
 
 
 def is_controller(name: str) -> bool:
-    """Whether a method is an action of a module's controller, which the server finds by its exact spelling."""
+    """Return whether a method is an action of a module's controller, which the server finds by its exact spelling."""
     return ".v2." in name.lower()
 
 
 def find_method(name: str) -> Method | None:
-    """A method by its name, tried in lower case first and then as given (server source, REST front controller)."""
+    """Return a method by its name, tried in lower case and then as given (server source, REST front controller)."""
     return METHODS.get(name.lower()) or METHODS.get(name)
 
 
 def paginate(rows: list[Any], start: Any) -> Page:
-    """The page of ``rows`` that begins at ``start``; -1 leaves out ``total`` and ``next``."""
+    """Return the page of ``rows`` that begins at ``start``; -1 leaves out ``total`` and ``next``."""
     offset = to_int(start)
     if offset < 0:
         return Page(rows[:PAGE_SIZE])

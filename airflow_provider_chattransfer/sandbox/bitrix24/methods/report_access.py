@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who sees which sessions in the reports, and as of when: plan, rights and lag."""
+"""Decides which sessions a caller sees in the reports, and as of when: plan, rights and lag."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ INT_LISTS = ("configIdList", "operatorIdList", "userIdList")
 
 
 def check_access(call: MethodCall) -> None:
-    """Raise ``RestError`` when the plan has no reports or, if the portal says so, the caller no rights to them; also
-    for filters of the wrong type, where the portal is strict about it."""
+    """Raise ``RestError`` if the plan has no reports, or if the portal denies them to callers without rights.
+
+    Also raise it for filters of the wrong type, where the portal is strict about it.
+    """
     switches = call.data.switches
     if not switches.plan_has_reports:
         text = "Statistics reports are not available on the current tariff plan"
@@ -29,18 +31,18 @@ def check_access(call: MethodCall) -> None:
 
 
 def is_visible(call: MethodCall, operator: int | None) -> bool:
-    """Without rights to reports a user gets his own rows, and no error."""
+    """Return whether the caller sees an operator's rows: without rights to reports only their own, and no error."""
     return call.data.users[call.user].admin or operator == call.user
 
 
 def snapshot_in_reports(call: MethodCall, session: Session) -> SessionSnapshot | None:
-    """What the reports show of a session now, if they have heard of it."""
+    """Return what the reports show of a session now; ``None`` if they do not show it yet."""
     lag = call.data.switches.reports_lag
     return session.snapshot_at(call.now - lag) if lag else session.snapshots[-1]
 
 
 def visible_session(call: MethodCall, session_id: int) -> tuple[Session, SessionSnapshot] | None:
-    """A session by its id, unless it is unknown, not the caller's to see, or too new."""
+    """Return a session by its id, unless it is unknown, hidden from the caller, or too new."""
     session = call.data.sessions.get(session_id)
     snapshot = snapshot_in_reports(call, session) if session else None
     return (session, snapshot) if session and snapshot and is_visible(call, snapshot.operator) else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters of ``imopenlines.v2.*``, checked as strictly as documented, and conditions on rows made of them.
+"""Reads the parameters of ``imopenlines.v2.*`` as strictly as documented, and turns them into conditions on rows.
 
 Texts of errors as on the pages of https://apidocs.bitrix24.com (open channels: statistics).
 """
@@ -35,18 +35,18 @@ class Window:
     limit: int
 
     def of(self, key: str, rows: list[Row]) -> dict[str, Any]:
-        """The rows in the window under ``key``, and whether there are more."""
+        """Return the rows in the window under ``key``, and whether there are more."""
         end = self.offset + self.limit
         return {key: rows[self.offset : end], "hasNextPage": len(rows) > end}
 
 
 def invalid(text: str = "Invalid filter value") -> RestError:
-    """A filter that cannot be."""
+    """Return the error of a filter value that is not allowed."""
     return RestError("INVALID_FILTER", text)
 
 
 def window(params: Params, *, always: bool) -> Window:
-    """The window asked for; unless ``always``, its offset may be as large as one likes."""
+    """Return the window asked for. The limit of the offset is checked only if ``always``."""
     offset = _number(params.get("offset", 0))
     limit = _number(params.get("limit", DEFAULT_LIMIT))
     if offset < 0 or not 1 <= limit <= MAX_LIMIT:
@@ -57,19 +57,19 @@ def window(params: Params, *, always: bool) -> Window:
 
 
 def ids(params: Params, name: str) -> set[int] | None:
-    """The numbers under ``name`` or ``nameList``."""
+    """Return the numbers under ``name`` or ``nameList``."""
     listed = _listed(params, name)
     return None if listed is None else {_number(value) for value in listed}
 
 
 def texts(params: Params, name: str) -> set[str] | None:
-    """The strings under ``name`` or ``nameList``."""
+    """Return the strings under ``name`` or ``nameList``."""
     listed = _listed(params, name)
     return None if listed is None else {str(value) for value in listed}
 
 
 def choice(params: Params, name: str, allowed: Collection[str]) -> str | None:
-    """One of a few words."""
+    """Return the value of ``name``, which must be one of ``allowed``, or ``None``."""
     value = params.get(name)
     if value is None:
         return None
@@ -79,7 +79,7 @@ def choice(params: Params, name: str, allowed: Collection[str]) -> str | None:
 
 
 def flag(params: Params, name: str) -> bool | None:
-    """``true``, ``Y``, ``1`` or ``false``, ``N``, ``0``."""
+    """Return whether ``name`` is ``true``, ``Y`` or ``1`` rather than ``false``, ``N`` or ``0``, or ``None``."""
     value = params.get(name)
     if value is None:
         return None
@@ -91,7 +91,7 @@ def flag(params: Params, name: str) -> bool | None:
 
 
 def period(params: Params, name: str, *, required: bool = False) -> Bounds:
-    """``nameFrom`` and ``nameTo``, at most 366 days apart. ``required``: both must be there."""
+    """Return ``nameFrom`` and ``nameTo``, at most 366 days apart; if ``required``, both must be given."""
     start, end = (_moment(params.get(f"{name}{part}")) for part in ("From", "To"))
     if required and (start is None or end is None):
         raise RestError("PERIOD_REQUIRED", f"{name}From and {name}To are required")
@@ -104,13 +104,16 @@ def period(params: Params, name: str, *, required: bool = False) -> Bounds:
 
 
 def span(params: Params, name: str) -> Bounds:
-    """``nameFrom`` and ``nameTo`` in seconds."""
+    """Return ``nameFrom`` and ``nameTo`` in seconds."""
     low, high = (params.get(f"{name}{part}") for part in ("From", "To"))
     return None if low is None else _number(low), None if high is None else _number(high)
 
 
 def session_ids(params: Params, *, most: int, as_number: bool) -> list[int]:
-    """``sessionId``, an array of up to ``most`` different numbers; ``as_number``: the code 100 is one."""
+    """Return ``sessionId``, an array of up to ``most`` different numbers.
+
+    With ``as_number`` the code 100 of its errors is a number.
+    """
     code = {"error": 100} if as_number else {}
     value = params.get("sessionId")
     if value is None:
@@ -125,17 +128,17 @@ def session_ids(params: Params, *, most: int, as_number: bool) -> list[int]:
 
 
 def one_of(field: str, wanted: set[Any] | None) -> Condition:
-    """The field is among ``wanted``, if anything is."""
+    """Return the condition that the field is in ``wanted``; ``None`` allows everything."""
     return lambda row: wanted is None or row[field] in wanted
 
 
 def filled(field: str, wanted: bool) -> Condition:
-    """The field is there, or is not."""
+    """Return the condition that the field is filled, or that it is null."""
     return lambda row: (row[field] is not None) is wanted
 
 
 def between(field: str, bounds: Bounds) -> Condition:
-    """The field, a number or a date, is within the bounds, if there are any."""
+    """Return the condition that the field, a number or a date, is within the bounds; a bound of ``None`` is open."""
     low, high = bounds
 
     def within(row: Row) -> bool:
@@ -157,7 +160,7 @@ def _number(value: Any) -> int:
 
 
 def _listed(params: Params, name: str) -> list[Any] | None:
-    """The values of a filter: the list form wins over the single one; ``None`` when neither is there.
+    """Return the values of a filter: the list form wins over the single one; ``None`` if neither is given.
 
     An empty list is taken for no filter; nothing is documented.
     """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lists of ``imopenlines.v2.*``, announced on 31 August 2026: sessions, operators, transfers. They only read.
+"""The lists of ``imopenlines.v2.*``, announced on 31 August 2026: sessions, operators, transfers. They change nothing.
 
-Documented at https://apidocs.bitrix24.com (open channels: statistics). Names are camelCase, ids are numbers, and
-every error is HTTP 400.
+Documented at https://apidocs.bitrix24.com (open channels: statistics). Names are camelCase, ids are numbers, and every
+error is HTTP 400.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..model import Line, Session, SessionSnapshot, Status, TransferLogEntry, User, format_time
-from .ratings import head_of
+from .ratings import supervisor_rating
 from .registry import MethodCall, method
 from .report_access import check_access, is_visible, snapshot_in_reports, visible_session
 from .report_filters import (
@@ -43,7 +43,7 @@ CLOSE_REASONS = {"operator", "auto", "spam", "client", "replyLimit"}
 
 @method("imopenlines.v2.Session.list", scope="imopenlines")
 def sessions(call: MethodCall) -> dict[str, Any]:
-    """The sessions that meet all filters, newest first unless asked otherwise."""
+    """Return the sessions that meet all filters, newest first by default."""
     check_access(call)
     cut = window(call.params, always=True)
     conditions = _conditions(call.params)
@@ -61,10 +61,10 @@ def sessions(call: MethodCall) -> dict[str, Any]:
 
 @method("imopenlines.v2.Operator.list", scope="imopenlines")
 def operators(call: MethodCall) -> dict[str, Any]:
-    """One row per user and line: presence, active sessions, free slots.
+    """Return one row per user and line: presence, active sessions, free slots.
 
-    A large offset is an error only together with ``status`` or ``hasFreeSlots``. That it should not be asked more
-    often than every 30 seconds is advice; nothing enforces it.
+    A large offset is an error only together with ``status`` or ``hasFreeSlots``. The advice to ask at most every 30
+    seconds is not enforced.
     """
     check_access(call)
     params = call.params
@@ -89,7 +89,7 @@ def operators(call: MethodCall) -> dict[str, Any]:
 
 @method("imopenlines.v2.Session.Transfer.list", scope="imopenlines")
 def transfers(call: MethodCall) -> dict[str, Any]:
-    """The transfer log of up to 50 sessions. An unknown session has no rows and is no error."""
+    """Return the transfer log of up to 50 sessions. An unknown session has no rows and is no error."""
     check_access(call)
     switches = call.data.switches
     wanted = session_ids(call.params, most=MAX_TRANSFER_LIST_SESSIONS, as_number=switches.error_100_as_number)
@@ -99,8 +99,10 @@ def transfers(call: MethodCall) -> dict[str, Any]:
 
 
 def session_row(call: MethodCall, session: Session, snapshot: SessionSnapshot) -> Row:
-    """A session as ``Session.list`` shows it. First answers are not measured against a goal, so that
-    ``kpiFirstAnswer`` is null: the lines have none."""
+    """Return a session as ``Session.list`` shows it.
+
+    ``kpiFirstAnswer`` is null, as the lines set no goal for the first answer.
+    """
     data = call.data
     chat = data.chats[session.chat_id]
     status = status_of(snapshot, answered_from=Status.OPERATOR if data.switches.new_until_written else Status.ANSWER)
@@ -108,7 +110,7 @@ def session_row(call: MethodCall, session: Session, snapshot: SessionSnapshot) -
     operator = snapshot.operator if not rings or data.switches.new_session_has_operator else 0
     known = session.answered_at and session.answered_at <= call.now - data.switches.reports_lag
     answered = session.answered_at if known else None
-    vote_head, comment_head = head_of(call, session)
+    vote_head, comment_head = supervisor_rating(call, session)
     return {
         "id": session.id,
         "configId": snapshot.line,
@@ -137,7 +139,7 @@ def session_row(call: MethodCall, session: Session, snapshot: SessionSnapshot) -
 
 
 def status_of(snapshot: SessionSnapshot, *, answered_from: Status) -> str:
-    """The word for a status; a pinned session is ``paused``. What is below ``answered_from`` is ``new``."""
+    """Return the word for a status; a pinned session is ``paused``. A status below ``answered_from`` is ``new``."""
     if snapshot.status >= Status.CLOSE:
         return "spam" if snapshot.status is Status.SPAM else "closed"
     if snapshot.pinned:
@@ -152,7 +154,7 @@ def _close_reason(session: Session, status: str) -> str | None:
 
 
 def _order(params: Params) -> str:
-    """The field to sort by: without a full period of creation or close always ``dateCreate``."""
+    """Return the field to sort by: ``dateCreate``, unless a full period of creation or close is given."""
     order = choice(params, "order", ORDERS) or "dateCreate"
     return order if _has_period(params) else "dateCreate"
 
@@ -162,7 +164,7 @@ def _has_period(params: Params) -> bool:
 
 
 def _conditions(params: Params) -> list[Condition]:
-    """The filters of ``Session.list``, all of which a row must meet."""
+    """Return the filters of ``Session.list``, all of which a row must meet."""
     if params.get("status") is not None and params.get("closeReason") is not None:
         raise invalid()
     kpi = flag(params, "kpiFirstAnswer")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``imopenlines.session.*``: what an operator does to a dialogue beside answering it.
+"""``imopenlines.session.*``: what an operator does to a dialogue besides answering it.
 
 Documented at https://apidocs.bitrix24.com (open channels: sessions); checks and codes as in the server source
-(``imopenlines/lib/rest.php``, ``imopenlines/lib/operator.php``). All of them read their keys in upper case only, and
+(``imopenlines/lib/rest.php``, ``imopenlines/lib/operator.php``). All methods read their keys in upper case only, and
 act as the user of the token.
 """
 
@@ -21,7 +21,7 @@ from .registry import MethodCall, method
 
 @method("imopenlines.session.open", scope="imopenlines")
 def open_chat(call: MethodCall) -> dict[str, str]:
-    """The chat behind a USER_CODE; its id is a string."""
+    """Return the chat of a USER_CODE; its id is a string."""
     code = to_str(call.params.get("USER_CODE"))
     chat = next((chat for chat in call.data.chats.values() if chat.user_code == code), None)
     if chat is None or not call.data.may_see(call.user, chat):
@@ -31,24 +31,24 @@ def open_chat(call: MethodCall) -> dict[str, str]:
 
 @method("imopenlines.session.join", scope="imopenlines")
 def join(call: MethodCall) -> bool:
-    """Enter a chat beside its owner."""
+    """Join a chat beside its owner."""
     call.openlines.join(accessible_chat(call, call.params.get("CHAT_ID")), call.user)
     return True
 
 
 @method("imopenlines.session.start", scope="imopenlines")
 def start(call: MethodCall) -> bool:
-    """Begin a dialogue in a closed chat, and own it; in an open one, join. True even if nothing happened."""
+    """Start a dialogue in a closed chat and own it, or join an open one. Return true even if nothing changed."""
     call.openlines.start_session(accessible_chat(call, call.params.get("CHAT_ID")), call.user, call.actor)
     return True
 
 
 @method("imopenlines.message.session.start", scope="imopenlines")
 def start_by_message(call: MethodCall) -> bool:
-    """Begin a new dialogue with a message of the chat; the current one is closed.
+    """Start a new dialogue with a message of the chat; the current one is closed.
 
-    True even if the message is not of this chat, and nothing happens. Of each chat the sandbox knows the last message
-    only.
+    If the message is not of this chat, nothing happens, and the result is true nevertheless. The sandbox knows only the
+    last message of each chat.
     """
     chat = accessible_chat(call, call.params.get("CHAT_ID"))
     if to_int(call.params.get("MESSAGE_ID")) == chat.last_message:
@@ -58,7 +58,7 @@ def start_by_message(call: MethodCall) -> bool:
 
 @method("imopenlines.bot.session.dialog.new", scope="imopenlines")
 def new_dialog(call: MethodCall) -> bool:
-    """A further dialogue with a customer of the connector ``network``, of which the sandbox has none: false.
+    """Start a further dialogue with a customer of the connector ``network``; the sandbox has none, so return false.
 
     Not documented; server source ``botSessionNew``.
     """
@@ -70,7 +70,7 @@ def new_dialog(call: MethodCall) -> bool:
 
 @method("imopenlines.session.intercept", scope="imopenlines")
 def intercept(call: MethodCall) -> bool:
-    """Take a chat over from its owner. True even if it has none, or the caller is he."""
+    """Take a chat from its owner. Return true even if it has none, or the caller owns it."""
     chat_id = chat_id_of(call.params)
     try:
         chat = accessible_chat(call, chat_id)
@@ -82,7 +82,7 @@ def intercept(call: MethodCall) -> bool:
 
 @method("imopenlines.session.mode.pin", scope="imopenlines")
 def pin(call: MethodCall) -> bool:
-    """Pin a chat to its operator, or with ACTIVATE ``N`` take the pin out.
+    """Pin a chat to its operator, or with ACTIVATE ``N`` unpin it.
 
     The documented ERROR_USER_NOT_OPERATOR comes with an empty code, as the server takes it from the wrong place.
     """
@@ -91,19 +91,19 @@ def pin(call: MethodCall) -> bool:
 
 @method("imopenlines.session.mode.unpin", scope="imopenlines")
 def unpin(call: MethodCall) -> bool:
-    """Take the pin out."""
+    """Unpin a chat."""
     return _pin(call, active=False)
 
 
 @method("imopenlines.session.mode.pinAll", scope="imopenlines")
 def pin_all(call: MethodCall) -> list[int]:
-    """Pin all chats that the caller has answered, as long as they do not wait for the customer; the sessions' ids."""
+    """Pin all chats that the caller has answered and that do not wait for the customer; return their sessions' ids."""
     return _pin_all(call, active=True)
 
 
 @method("imopenlines.session.mode.unpinAll", scope="imopenlines")
 def unpin_all(call: MethodCall) -> list[int]:
-    """The opposite of ``pinAll``."""
+    """Unpin those chats."""
     return _pin_all(call, active=False)
 
 
@@ -117,7 +117,7 @@ def silent(call: MethodCall) -> bool:
 
 @method("imopenlines.session.history.get", scope="imopenlines")
 def history(call: MethodCall) -> dict[str, Any]:
-    """The messages of a session, or of a chat's newest one; here only the last message.
+    """Return the messages of a session, or of a chat's newest one; here only the last message.
 
     Keys are spelt as the page imopenlines-session-history-get shows them: the server lower-cases those that have no
     underscore.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of ``imopenlines.v2.*``: of single sessions, and of all within a period.
+"""The statistics of ``imopenlines.v2.*``: of single sessions, and of all within a period.
 
 Documented at https://apidocs.bitrix24.com (open channels: statistics).
 """
@@ -32,9 +32,9 @@ METRICS = (
 
 @method("imopenlines.v2.Session.Stat.get", scope="imopenlines")
 def session_statistics(call: MethodCall) -> dict[str, Any]:
-    """The figures of up to 100 sessions; all are null for one that does not exist or is not the caller's to see.
+    """Return the statistics of up to 100 sessions; nulls for one that does not exist or is hidden from the caller.
 
-    The sandbox does not keep who wrote which message: it takes half of them for the operator's and the rest for the
+    The sandbox does not store who wrote which message; it counts half of them as the operator's and the rest as the
     customer's.
     """
     check_access(call)
@@ -45,7 +45,7 @@ def session_statistics(call: MethodCall) -> dict[str, Any]:
 
 @method("imopenlines.v2.Stat.get", scope="imopenlines")
 def statistics(call: MethodCall) -> dict[str, Any]:
-    """The figures of all sessions created within a period; zeros if there are none."""
+    """Return the statistics of all sessions created within a period; zeros if there are none."""
     check_access(call)
     conditions = [
         between("dateCreate", period(call.params, "date", required=True)),

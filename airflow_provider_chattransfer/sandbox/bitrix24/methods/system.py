@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the API tells about itself: ``scope``, ``methods``, ``method.get``, ``server.time``, ``app.info``.
+"""What the API says about itself: ``scope``, ``methods``, ``method.get``, ``server.time``, ``app.info``.
 
 Documented at https://apidocs.bitrix24.com (system methods). They need no scope.
 """
@@ -18,13 +18,13 @@ CONTROLLERS = ("imopenlines.v2.", "imbot.v2.")
 
 @method("scope")
 def scope(call: MethodCall) -> list[str]:
-    """What the caller's credentials open; with ``full`` all that there is. In a form the string ``false`` is true."""
+    """Return the scopes of the caller's credentials, or with ``full`` all. In a form the string ``false`` is true."""
     return _all_scopes() if not is_empty(call.params.get("full")) else sorted(call.identity.scopes)
 
 
 @method("methods")
 def methods(call: MethodCall) -> list[str]:
-    """Names of methods: those of ``scope``, of all scopes with ``full``, or those that the caller may use.
+    """Return the names of methods: those of ``scope``, of all scopes with ``full``, or those open to the caller.
 
     Deprecated by the service. Actions of controllers are not listed, and the names are in lower case.
     """
@@ -37,9 +37,9 @@ def methods(call: MethodCall) -> list[str]:
 
 @method("method.get")
 def method_get(call: MethodCall) -> dict[str, bool]:
-    """Whether the method ``name``, which must be in lower case, exists and is open to the caller.
+    """Return whether the method ``name``, which must be in lower case, exists and is open to the caller.
 
-    Of a controller's name only the module is looked at: any action of it exists, however it is spelt.
+    For a controller only the module in the name counts: any action of it exists, however it is spelt.
     """
     name = to_str(call.params.get("name"))
     known: Method | None = METHODS.get(name)
@@ -53,15 +53,15 @@ def method_get(call: MethodCall) -> dict[str, bool]:
 
 @method("server.time")
 def server_time(call: MethodCall) -> str:
-    """The portal's time, in its own time zone; here UTC."""
+    """Return the portal's time, in its own time zone; here UTC."""
     return format_time(call.now)
 
 
 @method("app.info")
 def app_info(call: MethodCall) -> dict[str, Any]:
-    """The calling application; a webhook is none.
+    """Return the calling application; a webhook gets an error.
 
-    The page says 400 for that; 403 is the status of this error everywhere else, and by the server source here.
+    The page gives that error status 400; it is 403 everywhere else, and by the server source here.
     """
     if not call.identity.app:
         raise RestError("ACCESS_DENIED", "Access denied! Application context required", status=403, documented=400)

@@ -15,22 +15,22 @@ from ..php import is_empty, to_str, upper_keys
 from .registry import MethodCall, Page, method, paginate
 
 SCOPES = ("user", "user_basic", "user_brief")
-CONTACTS = {"EMAIL", "PERSONAL_MOBILE", "WORK_PHONE"}
-ONLY_IN_FULL_SCOPE = {"LAST_LOGIN"}
-FLAGS = ("ACTIVE", "IS_ONLINE")
-SEARCHED = ("NAME", "LAST_NAME", "SECOND_NAME", "WORK_POSITION", "UF_DEPARTMENT_NAME")
-DEPARTMENT = {"UF_DEPARTMENT_NAME": "Contact centre"}
+CONTACT_FIELDS = {"EMAIL", "PERSONAL_MOBILE", "WORK_PHONE"}
+FULL_SCOPE_FIELDS = {"LAST_LOGIN"}
+FLAG_FIELDS = ("ACTIVE", "IS_ONLINE")
+SEARCHED_FIELDS = ("NAME", "LAST_NAME", "SECOND_NAME", "WORK_POSITION", "UF_DEPARTMENT_NAME")
+DEPARTMENT_FIELD = {"UF_DEPARTMENT_NAME": "Contact centre"}
 
 Row = dict[str, Any]
 
 
 @method("user.get", scope=SCOPES)
 def get(call: MethodCall) -> Page:
-    """Colleagues, 50 a page; no bots and no customers. Ids are strings.
+    """Return colleagues, 50 a page; no bots and no customers. Ids are strings.
 
     ``sort`` names a field and ``order`` its direction; ``order`` may also be an object, as some clients send it.
     Conditions may stand in FILTER or, as in the examples of the documentation, beside it. ADMIN_MODE is accepted and
-    changes nothing: in the sandbox everybody may see all colleagues.
+    changes nothing: in the sandbox everyone may see all colleagues.
     """
     params = upper_keys(call.params)
     return _listed(call, params, filters.filter_rows(_colleagues(call), _conditions(params)))
@@ -38,24 +38,24 @@ def get(call: MethodCall) -> Page:
 
 @method("user.search", scope=SCOPES)
 def search(call: MethodCall) -> Page:
-    """As ``user.get``, but by the beginnings of names: each word of FIND in any of them, or each field in its own."""
+    """Return colleagues by the beginnings of names: each word of FIND in any field, or each field by its condition."""
     params = upper_keys(call.params)
     conditions = _conditions(params)
     words = to_str(conditions.pop("FIND", "")).lower().split()
-    beginnings = {} if words else {field: to_str(conditions.pop(field, "")).lower() for field in SEARCHED}
-    rows = [row for row in _colleagues(call) if _is_found(row | DEPARTMENT, words, beginnings)]
+    beginnings = {} if words else {field: to_str(conditions.pop(field, "")).lower() for field in SEARCHED_FIELDS}
+    rows = [row for row in _colleagues(call) if _is_found(row | DEPARTMENT_FIELD, words, beginnings)]
     return _listed(call, params, filters.filter_rows(rows, conditions))
 
 
 @method("user.current", scope=SCOPES)
 def current(call: MethodCall) -> Row:
-    """The caller."""
+    """Return the caller."""
     return _visible(call, _row(call.data.users[call.user], now=call.now))
 
 
 @method("profile")
 def profile(call: MethodCall) -> Row:
-    """The caller, in short; needs no scope."""
+    """Return the caller in short; needs no scope."""
     user = call.data.users[call.user]
     return {
         "ID": str(user.id),
@@ -75,12 +75,13 @@ def _colleagues(call: MethodCall) -> list[Row]:
 
 
 def _conditions(params: Mapping[str, Any]) -> Row:
-    """The conditions; a flag is cast as in the server source ``rest/lib/api/user.php``: only empty and ``N`` are no.
+    """Return the conditions; a flag is cast as in the server source ``rest/lib/api/user.php``.
 
-    So ``True`` and even ``false`` are yes as text, which is what clients put into a batch.
+    Only an empty value and ``N`` are no. So the texts ``True`` and even ``false`` are yes, which clients put into a
+    batch.
     """
     conditions = upper_keys(params["FILTER"]) if isinstance(params.get("FILTER"), Mapping) else params
-    return {key: _flag(value) if key.lstrip("!=@%") in FLAGS else value for key, value in conditions.items()}
+    return {key: _flag(value) if key.lstrip("!=@%") in FLAG_FIELDS else value for key, value in conditions.items()}
 
 
 def _flag(value: Any) -> str:
@@ -97,7 +98,7 @@ def _listed(call: MethodCall, params: Mapping[str, Any], rows: list[Any]) -> Pag
 
 
 def _is_found(row: Row, words: list[str], beginnings: Row) -> bool:
-    texts = {field: row[field].lower() for field in SEARCHED}
+    texts = {field: row[field].lower() for field in SEARCHED_FIELDS}
     begins = {part for text in texts.values() for part in (text, *text.split())}
     return all(any(begin.startswith(word) for begin in begins) for word in words) and all(
         texts[field].startswith(beginning) for field, beginning in beginnings.items()
@@ -105,11 +106,11 @@ def _is_found(row: Row, words: list[str], beginnings: Row) -> bool:
 
 
 def _visible(call: MethodCall, row: Row) -> Row:
-    """What the scope opens: all of ``user``, no contacts by ``user_brief``, something between by ``user_basic``."""
+    """Return the fields that the scope opens: all with ``user``, no contacts with ``user_brief``, others between."""
     scopes = call.identity.scopes
     if "user" in scopes:
         return row
-    hidden = ONLY_IN_FULL_SCOPE if "user_basic" in scopes else ONLY_IN_FULL_SCOPE | CONTACTS
+    hidden = FULL_SCOPE_FIELDS if "user_basic" in scopes else FULL_SCOPE_FIELDS | CONTACT_FIELDS
     return {field: value for field, value in row.items() if field not in hidden}
 
 

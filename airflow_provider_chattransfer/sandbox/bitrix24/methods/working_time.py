@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Working days and schedules: ``timeman.*``.
 
-Documented at https://apidocs.bitrix24.com (timeman-status, timeman-schedule-get). The day of everybody began four
-hours before the portal started and is planned for eight.
+Documented at https://apidocs.bitrix24.com (timeman-status, timeman-schedule-get). Everyone's day began four hours
+before the portal started and is planned for eight.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from ..php import to_int, upper_keys
 from .registry import MethodCall, method
 
 BEGAN_BEFORE_SECONDS, PLANNED_DAY_SECONDS = 4 * 3600, 8 * 3600
-SCHEDULE = 1
-NOBODY_IS_TOLD = (
+SCHEDULE_ID = 1
+VIOLATION_TYPES = (
     "FIXED_START_END",
     "FIXED_PER_RECORD",
     "FIXED_EDIT_WORKTIME",
@@ -28,9 +28,10 @@ NOBODY_IS_TOLD = (
 
 @method("timeman.status", scope="timeman")
 def status(call: MethodCall) -> dict[str, Any]:
-    """The working day of USER_ID, or of the caller; ``EXPIRED`` never comes, as no day is left open overnight.
+    """Return the working day of USER_ID, or of the caller; it is never ``EXPIRED``, as no day stays open overnight.
 
-    ``ACTIVE`` says that a supervisor need not confirm the day. Who was not there from the start went a minute before.
+    ``ACTIVE`` tells that a supervisor need not confirm the day. The day of users who were away from the start ended a
+    minute before it.
     """
     if call.data.users[call.user].kind is not UserKind.EMPLOYEE:
         raise RestError("ALLOWED_ONLY_INTRANET_USER", "Only intranet users have access to this method.", status=403)
@@ -43,7 +44,7 @@ def status(call: MethodCall) -> dict[str, Any]:
         "STATUS": "OPENED" if user.available else "PAUSED" if user.present else "CLOSED",
         "TIME_START": format_time(began),
         "TIME_FINISH": None if user.present else format_time(ended),
-        "DURATION": "00:00:00" if user.present else _clock(int(ended) - int(began)),
+        "DURATION": "00:00:00" if user.present else _format_duration(int(ended) - int(began)),
         "TIME_LEAKS": "00:00:00",
         "ACTIVE": True,
         "IP_OPEN": "",
@@ -59,11 +60,11 @@ def status(call: MethodCall) -> dict[str, Any]:
 
 @method("timeman.schedule.get", scope="timeman")
 def schedule(call: MethodCall) -> Any:
-    """The one schedule, number 1, from 8 to 17 o'clock on working days; an empty array for any other number."""
-    if to_int(upper_keys(call.params).get("ID")) != SCHEDULE:
+    """Return the one schedule, number 1, from 8 to 17 o'clock on working days; an empty array for any other number."""
+    if to_int(upper_keys(call.params).get("ID")) != SCHEDULE_ID:
         return []
     return {
-        "ID": SCHEDULE,
+        "ID": SCHEDULE_ID,
         "NAME": "For all employees",
         "SCHEDULE_TYPE": "FIXED",
         "REPORT_PERIOD": "MONTH",
@@ -87,20 +88,20 @@ def schedule(call: MethodCall) -> Any:
                 "WORK_TIME_START": 8 * 3600,
                 "WORK_TIME_END": 17 * 3600,
                 "WORK_DAYS": "12345",
-                "SCHEDULE_ID": SCHEDULE,
+                "SCHEDULE_ID": SCHEDULE_ID,
                 "DELETED": False,
             }
         ],
         "CALENDAR": {"ID": 1, "NAME": "", "PARENT_CALENDAR_ID": 0, "SYSTEM_CODE": "", "EXCLUSIONS": []},
         "SCHEDULE_VIOLATION_RULES": {
             "ID": 1,
-            "SCHEDULE_ID": SCHEDULE,
+            "SCHEDULE_ID": SCHEDULE_ID,
             "ENTITY_CODE": "UA",
-            "USERS_TO_NOTIFY": {reason: [] for reason in NOBODY_IS_TOLD},
+            "USERS_TO_NOTIFY": {reason: [] for reason in VIOLATION_TYPES},
         },
     }
 
 
-def _clock(seconds: int) -> str:
+def _format_duration(seconds: int) -> str:
     minutes, second = divmod(seconds, 60)
     return f"{minutes // 60:02}:{minutes % 60:02}:{second:02}"
