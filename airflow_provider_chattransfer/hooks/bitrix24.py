@@ -104,11 +104,11 @@ class Bitrix24Hook(ChatPlatformHook):
     @classmethod
     def platform(cls, connection: Connection, extra: Mapping[str, Any], *, fail_fast: bool = False) -> Bitrix24Platform:
         from ..platforms.bitrix24.client import Bitrix24Client
-        from ..platforms.bitrix24.platform import RATE_LIMIT, READ_TIMEOUT, Bitrix24Platform
+        from ..platforms.bitrix24.platform import RATE_LIMIT, READ_TIMEOUT_SECONDS, Bitrix24Platform
 
         fields = cls.fields(connection, extra)
         portal = _portal(fields)
-        transport = build_transport(portal, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, fail_fast=fail_fast)
+        transport = build_transport(portal, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT_SECONDS, fail_fast=fail_fast)
         auth: SignIn
         auth = _app(portal, fields, fail_fast=fail_fast) if _is_by_app(fields) else _webhook(portal, fields)
         return Bitrix24Platform(Bitrix24Client(auth=auth, transport=transport))
@@ -185,7 +185,7 @@ def _webhook(portal: str, fields: Fields) -> Webhook:
 def _app(portal: str, fields: Fields, *, fail_fast: bool) -> OAuthApp:
     """Its tokens are kept whatever the portal is called: they outlast a rename, after which the host is changed."""
     from ..platforms.bitrix24.auth import OAuthApp
-    from ..platforms.bitrix24.oauth import READ_TIMEOUT, AuthorizationServer
+    from ..platforms.bitrix24.oauth import READ_TIMEOUT_SECONDS, AuthorizationServer
     from ..platforms.bitrix24.platform import RATE_LIMIT
 
     client_id, client_secret, refresh_token = (_needed(fields, name) for name in OF_AN_APP)
@@ -195,7 +195,7 @@ def _app(portal: str, fields: Fields, *, fail_fast: bool) -> OAuthApp:
         client_id=client_id,
         client_secret=client_secret,
         refresh_token=refresh_token,
-        transport=build_transport(host, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, fail_fast=fail_fast),
+        transport=build_transport(host, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT_SECONDS, fail_fast=fail_fast),
     )
     token_manager = build_token_manager(
         fields.extra, account=f"bitrix24 {client_id}", seed=refresh_token, fetch_token=server.fetch_token, rotates=True

@@ -107,15 +107,15 @@ def build_token_manager(
 
 
 def _rate_limit(extra: Mapping[str, Any], default: RateLimit) -> RateLimit:
-    from ..platforms.rate import LEAST_PER_SECOND, MOST_BURST, MOST_PER_SECOND, RateLimit
+    from ..platforms.rate import MIN_PER_SECOND, MAX_BURST, MAX_PER_SECOND, RateLimit
 
     per_second = as_number(
         _given(extra, "requests_per_second", default.per_second),
         of="requests_per_second",
-        least=LEAST_PER_SECOND,
-        most=MOST_PER_SECOND,
+        least=MIN_PER_SECOND,
+        most=MAX_PER_SECOND,
     )
-    burst = as_whole_number(_given(extra, "burst", default.burst), of="burst", least=1, most=MOST_BURST)
+    burst = as_whole_number(_given(extra, "burst", default.burst), of="burst", least=1, most=MAX_BURST)
     return RateLimit(per_second=per_second, burst=burst)
 
 

@@ -76,13 +76,13 @@ class SuperOfficeHook(ChatPlatformHook):
     def platform(
         cls, connection: Connection, extra: Mapping[str, Any], *, fail_fast: bool = False
     ) -> SuperOfficePlatform:
-        from ..platforms.superoffice.platform import RATE_LIMIT, READ_TIMEOUT, SuperOfficePlatform
+        from ..platforms.superoffice.platform import RATE_LIMIT, READ_TIMEOUT_SECONDS, SuperOfficePlatform
 
         fields = cls.fields(connection, extra)
         account = _Account.of(fields)
         account.check()
         transport = build_transport(
-            account.name, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT, fail_fast=fail_fast
+            account.name, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT_SECONDS, fail_fast=fail_fast
         )
         desk = _Desk(account, address=account.address(transport), transport=transport)
         pattern = fields.text("agent_conn_id")

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from ..exceptions import HostFileError, TokenStoreError
-from ..platforms.file_lock import host_file, open_own
+from ..platforms.file_lock import host_file, open_private
 from ..platforms.tokens.file_store import FileStore, Sealed, locked
 from ..platforms.tokens.manager import Entry, TokenStore
 
@@ -72,7 +72,7 @@ class VariableStore:
     def lock(self) -> Iterator[None]:
         """Let in one thread of one process of this host at a time; raises ``TokenStoreError`` after a time limit."""
         try:
-            file = open_own(host_file(self._name, ".token"))
+            file = open_private(host_file(self._name, ".token"))
         except HostFileError as error:
             raise TokenStoreError(error.args[0]) from None
         with locked(file):

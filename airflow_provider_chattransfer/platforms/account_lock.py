@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs on one host take turns, and tell each other which chats they are at.
+"""Let one run at a time act on an account, and tell the runs on this host which chats the others are sending.
 
-Neither service can be asked to transfer a chat only if nobody else just has. Two runs that read the same chat
-before either has sent it would both send it; and where a chat stays with its owner until it is accepted, the
-second would take it from the one whom the first has asked. So whoever reads, sends and reads back a piece of chats
-does so alone, and claims them before they are sent: a claim outlives its process for as long as its request may
-still be carried out.
+Neither service can be asked to transfer a chat only if nobody else just has. Two runs that read the same chat before
+either has sent it would both send it; and where a chat stays with its owner until it is accepted, the second would take
+it from the one whom the first has asked. So a run reads, sends and reads back each chunk of chats under this lock, and
+claims the chats before it sends them. A claim outlives its process for as long as the request may still be carried out.
 """
 
 from __future__ import annotations
@@ -22,19 +21,21 @@ from ..chats.claims import Claim, Stage
 from ..chats.model import Chat
 from ..exceptions import HostFileError, LockTimeoutError
 from .claim_log import ClaimLog, places
-from .file_lock import host_file, lock, locked_at_once, open_own
+from .file_lock import host_file, lock, locked_at_once, open_private
 
 log = logging.getLogger(__name__)
 
 MAX_WAIT_SECONDS = 2400.0
-"""Seconds that a run waits for its turn: longer than any piece takes, even if it waits for a limit's hint when it is
-read, when it is sent and when it is read back."""
+"""How long a run waits for the lock: longer than any chunk takes, even if it waits for a limit when it is read, when it
+is sent and when it is read back.
+"""
 
 
 class AccountLock:
-    """The turn of an account among the processes of this user on this host; the system ends it with its process.
+    """The lock of an account among the processes of this user on this host; the operating system releases it with its
+    process.
 
-    Whoever has it also learns which chats other runs are at, and notes their own.
+    Its holder also reads which chats other runs have claimed, and claims its own.
     """
 
     def __init__(
@@ -46,9 +47,12 @@ class AccountLock:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """``account`` is where the chats are, the address of the portal or tenant. ``run`` names the run, the same
-        in all its tries; ``since`` names its beginning, the same in all tries that go on with one plan: no clock is
-        compared with it. ``clock`` counts the seconds since this host was started, the same in all processes."""
+        """Prepare the lock; nothing is opened yet.
+
+        ``account`` is the address of the portal or tenant. ``run`` names the run, the same in all its tries. ``since``
+        names its beginning, the same in all tries that go on with one plan; no clock is compared with it. ``clock``
+        counts the seconds since this host was started, the same in all processes.
+        """
         self._account = account
         self._run = _digest(run)
         self._since = since
@@ -60,18 +64,19 @@ class AccountLock:
         self._file: IO[str] | None = None
 
     def acquire(self) -> None:
-        """Return when it is our turn, at once if it is already. Raises ``LockTimeoutError`` and ``HostFileError``.
+        """Return when this run holds the lock, at once if it does already. Raises ``LockTimeoutError`` and
+        ``HostFileError``.
 
-        Who waits stands in the door, so that a run that has just given its turn back does not take it again before
-        them.
+        Waiting runs hold a second lock first, so that a run that has just released the lock cannot acquire it again
+        ahead of them.
         """
         if self._file is not None:
             return
         self._begin()
         deadline = self._clock() + MAX_WAIT_SECONDS
-        with open_own(host_file(self._account, ".waiting.lock")) as waiting:
+        with open_private(host_file(self._account, ".waiting.lock")) as waiting:
             self._lock(waiting, deadline)
-            file = open_own(host_file(self._account, ".account.lock"))
+            file = open_private(host_file(self._account, ".account.lock"))
             try:
                 self._lock(file, deadline)
                 with self._claims.open():
@@ -82,18 +87,18 @@ class AccountLock:
         self._file = file
 
     def claim(self, chats: Iterable[Chat]) -> None:
-        """Let other runs know that we are about to send these chats, in these states. It must be our turn.
+        """Tell other runs that this one is about to send these chats, in these states. Needs the lock.
 
-        Raises ``HostFileError``, and then they do not know.
+        Raises ``HostFileError`` when they cannot be told.
         """
         assert self._file is not None
         with self._claims.open() as claims:
             claims.write({"run": self._run, "holder": self._holder, "at": self._clock(), "chats": places(chats)})
 
     def release_claims(self, stages: Mapping[str, Stage]) -> None:
-        """Let other runs know what we have come to with chats that we have claimed; others are passed over.
+        """Tell other runs the state of our claims; chats that this run has not claimed are ignored.
 
-        What cannot be noted is claimed until our process ends.
+        If that cannot be written, the claims last until our process ends.
         """
         ours = {chat_id: stage for chat_id, stage in stages.items() if self._run in self._claims.notes.get(chat_id, ())}
         if not ours:
@@ -105,7 +110,7 @@ class AccountLock:
             log.warning("Other runs cannot be told that this one is done with %d chats: %s", len(ours), error)
 
     def claims_of_others(self, chat_ids: Iterable[str]) -> Mapping[str, Sequence[Claim]]:
-        """What other runs had noted of these chats when we took our turn, by chat id."""
+        """Return the claims of other runs on these chats, by chat id, as they were when the lock was acquired."""
         began = self._claims.beginnings.get((self._run, self._since), 0)
         living: dict[str, bool] = {}
         found: dict[str, Sequence[Claim]] = {}
@@ -124,13 +129,13 @@ class AccountLock:
         return found
 
     def release(self) -> None:
-        """Let others go on."""
+        """Release the lock."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
     def close(self) -> None:
-        """End: what we have claimed and not released may only be what we have sent, and may be carried out yet."""
+        """Release everything. What was claimed and not released may have been sent, and may still be carried out."""
         self.release()
         self._claims.close()
         if self._alive is not None:
@@ -139,14 +144,14 @@ class AccountLock:
             self._alive = None
 
     def _begin(self) -> None:
-        """Note that we live and since when, before we wait: what others note from here on, our plan did not know."""
+        """Note before the first wait that this run exists: later claims of others were unknown to its plan."""
         if self._alive is not None:
             return
         with self._claims.open() as claims:
             claims.forget()
             _sweep(self._account)
             self._holder = secrets.token_hex(8)
-            alive = open_own(host_file(self._account, f".{self._holder}.run"))
+            alive = open_private(host_file(self._account, f".{self._holder}.run"))
             if not locked_at_once(alive):
                 raise HostFileError(f"{alive.name} is locked by somebody else; delete it")
             self._alive = alive
@@ -154,9 +159,9 @@ class AccountLock:
                 claims.write({"run": self._run, "at": self._clock(), "began": self._since})
 
     def _lives(self, holder: str) -> bool:
-        """Whether the process that has this name has not ended."""
+        """Tell whether the process of this name still runs."""
         try:
-            with open_own(host_file(self._account, f".{holder}.run"), create=False) as file:
+            with open_private(host_file(self._account, f".{holder}.run"), create=False) as file:
                 return not locked_at_once(file)
         except FileNotFoundError:
             return False
@@ -169,11 +174,11 @@ class AccountLock:
 
 
 def _sweep(account: str) -> None:
-    """Delete what processes have left that were killed; nobody begins meanwhile."""
+    """Delete the files of processes that were killed; no run can begin meanwhile."""
     folder, mark = host_file(account, "").parent, host_file(account, "").name
     for path in folder.glob(f"{mark}.*.run"):
         try:
-            with open_own(path, create=False) as file:
+            with open_private(path, create=False) as file:
                 if locked_at_once(file):
                     path.unlink(missing_ok=True)
         except FileNotFoundError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a service is: the base URL of a connection, in one spelling, checked before a secret is sent there."""
+"""Read where a service is: the base URL of a connection, in one spelling, checked before a secret is sent there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..chats.inputs import as_whole_number, shown
 
 USUAL_PORTS = {"https": 443, "http": 80}
 
-LONGEST_NAME, LONGEST_LABEL = 253, 63
+MAX_HOST_LETTERS, MAX_LABEL_LETTERS = 253, 63
 """Letters of a host's name, and of a part of it between two dots (RFC 1035)."""
 
 LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?")
@@ -36,23 +36,24 @@ OWN_NAMES = frozenset(
         "host.containers.internal",
     }
 )
-"""What usual files of hosts, and the two usual runners of containers, call the machine itself."""
+"""Names that usual hosts files, and the two common container runtimes, give to the machine itself."""
 
 HOSTS = Path("/etc/hosts")
-"""Names that the machine's administrator has given to addresses, its own among them (``hosts(5)``)."""
+"""Names that the machine's administrator has given to addresses, its own included (``hosts(5)``)."""
 
 Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def base_url(host: str | None, *, port: object = None, schema: str | None = None, of: str = "host") -> str:
-    """``https://example.bitrix24.com`` and the like, without a slash at the end; equal addresses give equal text.
+    """Return the base URL, such as ``https://example.bitrix24.com``, without a final slash; equal addresses give equal
+    text.
 
-    ``host`` may carry a scheme, a port and a path; without a scheme it is https, and the usual port is left out. A name
-    comes out in small ASCII letters (IDNA) without a dot at its end, an IP address as RFC 5952 writes it.
+    ``host`` may carry a scheme, a port and a path. Without a scheme it is https, and the usual port is left out. A name
+    comes out in small ASCII letters (IDNA) without a final dot, an IP address as RFC 5952 writes it.
 
-    Raises ``ValueError``, naming ``of``, for what is not an address, and for plain http to a host that is not
-    loopback: credentials travel in every request. The message leaves out what follows the host: a webhook's whole
-    address is its secret.
+    Raises ``ValueError``, naming ``of``, for what is no address, and for plain http to a host that is not loopback:
+    credentials travel in every request. The message leaves out what follows the host, since a webhook's whole address
+    is its secret.
     """
     text = (host or "").strip()
     if not text.strip("/"):
@@ -82,15 +83,15 @@ def base_url(host: str | None, *, port: object = None, schema: str | None = None
 
 
 def canonical_host(name: str) -> str | None:
-    """The one spelling of a host: a name in small ASCII letters, or an IP address without brackets; ``None`` for what
-    is neither.
+    """Return the canonical spelling of a host: a name in small ASCII letters, or an IP address without brackets;
+    ``None`` for anything else.
 
-    ``127.1``, ``2130706433`` and ``0x7f.0.0.1``, which some programs take for addresses, are none. An IPv4 address
-    within IPv6 (``::ffff:127.0.0.1``) is that address.
+    ``127.1``, ``2130706433`` and ``0x7f.0.0.1``, which some programs take for addresses, are refused. An IPv4 address
+    within IPv6 (``::ffff:127.0.0.1``) becomes that IPv4 address.
     """
     if name.startswith("[") and name.endswith("]"):
         return _ip_text(name[1:-1]) if ":" in name else None
-    if len(name) > LONGEST_NAME + 1:
+    if len(name) > MAX_HOST_LETTERS + 1:
         return None
     if not name.isascii() or "xn--" in name.lower():
         name = _in_ascii(name) or ""
@@ -98,22 +99,25 @@ def canonical_host(name: str) -> str | None:
     labels = name.split(".")
     if re.fullmatch(r"\d+|0x[0-9a-f]*", labels[-1]):
         return _ip_text(name)
-    good = len(name) <= LONGEST_NAME and all(len(part) <= LONGEST_LABEL and LABEL.fullmatch(part) for part in labels)
+    good = len(name) <= MAX_HOST_LETTERS and all(
+        len(part) <= MAX_LABEL_LETTERS and LABEL.fullmatch(part) for part in labels
+    )
     return name if good else None
 
 
 def is_loopback(hostname: str) -> bool:
-    """Whether ``hostname``, in its one spelling, is this machine for sure: plain http to it leaves no network card."""
+    """Tell whether ``hostname``, in its canonical spelling, is certainly this machine: plain http to it leaves no
+    network card.
+    """
     found = _ip(hostname)
     return hostname == "localhost" if found is None else found.is_loopback
 
 
 def may_lead_to(address: str, *, known: str) -> bool:
-    """Whether what a service told of where it is, ``address``, can be followed from ``known``, which a user gave.
+    """Tell whether ``address``, which a service named as its own, can be followed from ``known``, which a user gave.
 
-    Both are base URLs. This machine by any of its names is no such place unless ``known`` is on it; an address that is
-    good for one network cable only (link-local: also where clouds give out a machine's credentials), and one that is
-    nobody's, is never one. Nothing is looked up.
+    Both are base URLs. This machine, by any of its names, is refused unless ``known`` is on it. So are link-local
+    addresses (where clouds hand out a machine's credentials) and addresses that belong to nobody. Nothing is looked up.
     """
     told, own = (urlsplit(url).hostname or "" for url in (address, known))
     if told == own:
@@ -122,8 +126,9 @@ def may_lead_to(address: str, *, known: str) -> bool:
 
 
 def is_this_machine(hostname: str) -> bool:
-    """Whether ``hostname``, in its one spelling, is a name or an address of this machine, as far as it can tell
-    without asking anybody."""
+    """Tell whether ``hostname``, in its canonical spelling, is a name or an address of this machine, as far as that is
+    known without a look-up.
+    """
     found = _ip(hostname)
     if found is not None:
         return found.is_loopback or found.is_unspecified or _is_own_address(found)
@@ -134,7 +139,7 @@ def is_this_machine(hostname: str) -> bool:
 
 
 def _in_file_of_hosts(hostname: str) -> Iterator[str]:
-    """The addresses that the machine's own file of hosts has for a name, each in its one spelling."""
+    """Return the addresses that the machine's hosts file has for a name, each in its canonical spelling."""
     try:
         lines = HOSTS.read_text(errors="replace").splitlines()
     except OSError:
@@ -153,7 +158,7 @@ def _is_nobodys(hostname: str) -> bool:
 
 
 def _is_own_address(address: Ip) -> bool:
-    """Only a machine's own addresses can be bound to. Nothing is sent."""
+    """Tell whether a socket can be bound to the address: only a machine's own can. Nothing is sent."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as bound:
         bound.bind((str(address), 0))
@@ -162,7 +167,7 @@ def _is_own_address(address: Ip) -> bool:
 
 
 def _split(authority: str) -> tuple[str, int | None]:
-    """Host and port of ``host:port``; the port is ``None`` where there is none, and 0 for one that cannot be."""
+    """Split ``host:port``; the port is ``None`` where there is none, and 0 for one that cannot be."""
     found = re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]*)(?::(\d{0,5}))?", authority, re.ASCII)
     if found is None:
         return authority, 0
@@ -171,7 +176,7 @@ def _split(authority: str) -> tuple[str, int | None]:
 
 
 def _path(path: str) -> str | None:
-    """A path as it is sent, without a slash at its end; ``None`` for what a server may take for another."""
+    """Return a path as it is sent, without a final slash; ``None`` for a path that a server may read as another."""
     parts = [part for part in path.split("/") if part]
     if any(mark in path for mark in "?#\\") or {".", ".."} & set(parts):
         return None
@@ -179,7 +184,7 @@ def _path(path: str) -> str | None:
 
 
 def _in_ascii(name: str) -> str | None:
-    """A name with letters beyond ASCII, as DNS has it (IDNA 2008 after the mapping of UTS 46)."""
+    """Return a name with letters beyond ASCII as DNS has it (IDNA 2008 after the mapping of UTS 46)."""
     import idna
 
     try:
@@ -204,7 +209,7 @@ def _ip_text(text: str) -> str | None:
 
 
 def _shown(address: str) -> str:
-    """An address for a message, without what follows the host."""
+    """Return an address for a message, without what follows the host."""
     scheme, _, rest = address.partition("://")
     ends = (place for place, letter in enumerate(rest) if set(unicodedata.normalize("NFKC", letter)) & set("/?#\\%"))
     host = rest[: next(ends, len(rest))]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read the body of an answer: in pieces, unpacked no further than it may be long, and parsed strictly.
+"""Read the body of an answer in pieces, decompress it up to a limit, and parse it strictly.
 
-Unpacking is not left to urllib3, whose older versions make a piece of any length from a small one.
+Decompression is not left to urllib3, whose older versions make a piece of any length from a small one.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import requests
 
 from .bounded_session import AnswerTooLargeError
 
-PIECE = 2**16
-"""Bytes that are read, or unpacked, at once."""
+CHUNK_BYTES = 2**16
+"""Bytes that are read or decompressed at a time."""
 
 ACCEPTED_ENCODING = "gzip"
-"""All that is asked for, so that one way of unpacking does."""
+"""The only encoding that is asked for, so that one way of decompressing is enough."""
 
-PACKED = {"gzip", "x-gzip", "deflate"}
+COMPRESSED = {"gzip", "x-gzip", "deflate"}
 GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -32,13 +32,13 @@ NO_JSON = object()
 
 
 def read(answer: requests.Response, *, most_bytes: int) -> bytearray:
-    """The whole body, unpacked.
+    """Return the whole body, decompressed.
 
-    Raises ``AnswerTooLargeError``; ``EOFError`` and ``zlib.error`` where what is packed is cut off or damaged; and what
-    urllib3 does. An encoding that was not asked for is left as it is.
+    Raises ``AnswerTooLargeError``; ``EOFError`` and ``zlib.error`` where compressed data is cut off or damaged; and
+    what urllib3 does. An encoding that was not asked for is left as it is.
     """
-    pieces: Iterable[bytes] = answer.raw.stream(PIECE, decode_content=False)
-    if answer.headers.get("Content-Encoding", "").strip().lower() in PACKED:
+    pieces: Iterable[bytes] = answer.raw.stream(CHUNK_BYTES, decode_content=False)
+    if answer.headers.get("Content-Encoding", "").strip().lower() in COMPRESSED:
         pieces = _unpacked(pieces)
     body = bytearray()
     for piece in pieces:
@@ -49,7 +49,8 @@ def read(answer: requests.Response, *, most_bytes: int) -> bytearray:
 
 
 def parsed(body: bytearray) -> Any:
-    """The value of a JSON text in UTF-8; ``NO_JSON`` for any other, and for numbers and nesting beyond all measure.
+    """Return the value of a JSON text in UTF-8; ``NO_JSON`` for any other text, and for numbers and nesting beyond all
+    measure.
 
     Raises ``EOFError`` for a text that is cut off.
     """
@@ -66,17 +67,17 @@ def parsed(body: bytearray) -> Any:
 
 
 def _unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """What ``pieces`` unpack to, in pieces as well, whatever they unpack to; gzip may be in several members."""
+    """Decompress ``pieces`` in pieces of a limited size; gzip may have several members."""
     member = None
     for packed in pieces:
         while packed:
             if member is None or member.eof:
                 member = zlib.decompressobj(GZIP_OR_ZLIB)
-            yield member.decompress(packed, PIECE)
+            yield member.decompress(packed, CHUNK_BYTES)
             packed = member.unused_data if member.eof else member.unconsumed_tail
     if member is None:
         return
-    while not member.eof and (rest := member.decompress(b"", PIECE)):
+    while not member.eof and (rest := member.decompress(b"", CHUNK_BYTES)):
         yield rest
     if not member.eof:
         raise EOFError

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An exchange of one request and its answer that ends: at a deadline, and after so many bytes.
+"""Bound each HTTP exchange, a request and its answer, in time and in bytes.
 
-A timeout of ``requests`` is one of each read, so that an answer of a byte a second never ends. Here every operation of
-the socket waits for what the exchange under way has left, whatever it is for: a proxy's tunnel, the TLS handshake, the
-request, the answer's head and body. Only the look-up of a host's name is not bounded by it, since the system's
-resolver takes no deadline.
+A timeout of ``requests`` applies to each read, so an answer of one byte per second never ends. Here every operation on
+the socket waits no longer than what is left of the exchange: a proxy's tunnel, the TLS handshake, the request, the
+answer's head and body. Only the look-up of a host name is not bounded, since the system's resolver takes no deadline.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from urllib3 import HTTPConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError, NameResolutionError
 
-ROOM_FOR_HEADERS = 2**20
-"""Bytes on the wire that are not of the body: headers, and the lengths of chunks."""
+MAX_OVERHEAD_BYTES = 2**20
+"""Bytes on the wire besides the body: headers, and the lengths of chunks."""
 
 
 class AnswerTooLargeError(Exception):
@@ -37,8 +36,8 @@ class AnswerTooLargeError(Exception):
 class Exchange:
     """One request and its answer.
 
-    ``over_at`` is when it must be over, by ``time.monotonic``; ``most_bytes`` how long a body may be, decoded.
-    ``begun`` tells that some of the request may have left: before, the service has certainly carried out nothing.
+    ``over_at`` is its deadline, by ``time.monotonic``; ``most_bytes`` is how long a body may be, decoded. ``begun``
+    tells that some of the request may have left: before that, the service has certainly carried out nothing.
     """
 
     over_at: float
@@ -52,7 +51,7 @@ class Exchange:
         return time.monotonic() >= self.over_at
 
     def left(self) -> float:
-        """Seconds that are left, more than none; raises ``TimeoutError``."""
+        """Return the seconds that are left, more than 0; raises ``TimeoutError``."""
         left = self.over_at - time.monotonic()
         if left <= 0:
             raise TimeoutError("the time of the exchange is over")
@@ -61,7 +60,7 @@ class Exchange:
     def take(self, count: int) -> int:
         """Count what came in; raises ``AnswerTooLargeError``."""
         self.received += count
-        if self.received > self.most_bytes + ROOM_FOR_HEADERS:
+        if self.received > self.most_bytes + MAX_OVERHEAD_BYTES:
             raise AnswerTooLargeError
         return count
 
@@ -71,7 +70,7 @@ _under_way: ContextVar[Exchange] = ContextVar("_under_way")
 
 @contextmanager
 def exchange(seconds: float, *, most_bytes: int) -> Iterator[Exchange]:
-    """Bound what is done on sockets of ``BoundedSession`` in this context."""
+    """Bound the sockets of ``BoundedSession`` in this context by time and bytes."""
     bounds = Exchange(time.monotonic() + seconds, most_bytes)
     before = _under_way.set(bounds)
     try:
@@ -81,7 +80,7 @@ def exchange(seconds: float, *, most_bytes: int) -> Iterator[Exchange]:
 
 
 class BoundedSession(requests.Session):
-    """A session whose exchanges end. Redirects are not even parsed, since that reads their body to its end."""
+    """A session whose exchanges end. It does not even parse redirects, since that reads their body to its end."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,7 +88,7 @@ class BoundedSession(requests.Session):
             self.mount(scheme, _BoundedAdapter())
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """None: whoever asked decides what to do about it."""
+        """Return ``None``: the caller decides about redirects."""
 
 
 class _BoundedAdapter(HTTPAdapter):
@@ -112,7 +111,7 @@ def _bound(manager: PoolManager) -> None:
 
 @cache
 def _bounded(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
-    """``pool`` with connections that are bounded; those of SOCKS leave it to the proxy to look up a name."""
+    """Return ``pool`` with bounded connections; those of SOCKS leave the look-up of names to the proxy."""
     plain: Any = pool.ConnectionCls
     looks_up = plain._new_conn is HTTPConnection._new_conn
     mixins = (_BoundedConnection, _EachAddress) if looks_up else (_BoundedConnection,)
@@ -121,10 +120,10 @@ def _bounded(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
 
 
 class _BoundedConnection:
-    """What is put before a connection of urllib3, so that its sockets are bounded from the first one on."""
+    """Mixed into a connection of urllib3, so that its sockets are bounded from the first one on."""
 
     debuglevel = 0
-    """Whoever sets that of ``http.client`` sees every request but ours, whose address may be a secret."""
+    """Setting ``http.client``'s debug level shows every request but ours, whose address may be a secret."""
 
     sock: Any
 
@@ -171,9 +170,9 @@ class _EachAddress:
 
 
 class BoundedSocket:
-    """A connected socket, plain or TLS, that takes no longer and takes in no more than the exchange under way may.
+    """A connected socket, plain or TLS, bounded in time and bytes by the exchange under way.
 
-    ``carries_requests`` once what is sent is a request, and no longer a greeting of a proxy.
+    ``carries_requests`` is set once a request is sent over it, and no longer a proxy's greeting.
     """
 
     def __init__(self, connected: Any) -> None:
@@ -185,21 +184,21 @@ class BoundedSocket:
         return getattr(self._socket, name)
 
     def settimeout(self, seconds: float | None) -> None:
-        """Wait no longer for one operation, even where the exchange has more time."""
+        """Wait no longer than this for one operation, even where the exchange has more time."""
         self._patience = seconds
 
     def gettimeout(self) -> float:
-        """Seconds that the next operation may take; a TLS handshake is one."""
+        """Return the seconds that the next operation may take; a TLS handshake is one operation."""
         left = _under_way.get().left()
         return left if self._patience is None else min(left, self._patience)
 
     def sendall(self, data: Any) -> None:
-        """Send it all; a peer that reads slowly gets no more time for it."""
+        """Send all of ``data``; a peer that reads slowly gets no more time for it."""
         _under_way.get().begun |= self.carries_requests
         self._bounded().sendall(data)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """What is there, at most ``size`` bytes."""
+        """Return what is there, at most ``size`` bytes."""
         data: bytes = self._bounded().recv(size, flags)
         _under_way.get().take(len(data))
         return data
@@ -209,7 +208,7 @@ class BoundedSocket:
         return _under_way.get().take(self._bounded().recv_into(buffer))
 
     def makefile(self, mode: str, buffering: int | None = None) -> io.BufferedReader | _BoundedFile:
-        """A file that reads from it: all that ``http.client`` asks for."""
+        """Return a file that reads from the socket: all that ``http.client`` asks for."""
         file = _BoundedFile(self, self._socket.makefile("rb", buffering=0))
         return file if buffering == 0 else io.BufferedReader(file)
 

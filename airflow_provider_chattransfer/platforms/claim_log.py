@@ -16,7 +16,7 @@ from typing import IO, Any
 from ..chats.claims import Claim, Stage
 from ..chats.model import Chat, Json
 from ..exceptions import HostFileError, LockTimeoutError
-from .file_lock import host_file, lock, open_own, reason
+from .file_lock import host_file, lock, open_private, reason
 
 log = logging.getLogger(__name__)
 
@@ -24,20 +24,22 @@ MAX_LOCK_WAIT_SECONDS = 60.0
 """Seconds that a run waits for the log's lock: it is kept for as long as it takes to read and write some lines."""
 
 KEPT_SECONDS = 86_400.0
-"""Seconds for which it is known what was sent; no run lasts longer."""
+"""How long a claim is remembered; no run lasts longer."""
 
 MAX_BYTES = 64 * 2**20
-"""Bytes of a log; a day of a million transfers takes fewer."""
+"""The size of a log; a day of a million transfers needs less."""
 
 LINE_START = b'{"run": "'
-"""How each line begins; one that does, and is no JSON, was cut off when its process was killed, before it sent."""
+"""How each line begins. A line that begins so and is no JSON was cut off when its process was killed, before it sent
+anything.
+"""
 
 HOLDER = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class _NotedClaim:
-    """A claim as the log has it; ``number`` is that of the line which told of it last."""
+    """A claim as the log has it; ``number`` is that of the last line about it."""
 
     run: str
     holder: str
@@ -47,7 +49,7 @@ class _NotedClaim:
     stage: Stage = Stage.AT_IT
 
     def claim(self, chat_id: str, *, now: float, lives: bool, since: int) -> Claim:
-        """The claim as it is now; of a process that is gone, and of one that has given up, the request may be left."""
+        """Return the claim as it is now; if its process is gone or gave up, its request may still take effect."""
         stage = Stage.UNKNOWN if self.stage is Stage.AT_IT and not lives else self.stage
         return Claim(chat=self.chat, stage=stage, age=max(0.0, now - self.at), recent=self.number > since)
 
@@ -57,10 +59,12 @@ class _NotAClaimLogError(ValueError):
 
 
 class ClaimLog:
-    """What the runs over an account have noted: lines of JSON that are only added, until who begins rewrites them.
+    """The claims of all runs on an account: lines of JSON that are only appended, until a run that begins rewrites
+    them.
 
-    It is read on from where it was read last. Times are seconds since the host was started, so that no clock that is
-    put right matters; a note from a start before, whose time may lie ahead, counts from when the log is rewritten.
+    A process reads on from where it read last. Times are seconds since the host was started, so that correcting the
+    clock changes nothing. A claim from before the last start, whose time may lie ahead, counts from when the log is
+    rewritten.
     """
 
     def __init__(self, account: str, *, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
@@ -80,7 +84,7 @@ class ClaimLog:
     @contextmanager
     def open(self) -> Iterator[ClaimLog]:
         """Lock the log and read what was added. Raises ``HostFileError`` and ``LockTimeoutError``."""
-        with open_own(host_file(self._account, ".claims.lock")) as file:
+        with open_private(host_file(self._account, ".claims.lock")) as file:
             if not lock(file, deadline=self._clock() + MAX_LOCK_WAIT_SECONDS, clock=self._clock, sleep=self._sleep):
                 raise LockTimeoutError(
                     f"another run on this host has kept {file.name} locked for {MAX_LOCK_WAIT_SECONDS:.0f} s"
@@ -92,7 +96,7 @@ class ClaimLog:
                 raise HostFileError(f"{self._path} cannot be used: {reason(error)}; make room for it") from None
 
     def write(self, entry: Json) -> None:
-        """Add a line. It begins with a line break: the one before may have been cut off with its process."""
+        """Append a line. It begins with a line break: the line before may have been cut off with its process."""
         assert self._file is not None
         line = f"\n{json.dumps(entry)}\n".encode()
         if os.write(self._file.fileno(), line) < len(line):
@@ -100,7 +104,7 @@ class ClaimLog:
         self._read_on()
 
     def forget(self) -> None:
-        """Rewrite the log where there is something in it that is too old to matter, or from another start."""
+        """Rewrite the log if it has entries that are too old to matter, or from before the last start."""
         now = self._clock()
         dated = [note.at for notes in self.notes.values() for note in notes.values()] + list(self._began_at.values())
         if all(now - KEPT_SECONDS < at <= now for at in dated):
@@ -120,7 +124,7 @@ class ClaimLog:
         return host_file(self._account, ".claims")
 
     def _read_on(self) -> None:
-        file = open_own(self._path)
+        file = open_private(self._path)
         try:
             if self._file is None or not os.path.sameopenfile(self._file.fileno(), file.fileno()):
                 self._start_over()
@@ -153,18 +157,18 @@ class ClaimLog:
         self._rewrite([])
 
     def _rewrite(self, entries: Iterable[Json]) -> None:
-        """Put a new log in place of the old one at once, which a process that is killed leaves whole."""
+        """Replace the log in one step, so that a process that is killed leaves it whole."""
         text = "".join(f"\n{json.dumps(entry)}\n" for entry in entries)
         draft = self._path.with_suffix(".draft")
         draft.unlink(missing_ok=True)
-        with open_own(draft) as file:
+        with open_private(draft) as file:
             file.write(text)
         draft.rename(self._path)
         self._start_over()
         self._read_on()
 
     def _entries(self) -> list[Json]:
-        """What is known, as lines that say the same."""
+        """Return what is known, as lines that say the same."""
         numbered: list[tuple[int, Json]] = []
         for (run, since), number in self.beginnings.items():
             numbered.append((number, {"run": run, "at": self._began_at[run, since], "began": since}))

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a service lets an account do, and what it would need to be let do more."""
+"""Describe what a service lets an account do, and what the account lacks for more."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-EVEN = 5.0
-"""Seconds. Two clocks that differ by less are called even: the service's is told in whole seconds."""
+MAX_CLOCK_DIFFERENCE_SECONDS = 5.0
+"""Seconds. Two clocks that differ by less are called even: the service tells its time in whole seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """Something that the provider does, by its name for a sentence: ``transfer``, ``list``, ``wait``, ``accept``.
+    """Something that the provider does, by its name in a sentence: ``transfer``, ``list``, ``wait``, ``accept``.
 
-    ``missing`` says what is missing for it, and where to give it; ``None`` when nothing is. ``needed`` when a
-    connection like this one is of no use without.
+    ``missing`` says what it lacks, and where to give it; ``None`` when it lacks nothing. ``needed`` tells that a
+    connection like this one is useless without it.
     """
 
     name: str
@@ -25,9 +25,9 @@ class Capability:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionCheck:
-    """What came of asking a service about an account.
+    """What a service told about an account.
 
-    ``where`` is the portal or tenant, ``who`` the account in it, and how it signed in; ids and our own words, no
+    ``where`` is the portal or tenant, ``who`` the account in it and how it signed in; ids and our own words, no
     person's name. ``remarks`` are sentences about what else was found. ``clock_ahead`` is by how many seconds the
     service's clock is ahead of ours.
     """
@@ -44,7 +44,7 @@ class ConnectionCheck:
         return not any(right.missing and right.needed for right in self.capabilities)
 
     def __str__(self) -> str:
-        """Some sentences for an administrator."""
+        """Return some sentences for an administrator."""
         able = [right.name for right in self.capabilities if right.missing is None]
         told = [f"Signed in to {self.where} as {self.who}."]
         if able:
@@ -57,7 +57,7 @@ class ConnectionCheck:
 
 
 def _clocks(ahead: float) -> str:
-    if abs(ahead) < EVEN:
+    if abs(ahead) < MAX_CLOCK_DIFFERENCE_SECONDS:
         return "Its clock and ours are even."
     return f"Its clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} ours: set this machine's clock."
 

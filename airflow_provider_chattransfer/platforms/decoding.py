@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers of a service become checked data classes here, and nothing goes on as it came.
+"""Decode a service's answers into checked data classes; nothing reaches the domain as it came.
 
 What an answer holds is declared as a frozen data class whose members are named as the service names them, with the
-types below; members that are not declared are dropped. Each service declares its own, from its documents.
+types below. Members that are not declared are dropped. Each service declares its own classes, from its documents.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from ..exceptions import UnexpectedResponseError
 
 T = TypeVar("T")
 
-LONGEST_NUMBER = 40
+MAX_NUMBER_LETTERS = 40
 """Letters of a number that is given as text."""
 
 TOKEN = re.compile(r"[!-~]{1,8192}", re.ASCII)
 
 
 def decode(value: object, kind: type[T], *, method: str) -> T:
-    """``value``, which was parsed from JSON, as ``kind``: a data class, or a list of them.
+    """Return ``value``, which was parsed from JSON, as ``kind``: a data class, or a list of them.
 
-    Raises ``UnexpectedResponseError`` with the name of the first wrong member, and never with what is in it.
+    Raises ``UnexpectedResponseError`` that names the first wrong member, and never shows its value.
     """
     try:
         decoded: T = _adapter(kind).validate_python(value)
@@ -43,7 +43,9 @@ def decode(value: object, kind: type[T], *, method: str) -> T:
 
 
 def decoded_or(otherwise: T, value: object, kind: type[T]) -> T:
-    """``value`` as ``kind``, or ``otherwise``: for what only helps, and may be missing or wrong."""
+    """Return ``value`` as ``kind``, or ``otherwise`` where it is missing or wrong: for answers that the caller can do
+    without.
+    """
     try:
         decoded: T = _adapter(kind).validate_python(value)
     except ValidationError:
@@ -52,9 +54,9 @@ def decoded_or(otherwise: T, value: object, kind: type[T]) -> T:
 
 
 def read_id(value: object) -> str:
-    """The decimal string of a positive whole number below 2**63, from such a number or its digits.
+    """Return the decimal string of a positive whole number below 2**63, from such a number or its digits.
 
-    Raises ``ValueError`` for all else, also for ``True`` and for ``112.0``.
+    Raises ``ValueError`` for everything else, including ``True`` and ``112.0``.
     """
     if type(value) is int:
         number = value
@@ -68,18 +70,18 @@ def read_id(value: object) -> str:
 
 
 def read_optional_id(value: object) -> str | None:
-    """An id, or ``None`` for the ways in which services write that there is none: 0, ``"0"``, ``""`` and null."""
+    """Return an id, or ``None`` where a service writes that there is none: 0, ``"0"``, ``""`` and null."""
     nothing = value is None or (type(value) is int and value == 0) or (isinstance(value, str) and value in ("", "0"))
     return None if nothing else read_id(value)
 
 
 def read_id_or_zero(value: object) -> str | None:
-    """An id, or ``None`` for 0 alone, where a service writes that there is none in no other way."""
+    """Return an id, or ``None`` for 0 alone, where a service has no other way to write that there is none."""
     return read_optional_id(value) if value not in (None, "") else read_id(value)
 
 
 def read_id_if_known(value: object) -> str | None:
-    """An id, or ``None`` for whatever is none."""
+    """Return an id, or ``None`` for everything that is no id."""
     try:
         return read_id(value)
     except ValueError:
@@ -87,17 +89,17 @@ def read_id_if_known(value: object) -> str | None:
 
 
 def read_token(value: object) -> str:
-    """A secret that can travel in a header: visible letters of ASCII. Raises ``ValueError`` for all else."""
+    """Return a secret that can travel in a header: visible ASCII letters. Raises ``ValueError`` for everything else."""
     if not isinstance(value, str) or not TOKEN.fullmatch(value):
         raise ValueError("no token")
     return value
 
 
 def read_number(value: object) -> float:
-    """A finite number, also given as text; raises ``ValueError`` for all else."""
+    """Return a finite number, which may be given as text; raises ``ValueError`` for everything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("no number")
-    if isinstance(value, str) and not (value.isascii() and len(value) <= LONGEST_NUMBER and "_" not in value):
+    if isinstance(value, str) and not (value.isascii() and len(value) <= MAX_NUMBER_LETTERS and "_" not in value):
         raise ValueError("no number")
     try:
         number = float(value)
@@ -109,29 +111,31 @@ def read_number(value: object) -> float:
 
 
 def read_count(value: object) -> int:
-    """A whole number from 0 to 2**63 - 1, also given as text; raises ``ValueError`` for all else."""
+    """Return a whole number from 0 to 2**63 - 1, also given as text; raises ``ValueError`` for everything else."""
     return int(read_id_or_zero(value) or 0)
 
 
 def read_flag(value: object) -> bool:
-    """``True`` or ``False``, and no spelling of them; raises ``ValueError`` for all else."""
+    """Return ``True`` or ``False``, in no other spelling; raises ``ValueError`` for everything else."""
     if not isinstance(value, bool):
         raise ValueError("no flag")
     return value
 
 
 def read_moment(value: object) -> datetime:
-    """A date and time of ISO 8601, with its offset; one without is in UTC. Raises ``ValueError`` for all else."""
-    if not isinstance(value, str) or len(value) > LONGEST_NUMBER:
+    """Return a date and time of ISO 8601 with its offset; one without an offset is in UTC. Raises ``ValueError`` for
+    everything else.
+    """
+    if not isinstance(value, str) or len(value) > MAX_NUMBER_LETTERS:
         raise ValueError("no date")
     moment = datetime.fromisoformat(value)
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def read_php_map(value: object) -> Mapping[str, Any]:
-    """An array of PHP as JSON shows it: an object, a list for the keys 0 to n-1, and ``[]`` for none.
+    """Return an array of PHP as JSON shows it: an object, a list for the keys 0 to n-1, and ``[]`` when empty.
 
-    Raises ``ValueError`` for all else.
+    Raises ``ValueError`` for everything else.
     """
     if isinstance(value, Mapping):
         return value
@@ -141,7 +145,7 @@ def read_php_map(value: object) -> Mapping[str, Any]:
 
 
 def _known(read: Any) -> Any:
-    """``read``, but ``None`` where it would raise."""
+    """Wrap ``read`` so that it returns ``None`` where it would raise."""
 
     def read_if_known(value: object) -> Any:
         try:
@@ -156,24 +160,24 @@ Id = Annotated[str, BeforeValidator(read_id)]
 """An id of a chat, a person or a queue, as the domain writes it."""
 
 OptionalId = Annotated[str | None, BeforeValidator(read_optional_id)]
-"""An id, or that there is none."""
+"""An id, or ``None`` where the service writes that there is none."""
 
 IdOrZero = Annotated[str | None, BeforeValidator(read_id_or_zero)]
 """An id, or 0 where there is none."""
 
 IdIfKnown = Annotated[str | None, BeforeValidator(read_id_if_known)]
-"""An id, or ``None`` for whatever is none: for what only helps."""
+"""An id, or ``None`` for everything else: for members that the caller can do without."""
 
 Number = Annotated[float, BeforeValidator(read_number)]
 NumberIfKnown = Annotated[float | None, BeforeValidator(_known(read_number))]
-"""A finite number, or ``None`` for whatever is none: for what only helps."""
+"""A finite number, or ``None`` for everything else: for members that the caller can do without."""
 
 Count = Annotated[int, BeforeValidator(read_count)]
 CountIfKnown = Annotated[int | None, BeforeValidator(_known(read_count))]
 Flag = Annotated[bool, BeforeValidator(read_flag)]
 Moment = Annotated[datetime, BeforeValidator(read_moment)]
 TextIfKnown = Annotated[str | None, BeforeValidator(lambda value: value if isinstance(value, str) else None)]
-"""A text, or ``None`` for whatever is none: for what only helps."""
+"""A text, or ``None`` for everything else: for members that the caller can do without."""
 
 Token = Annotated[str, BeforeValidator(read_token)]
 PhpMap = Annotated[Mapping[str, Any], BeforeValidator(read_php_map)]

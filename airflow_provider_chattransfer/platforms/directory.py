@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""People and queues that a user names, looked up in a service: what both services' directories share."""
+"""Look up people and queues that a user names; what the directories of both services share."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from unicodedata import normalize
 
 from ..chats.model import Target
 
-CANDIDATES = 5
+MAX_CANDIDATES = 5
 """How many people or queues an error offers in place of the one that it did not find."""
 
-LONGEST_LABEL = 24
+MAX_LABEL_LETTERS = 24
 """Letters of a person's or a queue's name in an error."""
 
-SIMILAR = 0.6
-"""From what share of equal letters on a name is offered for another one."""
+MIN_SIMILARITY = 0.6
+"""The share of equal letters from which a name is offered in place of another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A person or a queue as a service lists it, and everything that it may be called; the first of ``names`` is shown.
+    """A person or a queue as a service lists it, with every name it goes by; the first of ``names`` is shown.
 
     Never a customer.
     """
@@ -33,26 +33,28 @@ class Entry:
 
     def __str__(self) -> str:
         label = next(iter(self.names), "")
-        return f"{self.target} ({label[:LONGEST_LABEL]})" if label.isprintable() and label else str(self.target)
+        return f"{self.target} ({label[:MAX_LABEL_LETTERS]})" if label.isprintable() and label else str(self.target)
 
 
 @dataclass(frozen=True, slots=True)
 class Unresolved:
-    """Why a target is nobody's: an error's words after the name of the option."""
+    """Why a target stands for nobody: the text of an error after the name of the option."""
 
     why: str
 
 
 class Directory(ABC):
-    """Who and what there is on a service, by number and by name; asked once, then remembered."""
+    """The people and queues of a service, by number and by name; asked once, then remembered."""
 
     def __init__(self) -> None:
         self._known: dict[Target, Target | Unresolved] = {}
 
     def resolve(self, targets: Sequence[Target], *, of: str) -> Mapping[Target, Target]:
-        """Each of ``targets`` by its number; ``of`` names the option in the ``ValueError`` for what is not there.
+        """Return each of ``targets`` by its number; ``of`` names the option in the ``ValueError`` for what does not
+        exist.
 
-        A number passes where the service does not let this account ask; a name does not. Raises a ``PlatformError``.
+        Where the service does not let this account ask, a number passes and a name does not. Raises a
+        ``PlatformError``.
         """
         own_queue = [target for target in targets if target.id is None and target.name is None]
         self._known.update(dict(zip(own_queue, own_queue, strict=True)))
@@ -71,7 +73,7 @@ class Directory(ABC):
 
 
 def called(target: Target, entries: Iterable[Entry], *, near: Iterable[Entry] = ()) -> Target | Unresolved:
-    """The one of ``entries`` that has the name of ``target``; ``near`` are those to offer when none has."""
+    """Return the one of ``entries`` that has the name of ``target``; ``near`` are those to offer when none has."""
     found = matching(target, entries)
     if len(found) == 1:
         return next(iter(found))
@@ -83,13 +85,13 @@ def called(target: Target, entries: Iterable[Entry], *, near: Iterable[Entry] = 
 
 
 def matching(target: Target, entries: Iterable[Entry]) -> dict[Target, Entry]:
-    """Those of ``entries`` that have the name of ``target``, by number."""
+    """Return those of ``entries`` that have the name of ``target``, ordered by number."""
     wanted = folded(target.name or "")
     return {entry.target: entry for entry in entries if wanted in map(folded, entry.names)}
 
 
 def closest(name: str, entries: Iterable[Entry]) -> list[Entry]:
-    """Those of ``entries`` whose name has ``name`` in it, or looks like it; the most alike first."""
+    """Return those of ``entries`` whose name contains ``name``, or resembles it; the most similar first."""
     wanted = folded(name)
 
     def likeness(entry: Entry) -> float:
@@ -98,27 +100,29 @@ def closest(name: str, entries: Iterable[Entry]) -> list[Entry]:
     scored = [
         (1.0 if any(wanted in folded(each) for each in entry.names) else likeness(entry), entry) for entry in entries
     ]
-    return [entry for score, entry in sorted(scored, key=lambda pair: -pair[0]) if score >= SIMILAR][:CANDIDATES]
+    return [entry for score, entry in sorted(scored, key=lambda pair: -pair[0]) if score >= MIN_SIMILARITY][
+        :MAX_CANDIDATES
+    ]
 
 
 def not_allowed(target: Target, why: object) -> Unresolved:
-    """That the service does not let this account look ``target`` up."""
+    """Say that the service does not let this account look ``target`` up."""
     return Unresolved(f"{short(target)} cannot be looked up, write the number: {why}")
 
 
 def short(target: Target) -> str:
-    """A target as an error shows it."""
+    """Return a target as an error shows it."""
     text = str(target)
-    return text if len(text) <= 2 * LONGEST_LABEL else f"{text[: 2 * LONGEST_LABEL]}…"
+    return text if len(text) <= 2 * MAX_LABEL_LETTERS else f"{text[: 2 * MAX_LABEL_LETTERS]}…"
 
 
 def folded(name: str) -> str:
-    """A name as names are compared: without regard to case, to white space and to how a letter is composed."""
+    """Return a name as names are compared: without regard to case, white space and how a letter is composed."""
     return " ".join(normalize("NFKC", name).casefold().split())
 
 
 def _either(entries: Iterable[Entry]) -> str:
     named = [str(entry) for entry in entries]
-    more = [f"{len(named) - CANDIDATES} more"] if len(named) > CANDIDATES else []
-    *first, last = [*named[:CANDIDATES], *more]
+    more = [f"{len(named) - MAX_CANDIDATES} more"] if len(named) > MAX_CANDIDATES else []
+    *first, last = [*named[:MAX_CANDIDATES], *more]
     return f"{', '.join(first)} or {last}" if first else last

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files with which this user's processes on this host take turns; the system ends a lock with its process.
+"""Lock files among this user's processes on this host; the operating system releases a lock with its process.
 
-They lie in a folder that is this user's alone. Whatever else is found in its place, or in theirs, is an error: what
-another user has put there would decide about our chats, or keep us waiting for ever.
+The files lie in a folder that only this user can enter. Anything else at its place, or at theirs, is an error: what
+another user has put there would decide about our chats, or block us for ever.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import IO
 
 from ..exceptions import HostFileError
 
-PAUSE = 0.1
+RETRY_SECONDS = 0.1
 
 KINDS = {
     stat.S_IFDIR: "a folder",
@@ -33,14 +33,16 @@ KINDS = {
 
 
 def host_file(name: str, suffix: str) -> Path:
-    """Where the processes of this user on this host find the file for ``name``; raises ``HostFileError``."""
-    return own_folder() / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}{suffix}"
+    """Return the path of the file for ``name``, the same for all processes of this user on this host; raises
+    ``HostFileError``.
+    """
+    return lock_folder() / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}{suffix}"
 
 
-def own_folder() -> Path:
-    """The folder of these files, below the one for temporary files: made where it is not there, and checked.
+def lock_folder() -> Path:
+    """Return the folder of these files, below the one for temporary files: created if it is missing, and checked.
 
-    Raises ``HostFileError`` unless it is a folder, ours, and nobody else's to look into.
+    Raises ``HostFileError`` unless it is a folder that this user owns and nobody else can enter.
     """
     try:
         folder = Path(tempfile.gettempdir(), f"chattransfer-{os.geteuid()}")
@@ -58,11 +60,11 @@ def own_folder() -> Path:
     return folder
 
 
-def open_own(path: Path, *, create: bool = True) -> IO[str]:
-    """The file, for this user alone; made where it is not there, if ``create``.
+def open_private(path: Path, *, create: bool = True) -> IO[str]:
+    """Open the file for this user alone; create it if it is missing and ``create`` is set.
 
-    Raises ``FileNotFoundError`` for one that is not there otherwise, and ``HostFileError`` for what is no regular
-    file, is somebody else's, or may be written by others. Links are not followed, and nothing is waited for.
+    Raises ``FileNotFoundError`` if it is missing otherwise, and ``HostFileError`` for anything that is no regular file,
+    belongs to another user, or can be written by others. Follows no links and waits for nothing.
     """
     flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_CREAT if create else 0)
     try:
@@ -87,16 +89,16 @@ def lock(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> bool:
-    """Lock ``file`` until it is closed, also against other threads; false when ``deadline`` comes first."""
+    """Lock ``file`` until it is closed, also against other threads; return false when ``deadline`` comes first."""
     while not locked_at_once(file):
         if clock() >= deadline:
             return False
-        sleep(PAUSE)
+        sleep(RETRY_SECONDS)
     return True
 
 
 def locked_at_once(file: IO[str]) -> bool:
-    """Lock ``file`` until it is closed; false where somebody else has locked it."""
+    """Lock ``file`` until it is closed; return false if somebody else has locked it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -121,7 +123,7 @@ def _check(path: Path, status: os.stat_result, is_its_kind: bool, *, forbidden: 
 
 
 def _unusable(path: Path, error: OSError) -> HostFileError:
-    """The error for a file that cannot be opened; it says what is there, as far as that can be seen."""
+    """Return the error for a file that cannot be opened; it says what is there, as far as that can be seen."""
     try:
         status = path.lstat()
         kind = KINDS.get(stat.S_IFMT(status.st_mode), "a file")
@@ -132,6 +134,5 @@ def _unusable(path: Path, error: OSError) -> HostFileError:
 
 
 def reason(error: OSError) -> str:
-    """What the system says of an error; Python's own (of a pipe that cannot be read from the start) have no such
-    words."""
+    """Return what the system says of an error, or Python's own words for errors without such a text."""
     return error.strerror or str(error) or type(error).__name__

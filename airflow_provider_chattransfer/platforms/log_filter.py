@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hold back what HTTP libraries log while a request is made: a webhook's address is its secret, and so is a query.
+"""Silence the HTTP libraries while a request is made: a webhook's address is its secret, and so is a query.
 
-A filter on a logger sees nothing of the loggers below it, and handlers are not ours to change. Every record of every
-logger, of one made later as well, comes from the factory of records; so that is where they are emptied, and put on a
-level that no handler takes. Only this thread's records (this task's of asyncio) are, and only those of the libraries.
+A filter on a logger does not see the records of the loggers below it, and handlers are not ours to change. Every
+record, also of a logger that is made later, comes from the record factory: so records are emptied there, and get a
+level that no handler takes. This concerns only records of this thread (or asyncio task), and only of those libraries.
 """
 
 from __future__ import annotations
@@ -14,35 +14,35 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-TALKATIVE = frozenset({"urllib3", "requests", "http", "charset_normalizer", "chardet", "idna", "socks", "py"})
-"""The first part of their loggers' names; ``py.warnings`` has the warnings, where Airflow takes them into its log."""
+NOISY_LOGGERS = frozenset({"urllib3", "requests", "http", "charset_normalizer", "chardet", "idna", "socks", "py"})
+"""The first part of their loggers' names; ``py.warnings`` carries warnings, where Airflow routes them into its log."""
 
-TAKEN_BY_NO_HANDLER = -1
+UNHANDLED_LEVEL = -1
 """A level below that of a handler that takes everything, which is 0."""
 
-_quiet: ContextVar[bool] = ContextVar("_quiet", default=False)
+_silenced: ContextVar[bool] = ContextVar("_quiet", default=False)
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Let nothing be logged in this context by the libraries that requests are made with."""
+def silence_http_logs() -> Iterator[None]:
+    """Silence the libraries that make requests, in this context."""
     made_by = logging.getLogRecordFactory()
-    if not isinstance(made_by, _HoldingBack):
-        logging.setLogRecordFactory(_HoldingBack(made_by))
-    before = _quiet.set(True)
+    if not isinstance(made_by, _SilencingRecordFactory):
+        logging.setLogRecordFactory(_SilencingRecordFactory(made_by))
+    before = _silenced.set(True)
     try:
         yield
     finally:
-        _quiet.reset(before)
+        _silenced.reset(before)
 
 
-class _HoldingBack:
-    """A factory of records that makes empty ones of what is to be held back, and passes on the rest."""
+class _SilencingRecordFactory:
+    """A record factory that empties the records of those libraries, and passes on all others."""
 
     def __init__(self, made_by: Callable[..., logging.LogRecord]) -> None:
         self._made_by = made_by
 
     def __call__(self, name: str, level: int, pathname: str, lineno: int, *rest: Any, **more: Any) -> logging.LogRecord:
-        if _quiet.get() and name.partition(".")[0] in TALKATIVE:
-            return self._made_by(name, TAKEN_BY_NO_HANDLER, pathname, lineno, "held back", (), None)
+        if _silenced.get() and name.partition(".")[0] in NOISY_LOGGERS:
+            return self._made_by(name, UNHANDLED_LEVEL, pathname, lineno, "held back", (), None)
         return self._made_by(name, level, pathname, lineno, *rest, **more)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rate gate: a service's limit is met ahead, not bumped into, and shared with whoever else uses it."""
+"""Keep requests below a service's rate limit, and share the limit with other clients of the account."""
 
 from __future__ import annotations
 
@@ -15,31 +15,34 @@ from ..exceptions import LONGEST_PAUSE
 log = logging.getLogger(__name__)
 
 HEADROOM = 0.95
-"""How much of a limit is used. Measured with other clients: at the very edge one request in a hundred is
-refused, because the two clocks and the way there are not even."""
+"""The share of a limit that is used. Measured with other clients: at the very edge one request in a hundred is refused,
+because the two clocks and the network are not even.
+"""
 
-TOGETHER = 3
-"""How many requests pass together when they are paced. Of two users of a full bucket the one who wants three places at
-once is refused before the one who wants one: so we notice, and they do not have to."""
+PACED_TOGETHER = 3
+"""How many paced requests pass together. When two clients share a full bucket, the one that wants three places at once
+is refused before the one that wants one: so we learn of it, and the other client is not disturbed.
+"""
 
-ROUNDING = 1e-6
-"""Seconds that nobody waits for."""
+ROUNDING_SECONDS = 1e-6
+"""A wait of fewer seconds is no wait."""
 
-LEAST_SHARE = 0.1
-"""How much of a limit we use at least, whoever else does."""
+MIN_SHARE = 0.1
+"""The least share of a limit that we use, whatever other clients do."""
 
-RECOVERY = 0.5 / 600
-"""By how much our share grows per second: from half to all of it in ten minutes."""
+RECOVERY_PER_SECOND = 0.5 / 600
+"""How much our share grows per second: from half to all of it in ten minutes."""
 
-SOON = 60.0
-"""Seconds. A refusal soon after another is not what an earlier run has left in the bucket: a full one drains
-in half a minute."""
+REPEATED_WITHIN_SECONDS = 60.0
+"""Seconds. A second refusal within this time does not come from what an earlier run has left in the bucket: a full one
+drains in half a minute.
+"""
 
 
-LEAST_PER_SECOND, MOST_PER_SECOND = 0.001, 1000.0
+MIN_PER_SECOND, MAX_PER_SECOND = 0.001, 1000.0
 """What a connection may set as ``requests_per_second``."""
 
-MOST_BURST = 100_000
+MAX_BURST = 100_000
 """What a connection may set as ``burst`` at most."""
 
 
@@ -47,24 +50,24 @@ MOST_BURST = 100_000
 class RateLimit:
     """A leaky bucket: ``burst`` requests at once, then ``per_second``.
 
-    Raises ``ValueError`` for what lets nothing through, or is no finite number.
+    Raises ``ValueError`` for a limit that lets nothing through, or is no finite number.
     """
 
     per_second: float
     burst: int
 
     def __post_init__(self) -> None:
-        if not (LEAST_PER_SECOND <= self.per_second < math.inf and 1 <= self.burst < math.inf):
+        if not (MIN_PER_SECOND <= self.per_second < math.inf and 1 <= self.burst < math.inf):
             raise ValueError(
                 f"requests_per_second and burst must be positive and finite, got {self.per_second} and {self.burst}"
             )
 
 
 class Share:
-    """How much of a limit is ours. Halved when somebody else shows, then slowly grown back to all of it.
+    """Our share of a limit: halved when another client shows, then slowly grown back to all of it.
 
-    Whoever keeps below a limit and is refused nevertheless shares it with somebody. One refusal may come from what
-    was sent before we began; a row of them, nothing let through in between, is an outage.
+    A client that stays below a limit and is refused nevertheless shares it with somebody. One refusal may come from
+    what was sent before we began; several in a row, with nothing let through in between, are an outage.
     """
 
     def __init__(self) -> None:
@@ -74,29 +77,29 @@ class Share:
         self._let_through = 0
 
     def at(self, now: float) -> float:
-        """Our share, from ``LEAST_SHARE`` to 1."""
-        return min(1.0, self._halved_to + (now - self._halved_at) * RECOVERY)
+        """Return our share at ``now``, from ``MIN_SHARE`` to 1."""
+        return min(1.0, self._halved_to + (now - self._halved_at) * RECOVERY_PER_SECOND)
 
     def count(self) -> None:
-        """A request was let through."""
+        """Note that a request was let through."""
         self._let_through += 1
 
     def refused(self, now: float) -> bool:
-        """A request was refused; returns whether the share is smaller for it."""
+        """Note that a request was refused; return whether the share is smaller now."""
         share = self.at(now)
-        known = share < 1 or (self._refused_at is not None and now - self._refused_at < SOON)
-        halve = known and self._let_through > 1 and share > LEAST_SHARE
+        known = share < 1 or (self._refused_at is not None and now - self._refused_at < REPEATED_WITHIN_SECONDS)
+        halve = known and self._let_through > 1 and share > MIN_SHARE
         if halve:
-            self._halved_to, self._halved_at = max(LEAST_SHARE, share / 2), now
+            self._halved_to, self._halved_at = max(MIN_SHARE, share / 2), now
         self._refused_at, self._let_through = now, 0
         return halve
 
 
 class RateGate:
-    """Lets requests pass at the pace of a limit; a hint from the service closes it for a while.
+    """Lets requests pass at the pace of a limit; the service's own hint closes it for a while.
 
-    Safe for threads. Keeps one number, the time at which the bucket will have run empty (generic cell rate
-    algorithm), so that it costs the same after a million requests.
+    Safe for threads. Keeps one number, the time at which the bucket will have drained (generic cell rate algorithm), so
+    that its cost does not grow with the number of requests.
     """
 
     def __init__(
@@ -123,8 +126,8 @@ class RateGate:
     def close_for(self, seconds: float, *, too_fast: bool = False) -> None:
         """Let nothing pass for ``seconds``, and after that only what drains: the bucket is full.
 
-        A day at most; what is no number closes it for no time.
-        ``too_fast`` when a request was refused for coming too soon after others, which may be somebody else's.
+        At most a day; a value that is no number closes it for no time. ``too_fast`` tells that a request was refused
+        for coming too soon after others, which may be another client's.
         """
         with self._lock:
             now = self._clock()
@@ -139,13 +142,13 @@ class RateGate:
             self._empty_at = max(self._empty_at, now + pause + self._tolerance)
 
     def _take(self) -> float:
-        """Seconds to wait; 0 when the request has been counted and may go."""
+        """Return the seconds to wait; 0 when the request has been counted and may go."""
         with self._lock:
             now = self._clock()
             interval = 1 / (self._per_second * self._share_at(now))
             free_at = self._empty_at - self._tolerance
-            if free_at - now > ROUNDING:
-                return free_at - now + min((TOGETHER - 1) * interval, self._tolerance)
+            if free_at - now > ROUNDING_SECONDS:
+                return free_at - now + min((PACED_TOGETHER - 1) * interval, self._tolerance)
             self._share.count()
             self._empty_at = max(self._empty_at, now) + interval
             return 0.0
@@ -163,7 +166,7 @@ _gates_lock = threading.Lock()
 
 
 def gate_for(account: str, limit: RateLimit) -> RateGate:
-    """The gate of an account, one for the whole process: all its connections share the service's limit."""
+    """Return the gate of an account, one for the whole process: all its connections share the service's limit."""
     with _gates_lock:
         known = _gates.get(account)
         if known is None or known[0] != limit:

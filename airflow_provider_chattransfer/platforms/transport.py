@@ -35,7 +35,7 @@ from . import answer_bodies
 from .answer_bodies import ACCEPTED_ENCODING
 from .answer_bodies import NO_JSON as NO_JSON
 from .bounded_session import AnswerTooLargeError, BoundedSession, Exchange, exchange
-from .log_filter import quiet
+from .log_filter import silence_http_logs
 from .rate import RateGate
 
 log = logging.getLogger(__name__)
@@ -212,7 +212,7 @@ class Transport:
 
     def _ask(self, request: Request) -> _Answer | PlatformError:
         """What came back. An error of requests is replaced, and not even chained: its text contains the URL."""
-        with quiet(), exchange(self._seconds, most_bytes=self._most_bytes) as bounds:
+        with silence_http_logs(), exchange(self._seconds, most_bytes=self._most_bytes) as bounds:
             try:
                 return self._request(request)
             except AnswerTooLargeError:

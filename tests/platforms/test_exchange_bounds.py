@@ -29,7 +29,7 @@ from airflow_provider_chattransfer.exceptions import (
     UnexpectedResponseError,
     UnreachableError,
 )
-from airflow_provider_chattransfer.platforms.log_filter import quiet
+from airflow_provider_chattransfer.platforms.log_filter import silence_http_logs
 from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
 from airflow_provider_chattransfer.platforms.transport import NO_JSON, Request, Response, Transport
 
@@ -491,7 +491,7 @@ class TestALibrary:
     @pytest.mark.parametrize("at", ["the root", "the logger itself"])
     def test_logs_nothing_while_an_exchange_is_under_way(self, name: str, at: str) -> None:
         with listening(None if at == "the root" else name) as texts:
-            with quiet():
+            with silence_http_logs():
                 logging.getLogger(name).critical("%s", SECRET, stack_info=True)
             assert texts == []
             logging.getLogger(name).critical("after it")
@@ -501,7 +501,7 @@ class TestALibrary:
         before = logging.getLogRecordFactory()
         try:
             logging.setLogRecordFactory(logging.LogRecord)
-            with listening(None) as texts, quiet():
+            with listening(None) as texts, silence_http_logs():
                 logging.getLogger("urllib3.connection").warning(SECRET)
             assert texts == []
         finally:
@@ -512,7 +512,7 @@ class TestALibrary:
             logging.getLogger("urllib3.connection").warning("another thread's")
 
         thread = threading.Thread(target=elsewhere)
-        with listening(None) as texts, quiet():
+        with listening(None) as texts, silence_http_logs():
             thread.start()
             thread.join()
             logging.getLogger("airflow.task").warning("the task's")
@@ -542,7 +542,7 @@ class TestALibrary:
     def test_warns_into_no_log(self) -> None:
         logging.captureWarnings(True)
         try:
-            with listening(None) as texts, quiet(), warnings.catch_warnings():
+            with listening(None) as texts, silence_http_logs(), warnings.catch_warnings():
                 warnings.simplefilter("always")
                 logging.captureWarnings(True)
                 warnings.warn(SECRET, stacklevel=1)

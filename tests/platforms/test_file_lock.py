@@ -17,7 +17,7 @@ import pytest
 from airflow_provider_chattransfer.exceptions import HostFileError, TokenStoreError, TransferError
 from airflow_provider_chattransfer.hooks.token_stores import VariableStore
 from airflow_provider_chattransfer.platforms.account_lock import AccountLock
-from airflow_provider_chattransfer.platforms.file_lock import host_file, open_own, own_folder
+from airflow_provider_chattransfer.platforms.file_lock import host_file, lock_folder, open_private
 from airflow_provider_chattransfer.platforms.tokens.file_store import FileStore
 from airflow_provider_chattransfer.platforms.tokens.manager import Entry
 
@@ -87,7 +87,7 @@ class TestAFile:
         path = host_file("account", ".account.lock")
         plant(path)
         with pytest.raises(HostFileError, match=f"(?s){path}.*{what}.*delete it") as error:
-            open_own(path)
+            open_private(path)
         assert isinstance(error.value, TransferError)
         assert not isinstance(error.value, ValueError)
         assert len(str(error.value)) < 300
@@ -124,7 +124,7 @@ class TestAFile:
     def test_is_for_us_alone(self) -> None:
         mask = os.umask(0)
         try:
-            open_own(host_file("account", ".account.lock")).close()
+            open_private(host_file("account", ".account.lock")).close()
         finally:
             os.umask(mask)
         path = host_file("account", ".account.lock")
@@ -133,11 +133,11 @@ class TestAFile:
 
     def test_is_not_made_where_none_is_asked_for(self) -> None:
         with pytest.raises(FileNotFoundError):
-            open_own(host_file("account", ".account.lock"), create=False)
+            open_private(host_file("account", ".account.lock"), create=False)
         assert not host_file("account", ".account.lock").exists()
 
     def test_is_not_left_open_to_a_child(self) -> None:
-        with open_own(host_file("account", ".account.lock")) as file:
+        with open_private(host_file("account", ".account.lock")) as file:
             assert not os.get_inheritable(file.fileno())
 
 
@@ -175,7 +175,7 @@ class TestTheFolder:
     ) -> None:
         plant(locks)
         for use in (
-            own_folder,
+            lock_folder,
             lambda: host_file("account", ".account.lock"),
             AccountLock("account", run="mine", since=0.0).acquire,
         ):
@@ -197,7 +197,7 @@ class TestTheFolder:
         (tmp_path / "file").touch()
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / where))
         with pytest.raises(HostFileError, match=f"{where}.*TMPDIR"):
-            own_folder()
+            lock_folder()
 
     def test_without_any_place_for_temporary_files_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def none() -> str:
@@ -205,4 +205,4 @@ class TestTheFolder:
 
         monkeypatch.setattr(tempfile, "gettempdir", none)
         with pytest.raises(HostFileError, match="No usable temporary directory"):
-            own_folder()
+            lock_folder()

@@ -345,14 +345,14 @@ class TestReading:
         platform = stage.superoffice(Basic("agent15", "Secret15"))
         for _ in range(30):
             platform.read_chats(["150", "151"])
-        assert stage.asked("superoffice").count("ChatSessionsForUser") == superoffice_platform.LISTS_IN_VAIN + 2
+        assert stage.asked("superoffice").count("ChatSessionsForUser") == superoffice_platform.MAX_EMPTY_LISTS + 2
         assert stage.asked("superoffice").count("GetChatSessionEntity") == 30 * 2
 
     def test_a_list_is_not_given_up_for_chats_that_it_does_not_show(self, stage: Stage) -> None:
         """Such as closed ones: the next chats may be among those that it shows."""
         stage.reset(superoffice={"chats": agents_chats(2)})
         platform = stage.superoffice()
-        for _ in range(superoffice_platform.READS_WITHOUT_A_LIST):
+        for _ in range(superoffice_platform.READS_PER_LIST):
             platform.read_chats(["4711", "4712"])
         for _ in range(2):
             stage.calls.clear()
@@ -406,7 +406,7 @@ class TestListing:
         assert [(chat.id, chat.owner, chat.queue) for chat in found] == expected
 
     def test_goes_from_page_to_page_by_key_and_never_skips(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(superoffice_platform, "PAGE", 3)
+        monkeypatch.setattr(superoffice_platform, "PAGE_ROWS", 3)
         stage.reset(superoffice={"chats": agents_chats(7)})
         found = stage.superoffice().find_agents_chats(["7"])
         assert [chat.id for chat in found] == [str(number) for number in range(150, 157)]
@@ -415,7 +415,7 @@ class TestListing:
         assert all(query["$top"] == "3" and "$skip" not in query for query in queries)
 
     def test_is_sure_of_its_end_when_the_last_page_is_full(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(superoffice_platform, "PAGE", 3)
+        monkeypatch.setattr(superoffice_platform, "PAGE_ROWS", 3)
         stage.reset(superoffice={"chats": agents_chats(6)})
         assert len(stage.superoffice().find_agents_chats(["7"])) == 6
         assert [call.verb for call in stage.calls] == ["GET", "GET", "GET", "POST"]

@@ -426,7 +426,7 @@ class TestAList:
         monkeypatch: pytest.MonkeyPatch,
         ids: Callable[[int], list[int]],
     ) -> None:
-        monkeypatch.setattr(superoffice_platform, "PAGE", 3)
+        monkeypatch.setattr(superoffice_platform, "PAGE_ROWS", 3)
         monkeypatch.setattr(superoffice_client, "MOST_ROWS", 30)
 
         def tampering(each: Exchange) -> Any:
@@ -441,7 +441,7 @@ class TestAList:
     def test_with_ever_new_rows_ends_all_the_same(
         self, platform: SuperOfficePlatform, answers: Answers, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(superoffice_platform, "PAGE", 3)
+        monkeypatch.setattr(superoffice_platform, "PAGE_ROWS", 3)
         monkeypatch.setattr(superoffice_client, "MOST_ROWS", 30)
 
         def tampering(each: Exchange) -> Any:
@@ -601,7 +601,7 @@ class TestA403:
         assert second.stop is not None
         assert second.stop.for_good
         assert "5 chats in a row: Agents/Chat/TransferChatSession: the user may not do this" in second.stop.reason
-        assert len(script.heard) == superoffice_platform.ALIKE == 5
+        assert len(script.heard) == superoffice_platform.MAX_SAME_REFUSALS == 5
         assert set(first.answers) | set(second.answers) == set(chats[:5])
 
     def test_between_others_stops_nothing(self, script: Script, tenant: SuperOfficeClient) -> None:

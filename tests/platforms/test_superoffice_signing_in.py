@@ -843,7 +843,7 @@ class TestAnExamination:
         assert "It cannot act as agent 15" in told
 
     def test_leaves_alone_an_agent_who_keeps_it_waiting(self, online: Online, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(connection_check, "ASKING", 0.3)
+        monkeypatch.setattr(connection_check, "MAX_CHECK_SECONDS", 0.3)
         agents = {name: online.client(online.agent(int(name), store=Memory())) for name in ("5", "7", "8", "12", "15")}
         over = Event()
 

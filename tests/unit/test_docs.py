@@ -55,9 +55,7 @@ AIRFLOWS_OWN = "[operators] default_deferrable"
 REQUIRED = "required"
 
 PUBLIC_ERRORS: dict[str, type[BaseException]] = {
-    name: kind
-    for name, kind in vars(exceptions).items()
-    if isinstance(kind, type) and kind.__module__ == exceptions.__name__ and not issubclass(kind, ValueError)
+    name: kind for name, kind in vars(exceptions).items() if isinstance(kind, type) and issubclass(kind, RuntimeError)
 }
 
 Row = list[str]
@@ -401,11 +399,11 @@ class TestFigures:
         for name, platform in (("Bitrix24", bitrix24_platform), ("SuperOffice", superoffice_platform)):
             limit = platform.RATE_LIMIT
             assert f"| {name} | {limit.per_second:.0f} requests per second, {limit.burst} at once |" in text
-            assert f"{platform.READ_TIMEOUT:.0f} s on {name}" in text
+            assert f"{platform.READ_TIMEOUT_SECONDS:.0f} s on {name}" in text
             told = documented(section(page("connections.md"), "Both types"), "Field", 2)
             assert f"{limit.per_second:.0f} for {name}" in told["Requests per second"][0]
             assert f"{limit.burst} for {name}" in told["Burst"][0]
-            assert re.search(rf"\b{platform.READ_TIMEOUT:.0f} for {name}", told["Timeout"][0])
+            assert re.search(rf"\b{platform.READ_TIMEOUT_SECONDS:.0f} for {name}", told["Timeout"][0])
 
 
 def anchors(markdown: str) -> set[str]:

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from airflow_provider_chattransfer.platforms.bitrix24.operating_time import (
     BATCH,
-    BLOCKED_FOR,
-    FILLED,
-    FULL,
-    LIMIT,
+    FILLED_SHARE,
+    FULL_SECONDS,
+    LIMIT_SECONDS,
+    MIN_BLOCK_SECONDS,
     REQUEST_SECONDS,
-    ROUNDING,
-    SLOW_FROM,
+    ROUNDING_SECONDS,
+    SLOW_FROM_SECONDS,
     OperatingTime,
     Spent,
 )
@@ -83,30 +83,30 @@ class TestARequest:
         time = portal(*((READ, took(each)) for each in durations))
         fitting = time.fitting([READ] * number)
         assert 1 <= fitting <= number
-        assert fitting == 1 or fitting * durations[-1] <= FILLED * REQUEST_SECONDS + 1e-6
+        assert fitting == 1 or fitting * durations[-1] <= FILLED_SHARE * REQUEST_SECONDS + 1e-6
 
 
 class TestTheOperatingTime:
     def test_is_not_waited_for_below_four_fifths(self) -> None:
-        assert portal((READ, used(SLOW_FROM - 20))).wait([READ] * 20, now=1000) == 0
+        assert portal((READ, used(SLOW_FROM_SECONDS - 20))).wait([READ] * 20, now=1000) == 0
 
     def test_is_spread_over_the_time_until_the_reset_from_there_on(self) -> None:
-        spent = Spent(FULL - 20, reset_at=1600)
+        spent = Spent(FULL_SECONDS - 20, reset_at=1600)
         assert spent.wait(5, now=1000) == pytest.approx(150)
         assert spent.wait(10, now=1000) == pytest.approx(300)
         assert spent.wait(20, now=1000) == pytest.approx(600)
 
     def test_is_waited_for_until_the_reset_by_what_would_go_past_nine_tenths(self) -> None:
-        assert portal((READ, used(400))).wait([READ] * 45, now=1000) == pytest.approx(600 + ROUNDING)
-        assert portal((READ, used(479))).wait([READ], now=1000) == pytest.approx(600 + ROUNDING)
+        assert portal((READ, used(400))).wait([READ] * 45, now=1000) == pytest.approx(600 + ROUNDING_SECONDS)
+        assert portal((READ, used(479))).wait([READ], now=1000) == pytest.approx(600 + ROUNDING_SECONDS)
 
     def test_is_not_waited_for_any_more_after_the_reset(self) -> None:
-        assert portal((READ, used(479))).wait([READ], now=1600 + ROUNDING) == 0
+        assert portal((READ, used(479))).wait([READ], now=1600 + ROUNDING_SECONDS) == 0
 
     def test_is_told_by_the_portals_clock(self) -> None:
         time = OperatingTime()
         time.note(READ, [used(479, reset_at=1_700_000_600)], ahead=1_700_000_000)
-        assert time.wait([READ], now=100) == pytest.approx(500 + ROUNDING)
+        assert time.wait([READ], now=100) == pytest.approx(500 + ROUNDING_SECONDS)
 
     def test_is_no_matter_to_a_call_that_is_too_short_to_count(self) -> None:
         assert portal((READ, used(470, each=0.1))).wait([READ] * 50, now=1000) == 0
@@ -142,13 +142,13 @@ class TestTheOperatingTime:
 
     def test_that_is_used_up_though_nothing_was_told_is_waited_for_a_little(self) -> None:
         time = OperatingTime()
-        assert time.note_blocked(READ, now=1000) == BLOCKED_FOR
-        assert time.wait([READ], now=1000) == BLOCKED_FOR
+        assert time.note_blocked(READ, now=1000) == MIN_BLOCK_SECONDS
+        assert time.wait([READ], now=1000) == MIN_BLOCK_SECONDS
         assert time.wait([MOVE], now=1000) == 0
 
     def test_that_is_used_up_is_waited_for_until_the_reset_that_was_told(self) -> None:
         time = portal((READ, used(300)))
-        assert time.note_blocked(READ, now=1000) == pytest.approx(600 + ROUNDING)
+        assert time.note_blocked(READ, now=1000) == pytest.approx(600 + ROUNDING_SECONDS)
 
     def test_of_a_request_that_was_cut_off_is_guessed_since_nobody_tells_it(self) -> None:
         time = portal((READ, used(350)))
@@ -166,7 +166,7 @@ class TestTheOperatingTime:
             done = min(len(methods), int(REQUEST_SECONDS // each) + 1)
             for _ in range(done):
                 spent = {minute: seconds for minute, seconds in spent.items() if minute > now // 60 - 10}
-                assert sum(spent.values()) <= LIMIT
+                assert sum(spent.values()) <= LIMIT_SECONDS
                 spent[int(now // 60)] = spent.get(int(now // 60), 0.0) + each
                 now += each
             if done < len(methods):

@@ -12,25 +12,25 @@ from airflow_provider_chattransfer.platforms.paging import Paging
 def test_a_list_goes_on_while_each_page_has_a_new_row() -> None:
     paging = Paging(method="m", most=10)
     for page in (["1", "2"], ["2", "3"], ["4"]):
-        paging.go_on(page)
+        paging.note_page(page)
 
 
 @pytest.mark.parametrize("page", [[], ["1"], ["2", "1", "2"]])
 def test_a_page_without_a_new_row_is_not_followed(page: list[str]) -> None:
     paging = Paging(method="m", most=10)
-    paging.go_on(["1", "2"])
+    paging.note_page(["1", "2"])
     with pytest.raises(UnexpectedResponseError, match="m: the list does not go on behind its last row"):
-        paging.go_on(page)
+        paging.note_page(page)
 
 
 def test_a_first_page_without_rows_is_not_followed() -> None:
     with pytest.raises(UnexpectedResponseError):
-        Paging(method="m", most=10).go_on([])
+        Paging(method="m", most=10).note_page([])
 
 
 def test_a_list_of_ever_new_rows_has_an_end() -> None:
     paging = Paging(method="m", most=10)
     for number in range(9):
-        paging.go_on([str(number)])
+        paging.note_page([str(number)])
     with pytest.raises(UnexpectedResponseError, match="within 10 rows"):
-        paging.go_on(["9"])
+        paging.note_page(["9"])

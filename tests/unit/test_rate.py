@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from airflow_provider_chattransfer.exceptions import LONGEST_PAUSE, RateLimitError
 from airflow_provider_chattransfer.platforms.rate import (
     HEADROOM,
-    LEAST_SHARE,
-    RECOVERY,
-    SOON,
-    TOGETHER,
+    MIN_SHARE,
+    PACED_TOGETHER,
+    RECOVERY_PER_SECOND,
+    REPEATED_WITHIN_SECONDS,
     RateGate,
     RateLimit,
     Share,
@@ -81,7 +81,7 @@ class TestTheGate:
         time = Time()
         gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
         passed(gate, time, int(50 * HEADROOM))
-        assert set(gaps(passed(gate, time, 30))) == {0.0, round(TOGETHER / (2 * HEADROOM), 4)}
+        assert set(gaps(passed(gate, time, 30))) == {0.0, round(PACED_TOGETHER / (2 * HEADROOM), 4)}
 
     def test_is_full_again_after_a_rest(self) -> None:
         time = Time()
@@ -153,20 +153,20 @@ class TestAHint:
         time = Time()
         gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
         gate.close_for(30)
-        assert passed(gate, time, 1) == [pytest.approx(1030.0 + (TOGETHER - 1) / (2 * HEADROOM))]
+        assert passed(gate, time, 1) == [pytest.approx(1030.0 + (PACED_TOGETHER - 1) / (2 * HEADROOM))]
 
     def test_leaves_the_bucket_full(self) -> None:
         time = Time()
         gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
         gate.close_for(30)
-        assert gaps(passed(gate, time, 6)) == [0, 0, round(TOGETHER / (2 * HEADROOM), 4), 0, 0]
+        assert gaps(passed(gate, time, 6)) == [0, 0, round(PACED_TOGETHER / (2 * HEADROOM), 4), 0, 0]
 
     def test_that_is_shorter_does_not_open_it_earlier(self) -> None:
         time = Time()
         gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
         gate.close_for(30)
         gate.close_for(1)
-        assert passed(gate, time, 1) == [pytest.approx(1030.0 + (TOGETHER - 1) / (2 * HEADROOM))]
+        assert passed(gate, time, 1) == [pytest.approx(1030.0 + (PACED_TOGETHER - 1) / (2 * HEADROOM))]
 
     def test_that_comes_while_somebody_waits_holds_him_back_too(self) -> None:
         time = Time()
@@ -207,28 +207,28 @@ class TestOurShare:
 
     def test_is_all_of_it_when_the_other_refusal_is_long_ago(self) -> None:
         share = Share()
-        for now in (1000, 1000 + SOON + 1):
+        for now in (1000, 1000 + REPEATED_WITHIN_SECONDS + 1):
             self.let_through(share)
             assert not share.refused(now)
 
     def test_grows_back_slowly(self) -> None:
         share = self.shared(now=1000)
-        assert share.at(1060) == pytest.approx(0.5 + 60 * RECOVERY)
-        assert share.at(1000 + 0.5 / RECOVERY) == pytest.approx(1)
+        assert share.at(1060) == pytest.approx(0.5 + 60 * RECOVERY_PER_SECOND)
+        assert share.at(1000 + 0.5 / RECOVERY_PER_SECOND) == pytest.approx(1)
         assert share.at(10**6) == 1
 
     def test_is_halved_by_each_further_refusal_from_what_it_is_then(self) -> None:
         share = self.shared(now=1000)
         self.let_through(share)
         assert share.refused(1300)
-        assert share.at(1300) == pytest.approx((0.5 + 300 * RECOVERY) / 2)
+        assert share.at(1300) == pytest.approx((0.5 + 300 * RECOVERY_PER_SECOND) / 2)
 
     def test_is_never_less_than_a_tenth(self) -> None:
         share = self.shared()
         for _ in range(20):
             self.let_through(share)
             share.refused(0)
-        assert share.at(0) == LEAST_SHARE
+        assert share.at(0) == MIN_SHARE
 
     def test_does_not_suffer_from_an_outage(self) -> None:
         """Nothing is let through between its refusals but the request itself that is repeated."""
@@ -247,7 +247,7 @@ class TestOurShare:
                 gate.close_for(1, too_fast=True)
             passed(gate, time, 20)
             assert [each.split(";")[-1] for each in caplog.messages] == [" going on with 0.95 a second"]
-            time.now += 0.5 / RECOVERY
+            time.now += 0.5 / RECOVERY_PER_SECOND
             passed(gate, time, 20)
         assert caplog.messages[1:] == ["Going on with 1.90 requests per second again"]
 

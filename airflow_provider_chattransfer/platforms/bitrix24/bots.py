@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bot that transfers need: found, and registered where there is none (``imbot.v2.Bot.*``, scope ``imbot``)."""
+"""Find the bot that transfers need, and register it where there is none (``imbot.v2.Bot.*``, scope ``imbot``)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .client import Bitrix24Client, Command
 SCOPE = "imbot"
 REGISTER = "imbot.v2.Bot.register"
 
-TOKEN_MAX = 40
+MAX_TOKEN_LETTERS = 40
 """Characters of a botToken at most."""
 
 ADVICE: Mapping[str, str] = {
@@ -23,7 +23,7 @@ ADVICE: Mapping[str, str] = {
     "bot_limit_exceeded": "there are as many bots already as the portal lets one application have: unregister one",
     "bot_register_failed": "the portal does not say why: try another code, or a shorter bot_client_id",
 }
-"""What the documented codes of the method call for."""
+"""What to do about the documented codes of the method."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +49,17 @@ class RegisteredBot:
 
 @dataclass(frozen=True, slots=True)
 class Bot:
-    """A bot, which is a user of the portal; ``is_new`` tells that it was registered just now, ``None`` that the portal
-    does not tell."""
+    """A bot, which is a user of the portal.
+
+    ``is_new`` tells that it was registered just now; ``None`` where the portal does not tell.
+    """
 
     id: str
     code: str
     is_new: bool | None
 
     def __str__(self) -> str:
-        """A sentence for an administrator."""
+        """Return a sentence for an administrator."""
         if self.is_new is None:
             return f"The bot {self.code} is registered; it is user {self.id}."
         if self.is_new:
@@ -66,7 +68,7 @@ class Bot:
 
 
 def list_bots(auth: SignIn) -> Command:
-    """The command that lists the bots of an account."""
+    """Build the command that lists the bots of an account."""
     return Command("imbot.v2.Bot.list", {"limit": 50, **_token(auth)}, Bots)
 
 
@@ -80,8 +82,10 @@ def register_bot(client: Bitrix24Client, *, code: str, name: str) -> Bot:
     for field, value in (("code", code), ("name", name)):
         if not value.strip():
             raise ValueError(f"{field}: empty; a bot needs one")
-    if len(client.auth.bot_client_id or "") > TOKEN_MAX:
-        raise ValueError(f"bot_client_id: longer than the {TOKEN_MAX} characters that {REGISTER} takes; shorten it")
+    if len(client.auth.bot_client_id or "") > MAX_TOKEN_LETTERS:
+        raise ValueError(
+            f"bot_client_id: longer than the {MAX_TOKEN_LETTERS} characters that {REGISTER} takes; shorten it"
+        )
     known = _known(client)
     fields = {
         "code": code,
@@ -99,7 +103,7 @@ def register_bot(client: Bitrix24Client, *, code: str, name: str) -> Bot:
 
 
 def _known(client: Bitrix24Client) -> list[ListedBot] | None:
-    """The bots that there are; ``None`` where the portal does not list them: no sheet says that it can."""
+    """Return the bots that there are; ``None`` where the portal does not list them: no document says that it can."""
     try:
         listed: Bots = client.call(list_bots(client.auth), repeatable=True)
     except RequestRefusedError:

@@ -27,7 +27,7 @@ from ..transport import FRESH, LONGEST_HINT, NO_JSON, Request, Response, Transpo
 from .auth import AuthHeaders, SignIn
 from .error_codes import error_for
 from .operating_time import BATCH, OperatingTime
-from .redirects import PortalMovedError, Whereabouts
+from .redirects import PortalMovedError, PortalRedirects
 
 T = TypeVar("T")
 
@@ -100,7 +100,7 @@ class Bitrix24Client:
         self.auth = auth
         self.clock = clock
         self._transport = transport
-        self._whereabouts = Whereabouts(auth.portal)
+        self._redirects = PortalRedirects(auth.portal)
         self._time = OperatingTime()
         self._user_id: str | None = None
 
@@ -244,7 +244,7 @@ class Bitrix24Client:
             try:
                 return self._transport.send(request, understand)
             except PortalMovedError as answer:
-                self._whereabouts.follow(request.url, answer)
+                self._redirects.follow(request.url, answer)
             except TokenExpiredError as error:
                 if renewed:
                     raise _still(error) from None
@@ -260,7 +260,7 @@ class Bitrix24Client:
 
     def _admitted(self) -> AuthHeaders:
         admission = _ahead_of_it(self.auth.present)
-        return replace(admission, portal=self._whereabouts.of(admission.portal))
+        return replace(admission, portal=self._redirects.of(admission.portal))
 
     def _renew(self, spent: AuthHeaders) -> None:
         _ahead_of_it(lambda: self.auth.renew(spent))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an account may do on a portal, told by one batch of reads."""
+"""Tell what an account may do on a portal, by one batch of reads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LINES_SCOPE, CRM_SCOPE, MESSENGER_SCOPE = "imopenlines", "crm", "im"
 
 
 def check_connection(client: Bitrix24Client) -> ConnectionCheck:
-    """Who we are to the portal and what it lets us do, without changing anything. Raises a ``PlatformError``.
+    """Tell who we are to the portal and what it lets us do, without changing anything. Raises a ``PlatformError``.
 
     ``profile`` and ``scope`` need no scope. Whether the reports show all lines cannot be told: rows that the user may
     not see are missing without an error (``imopenlines.v2.Session.list``).
@@ -72,7 +72,7 @@ def _rights(
 
 
 def _missing_bot(bots: Bots | PlatformError, *, way: Way) -> str | None:
-    """What is missing of the bot; ``None`` also when the portal does not tell."""
+    """Tell what the bot lacks; ``None`` also when the portal does not tell."""
     if isinstance(bots, PlatformError) or bots.bots:
         return None
     whose = "for bot_client_id of the connection" if way is Way.WEBHOOK else "by the application"
@@ -80,7 +80,7 @@ def _missing_bot(bots: Bots | PlatformError, *, way: Way) -> str | None:
 
 
 def _missing_for_a_list(sessions: SessionPage | PlatformError, scopes: frozenset[str], *, way: Way) -> str | None:
-    """What is missing for finding other agents' chats, by the ways of `listing`."""
+    """Tell what is missing for finding other agents' chats, by the ways of ``listing``."""
     if not isinstance(sessions, PlatformError) or CRM_SCOPE in scopes:
         return None
     own = "; only chats of its own user can be found" if MESSENGER_SCOPE in scopes else ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colleagues and open lines of a portal by number and by name, and chats by their session or CRM entity."""
+"""Look up colleagues and open lines of a portal by number and by name, and chats by their session or CRM entity."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...chats.model import Chat, Reading, Target, TargetKind, UnreadableChat
 from ...chats.spellings import is_chat_id
 from ...exceptions import CredentialsError, PlatformError, RequestRefusedError
 from ..decoding import Id, TextIfKnown
-from ..directory import CANDIDATES, Directory, Entry, Unresolved, called, closest, not_allowed
+from ..directory import MAX_CANDIDATES, Directory, Entry, Unresolved, called, closest, not_allowed
 from ..paging import Paging
 from .client import Bitrix24Client, Command
 from .mapping import Dialog
@@ -18,10 +18,10 @@ from .receivers import Receivers
 
 LINES = "imopenlines.config.list.get"
 
-PAGE = 200
+PAGE_LINES = 200
 """The most lines that ``imopenlines.config.list.get`` gives at once."""
 
-MOST_LINES = 10_000
+MAX_LINES = 10_000
 """More open lines than any portal has."""
 
 EMPLOYEE = "employee"
@@ -30,8 +30,10 @@ EMPLOYEE = "employee"
 
 @dataclass(frozen=True, slots=True)
 class UserRow:
-    """A row of ``user.get`` and ``user.search``; which members it has depends on the scope. There is no login among
-    them: in the cloud it is the e-mail address."""
+    """A row of ``user.get`` and ``user.search``; which members it has depends on the scope.
+
+    None of them is a login: in the cloud the login is the e-mail address.
+    """
 
     ID: Id
     NAME: TextIfKnown = None
@@ -64,7 +66,7 @@ class ChatRow:
 
 
 class PortalDirectory(Directory):
-    """Looks up numbers with what is asked of receivers anyway, and all names in one batch.
+    """Looks up numbers together with what is asked about receivers anyway, and all names in one batch.
 
     A user is found with ``user.get`` by e-mail address and with ``user.search`` by full name (scope ``user``, or
     ``user_basic``), a line with ``imopenlines.config.list.get``.
@@ -79,7 +81,7 @@ class PortalDirectory(Directory):
         numbers = [target for target in targets if target.name is None]
         self._receivers.look_up(numbers)
         known: dict[Target, Target | Unresolved] = {
-            target: Unresolved(stranger) if (stranger := self._receivers.stranger(target)) else target
+            target: Unresolved(stranger) if (stranger := self._receivers.why_unknown(target)) else target
             for target in numbers
         }
         people = [target for target in targets if target.name is not None and target.is_agent]
@@ -99,31 +101,33 @@ class PortalDirectory(Directory):
         return {line: called(line, entries, near=closest(line.name or "", entries)) for line in wanted}
 
     def _all_lines(self) -> Iterator[LineRow]:
-        """Every line once, page by page; a page with nothing new is the last, since old portals give all at once."""
+        """Yield every line once, page by page. A page with nothing new is the last, since old portals return all lines
+        at once.
+        """
         seen: set[str] = set()
-        paging = Paging(method=LINES, most=MOST_LINES)
+        paging = Paging(method=LINES, most=MAX_LINES)
         while True:
-            page = {"select": ["ID", "LINE_NAME"], "order": {"ID": "ASC"}, "limit": PAGE, "offset": len(seen)}
+            page = {"select": ["ID", "LINE_NAME"], "order": {"ID": "ASC"}, "limit": PAGE_LINES, "offset": len(seen)}
             command = Command(LINES, {"PARAMS": page}, list[LineRow])
             rows = [row for row in self._client.call(command, repeatable=True) if row.ID not in seen]
             yield from rows
             seen.update(row.ID for row in rows)
-            if len(rows) < PAGE:
+            if len(rows) < PAGE_LINES:
                 return
-            paging.go_on(row.ID for row in rows)
+            paging.note_page(row.ID for row in rows)
 
 
 class ChatReferences:
     """Finds chats by a session's number or by the CRM entity that they belong to."""
 
     def __init__(self, client: Bitrix24Client, *, read: Callable[[Sequence[str]], Mapping[str, Reading]]) -> None:
-        """``read`` reads chats by their numbers."""
+        """Read chats by their numbers with ``read``."""
         self._client = client
         self._read = read
         self._known: dict[str, str] = {}
 
     def resolve(self, references: Sequence[str]) -> Mapping[str, str]:
-        """The number of each chat; those given by number cost no request.
+        """Return the number of each chat; a reference that is a number costs no request.
 
         Of several chats of one CRM entity the open one is meant, or the newest where all are closed. Raises
         ``ValueError`` for a reference to nothing, to several open chats, and to a session after which its chat has had
@@ -145,8 +149,10 @@ def _search(name: str) -> Command:
 
 
 def _found(person: Target, answer: list[UserRow] | PlatformError) -> Target | Unresolved:
-    """The colleague among the rows of a search. The portal's own comparison is looser than ours, and a condition that
-    it does not know it ignores."""
+    """Return the colleague among the rows of a search.
+
+    The portal's own comparison is looser than ours, and it ignores conditions that it does not know.
+    """
     if isinstance(answer, PlatformError):
         return not_allowed(person, _unless_shut_out(answer))
     colleagues = [row for row in answer if row.USER_TYPE in (None, "", EMPLOYEE)]
@@ -159,7 +165,7 @@ def _found(person: Target, answer: list[UserRow] | PlatformError) -> Target | Un
 
 
 def _unless_shut_out(error: PlatformError) -> PlatformError:
-    """A refusal of one method, to be told; everything else is raised."""
+    """Return the refusal of one method, to be reported; raise every other error."""
     refused = isinstance(error, RequestRefusedError) or (error.code or "").lower() in (
         "insufficient_scope",
         "access_denied",
@@ -178,7 +184,7 @@ def _chat_command(reference: str) -> Command:
 
 
 def _chats_in(reference: str, answer: Dialog | list[ChatRow] | PlatformError) -> list[str]:
-    """The chats that an answer names; also those that still wait in a queue, hence ACTIVE_ONLY=N."""
+    """Return the chats that an answer names, including those that still wait in a queue (hence ACTIVE_ONLY=N)."""
     if isinstance(answer, PlatformError):
         raise ValueError(f"there is no chat {reference}, or it cannot be looked up: {_unless_shut_out(answer)}")
     if isinstance(answer, Dialog):
@@ -189,7 +195,9 @@ def _chats_in(reference: str, answer: Dialog | list[ChatRow] | PlatformError) ->
 
 
 def _chat_of_session(reference: str, chat: Reading) -> str:
-    """The number of the chat that has the session, or is closed; another session is not the one that was named."""
+    """Return the number of the chat if it still has the session or is closed; with a newer session it is not the one
+    that was named.
+    """
     if isinstance(chat, UnreadableChat):
         raise ValueError(f"there is no chat {reference}: {chat.reason}")
     if chat.session not in (None, reference.removeprefix("session:")):
@@ -200,6 +208,6 @@ def _chat_of_session(reference: str, chat: Reading) -> str:
 def _the_one(reference: str, chats: Sequence[str], readings: Mapping[str, Reading]) -> str:
     still_open = [each for each in chats if isinstance(chat := readings.get(each), Chat) and not chat.closed]
     if len(still_open) > 1:
-        named = ", ".join(sorted(still_open, key=int)[:CANDIDATES])
+        named = ", ".join(sorted(still_open, key=int)[:MAX_CANDIDATES])
         raise ValueError(f"{reference} has {len(still_open)} open chats, {named}: write the number of one")
     return still_open[0] if still_open else max(chats, key=int)

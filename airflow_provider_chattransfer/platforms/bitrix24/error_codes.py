@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The error codes of the REST API: what each means, and what to change where.
+"""Map the error codes of the REST API to typed errors, with what to change where.
 
 Statuses differ between the documents and the servers, so the code decides (documented system errors; server source).
 """
@@ -70,7 +70,7 @@ SERVER_TROUBLE = frozenset({"internal_server_error", "error_unexpected_answer"})
 
 
 def error_for(code: str | None, *, method: str, way: Way) -> PlatformError:
-    """The typed error for the ``error`` that ``method`` was answered with, other than a limit."""
+    """Return the typed error for the ``error`` with which ``method`` was answered; limits are handled elsewhere."""
     known = (code or "").lower()
     if known == EXPIRED:
         return TokenExpiredError("the token has run out", method=method, code=code)
@@ -88,7 +88,7 @@ def error_for(code: str | None, *, method: str, way: Way) -> PlatformError:
 
 
 def lacks(method: str, *, way: Way) -> str:
-    """That an account has not the scope of ``method``, and where to give it."""
+    """Say that an account lacks the scope of ``method``, and where to give it."""
     scope = method.partition(".")[0]
     named = f"the scope {scope}" if scope in SCOPES else "the scope of this method"
     return f"lacks {named} (give it under {SETTINGS[way]})"
@@ -103,7 +103,9 @@ def _wrong_credentials(known: str, *, method: str, way: Way) -> str | None:
 
 
 def _denied(method: str, *, way: Way) -> str:
-    """ACCESS_DENIED has three causes: no CLIENT_ID in a transfer, no right, and a plan without REST API."""
+    """Return the error for ACCESS_DENIED, which has three causes: no CLIENT_ID in a transfer, no right, and a plan
+    without REST API.
+    """
     cause = (
         f"the portal's plan has no REST API, or the user of the {way} may not do that: ask the portal's administrator"
     )

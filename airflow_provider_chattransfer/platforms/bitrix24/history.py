@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The portal's own log of transfers, for chats whose state does not tell what became of a sending."""
+"""Read the portal's own log of transfers, for chats whose state does not tell whether a transfer was carried out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...exceptions import PlatformError
 from ..decoding import Id, Moment, OptionalId
 from .client import BATCH_SIZE, Bitrix24Client, Command
 
-RESOLUTION = 2.0
+RESOLUTION_SECONDS = 2.0
 """Seconds. The log's dates are whole seconds, and so is the portal's clock as its answers tell it."""
 
 
@@ -28,7 +28,7 @@ class LoggedTransfer:
     toConfigId: OptionalId = None
 
     def shows(self, target: Target) -> bool:
-        """Whether it is of a transfer to ``target``; the portal's own distribution (``AUTO``) is none."""
+        """Tell whether it is a transfer to ``target``; the portal's own distribution (``AUTO``) is none."""
         if self.mode == "AUTO":
             return False
         if target.kind is TargetKind.AGENT:
@@ -50,12 +50,12 @@ class TransferHistory:
         self._client = client
 
     def carried_out(self, moves: Sequence[Move], *, since: Mapping[str, float]) -> dict[str, bool | None]:
-        """``True`` for each of ``moves`` whose transfer the log shows, else ``None``.
+        """Return ``True`` for each of ``moves`` whose transfer the log shows, else ``None``.
 
-        No row is no proof: the log may lag, and what the account may not see is missing without an error.
+        A missing row proves nothing: the log may lag, and what the account may not see is missing without an error.
         """
         rows = self._rows([move.chat.session for move in moves if move.chat.session])
-        earliest = {chat_id: at + self._client.clock_ahead - RESOLUTION for chat_id, at in since.items()}
+        earliest = {chat_id: at + self._client.clock_ahead - RESOLUTION_SECONDS for chat_id, at in since.items()}
         return {
             move.transfer.chat_id: any(
                 row.shows(move.transfer.target) and row.date.timestamp() >= earliest[move.transfer.chat_id]

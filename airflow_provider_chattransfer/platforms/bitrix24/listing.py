@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finding open dialogues on a portal. No single method does it everywhere, so there are three ways.
+"""Find open dialogues on a portal. No single method does it everywhere, so there are three ways.
 
-1. ``imopenlines.v2.Session.list``: complete, also dialogues that only ring at somebody. Needs a plan with Open
-   Channels reports, a portal of September 2026 or later, and a user who may see the reports of the
-   lines; lines that they may not see are missing without an error.
-2. ``crm.activity.list``, then ``imopenlines.dialog.get``: misses lines without CRM, sessions that got no
-   activity, dialogues that ring at somebody who has not accepted, and, for a line, those that came to it from
-   another one.
+1. ``imopenlines.v2.Session.list``: complete, including dialogues that are only offered to somebody. Needs a plan with
+   Open Channels reports, a portal of September 2026 or later, and a user who may see the reports of the lines; lines
+   that they may not see are missing without an error.
+2. ``crm.activity.list``, then ``imopenlines.dialog.get``: misses lines without CRM, sessions that got no activity,
+   dialogues that are offered to somebody who has not accepted, and, for a line, those that came to it from another one.
 3. ``im.recent.get``: the own list of the user as whom we act; nobody else's.
 
-Where none of them serves, chats are named by their ids.
+Where none of them is available, the user names chats by their ids.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ log = logging.getLogger(__name__)
 SESSIONS, OPERATORS = "imopenlines.v2.Session.list", "imopenlines.v2.Operator.list"
 ACTIVITIES, LINES, RECENT = "crm.activity.list", "imopenlines.config.list.get", "im.recent.get"
 
-PAGE = 200
+PAGE_ROWS = 200
 """The largest page of ``imopenlines.v2.Session.list``."""
 
 AGENTS_AT_ONCE = 10
@@ -43,14 +42,14 @@ OPEN_STATUSES = ("answered", "paused", "new")
 """The statuses of an open session; the filter takes one at a time. ``paused`` is a pinned dialogue."""
 
 UNAVAILABLE = frozenset({"tariff_restriction", "error_method_not_found", "access_denied", "insufficient_scope"})
-"""Codes that say that a way of listing is not open to this account; permanent."""
+"""Codes that say that this way of listing is not available to the account; permanent."""
 
 
-MOST_ROWS = 10_200
+MAX_ROWS = 10_200
 """Rows that one filter reaches: offset 10,000 and one page (``OFFSET_TOO_LARGE``)."""
 
-MOST_ACTIVITIES = 200_000
-"""Open activities that are read at most; nothing is documented."""
+MAX_ACTIVITIES = 200_000
+"""Open activities that are read at most; no limit is documented."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ class LineSettings:
 
 @dataclass(frozen=True, slots=True)
 class RecentItem:
-    """An item of ``im.recent.get``; one that is no chat has none, which PHP may write as an empty array."""
+    """An item of ``im.recent.get``. An item that is no chat has no ``chat``, which PHP may write as an empty array."""
 
     chat: Annotated[Dialog | None, BeforeValidator(lambda value: None if value == [] else value)] = None
 
@@ -119,7 +118,7 @@ class DialogFinder:
         self._client = client
 
     def of_agents(self, agents: Sequence[str]) -> list[Chat]:
-        """The dialogues that ``agents`` have or that ring at them, by id. Raises a ``PlatformError``."""
+        """Return the dialogues that ``agents`` own or are offered, ordered by id. Raises a ``PlatformError``."""
         wanted = set(agents)
         ways: list[Callable[[], Iterable[Chat]]] = [
             lambda: self._sessions_of_agents(agents),
@@ -131,7 +130,7 @@ class DialogFinder:
         return _by_id(chat for chat in found if chat.owner in wanted or chat.offered_to in wanted)
 
     def waiting_in(self, queue: str) -> list[Chat]:
-        """The dialogues of an open line that nobody has accepted, by id. Raises a ``PlatformError``."""
+        """Return the dialogues of an open line that nobody has accepted, ordered by id. Raises a ``PlatformError``."""
         found = self._first_open(
             [
                 lambda: self._sessions([{"configIdList": _numbers([queue]), "status": "new"}]),
@@ -167,18 +166,18 @@ class DialogFinder:
         )
         heard = {agent for chat in found for agent in (chat.owner, chat.offered_to)}
         if silent := [agent for agent in agents if agent not in heard]:
-            self._mistrust_silence(silent)
+            self._check_idle_agents(silent)
         return found
 
     def _sessions(self, filters: Sequence[dict[str, Any]]) -> Iterable[Chat]:
-        """The dialogues of several filters that are open."""
+        """Return the open dialogues that match any of several filters."""
         oldest_first = [{**each, "orderDirection": "asc"} for each in filters]
         for page in self._pages(SESSIONS, oldest_first, SessionPage):
             yield from (chat for session in page.sessions if not (chat := session.chat()).closed)
 
     def _pages(self, method: str, filters: Sequence[dict[str, Any]], kind: type[Page]) -> Iterable[Page]:
-        """All pages of several filters, the next page of each in one batch."""
-        lists = [({**each, "limit": PAGE, "offset": 0}, Paging(method=method, most=MOST_ROWS)) for each in filters]
+        """Yield all pages of several filters, asking for the next page of each in one batch."""
+        lists = [({**each, "limit": PAGE_ROWS, "offset": 0}, Paging(method=method, most=MAX_ROWS)) for each in filters]
         while lists:
             further = []
             answers = self._client.batches([Command(method, params, kind) for params, _ in lists])
@@ -186,12 +185,12 @@ class DialogFinder:
                 page: Page = _value(answer)
                 yield page
                 if page.hasNextPage:
-                    paging.go_on(page.keys())
-                    further.append(({**params, "offset": params["offset"] + PAGE}, paging))
+                    paging.note_page(page.keys())
+                    further.append(({**params, "offset": params["offset"] + PAGE_ROWS}, paging))
             lists = further
 
-    def _mistrust_silence(self, agents: Sequence[str]) -> None:
-        """An agent without a chat may be one whom we may not see: ask who is idle, as far as the portal tells."""
+    def _check_idle_agents(self, agents: Sequence[str]) -> None:
+        """Ask which agents are idle: an agent without a chat may be one whom this account may not see."""
         pages = list(self._pages(OPERATORS, [{"userIdList": _numbers(agents)}], OperatorPage))
         operators = [each for page in pages for each in page.operators]
         busy = {each.userId for each in operators if each.activeSessions}
@@ -205,9 +204,9 @@ class DialogFinder:
             )
 
     def _activities(self, narrower: dict[str, Any]) -> Iterable[Chat]:
-        """The dialogues behind the open CRM activities.
+        """Return the dialogues behind the open CRM activities.
 
-        The responsible person follows a transfer only on lines with CRM_TRANSFER_CHANGE=Y; if there are others,
+        The responsible person follows a transfer only on lines with CRM_TRANSFER_CHANGE=Y. If there are other lines,
         all open activities are read.
         """
         if "RESPONSIBLE_ID" in narrower and not self._responsible_follows():
@@ -227,8 +226,10 @@ class DialogFinder:
         return all(line.CRM_TRANSFER_CHANGE == "Y" for line in self._client.call(command, repeatable=True))
 
     def _activity_sessions(self, narrower: dict[str, Any]) -> Iterable[str]:
-        """Session ids, page by page behind the last activity seen, so that no row is missed or seen twice."""
-        last, paging = "0", Paging(method=ACTIVITIES, most=MOST_ACTIVITIES)
+        """Yield session ids page by page, each page after the last activity seen, so that no row is missed or seen
+        twice.
+        """
+        last, paging = "0", Paging(method=ACTIVITIES, most=MAX_ACTIVITIES)
         while True:
             command = Command(
                 ACTIVITIES,
@@ -249,7 +250,7 @@ class DialogFinder:
             yield from (row.ASSOCIATED_ENTITY_ID for row in rows if row.ASSOCIATED_ENTITY_ID is not None)
             if len(rows) < BATCH_SIZE:
                 return
-            paging.go_on(row.ID for row in rows)
+            paging.note_page(row.ID for row in rows)
             last = rows[-1].ID
 
     def _own_recent(self) -> Iterable[Chat]:
@@ -260,9 +261,9 @@ class DialogFinder:
 
 
 def _open_chat(dialog: Dialog, *, session: str | None = None) -> Iterable[Chat]:
-    """The open chat that ``dialog`` is, if it is one; asked for by a ``session``, not one of an earlier session.
+    """Return the chat of ``dialog`` if it is open; ``None`` for one that was found by an earlier ``session``.
 
-    A dialogue that was opened again has a newer one.
+    A dialogue that was opened again has a newer session.
     """
     chat = dialog.reading()
     if not isinstance(chat, Chat) or chat.closed:
@@ -274,7 +275,7 @@ def _open_chat(dialog: Dialog, *, session: str | None = None) -> Iterable[Chat]:
 
 
 def _numbers(ids: Iterable[str]) -> list[int]:
-    """Ids as the documented ``int[]``: nothing tells whether a portal takes strings for them."""
+    """Return ids as the documented ``int[]``: no source says that a portal takes strings for them."""
     return [int(each) for each in ids]
 
 
@@ -285,7 +286,7 @@ def _value(answer: Any | PlatformError) -> Any:
 
 
 def _by_id(chats: Iterable[Chat]) -> list[Chat]:
-    """Each chat once, its newest session, in the order of the ids."""
+    """Return each chat once, with its newest session, ordered by id."""
     newest: dict[str, Chat] = {}
     for chat in chats:
         known = newest.get(chat.id)

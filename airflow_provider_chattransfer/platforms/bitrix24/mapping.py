@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Bitrix24 dialogue as the portal shows it, and the ``Chat`` that it is."""
+"""Map a Bitrix24 dialogue, as the portal shows it, to a ``Chat``."""
 
 from __future__ import annotations
 
@@ -33,15 +33,16 @@ CLOSED = frozenset({"closed", "spam"})
 
 @dataclass(frozen=True, slots=True)
 class LineData:
-    """What ``entity_data_1`` tells: the session, none when the dialogue is closed; and the line that it was moved to,
-    none until it was."""
+    """What ``entity_data_1`` holds: the session, ``None`` when the dialogue is closed; and the line that the dialogue
+    was moved to, ``None`` until it was moved.
+    """
 
     session: str | None
     moved_to: str | None
 
 
 def _line_data(value: object) -> LineData | None:
-    """Read ``entity_data_1``; ``None`` for a chat that is of no open line. Raises ``ValueError`` for wrong ids."""
+    """Read ``entity_data_1``; ``None`` for a chat that belongs to no open line. Raises ``ValueError`` for wrong ids."""
     fields = value.split("|") if isinstance(value, str) else []
     if len(fields) <= SESSION_FIELD:
         return None
@@ -74,7 +75,7 @@ class Dialog:
     message_count: CountIfKnown = None
 
     def reading(self) -> Reading:
-        """The chat that it is."""
+        """The ``Chat`` of this dialogue."""
         data = self.entity_data_1
         if self.entity_type != OPEN_LINE or data is None:
             return UnreadableChat("not a dialogue of an open line")
@@ -92,7 +93,7 @@ class Dialog:
         return read_id_if_known(self.entity_id[1]) if len(self.entity_id) > 1 else None
 
     def _customer(self) -> str | None:
-        """One key for all dialogues of one person: their CRM contact, else their user id in the channel."""
+        """Return one key for all dialogues of one person: their CRM contact, or else their user id in the channel."""
         linked = dict(zip(self.entity_data_2[::2], self.entity_data_2[1::2], strict=False))
         if contact := read_id_if_known(linked.get("CONTACT")):
             return f"contact {contact}"
@@ -101,7 +102,7 @@ class Dialog:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An item of ``imopenlines.v2.Session.list``. The operator of a new session was only asked."""
+    """An item of ``imopenlines.v2.Session.list``. The operator of a new session was asked, and has not accepted."""
 
     id: Id
     chatId: Id
@@ -113,7 +114,7 @@ class Session:
     crmEntityId: IdIfKnown = None
 
     def chat(self) -> Chat:
-        """The chat that it is."""
+        """The ``Chat`` of this session."""
         asked = self.status == "new"
         contact = self.crmEntityId if self.crmEntityType == "contact" else None
         user = f"user {self.userId}" if self.userId else None

@@ -23,7 +23,7 @@ from .error_codes import SERVER_TROUBLE
 
 METHOD = "oauth/token"
 
-READ_TIMEOUT = 30.0
+READ_TIMEOUT_SECONDS = 30.0
 """Seconds to wait for an answer; nothing is documented."""
 
 NOT_INSTALLED = (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The portal's time: how long its methods take, and how much of what they may take is left."""
+"""Count the portal's operating time: how long its methods take, and how much of their limit is left."""
 
 from __future__ import annotations
 
@@ -15,52 +15,53 @@ from ..decoding import NumberIfKnown, decoded_or, read_number
 REQUEST_SECONDS = 60.0
 """How long the cloud works on one request, a batch included, before it cuts it off (documented limits)."""
 
-FILLED = 0.75
-"""How much of that is filled with commands, by how long they took before."""
+FILLED_SHARE = 0.75
+"""How much of that time is filled with commands, by how long they took before."""
 
-LIMIT = 480.0
+LIMIT_SECONDS = 480.0
 """Seconds that the cloud lets a method work in ten minutes, for each webhook (documented limits)."""
 
-SLOW_FROM = 0.8 * LIMIT
-"""From here on what is left is spread over the time until the reset."""
+SLOW_FROM_SECONDS = 0.8 * LIMIT_SECONDS
+"""From this use on, the rest is spread over the time until the reset."""
 
-FULL = 0.87 * LIMIT
-"""Nothing is sent that would go past this. Self-hosted portals block at 420 s, if at all (server source,
-``rest/lib/engine/access/loadlimiter.php``)."""
+FULL_SECONDS = 0.87 * LIMIT_SECONDS
+"""Nothing is sent that would exceed this use. Self-hosted portals block at 420 s, if at all (server source,
+``rest/lib/engine/access/loadlimiter.php``).
+"""
 
-WINDOW = 600.0
+WINDOW_SECONDS = 600.0
 """Seconds that a method's operating time is counted for; no reset is further ahead (documented limits)."""
 
-NOT_COUNTED = 0.1
+UNCOUNTED_SECONDS = 0.1
 """Seconds; shorter calls cost no operating time (server source, as above)."""
 
-BLOCKED_FOR = 10.0
+MIN_BLOCK_SECONDS = 10.0
 """Seconds to wait at least after OPERATION_TIME_LIMIT, which comes without a hint (documented limits)."""
 
-ROUNDING = 2.0
+ROUNDING_SECONDS = 2.0
 """Seconds by which a reset may seem to come too early: its time is in whole seconds, and so is the portal's clock."""
 
 BATCH = "batch"
 
 
-LONGEST = 3600.0
-"""Seconds; what claims to have taken longer is not believed."""
+MAX_CALL_SECONDS = 3600.0
+"""Seconds; a call that claims to have taken longer is not believed."""
 
 
 def _as_seconds(value: object) -> float | None:
-    """Seconds of work; ``None`` for what can be none."""
+    """Return seconds of work; ``None`` for a value that can be none."""
     try:
         seconds = read_number(value)
     except ValueError:
         return None
-    return seconds if 0 <= seconds <= LONGEST else None
+    return seconds if 0 <= seconds <= MAX_CALL_SECONDS else None
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """A ``time`` object: the seconds that the call took, those that its method has used up, and an epoch in seconds.
+    """A ``time`` object: the seconds that the call took, those that its method has used, and an epoch in seconds.
 
-    Each is ``None`` where the portal does not tell, or tells what can be none.
+    Each is ``None`` where the portal does not tell, or tells something impossible.
     """
 
     duration: Annotated[float | None, BeforeValidator(_as_seconds)] = None
@@ -70,17 +71,17 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a method has used up of its operating time; at ``reset_at``, by our clock, the oldest minute of it drops."""
+    """What a method has used of its operating time; at ``reset_at``, by our clock, the oldest minute of it drops."""
 
     seconds: float
     reset_at: float
 
     def wait(self, cost: float, *, now: float) -> float:
-        """Seconds to wait before a request that costs ``cost`` more of them. After a reset nothing is known."""
+        """Return the seconds to wait before a request that costs ``cost`` more; after a reset nothing is known."""
         until_reset = max(0.0, self.reset_at - now)
-        if self.seconds + cost <= SLOW_FROM or (cost == 0 and self.seconds < LIMIT):
+        if self.seconds + cost <= SLOW_FROM_SECONDS or (cost == 0 and self.seconds < LIMIT_SECONDS):
             return 0.0
-        room = FULL - self.seconds
+        room = FULL_SECONDS - self.seconds
         return until_reset * min(1.0, cost / room) if room > 0 else until_reset
 
 
@@ -89,8 +90,7 @@ class OperatingTime:
 
     Pure: the caller tells the time, of any clock, and by how many seconds the portal's is ahead of it. Whether a call
     within a batch is counted with plain calls of its method, apart from them, or as one of ``batch``, differs between
-    portals (measured): so all three are watched.
-    Portals that tell nothing are never waited for.
+    portals (measured), so all three are watched. A portal that tells nothing is never waited for.
     """
 
     def __init__(self) -> None:
@@ -107,7 +107,9 @@ class OperatingTime:
             self._spent[method, in_batch] = max(told, key=lambda spent: spent.seconds)
 
     def note_cut_off(self, methods: Sequence[str]) -> None:
-        """These together took longer than a request may: twice that is assumed until they are measured."""
+        """Assume twice the time of a request for these methods until they are measured: together they took longer than
+        a request may.
+        """
         for method in set(methods):
             self._learn(method, 2 * REQUEST_SECONDS / len(methods))
         for counter, spent in self._spent.items():
@@ -115,23 +117,27 @@ class OperatingTime:
                 self._spent[counter] = replace(spent, seconds=spent.seconds + REQUEST_SECONDS)
 
     def note_blocked(self, method: str, *, now: float) -> float:
-        """The portal blocks ``method``; returns the seconds until it is let in again, as far as that is known."""
+        """Note that the portal blocks ``method``; return the seconds until it lets the method in again, as far as that
+        is known.
+        """
         resets = [spent.reset_at for (name, _), spent in self._spent.items() if name == method]
-        reset_at = max([*(min(reset, now + WINDOW + ROUNDING) for reset in resets), now + BLOCKED_FOR])
-        self._spent[method, True] = self._spent[method, False] = Spent(LIMIT, reset_at)
+        reset_at = max(
+            [*(min(reset, now + WINDOW_SECONDS + ROUNDING_SECONDS) for reset in resets), now + MIN_BLOCK_SECONDS]
+        )
+        self._spent[method, True] = self._spent[method, False] = Spent(LIMIT_SECONDS, reset_at)
         return reset_at - now
 
     def fitting(self, methods: Sequence[str]) -> int:
-        """How many of these calls, at least one, the portal can do in one request."""
+        """Return how many of these calls, at least one, the portal can do in one request."""
         seconds = 0.0
         for count, method in enumerate(methods):
             seconds += self._takes(method)
-            if seconds > FILLED * REQUEST_SECONDS:
+            if seconds > FILLED_SHARE * REQUEST_SECONDS:
                 return max(1, count)
         return len(methods)
 
     def wait(self, methods: Sequence[str], *, now: float) -> float:
-        """Seconds to wait before one request with these calls."""
+        """Return the seconds to wait before one request with these calls."""
         costs = {name: self._cost(name) * number for name, number in Counter(methods).items()}
         if len(methods) > 1:
             costs[BATCH] = sum(costs.values())
@@ -144,20 +150,20 @@ class OperatingTime:
         return max(waits, default=0.0)
 
     def _learn(self, method: str, seconds: float) -> None:
-        """Slower is believed at once, faster by and by."""
+        """Note the seconds of a call: a slower one counts at once, a faster one gradually."""
         self._took[method] = max(seconds, (seconds + self._took.get(method, seconds)) / 2)
 
     def _takes(self, method: str) -> float:
-        """Seconds of one call; a method not yet measured is taken to be as slow as the slowest one."""
+        """Return the seconds of one call; a method not yet measured counts as slow as the slowest one."""
         return self._took.get(method, max(self._took.values(), default=0.0))
 
     def _cost(self, method: str) -> float:
         seconds = self._takes(method)
-        return seconds if seconds > NOT_COUNTED else 0.0
+        return seconds if seconds > UNCOUNTED_SECONDS else 0.0
 
 
 def _spent(timing: Timing, *, ahead: float) -> Spent | None:
-    """The counter that a ``time`` object shows; self-hosted portals may leave it out."""
+    """Return the counter that a ``time`` object shows; self-hosted portals may leave it out."""
     if timing.operating is None or timing.operating_reset_at is None:
         return None
-    return Spent(timing.operating, timing.operating_reset_at - ahead + ROUNDING)
+    return Spent(timing.operating, timing.operating_reset_at - ahead + ROUNDING_SECONDS)

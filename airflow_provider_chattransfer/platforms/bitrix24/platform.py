@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bitrix24 Open Lines as a ``ChatPlatform``."""
+"""Move the dialogues of Bitrix24 Open Lines: Bitrix24 as a ``ChatPlatform``."""
 
 from __future__ import annotations
 
@@ -41,16 +41,17 @@ RATE_LIMIT = RateLimit(per_second=2.0, burst=50)
 BOT_LEAVES = "bot_leaves"
 """The operators' switch for LEAVE of ``imopenlines.bot.session.transfer``."""
 
-READ_TIMEOUT = 75.0
-"""Seconds. The server works on a request for up to 60 s; whoever gives up before does not know the outcome."""
+READ_TIMEOUT_SECONDS = 75.0
+"""Seconds. The server works on a request for up to 60 s; a client that gives up earlier does not know the outcome."""
 
-PASSING = frozenset({"operator_wrong", "wrong_chat"})
-"""What a refused transfer is called now, and was before. Also the answer while another transfer of the chat
-is under way, for up to 60 s, so it may pass."""
+TRANSIENT_REFUSALS = frozenset({"operator_wrong", "wrong_chat"})
+"""The code of a refused transfer, today and in older versions. It also comes while another transfer of the chat is
+under way, for up to 60 s, so a later try may succeed.
+"""
 
 
 class Bitrix24Platform(ChatPlatform):
-    """Dialogues are read and moved in batches of fifty, each batch one request."""
+    """Reads and moves dialogues in batches of fifty, each batch one request."""
 
     name = "bitrix24"
     chunk = BATCH_SIZE
@@ -67,13 +68,13 @@ class Bitrix24Platform(ChatPlatform):
         self._references = ChatReferences(client, read=self.read_chats)
 
     def check_targets(self, targets: Sequence[Target]) -> None:
-        """Bitrix24 has agents and queues both."""
+        """Accept every target: Bitrix24 has both agents and queues."""
 
     def check_source(self, source: Target) -> None:
-        """Chats are taken from agents and from queues."""
+        """Accept every source: chats are taken from agents and from queues."""
 
     def check_may_send(self) -> None:
-        """Every account may try; what it lacks the portal says."""
+        """Let every account try; the portal says what it lacks."""
 
     def resolve(self, targets: Sequence[Target], *, of: str) -> Mapping[Target, Target]:
         return self._directory.resolve(targets, of=of)
@@ -101,7 +102,7 @@ class Bitrix24Platform(ChatPlatform):
         answers: dict[str, Answer] = {}
         commands: dict[str, Command] = {}
         for chat_id, target in destinations.items():
-            if refusal := self._receivers.refusal(target):
+            if refusal := self._receivers.why_refused(target):
                 answers[chat_id] = Refused(refusal, lasting=True)
             else:
                 commands[chat_id] = self._transfer_command(chat_id, target=target, bot_leaves=BOT_LEAVES in options.on)
@@ -132,9 +133,10 @@ class Bitrix24Platform(ChatPlatform):
     def _in_parts(
         self, commands: Mapping[str, Command], *, seen: Mapping[str, Chat]
     ) -> Iterator[tuple[list[str], list[Any | PlatformError]]]:
-        """Send ``commands``, as many to a request as the portal can do in time; the chats of each, and its results.
+        """Send ``commands``, as many per request as the portal can do in time; yield the chats and the results of each
+        request.
 
-        What was ``seen`` too long ago is read again first, and not sent if the chat has changed, or cannot be read.
+        A chat that was ``seen`` too long ago is read again first, and is not sent if it has changed or cannot be read.
         """
         rest, read_at = list(commands), self.client.clock()
         while rest:
@@ -151,17 +153,19 @@ class Bitrix24Platform(ChatPlatform):
                 yield part, self._send_part([commands[chat_id] for chat_id in part])
 
     def _send_part(self, commands: Sequence[Command]) -> list[Any | PlatformError]:
-        """What concerns them all is the result of each: other parts have results of their own."""
+        """Send one request; an error that concerns all its commands becomes the result of each, since other requests
+        have results of their own.
+        """
         try:
             return self.client.batch(commands, repeatable=False)
         except PlatformError as error:
             return [error] * len(commands)
 
     def _transfer_command(self, chat_id: str, *, target: Target, bot_leaves: bool) -> Command:
-        """``imopenlines.bot.session.transfer`` with exactly one destination.
+        """Build ``imopenlines.bot.session.transfer`` with exactly one destination.
 
-        Names in upper case and ``LEAVE`` as a string, since the server takes no other spelling; CLIENT_ID,
-        since it refuses a webhook without, and looks an application's bot up by its token.
+        Names are in upper case and ``LEAVE`` is a string, since the server takes no other spelling. CLIENT_ID is sent
+        by webhooks, which are refused without it; an application's bot is found by its token.
         """
         params: dict[str, int | str] = {
             "CHAT_ID": int(chat_id),
@@ -174,7 +178,7 @@ class Bitrix24Platform(ChatPlatform):
 
 
 def destination(*, user_id: object = None, queue_id: object = None, transfer_id: object = None) -> Target:
-    """The target that the parameters of ``imopenlines.bot.session.transfer`` name.
+    """Return the target that the parameters of ``imopenlines.bot.session.transfer`` name.
 
     Exactly one must be given: servers and documents disagree about which of several wins. Raises ``ValueError``.
     """
@@ -192,8 +196,8 @@ def destination(*, user_id: object = None, queue_id: object = None, transfer_id:
 def parse_transfer_id(transfer_id: object) -> Target:
     """Read Bitrix24's own spelling of a destination, TRANSFER_ID: ``12`` is a user, ``queue3`` an open line.
 
-    It is understood here and never sent: servers and documents disagree about what it wins over. Raises
-    ``ValueError`` for what is neither.
+    It is understood here and never sent: servers and documents disagree about its precedence. Raises ``ValueError`` for
+    any other text.
     """
     text = str(transfer_id)
     kind = TargetKind.QUEUE if text.startswith(TargetKind.QUEUE) else TargetKind.AGENT
@@ -201,13 +205,13 @@ def parse_transfer_id(transfer_id: object) -> Target:
 
 
 def _destination(move: Move) -> Target:
-    """The target of a move; a chat's own queue by the number of its line, as the server wants it."""
+    """Return the target of a move; for a chat's own queue the number of its line, as the server wants it."""
     target = move.transfer.target
     return target if target.id is not None else replace(target, id=move.chat.queue)
 
 
 def _reading(answer: Dialog | PlatformError, *, of: str) -> Reading:
-    """The chat that was asked for; what is wrong with its answer concerns no other chat."""
+    """Return the chat that was asked for; a wrong answer about it concerns no other chat."""
     if isinstance(answer, NotFoundError):
         return UnreadableChat(f"not there, or this account may not see it [{answer.code}]")
     if isinstance(answer, RequestRefusedError):
@@ -226,13 +230,13 @@ def _is_still(seen: Chat, now: Reading) -> bool:
 
 
 def _without_bot(chat: Reading, bots: frozenset[str]) -> Reading:
-    """A dialogue that a bot leads has been accepted by nobody."""
+    """Clear the owner of a dialogue that a bot leads: nobody has accepted it."""
     return replace(chat, owner=None) if isinstance(chat, Chat) and chat.owner in bots else chat
 
 
 def _answer(result: Any | PlatformError) -> Answer:
     if isinstance(result, RequestRefusedError):
-        return Refused(str(result), passing=(result.code or "").lower() in PASSING, code=result.code)
+        return Refused(str(result), passing=(result.code or "").lower() in TRANSIENT_REFUSALS, code=result.code)
     if isinstance(result, PlatformError):
         return answer_to(result)
     return Answered() if result is True else OutcomeUnknown(f"the portal answered {type(result).__name__}, not true")

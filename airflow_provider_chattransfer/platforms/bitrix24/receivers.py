@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who and what on a portal can be given a dialogue: people are told from bots, lines from numbers."""
+"""Tell who can be given a dialogue on a portal: people from bots, existing lines from numbers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class User:
 
 
 def _users_by_id(value: object) -> Mapping[str, Any]:
-    """An array of PHP whose keys are the ids of users; no id is 0, so that none of them comes as a list."""
+    """Read an array of PHP whose keys are the ids of users; no id is 0, so it never comes as a list."""
     if isinstance(value, list) and value:
         raise ValueError("no array by id")
     return {read_id(key): details for key, details in read_php_map(value).items()}
@@ -44,8 +44,8 @@ UsersById = Annotated[Mapping[str, Any], BeforeValidator(_users_by_id)]
 class Receivers:
     """What is known of users and lines; asked once, then remembered for the run.
 
-    The server answers a transfer to a wrong target with OPERATOR_WRONG, which also stands for other causes,
-    some of them passing (server source, ``imopenlines/lib/chat.php``). Looking before tells them apart.
+    The server answers a transfer to a wrong target with OPERATOR_WRONG, which also stands for other causes, some of
+    them passing (server source, ``imopenlines/lib/chat.php``). Asking before tells them apart.
     """
 
     def __init__(self, client: Bitrix24Client) -> None:
@@ -55,13 +55,13 @@ class Receivers:
         self._bots: dict[str, bool] = {}
         self._can_ask = True
 
-    def refusal(self, target: Target) -> str | None:
-        """Why ``target`` cannot be given a dialogue; ``None`` when it can, or when the portal will not tell."""
+    def why_refused(self, target: Target) -> str | None:
+        """Tell why ``target`` cannot be given a dialogue; ``None`` when it can, or when the portal does not tell."""
         return self._refusals.get(target)
 
-    def stranger(self, target: Target) -> str | None:
-        """Why ``target`` can neither be given a dialogue nor have one; a dismissed user may still have some."""
-        return None if target in self._dismissed else self.refusal(target)
+    def why_unknown(self, target: Target) -> str | None:
+        """Tell why ``target`` can neither be given a dialogue nor have one; a dismissed user may still have some."""
+        return None if target in self._dismissed else self.why_refused(target)
 
     def look_up(self, targets: Iterable[Target]) -> None:
         """Learn about ``targets``, all in one request."""
@@ -80,7 +80,7 @@ class Receivers:
             self._note_users(agents, answers[-1])
 
     def are_bots(self, users: Iterable[str]) -> frozenset[str]:
-        """Those of ``users`` that are bots. Who is not known to be one is taken for a person."""
+        """Return those of ``users`` that are bots. A user not known to be one is taken for a person."""
         users = list(users)
         unknown = [user for user in dict.fromkeys(users) if user not in self._bots]
         if unknown and self._can_ask:
@@ -110,7 +110,9 @@ class Receivers:
 
 
 def _details(user: str, answer: UsersById) -> User | None:
-    """What the portal tells of ``user``; ``None`` when there is no such user. Raises ``UnexpectedResponseError``."""
+    """Return what the portal tells of ``user``; ``None`` when there is no such user. Raises
+    ``UnexpectedResponseError``.
+    """
     told = answer.get(user)
     if told is None or told is False:
         return None
@@ -121,7 +123,7 @@ def _details(user: str, answer: UsersById) -> User | None:
 
 
 def _why_not(user: str, details: User | None) -> str | None:
-    """The causes of OPERATOR_WRONG that lie in the user (server source, ``Chat::transfer``)."""
+    """Return the cause of OPERATOR_WRONG that lies in the user, or ``None`` (server source, ``Chat::transfer``)."""
     if details is None:
         return f"there is no user {user} on the portal"
     if not details.active:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Portals that are renamed or moved: where they are now, and what may be sent there.
+"""Follow portals that are renamed or moved, to addresses that may have our credentials.
 
 A renamed portal answers 302 with its new address (documented: change of domain); the authorisation server names the
-present one with each token. Credentials travel in every request, so that not any address will do.
+present one with each token. Credentials travel in every request, so not every address will do.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ from ..address import base_url, canonical_host, is_loopback, may_lead_to
 log = logging.getLogger(__name__)
 
 CLOUD = re.compile(r"[a-z0-9-]+\.(bitrix24\.[a-z]{2,}(?:\.[a-z]{2,})?)")
-"""A portal in the cloud: its name, and the domain of Bitrix24 in which it may be renamed."""
+"""Match a portal in the cloud: its name, and the domain of Bitrix24 in which it may be renamed."""
 
-MOST_MOVES = 3
+MAX_MOVES = 3
 """How often in a run a portal may say that it is elsewhere."""
 
 
-LONGEST_TOLD = 100
+MAX_HOST_LETTERS = 100
 """Letters of a host that a message names."""
 
 
 class PortalMovedError(CredentialsError):
-    """The portal said that it is elsewhere; nothing was carried out. ``location`` may hold secrets."""
+    """The portal said that it has moved; nothing was carried out. ``location`` may hold secrets."""
 
     def __init__(self, location: str | None, *, method: str) -> None:
         super().__init__("the portal has moved", method=method)
         self.location = location
 
 
-class Whereabouts:
-    """Where one portal is, as far as a run has been told."""
+class PortalRedirects:
+    """The present address of one portal, as far as this run has learnt it."""
 
     def __init__(self, portal: str) -> None:
         self._moves: dict[str, str] = {}
         self._known = {portal}
 
     def of(self, portal: str) -> str:
-        """Where ``portal`` is now; says so once when that is not where the connection says."""
+        """Return where ``portal`` is now; log it once when the connection names another address."""
         while portal in self._moves:
             portal = self._moves[portal]
         if portal not in self._known:
@@ -52,22 +52,23 @@ class Whereabouts:
         return portal
 
     def follow(self, url: str, answer: PortalMovedError) -> None:
-        """Take note of where the portal is since it answered a request to ``url`` like that.
+        """Note where the portal is, since it answered a request to ``url`` with this error.
 
         Raises ``CredentialsError`` when nothing may be sent there.
         """
         successor = renamed(url, answer.location)
         old = _base(urlsplit(url))
-        if successor is None or successor in {old, *self._moves} or len(self._moves) >= MOST_MOVES:
+        if successor is None or successor in {old, *self._moves} or len(self._moves) >= MAX_MOVES:
             raise _not_followed(old, answer)
         self._moves[old] = successor
 
 
 def renamed(url: str, location: str | None) -> str | None:
-    """The base URL to repeat a request to ``url`` at; ``None`` when ``location`` is not the same portal for sure.
+    """Return the base URL at which to repeat a request to ``url``; ``None`` when ``location`` is not certainly the same
+    portal.
 
-    It is when both are portals in the cloud, in the same domain of Bitrix24, or both are this machine at the same
-    port (the sandbox by another name), and nothing but the host differs.
+    It is the same when both are portals in the cloud and in the same domain of Bitrix24, or both are this machine at
+    the same port (the sandbox by another name), and nothing but the host differs.
     """
     old, new = urlsplit(url), _parsed(location)
     if new is None or (new.scheme, new.path, new.query) != (old.scheme, old.path, old.query):
@@ -83,10 +84,11 @@ def renamed(url: str, location: str | None) -> str | None:
 
 
 def endpoint(told: str | None, *, portal: str) -> str:
-    """The base URL in the ``client_endpoint`` that came with a token; ``portal`` when that is no plausible address.
+    """Return the base URL in the ``client_endpoint`` that came with a token; ``portal`` when that is no plausible
+    address.
 
-    Any host will do, since the authorisation server is trusted with more than that: but for plain http, and for where
-    nothing leads to (``may_lead_to``).
+    Any host is accepted, since the authorisation server is trusted with more than that; plain http and addresses that
+    lead nowhere (``may_lead_to``) are not.
     """
     try:
         address = base_url(told)
@@ -97,7 +99,7 @@ def endpoint(told: str | None, *, portal: str) -> str:
 
 
 def host_of(url: str | None) -> str | None:
-    """The host and port of an address, for a message; ``None`` when it has none that can be shown."""
+    """Return the host and port of an address, for a message; ``None`` when it has none that can be shown."""
     parts = _parsed(url)
     if parts is None:
         return None
@@ -120,8 +122,8 @@ def _not_followed(old: str, answer: PortalMovedError) -> CredentialsError:
 
 
 def _short(host: str) -> str:
-    """A host for a sentence: a name may have 253 letters."""
-    return host if len(host) <= LONGEST_TOLD else f"{host[:LONGEST_TOLD]}…"
+    """Shorten a host for a sentence: a name may have 253 letters."""
+    return host if len(host) <= MAX_HOST_LETTERS else f"{host[:MAX_HOST_LETTERS]}…"
 
 
 def _parsed(url: str | None) -> SplitResult | None:

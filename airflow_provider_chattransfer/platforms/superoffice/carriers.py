@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the WebAPI answers, as far as it is looked at: carriers of the Agents and rows of the archive.
+"""Declare what the WebAPI answers, as far as it is read: carriers of the Agents, and rows of the archive.
 
-Members are named as the service names them, and any may be missing or null (superoffice.md, 13, item 20); nothing
-else of a customer is kept. A carrier has nobody in it where an id is 0.
+Members are named as the service names them, and any may be missing or null (superoffice.md, 13, item 20); nothing else
+of a customer is kept. An id of 0 in a carrier means that nobody is there.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Associate:
 
 @dataclass(frozen=True, slots=True)
 class SessionKey:
-    """The one member without which a chat session is none."""
+    """The one member without which an answer is no chat session."""
 
     ChatSessionId: Id
 
@@ -60,13 +60,13 @@ class ChatSession:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An answer of OData."""
+    """A page of an OData answer."""
 
     value: list[Any]
 
 
 def _shown_number(value: object) -> int | None:
-    """A number that a column shows as such; text is a name or a login, whose language or owner is not told."""
+    """Return a number that a column shows as such; a text is a name or a login, and cannot be compared."""
     return value if type(value) is int else None
 
 
@@ -74,8 +74,8 @@ def _shown_number(value: object) -> int | None:
 class SessionRow:
     """A row of the archive ``ChatSession``.
 
-    ``status`` and ``associateId`` are shown as text, in the user's language and as a login (observed): only where
-    they are numbers can they be compared with what was asked for.
+    ``status`` and ``associateId`` are shown as text, in the user's language and as a login (observed). Only where they
+    are numbers can they be compared with what was asked for.
     """
 
     chatSessionId: Id
@@ -95,7 +95,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class ListItem:
-    """An MDOListItem; one with the id 0 stands for all of them."""
+    """An MDOListItem; the item with the id 0 stands for all of them."""
 
     Id: IdIfKnown = None
     Name: TextIfKnown = None
@@ -120,7 +120,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ChatPresence:
-    """Whether a chat user is there, and how many chats they have. Whose id ``UserId`` is, is not documented."""
+    """Whether a chat user is present, and how many chats they have. Whose id ``UserId`` is, is not documented."""
 
     UserId: Id
     Present: Flag = False

@@ -24,7 +24,7 @@ from ...exceptions import (
     as_code,
 )
 from ..decoding import decode
-from ..paging import STANDS_STILL, Paging
+from ..paging import DOES_NOT_ADVANCE, Paging
 from ..transport import FRESH, NO_JSON, Request, Response, Transport, gateway_trouble
 from .auth import AuthHeaders, Credentials
 from .carriers import ChatPresence, ListItem, Message, Page, Principal, SessionRow, Topic
@@ -218,11 +218,11 @@ class SuperOfficeClient:
             yield from rows
             if len(rows) < page:
                 return
-            paging.go_on(row.chatSessionId for row in rows)
+            paging.note_page(row.chatSessionId for row in rows)
             for row in rows:
                 before, last = last, int(row.chatSessionId)
                 if last <= before:
-                    raise UnexpectedResponseError(STANDS_STILL, method=f"GET {path}")
+                    raise UnexpectedResponseError(DOES_NOT_ADVANCE, method=f"GET {path}")
 
     def _page(self, path: str, query: Mapping[str, str]) -> list[SessionRow]:
         method = f"GET {path}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a SuperOffice account may do, found out by asking; nothing is changed."""
+"""Find out by asking what a SuperOffice account may do; nothing is changed."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ GIVE = "give the user's role the right to read them in SuperOffice Admin"
 
 Identities = Callable[[str], SuperOfficeClient]
 
-ASKING = 4.0
+MAX_CHECK_SECONDS = 4.0
 """Seconds for asking as whom the agents' connections sign in: half of what the button Test has."""
 
-TOLD = 5
-"""How many of those that do not are told of one by one."""
+MAX_DESCRIBED = 5
+"""How many wrong connections of agents are described one by one."""
 
-NAMED = 3
-"""How many of the agents whose connections are missing are named."""
+MAX_NAMED = 3
+"""How many agents without a connection are named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Myself:
-    """Who is signed in."""
+    """The associate who is signed in."""
 
     id: str
     is_system_user: bool
@@ -43,10 +43,10 @@ class Myself:
 
 
 def check_connection(client: SuperOfficeClient, *, identities: Identities | None) -> ConnectionCheck:
-    """Who ``client`` is, and what it may do, by itself or by the agents' ``identities``; some six requests,
-    and one or two for each agent.
+    """Tell who ``client`` is, and what it may do, by itself or by the agents' ``identities``.
 
-    Raises a ``PlatformError`` when the service does not let us in.
+    Makes some six requests, and one or two for each agent. Raises a ``PlatformError`` when the service does not let us
+    in.
     """
     where = client.address.look_up()
     principal = client.principal()
@@ -68,7 +68,7 @@ def check_connection(client: SuperOfficeClient, *, identities: Identities | None
 
 
 def _reading(client: SuperOfficeClient) -> Iterator[Capability]:
-    """To list is to read the archive, to wait is to read one session again and again."""
+    """Check the reads: to list is to read the archive, to wait is to read one session again and again."""
     newest, refused = _asked(client.newest)
     yield Capability("list", missing=refused and f"reading chat sessions is refused {refused}: {GIVE}", needed=True)
     if newest is not None:
@@ -77,7 +77,7 @@ def _reading(client: SuperOfficeClient) -> Iterator[Capability]:
 
 
 def _by_itself(client: SuperOfficeClient, me: Myself) -> Iterator[Capability]:
-    """What SuperOffice lets the owner of a chat do, and nobody else."""
+    """Check what SuperOffice lets only the owner of a chat do."""
     missing, needed = None, True
     if me.is_system_user:
         missing, needed = "a system user has no chats; name the agents' connections in agent_conn_id", False
@@ -90,22 +90,22 @@ def _by_itself(client: SuperOfficeClient, me: Myself) -> Iterator[Capability]:
 
 
 def _by_agents(agents: Sequence[str], identities: Identities) -> Iterator[Capability]:
-    """Which of those who can be given chats have a connection to act by."""
+    """Tell which agents who can be given chats have a connection to act by."""
     without = {agent: why for agent in agents if (why := _why_not(identities, agent))}
     nobody = next(iter(without.values())) if without and len(without) == len(agents) else None
     yield Capability("transfer", missing=nobody, needed=True)
     yield Capability("accept", missing=nobody)
     if without and nobody is None:
-        named = ", ".join(list(without)[:NAMED])
-        more = f" and {len(without) - NAMED} others" if len(without) > NAMED else ""
+        named = ", ".join(list(without)[:MAX_NAMED])
+        more = f" and {len(without) - MAX_NAMED} others" if len(without) > MAX_NAMED else ""
         likewise = "; and so for each of them" if len(without) > 1 else ""
         yield Capability(f"act as agent {named}{more}", missing=f"{next(iter(without.values()))}{likewise}")
 
 
 def _signing_in(agents: Sequence[str], identities: Identities) -> Iterator[str]:
-    """What holds of each agent whose connection is there: whether it signs in, and as whom.
+    """Check of each agent whose connection is there whether it signs in, and as whom.
 
-    They are asked one after the other for ``ASKING`` seconds; a request that hangs longer is left alone.
+    Asks one after the other for ``MAX_CHECK_SECONDS`` seconds; a request that hangs longer is abandoned.
     """
     there = [agent for agent in agents if _why_not(identities, agent) is None]
     told: dict[str, str | None] = {}
@@ -116,20 +116,20 @@ def _signing_in(agents: Sequence[str], identities: Identities) -> Iterator[str]:
 
     asking = Thread(target=ask, daemon=True)
     asking.start()
-    asking.join(ASKING)
+    asking.join(MAX_CHECK_SECONDS)
     known = dict(told)
     if good := [agent for agent, trouble in known.items() if trouble is None]:
         yield f"{_of_agents(good)} {'signs in as that agent' if len(good) == 1 else 'sign in as those agents'}."
     bad = [f"{_of_agents([agent])} {trouble}." for agent, trouble in known.items() if trouble is not None]
-    yield from bad[:TOLD]
-    if len(bad) > TOLD:
-        yield f"So it is, or otherwise wrong, with {len(bad) - TOLD} more."
+    yield from bad[:MAX_DESCRIBED]
+    if len(bad) > MAX_DESCRIBED:
+        yield f"So it is, or otherwise wrong, with {len(bad) - MAX_DESCRIBED} more."
     if rest := len(there) - len(known):
         yield f"{rest} of the agents' connections {'was' if rest == 1 else 'were'} not asked, for want of time."
 
 
 def _trouble(client: SuperOfficeClient, agent: str) -> str | None:
-    """Why ``client`` does not act as ``agent``; ``None`` when it does."""
+    """Tell why ``client`` does not act as ``agent``; ``None`` when it does."""
     try:
         found = client.principal().AssociateId
     except PlatformError as error:
@@ -152,7 +152,7 @@ def _why_not(identities: Identities, agent: str) -> str | None:
 
 
 def _chat_users(client: SuperOfficeClient, *, unless_told: str = "") -> set[str]:
-    """The associates with a chat licence; ``unless_told`` alone where the service does not say."""
+    """Return the associates with a chat licence; ``unless_told`` alone where the service does not say."""
     items, refused = _asked(client.chat_users)
     if refused or items is None:
         return {unless_told} - {""}
@@ -160,7 +160,7 @@ def _chat_users(client: SuperOfficeClient, *, unless_told: str = "") -> set[str]
 
 
 def _asked(ask: Callable[[], T]) -> tuple[T | None, str | None]:
-    """The answer, or the code with which it was refused, in brackets."""
+    """Return the answer, or the code with which it was refused, in brackets."""
     try:
         return ask(), None
     except (RequestRefusedError, CredentialsError) as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chat users and chat topics of a tenant by number and by name."""
+"""Look up chat users and chat topics of a tenant by number and by name."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ class TopicAgent:
 class TenantDirectory(Directory):
     """Looks up people in the list of chat users, and by login or e-mail address among the agents of all topics.
 
-    The list shows full names only, and leaves out those without a chat licence: one who lost it may still own chats.
+    The list shows full names only, and leaves out those without a chat licence; a person who lost it may still own
+    chats.
     """
 
     def __init__(self, client: SuperOfficeClient, *, has_chats: Callable[[str], bool]) -> None:
-        """``has_chats`` tells whether the associate with an id owns open chats."""
+        """Ask ``has_chats`` whether the associate with an id owns open chats."""
         super().__init__()
         self._client = client
         self._has_chats = has_chats
@@ -55,7 +56,7 @@ class TenantDirectory(Directory):
 
     @cached_property
     def _chat_users(self) -> list[Entry]:
-        """Everybody with a chat licence."""
+        """Return everybody with a chat licence."""
         return [_entry(item, TargetKind.AGENT) for item in self._client.chat_users() if item.Id]
 
     def _people(self, wanted: Sequence[Target]) -> Known:
@@ -76,7 +77,7 @@ class TenantDirectory(Directory):
         return {target: called(target, agents, near=closest(target.name or "", users)) for target in wanted}
 
     def _agents_of_topics(self) -> Iterator[Entry]:
-        """Everybody with a role in a topic; one request for each topic, since no list shows logins."""
+        """Return everybody with a role in a topic; one request for each topic, since no list shows logins."""
         method = "GetChatTopicUserAgentList"
         for topic in self._topics():
             body = {"ChatTopicId": int(topic.target.id or 0)}
@@ -106,7 +107,7 @@ class TenantDirectory(Directory):
         return [_entry(item, TargetKind.QUEUE) for item in items if item.Id]
 
     def _owns(self, person: Target) -> bool:
-        """Whether an associate owns open chats, or the service does not say."""
+        """Tell whether an associate owns open chats, or the service does not say."""
         try:
             return self._has_chats(person.id or "")
         except (RequestRefusedError, CredentialsError) as error:
@@ -115,7 +116,7 @@ class TenantDirectory(Directory):
 
 
 def _where_allowed(wanted: Sequence[Target], ask: Callable[[Sequence[Target]], Known]) -> Known:
-    """What ``ask`` finds of ``wanted``; where this account may not ask, numbers pass and names do not."""
+    """Return what ``ask`` finds of ``wanted``; where this account may not ask, numbers pass and names do not."""
     if not wanted:
         return {}
     try:
@@ -126,13 +127,13 @@ def _where_allowed(wanted: Sequence[Target], ask: Callable[[Sequence[Target]], K
 
 
 def _raise_unless_refused(error: PlatformError) -> None:
-    """Raise what is no lack of a right: credentials that are not taken, a tenant that serves nobody."""
+    """Raise errors that are no missing right: credentials that are not taken, a tenant that serves nobody."""
     if not isinstance(error, RequestRefusedError | NotAllowedError):
         raise error
 
 
 def _entry(item: ListItem, kind: TargetKind) -> Entry:
-    """The person or the topic that ``item`` stands for."""
+    """Return the person or the topic of ``item``."""
     return Entry(Target(kind, item.Id), _names(item.FullName, item.Name))
 
 

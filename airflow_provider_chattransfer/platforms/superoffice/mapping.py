@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A SuperOffice chat session as an entity or a list row, read into a ``Chat`` of the session that was asked for."""
+"""Map a SuperOffice chat session, an entity or a list row, to a ``Chat`` of the session that was asked for."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ ACTIVE = (5, 6)
 
 
 def read_session(entity: Any, *, chat_id: str, method: str) -> Chat:
-    """The chat of a ChatSessionEntity. Everything about the customer is dropped here.
+    """Return the chat of a ChatSessionEntity. Everything about the customer is dropped here.
 
-    Raises ``UnexpectedResponseError`` for what is no session, and for another session than ``chat_id``.
+    Raises ``UnexpectedResponseError`` for an answer that is no session, or another session than ``chat_id``.
     """
     session = decode(entity, ChatSession, method=method)
     if session.ChatSessionId != chat_id:
@@ -41,9 +41,10 @@ def read_session(entity: Any, *, chat_id: str, method: str) -> Chat:
 
 
 def read_sessions(entities: Iterable[Any], *, method: str) -> dict[str, Reading]:
-    """The sessions of a list by id; one that cannot be read, or stands there twice and differs, is ``UnreadableChat``.
+    """Return the sessions of a list by id. One that cannot be read, or occurs twice and differs, is an
+    ``UnreadableChat``.
 
-    One without a readable id is left out.
+    A session without a readable id is left out.
     """
     sessions: dict[str, Reading] = {}
     for entity in entities:
@@ -64,7 +65,7 @@ def read_sessions(entities: Iterable[Any], *, method: str) -> dict[str, Reading]
 
 
 def read_row(row: SessionRow, *, owner: str) -> Chat:
-    """The chat of a row of the archive ``ChatSession`` that was filtered by its owner.
+    """Return the chat of a row of the archive ``ChatSession`` that was filtered by its owner.
 
     A row does not show a pending transfer, and names the owner by their login: hence the argument.
     """
@@ -77,14 +78,14 @@ def read_row(row: SessionRow, *, owner: str) -> Chat:
 
 
 def is_of(row: SessionRow, *, owner: str) -> bool:
-    """Whether a row is an active session of ``owner``, as was asked for, as far as it shows that."""
+    """Tell whether a row is an active session of ``owner``, as was asked for, as far as it shows that."""
     return row.status in (None, *ACTIVE) and row.associateId in (None, int(owner))
 
 
 def posted_at(message: Message) -> float | None:
-    """When a chat message was posted, in epoch seconds; ``None`` without a date, for which the year 1 stands.
+    """Return when a chat message was posted, in epoch seconds; ``None`` without a date, for which the year 1 stands.
 
-    Raises ``UnexpectedResponseError`` for what is no date.
+    Raises ``UnexpectedResponseError`` for a value that is no date.
     """
     if not message.WhenPosted:
         return None

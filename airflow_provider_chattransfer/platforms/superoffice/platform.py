@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SuperOffice chat as a ``ChatPlatform``."""
+"""Move SuperOffice chat sessions: SuperOffice chat as a ``ChatPlatform``."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ log = logging.getLogger(__name__)
 RATE_LIMIT = RateLimit(per_second=10.0, burst=10)
 """"No more than 10 API calls per second" (SuperOffice's checklist for custom applications)."""
 
-READ_TIMEOUT = 60.0
+READ_TIMEOUT_SECONDS = 60.0
 """Seconds. No limit is documented; slow calls are logged from 5 s on."""
 
-PAGE = 500
+PAGE_ROWS = 500
 """Rows of a list page; the service gives up to 1,000 by default."""
 
 ANSWERED = frozenset({"TransferedSession", "TransferRejected"})
@@ -50,16 +50,17 @@ ORDINARY = (None, "None")
 PICKED_UP = frozenset({"Welcome"})
 """The special message with which a session is picked up from its queue."""
 
-LISTS_IN_VAIN, READS_WITHOUT_A_LIST = 3, 10
+MAX_EMPTY_LISTS, READS_PER_LIST = 3, 10
 """When so many lists, and every one until then, had none of the chats that were asked for, only every tenth read asks
 for the list: the next chats may be of other topics."""
 
-CLOCK_TOLERANCE = 2.0
+CLOCK_TOLERANCE_SECONDS = 2.0
 """Seconds by which two clocks that were compared in whole seconds may differ."""
 
-ALIKE = 5
-"""Chats in a row that the connection's own user may not move, none that they may in between, after which a run stops:
-so would the next one. What a user may not do may be about one chat."""
+MAX_SAME_REFUSALS = 5
+"""Chats in a row that the connection's own user may not move, with none in between that they may, after which a run
+stops. A single refusal may concern one chat only.
+"""
 
 OWNS_NOTHING = (
     "a system user has no chats, and SuperOffice lets only a chat's owner send it on and only its receiver accept it; "
@@ -67,15 +68,17 @@ OWNS_NOTHING = (
 )
 
 Identities = Callable[[str], SuperOfficeClient]
-"""Finds the client that acts as an associate, by their id; raises ``ValueError`` when there is none. No request is
-made, and it is asked for each chat."""
+"""Find the client that acts as an associate, by the associate's id.
+
+Raises ``ValueError`` when there is none. Makes no request; called once per chat.
+"""
 
 
 class SuperOfficePlatform(ChatPlatform):
-    """Chat sessions are moved one by one, each as the associate who owns it, and read many at a time.
+    """Moves chat sessions one by one, each as the associate who owns it, and reads many at a time.
 
-    The service lets only a session's owner send it on and only its receiver accept it; to anybody else it
-    answers 200 and does nothing (documented for TransferChatSession and AcceptTransfer).
+    Only a session's owner can send it on, and only its receiver can accept it. To anybody else the service answers 200
+    and does nothing (documented for TransferChatSession and AcceptTransfer).
     """
 
     name = "superoffice"
@@ -84,7 +87,7 @@ class SuperOfficePlatform(ChatPlatform):
     """Accepted without effect: no bot is in a session of SuperOffice chat."""
 
     def __init__(self, client: SuperOfficeClient, *, identities: Identities | None = None) -> None:
-        """``client`` reads; it also sends when no ``identities`` are given."""
+        """Read with ``client``, which also sends when no ``identities`` are given."""
         self.client = client
         self.account = client.address.account
         self.actor = client.credentials.actor
@@ -105,7 +108,7 @@ class SuperOfficePlatform(ChatPlatform):
                 )
 
     def check_may_send(self) -> None:
-        """Every account may try, but for a system user without the agents' connections."""
+        """Refuse a system user without the agents' connections; every other account may try."""
         if self._owns_nothing:
             raise ValueError(OWNS_NOTHING)
 
@@ -131,8 +134,11 @@ class SuperOfficePlatform(ChatPlatform):
         return {each: each for each in references}
 
     def find_agents_chats(self, agents: Sequence[str]) -> list[Chat]:
-        """The sessions that ``agents`` own. A row of the list does not show whether one is pending elsewhere; that
-        is added for the sessions that this account sees."""
+        """Return the sessions that ``agents`` own.
+
+        A row of the list does not show whether a session is pending elsewhere; that is added for the sessions that this
+        account sees.
+        """
         found = {chat.id: chat for agent in agents for chat in self._chats_of(agent)}
         listed = self.client.sessions() if found else {}
         chats = [_with_offer(chat, listed.get(chat.id)) for chat in found.values()]
@@ -150,7 +156,7 @@ class SuperOfficePlatform(ChatPlatform):
         return []
 
     def read_chats(self, chat_ids: Sequence[str]) -> Mapping[str, Reading]:
-        """All sessions of the account's topics come in one request; those that are not among them one by one."""
+        """Read all sessions of the account's topics in one request, and those that are not among them one by one."""
         chats: dict[str, Reading] = {}
         if len(chat_ids) > 1:
             listed = self.client.sessions() if self._list_may_help() else {}
@@ -171,7 +177,7 @@ class SuperOfficePlatform(ChatPlatform):
             except NotAllowedError as error:
                 answers[chat_id] = Refused(str(error), code=error.code)
                 self._not_allowed += 1
-                if self._not_allowed >= ALIKE:
+                if self._not_allowed >= MAX_SAME_REFUSALS:
                     return Sent(answers, Stop(f"{self._not_allowed} chats in a row: {error}", for_good=True))
             except PlatformError as error:
                 answers[chat_id] = answer_to(error)
@@ -184,9 +190,9 @@ class SuperOfficePlatform(ChatPlatform):
         return Sent(answers)
 
     def transfer_history(self, moves: Sequence[Move], *, since: Mapping[str, float]) -> Mapping[str, bool | None]:
-        """By the special messages that an acceptance, a rejection and a pick-up leave in the session.
+        """Judge by the special messages that an acceptance, a rejection and a pick-up leave in the session.
 
-        A transfer or a reset to which nobody has reacted is no question: it shows in the session itself.
+        A transfer or a reset to which nobody has reacted needs no history: it shows in the session itself.
         """
         return {
             move.transfer.chat_id: self._has_special(
@@ -226,12 +232,12 @@ class SuperOfficePlatform(ChatPlatform):
             "ChatSession",
             select="chatSessionId,status,associateId,personId,chatTopic/chatTopicId",
             where=f"status oneOf ({','.join(map(str, ACTIVE))}) and associateId associateIsOneOf ({agent})",
-            page=PAGE,
+            page=PAGE_ROWS,
         )
         return [read_row(row, owner=agent) for row in rows if _is_asked_for(row, agent=agent)]
 
     def _list_may_help(self) -> bool:
-        return self._list_helped or self._reads < LISTS_IN_VAIN or self._reads % READS_WITHOUT_A_LIST == 0
+        return self._list_helped or self._reads < MAX_EMPTY_LISTS or self._reads % READS_PER_LIST == 0
 
     def _read(self, chat_id: str) -> Reading:
         try:
@@ -240,7 +246,7 @@ class SuperOfficePlatform(ChatPlatform):
             return UnreadableChat(str(error))
 
     def _send(self, move: Move) -> Answer:
-        """Send the transfer's own chat, as the owner in whose hands it was read."""
+        """Send the chat that the move names, as the owner who had it when it was read."""
         owner, target, chat_id = move.chat.owner, move.transfer.target, move.transfer.chat_id
         if owner is None:
             return Refused("it waits in its queue: SuperOffice lets an agent pick it up, but nobody transfer it")
@@ -261,10 +267,10 @@ class SuperOfficePlatform(ChatPlatform):
             return Refused(refusal)
 
     def _has_special(self, chat_id: str, kinds: frozenset[str], *, since: float) -> bool | None:
-        """Whether the session shows a message of ``kinds`` posted since; ``None`` where that cannot be told.
+        """Tell whether the session shows a message of ``kinds`` posted since; ``None`` where that cannot be told.
 
-        That special messages are left at all is inferred from their names. Where a session has none of any kind, that
-        this one is missing proves nothing.
+        That special messages are left at all is inferred from their names. In a session that has none of any kind, a
+        missing one proves nothing.
         """
         try:
             special = [each for each in self.client.messages(chat_id) if each.SpecialType not in ORDINARY]
@@ -272,7 +278,7 @@ class SuperOfficePlatform(ChatPlatform):
         except (RequestRefusedError, UnexpectedResponseError, NotAllowedError) as error:
             log.warning("Chat %s: what became of it cannot be seen in its messages: %s", chat_id, error)
             return None
-        earliest = since + self.client.clock_ahead - CLOCK_TOLERANCE
+        earliest = since + self.client.clock_ahead - CLOCK_TOLERANCE_SECONDS
         if any(posted is not None and posted >= earliest for posted in dates):
             return True
         return False if special and None not in dates else None
@@ -281,14 +287,14 @@ class SuperOfficePlatform(ChatPlatform):
         return self._identities(agent) if self._identities else self.client
 
     def _principal(self) -> str:
-        """The associate as whom the connection itself acts."""
+        """Return the associate as whom the connection itself acts."""
         if self._me is None:
             self._me = self.client.principal().AssociateId
         return self._me
 
 
 def _with_offer(chat: Chat, listed: Reading | None) -> Chat:
-    """A chat with whom it rings at, where the account sees that."""
+    """Add to a chat the agent to whom it is offered, where the account sees that."""
     return replace(chat, offered_to=listed.offered_to) if isinstance(listed, Chat) else chat
 
 

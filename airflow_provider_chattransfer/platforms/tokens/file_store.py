@@ -16,7 +16,7 @@ from typing import IO
 from cryptography.fernet import Fernet, InvalidToken
 
 from ...exceptions import HostFileError, TokenStoreError
-from ..file_lock import lock, open_own, reason
+from ..file_lock import lock, open_private, reason
 from .manager import Entry, TokenStore
 
 PATIENCE = 200.0
@@ -98,7 +98,7 @@ class FileStore:
 
     def _open(self, path: Path, *, create: bool = True) -> IO[str]:
         try:
-            return open_own(path, create=create)
+            return open_private(path, create=create)
         except HostFileError as error:
             raise TokenStoreError(f"{error.args[0]}; or put token_store_at of the connection right") from None
 
