@@ -108,7 +108,9 @@ class Bitrix24Hook(ChatPlatformHook):
 
         fields = cls.fields(connection, extra)
         portal = _portal(fields)
-        transport = build_transport(portal, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT_SECONDS, fail_fast=fail_fast)
+        transport = build_transport(
+            portal, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT_SECONDS, fail_fast=fail_fast
+        )
         auth: SignIn
         auth = _app(portal, fields, fail_fast=fail_fast) if _is_by_app(fields) else _webhook(portal, fields)
         return Bitrix24Platform(Bitrix24Client(auth=auth, transport=transport))
@@ -195,7 +197,9 @@ def _app(portal: str, fields: Fields, *, fail_fast: bool) -> OAuthApp:
         client_id=client_id,
         client_secret=client_secret,
         refresh_token=refresh_token,
-        transport=build_transport(host, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT_SECONDS, fail_fast=fail_fast),
+        transport=build_transport(
+            host, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT_SECONDS, fail_fast=fail_fast
+        ),
     )
     token_manager = build_token_manager(
         fields.extra, account=f"bitrix24 {client_id}", seed=refresh_token, fetch_token=server.fetch_token, rotates=True

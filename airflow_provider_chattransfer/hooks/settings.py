@@ -107,7 +107,7 @@ def build_token_manager(
 
 
 def _rate_limit(extra: Mapping[str, Any], default: RateLimit) -> RateLimit:
-    from ..platforms.rate import MIN_PER_SECOND, MAX_BURST, MAX_PER_SECOND, RateLimit
+    from ..platforms.rate import MAX_BURST, MAX_PER_SECOND, MIN_PER_SECOND, RateLimit
 
     per_second = as_number(
         _given(extra, "requests_per_second", default.per_second),
