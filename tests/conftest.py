@@ -69,18 +69,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def temporary() -> None:
-    """The folder for temporary files of the process that runs tests: in it lie the locks of accounts, so that no
-    process takes turns with another one.
+    """Give each process that runs tests its own folder for temporary files, and so its own account locks.
 
-    One that only starts others keeps its own, since a browser in a folder within a folder finds the paths of its
-    sockets too long.
+    A process that only starts others keeps the usual folder: in a folder within a folder, a browser finds the paths of
+    its sockets too long.
     """
     os.environ["TMPDIR"] = tempfile.tempdir = str(TEMPORARY)
 
 
 @pytest.fixture(autouse=True)
 def locks(temporary: None) -> Path:
-    """The folder of this host's locks, which is empty: chats of one test are not claimed by the run of another."""
+    """Empty the folder of this host's locks, so that no chat is claimed by the run of another test."""
     folder = TEMPORARY / f"chattransfer-{os.geteuid()}"
     if folder.is_dir() and not folder.is_symlink():
         shutil.rmtree(folder, ignore_errors=True)

@@ -33,8 +33,10 @@ def migrated(database: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def no_thread_left() -> Iterator[None]:
-    """Wait for tests of connections that took too long: they would speak for the task of the next test, since all of
-    an in-process Airflow has one way to its supervisor."""
+    """Wait for connection checks that took too long.
+
+    They would speak for the task of the next test, since an in-process Airflow has one way to its supervisor.
+    """
     yield
     for thread in threading.enumerate():
         if thread.name == THREAD_NAME:
@@ -49,14 +51,14 @@ class Sandbox(ChatSandbox):
         self.server = server
 
     def sent(self, service: str) -> list[str]:
-        """The chats that were moved by a request, one entry for each time."""
+        """Return the chats that were moved by a request, one entry for each time."""
         moves = ("transferred", "reset")
         return [each["chat_id"] for each in self.ledger(service) if each["request"] and each["change"] in moves]
 
 
 @pytest.fixture
 def sandbox(database: Path, sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """A fresh sandbox with quick people, connections to it, and no token left of another one."""
+    """Return a fresh sandbox with quick people, connections to it, and no token left of another one."""
     sandbox = Sandbox(sandbox_server)
     sandbox.reset()
     forget_tokens()
@@ -97,7 +99,7 @@ RunDag = Callable[..., Ran]
 
 @contextmanager
 def a_dag() -> Iterator[DAG]:
-    """A DAG for tasks of a test."""
+    """Yield a DAG for tasks of a test."""
     from airflow.sdk import DAG
 
     with DAG(dag_id=f"test_{datetime.now(UTC).timestamp():.6f}", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
@@ -123,7 +125,7 @@ def run(dag: DAG, **conf: Any) -> Ran:
 
 @contextmanager
 def noted_errors() -> Iterator[dict[str, BaseException]]:
-    """The errors with which tasks end, by task id; a failure callback is not told them before Airflow 3.3.
+    """Yield the errors with which tasks end, by task id; a failure callback is not told them before Airflow 3.3.
 
     Without retry policies, an error that a retry would meet again is the cause of an ``AirflowFailException``.
     """

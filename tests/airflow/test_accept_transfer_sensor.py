@@ -59,13 +59,13 @@ def desk(sandbox: Sandbox, request: pytest.FixtureRequest) -> Desk:
 
 @pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The options for each way of waiting."""
+    """Return the options for each way of waiting."""
     return WAYS[request.param]
 
 
 @pytest.fixture
 def deferred(monkeypatch: pytest.MonkeyPatch) -> list[AcceptTransferTrigger]:
-    """The triggers that are run."""
+    """Yield the triggers that are run."""
     triggers: list[AcceptTransferTrigger] = []
     wait = AcceptTransferTrigger.run
 

@@ -47,7 +47,7 @@ def trigger_for(desk: Desk, report: Mapping[str, Any], *, within: timedelta = FA
 
 
 async def first_event(trigger: AcceptTransferTrigger) -> Any:
-    """The payload, as it comes out of the database."""
+    """Return the payload, as it comes out of the database."""
     async for event in trigger.run():
         return json.loads(json.dumps(event.payload))
     raise AssertionError("the trigger ended without an event")
@@ -58,7 +58,7 @@ async def all_events(trigger: AcceptTransferTrigger) -> list[Any]:
 
 
 def rebuilt(trigger: AcceptTransferTrigger) -> AcceptTransferTrigger:
-    """The trigger as a triggerer makes it from the database."""
+    """Return the trigger as a triggerer makes it from the database."""
     path, arguments = json.loads(json.dumps(trigger.serialize()))
     module, _, name = path.rpartition(".")
     again: AcceptTransferTrigger = getattr(import_module(module), name)(**arguments)
@@ -461,7 +461,7 @@ def context() -> Any:
 
 
 def settled(desk: Desk, outcomes: list[str]) -> dict[str, Any]:
-    """The event of a wait that ended so."""
+    """Return the event of a wait that ended so."""
     report = desk.report({"chat_id": str(201 + place), "to": "agent:12"} for place in range(len(outcomes)))
     for entry, outcome in zip(report["transfers"], outcomes, strict=True):
         entry["outcome"] = outcome
@@ -477,5 +477,5 @@ async def looked(desk: Desk, *, times: int) -> None:
 
 
 def connections(desk: Desk) -> set[Any]:
-    """The open connections to the sandbox, as it sees them."""
+    """Return the open connections to the sandbox, as it sees them."""
     return set(desk.sandbox.server._server.server_state.connections)

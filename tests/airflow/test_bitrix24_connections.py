@@ -47,7 +47,7 @@ Connect = Callable[..., None]
 
 @pytest.fixture
 def connect(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Connect:
-    """Makes the connection ``portal``, to the sandbox unless told otherwise."""
+    """Make the connection ``portal``, to the sandbox unless told otherwise."""
 
     def connect(*, extra: Mapping[str, Any] = {}, **fields: Any) -> None:
         connection = {"conn_type": "bitrix24", "host": sandbox.url, "extra": {**NO_LIMIT, **extra}, **fields}
@@ -76,7 +76,7 @@ def a_file(folder: Path) -> dict[str, str]:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The paths that were asked for on the portal."""
+    """Return the paths that were asked for on the portal."""
     paths: list[str] = []
     count = sandbox_module.Sandbox.count
 
@@ -97,7 +97,7 @@ def opened() -> Any:
 
 
 def wrong() -> str:
-    """What is wrong with the connection."""
+    """Return what is wrong with the connection."""
     with pytest.raises(ValueError, match=r"^connection 'portal': ") as problem:
         opened()
     told = str(problem.value)
@@ -107,7 +107,7 @@ def wrong() -> str:
 
 
 def pressed() -> tuple[bool, str]:
-    """What the button Test says."""
+    """Return what the button Test says."""
     good, told = Bitrix24Hook("portal").test_connection()
     assert not [secret for secret in (*SECRETS, "guess") if secret in told]
     return good, told
@@ -207,7 +207,7 @@ with Bitrix24Hook("portal").get_conn() as platform:
 
 
 def _let_an_hour_pass(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, *, before_batch: int) -> None:
-    """The sandbox's time goes on by an hour just before the transfers of a batch arrive."""
+    """Advance the sandbox's clock by an hour just before the transfers of a batch arrive."""
     answer, seen = Portal.answer, Counter[str]()
 
     def answering(portal: Portal, call: HttpRequest) -> Any:

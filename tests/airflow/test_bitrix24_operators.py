@@ -377,7 +377,7 @@ class TestTrouble:
 
 
 def connection(host: str, *, user: str = "1", code: str = "secretcode") -> str:
-    """A connection by webhook, as Airflow's environment has it."""
+    """Return a connection by webhook, as Airflow's environment has it."""
     extra = {"bot_client_id": "chattransfer"}
     return json.dumps({"conn_type": "bitrix24", "host": host, "login": user, "password": code, "extra": extra})
 

@@ -32,7 +32,7 @@ Connect = Callable[..., None]
 
 @pytest.fixture
 def connect(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Connect:
-    """Makes the connection ``mine``."""
+    """Make the connection ``mine``."""
 
     def connect(connection: dict[str, Any]) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps(connection))
@@ -41,7 +41,7 @@ def connect(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 
 def webhook(url: str, **fields: Any) -> dict[str, Any]:
-    """A connection to the sandbox's portal."""
+    """Return a connection to the sandbox's portal."""
     extra = {"bot_client_id": "chattransfer", "requests_per_second": 1000, "burst": 1000}
     return {"conn_type": "bitrix24", "host": url, "login": "1", "password": "secretcode", "extra": extra, **fields}
 
@@ -134,7 +134,7 @@ class TestRegisterBot:
 
 @contextmanager
 def listening(serve: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A server that treats each connection by ``serve``; its address."""
+    """Yield a server that treats each connection by ``serve``; its address."""
     over = threading.Event()
 
     def accept() -> None:
@@ -277,7 +277,7 @@ class TestTheButton:
 
 
 def pressed() -> tuple[bool, str]:
-    """What the button says, in time."""
+    """Return what the button says, in time."""
     began = time.monotonic()
     hook: ChatPlatformHook = hook_for(get_connection("mine"))("mine")
     result = hook.test_connection()

@@ -28,7 +28,7 @@ SECRET = "hush4hush"
 
 
 def connection(way: str, **fields: Any) -> Any:
-    """A connection that signs in by ``way``, some of its fields replaced; ``None`` takes one away."""
+    """Return a connection that signs in by ``way``, some of its fields replaced; ``None`` takes one away."""
     from airflow.sdk import Connection
 
     known = ALL[way].connection(URL)
@@ -39,20 +39,20 @@ def connection(way: str, **fields: Any) -> Any:
 
 
 def opened(way: str, **fields: Any) -> ChatPlatform:
-    """The platform that it becomes."""
+    """Return the platform that it becomes."""
     shown = connection(way, **fields)
     return hook_for(shown).open(shown)
 
 
 def problem(way: str, **fields: Any) -> str:
-    """What is wrong with it, in a sentence that shows no secret."""
+    """Return what is wrong with it, in a sentence that shows no secret."""
     with pytest.raises(ValueError, match=r"^connection 'shown': ") as caught:
         opened(way, **fields)
     return said(caught.value)
 
 
 def said(error: BaseException) -> str:
-    """The text of an error; neither it nor what it was raised from shows a secret, and it is short."""
+    """Return the text of an error; neither it nor what it was raised from shows a secret, and it is short."""
     assert SECRET not in "".join(traceback.format_exception(error))
     assert len(str(error)) < 300
     return str(error)

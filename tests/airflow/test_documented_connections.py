@@ -78,7 +78,7 @@ def prepare(sandbox: Sandbox, way: Way) -> None:
 
 @pytest.fixture
 def connect(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """Makes the connection ``shown``: what Airflow reads from an example, with the sandbox as its host."""
+    """Make the connection ``shown``: what Airflow reads from an example, with the sandbox as its host."""
 
     def connect(way: Way, form: str) -> None:
         from airflow.sdk import Connection

@@ -19,7 +19,7 @@ FILES = sorted((Path(__file__).parent.parent.parent / "example_dags").glob("*.py
 
 
 def load(dag_id: str) -> Any:
-    """The DAG of a file, its waits shortened."""
+    """Return the DAG of a file, its waits shortened."""
     here = "airflow.dag_processing.dagbag" if find_spec("airflow.dag_processing.dagbag") else "airflow.models.dagbag"
     file = next(file for file in FILES if file.stem == dag_id)
     bag = import_module(here).DagBag(dag_folder=str(file))

@@ -122,7 +122,7 @@ class TestATaskThatIsToldToStop:
 class TestAnAcceptance:
     @pytest.fixture
     def store(self) -> dict[str, Any]:
-        """The task state store, which outlives every try."""
+        """Return the task state store, which outlives every try."""
         return {}
 
     @staticmethod

@@ -49,7 +49,7 @@ def way(
 
 @pytest.fixture
 def obtained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The tokens that are obtained at run time."""
+    """Return the tokens that are obtained at run time."""
     tokens: list[str] = []
     keep: Callable[..., None] = TokenManager._keep
 
@@ -220,13 +220,13 @@ class TestARealAirflow:
 
 
 def logs_in(folder: Path) -> dict[str, str]:
-    """The logs of tasks and triggers, as the UI shows them."""
+    """Return the logs of tasks and triggers, as the UI shows them."""
     found = (path for path in (folder / "logs").rglob("*.log*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_text() for path in found}
 
 
 def lines_with(secrets: list[str], logs: dict[str, str]) -> list[str]:
-    """The lines of ``logs`` that show a secret."""
+    """Return the lines of ``logs`` that show a secret."""
     shown = {form for secret in secrets for form in forms(secret)}
     lines = (f"{name}: {line}" for name, text in logs.items() for line in text.splitlines())
     return [line for line in lines if any(form in line for form in shown)]
@@ -250,7 +250,7 @@ def run_dag(airflow: RunningAirflow, dag_id: str) -> dict[str, str]:
 
 
 def connection(way: Way, url: str, folder: Path | None = None) -> dict[str, Any]:
-    """A connection whose password is not too short to be masked; with a folder, one that keeps tokens there."""
+    """Return a connection whose password is not too short to be masked; with a folder, one that keeps tokens there."""
     user = "agent7" if way.name == "superoffice-basic" else None
     store = {"token_store": "file", "token_store_at": str(folder)} if folder else {}
     return way.connection(url, user=user, **QUICK, **store)
@@ -262,14 +262,14 @@ def look(platform: ChatPlatform) -> None:
 
 
 def secrets_of(way: Way) -> list[str]:
-    """The secrets of the connection."""
+    """Return the secrets of the connection."""
     user = "agent7" if way.name == "superoffice-basic" else way.user
     values = [str(value) for key, value in way.values(user).items() if key in way.secret_fields()]
     return [text for text in values if len(text) >= SHORTEST]
 
 
 def forms(secret: str) -> set[str]:
-    """A secret as it is, and as it is in an address; the lines of a key are in none."""
+    """Return a secret as it is, and as it is in an address; the lines of a key are in none."""
     lines = {line for line in secret.splitlines() if len(line) == 64}
     return {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), *lines}
 

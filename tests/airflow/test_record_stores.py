@@ -17,7 +17,7 @@ def report(tmp_path: Path) -> str:
 
 
 def opened(report: str) -> FileRecordStore:
-    """The journal as a try of the task begins with it."""
+    """Return the journal as a try of the task begins with it."""
     journal = FileRecordStore(f"{report}.ledger/run")
     list(journal.entries())
     return journal

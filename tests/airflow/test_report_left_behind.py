@@ -55,7 +55,7 @@ def context(store: Store | None, pushed: list[Any], **ti: Any) -> Any:
 
 
 def told(report: dict[str, Any]) -> dict[str, int]:
-    """The outcomes, and of those that failed how their reasons begin."""
+    """Return the outcomes, and of those that failed how their reasons begin."""
     words = [
         each["outcome"] if each["reason"] is None else each["reason"].partition(":")[0] for each in report["transfers"]
     ]

@@ -200,7 +200,7 @@ class TestARecordThatCannotBeWritten:
         assert sandbox.sent("bitrix24") == []
 
     def fails(self, store: Store, operator: Any, **options: Any) -> dict[str, Any]:
-        """The report that a try has pushed before it failed."""
+        """Return the report that a try has pushed before it failed."""
         task, pushed = self.task(operator, **options)
         with pytest.raises(RecordWriteError) as error:
             task.execute(self.context(store, pushed))
@@ -242,6 +242,6 @@ class TestARecordThatCannotBeWritten:
 
     @staticmethod
     def words(report: dict[str, Any]) -> dict[str, int]:
-        """The outcomes, and for those that failed how their reasons begin."""
+        """Return the outcomes, and for those that failed how their reasons begin."""
         told = [(each["reason"] or "").partition(":")[0] or each["outcome"] for each in report["transfers"]]
         return dict(Counter(told))

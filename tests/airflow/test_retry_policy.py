@@ -201,7 +201,7 @@ class TestAnOperator:
 
 @pytest.fixture
 def tries() -> list[int]:
-    """The number of each try that Airflow made."""
+    """Return the number of each try that Airflow made."""
     return []
 
 

@@ -83,7 +83,7 @@ class TestARecordInEveryPlace:
 
     @pytest.fixture(params=["state", "report_path", "record_path"])
     def place(self, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-        """The arguments of ``attempt`` that keep the record there."""
+        """Return the arguments of ``attempt`` that keep the record there."""
         if request.param == "state":
             return {"store": Store()}
         if request.param == "report_path":

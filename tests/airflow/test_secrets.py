@@ -48,7 +48,7 @@ class Answers:
     looked_at: set[str] = field(default_factory=set)
 
     def pass_on(self, call: HttpRequest, reply: HttpResponse) -> HttpResponse:
-        """An answer as the client gets it."""
+        """Return an answer as the client gets it."""
         return self.twist(call, reply)
 
     def declared(self, adapter: Any) -> Any:
@@ -83,7 +83,7 @@ class Watched(dict[str, Any]):
 
 @pytest.fixture
 def answers(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, no_pauses: None) -> Answers:
-    """The answers of the sandbox, in which only the canaries' secrets sign in."""
+    """Return the answers of the sandbox, in which only the canaries' secrets sign in."""
     answers = Answers()
     for service in (Portal, Tenant):
         answer: Any = service.answer
@@ -104,7 +104,7 @@ def answers(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, no_pauses: None) 
 
 
 def small() -> dict[str, Any]:
-    """The canaries' scenario with few chats, as it is set up many times."""
+    """Return the canaries' scenario with few chats, as it is set up many times."""
     services = scenario()
     for service, chats in CHATS.items():
         services[service]["chats"] = [{"id": int(chat), "owner": 7, "queue": 3} for chat in chats]
@@ -194,7 +194,7 @@ class TestACustomersTextInAnAnswer:
 def repeated(
     twists: Mapping[str, Twist], sandbox: Sandbox, answers: Answers, caplog: pytest.LogCaptureFixture, service: str
 ) -> list[str]:
-    """The names of those ``twists`` with which the customer's text is found in what is told or logged."""
+    """Return the names of those ``twists`` with which the customer's text is found in what is told or logged."""
     found = []
     for name, twist in twists.items():
         answers.twist = _straight
@@ -274,7 +274,7 @@ class TestWhatIsPrinted:
 
 
 def _replacing(meant: Callable[[str], bool]) -> Twist:
-    """The customer's text in place of every plain value whose key is ``meant``."""
+    """Return the customer's text in place of every plain value whose key is ``meant``."""
 
     def replaced(value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -292,7 +292,7 @@ def _replacing(meant: Callable[[str], bool]) -> Twist:
 
 
 def _failing(error: HttpResponse, *, only_transfers: bool) -> Twist:
-    """An error in place of the answers to transfers, or of all."""
+    """Return an error in place of the answers to transfers, or of all."""
     return lambda call, reply: error if _moves(call) or not only_transfers else reply
 
 

@@ -85,7 +85,7 @@ class Desk:
 
 @pytest.fixture
 def desk(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """A tenant that this process knows nothing of."""
+    """Return a tenant that this process knows nothing of."""
     desk = Desk(sandbox, folder=tmp_path, monkeypatch=monkeypatch)
     count = sandbox_module.Sandbox.count
 
@@ -224,7 +224,7 @@ END: dict[str, Callable[[Desk], None]] = {
 class TestInTheMiddleOfARun:
     @pytest.fixture
     def halfway(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Callable[[], None]]]:
-        """What is to happen when half of the chats are sent."""
+        """Yield what is to happen when half of the chats are sent."""
         events: list[Callable[[], None]] = []
         sent: list[str] = []
         transfer = SuperOfficeClient.transfer

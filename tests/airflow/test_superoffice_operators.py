@@ -159,7 +159,7 @@ class TestOneChat:
 
 
 def tenant(host: str) -> str:
-    """A connection as agent 7, who acts for themselves, as Airflow's environment has it."""
+    """Return a connection as agent 7, who acts for themselves, as Airflow's environment has it."""
     connection = {"conn_type": "superoffice", "host": f"{host}/Cust12345", "login": "agent7", "password": "Secret7"}
     return json.dumps(connection)
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def examples() -> list[str]:
-    """The Python blocks under the heading."""
+    """Return the Python blocks under the heading."""
     page = (ROOT / "docs" / "sandbox.md").read_text()
     part = page.partition("## Test a DAG of one's own")[2].partition("\n## ")[0]
     return re.findall(r"^```python\n(.*?)^```$", part, re.MULTILINE | re.DOTALL)
@@ -24,7 +24,7 @@ def examples() -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path, database: Path) -> Path:
-    """A project with the page's two files and the example DAGs, and an Airflow that is migrated and knows them."""
+    """Return a project with the page's two files and the example DAGs, and a migrated Airflow that knows them."""
     conftest, tests = examples()
     (tmp_path / "conftest.py").write_text(conftest)
     (tmp_path / "test_end_of_shift.py").write_text(tests)
@@ -35,7 +35,7 @@ def folder(tmp_path: Path, database: Path) -> Path:
 
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """A command of the reader's, with an Airflow of its own."""
+    """Return a command of the reader's, with an Airflow of its own."""
     home = folder / "airflow"
     settings = {
         **os.environ,

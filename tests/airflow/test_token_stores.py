@@ -39,7 +39,7 @@ PATIENCE = 60
 
 @functools.cache
 def fresh_processes() -> ForkServerContext:
-    """Starts processes that share nothing with this one: Airflow is imported once, in a process that they fork from.
+    """Start processes that share nothing with this one: Airflow is imported once, in a process that they fork from.
 
     That one sees Airflow's database, as the API server does, and has neither threads nor connections.
     """
@@ -52,7 +52,7 @@ def fresh_processes() -> ForkServerContext:
 
 
 def serve(connection: Connection, app: str) -> None:
-    """The life of another process: it reads when it is told to, and tells what it has read, or its trouble."""
+    """Read in another process whenever it is told to, and report what was read, or the error."""
     os.environ["AIRFLOW_CONN_APP"] = app
     redis_store.LEASE = 2.0
     platform = open_platform("app")
@@ -115,14 +115,14 @@ class App:
         self.sandbox.server.sandbox.clock.skip(3601)
 
     def read(self) -> list[str]:
-        """What this process reads, as a new one would."""
+        """Return what this process reads, as a new one would."""
         with open_platform("app") as platform:
             return sorted(platform.read_chats([CHAT]))
 
 
 @pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """The fields of a connection that choose a store."""
+    """Return the fields of a connection that choose a store."""
     match request.param:
         case "file":
             return {"token_store": "file", "token_store_at": str(tmp_path)}
@@ -153,7 +153,7 @@ class Process:
         theirs.close()
 
     def answer(self) -> str:
-        """What it has read, or the trouble that it met."""
+        """Return what it has read, or the trouble that it met."""
         return str(self._ours.recv())
 
     def read(self) -> None:

@@ -40,7 +40,7 @@ ENDING: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
 
 @pytest.fixture
 def run_transfers(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
-    """Moves all chats of agent 7; a day passes when the first fifty are sent."""
+    """Move all chats of agent 7; a day passes when the first fifty are sent."""
     monkeypatch.setattr(tenants, "_known", {})
     for platform in (Bitrix24Platform, SuperOfficePlatform):
         sends: list[int] = []

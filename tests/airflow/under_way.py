@@ -76,7 +76,7 @@ class Desk(ABC):
             self.sandbox.fault(kind=kind, service=self.service, method=method, count=count, **fault)
 
     def report(self, transfers: Iterable[dict[str, str]]) -> dict[str, Any]:
-        """The report of a task that has sent ``transfers``."""
+        """Return the report of a task that has sent ``transfers``."""
         now = datetime.now(UTC)
         results = tuple(
             Result(

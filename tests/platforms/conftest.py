@@ -45,7 +45,7 @@ class Memory:
     _lock: Any = field(default_factory=threading.Lock)
 
     def load(self, entry: Entry) -> str | None:
-        """What was saved last."""
+        """Return what was saved last."""
         return self.kept.get(entry)
 
     def save(self, entry: Entry, text: str) -> None:
@@ -78,27 +78,27 @@ class Stage:
         requests.post(f"{self.url}/sandbox/faults", json=fault, timeout=10).raise_for_status()
 
     def chats(self, service: str) -> dict[str, dict[str, Any]]:
-        """The chats as the sandbox knows them, by id."""
+        """Return the chats as the sandbox knows them, by id."""
         state = requests.get(f"{self.url}/sandbox/state", timeout=10).json()
         return {chat["id"]: chat for chat in state[service]["chats"]}
 
     def ledger(self, service: str) -> list[dict[str, Any]]:
-        """What happened to the chats of a service."""
+        """Return what happened to the chats of a service."""
         changes = requests.get(f"{self.url}/sandbox/ledger", timeout=10).json()["changes"]
         return [change for change in changes if change["service"] == service]
 
     def moved(self, service: str) -> list[str]:
-        """The chats that a request moved, one entry for each time."""
+        """Return the chats that a request moved, one entry for each time."""
         moves = ("transferred", "reset")
         return [each["chat_id"] for each in self.ledger(service) if each["request"] and each["change"] in moves]
 
     def asked(self, service: str = "bitrix24") -> list[str]:
-        """The last part of the path of each request, in order."""
+        """Return the last part of the path of each request, in order."""
         mine = (call for call in self.calls if self.server.sandbox.service_at(call.path).name == service)  # type: ignore[union-attr]
         return [call.path.rpartition("/")[2] for call in mine]
 
     def now(self) -> float:
-        """The sandbox's time."""
+        """Return the sandbox's time."""
         return self.server.sandbox.clock.now()
 
     def sleep(self, seconds: float) -> None:
@@ -107,31 +107,31 @@ class Stage:
         self.server.sandbox.clock.skip(seconds)
 
     def transport(self, *, read_timeout: float = 5.0) -> Transport:
-        """A transport whose gate lets everything through until the service closes it."""
+        """Return a transport whose gate lets everything through until the service closes it."""
         gate = RateGate(RateLimit(per_second=1e6, burst=10**6), clock=self.now, sleep=self.sleep)
         transport = Transport(gate=gate, read_timeout=read_timeout, sleep=self.sleep)
         self._opened.append(transport)
         return transport
 
     def webhook(self, *, user: int = 1, code: str = "secretcode", bot: str = "chattransfer") -> Bitrix24Client:
-        """A client of the portal."""
+        """Return a client of the portal."""
         auth = Webhook(portal=self.url, user_id=str(user), code=code, bot_client_id=bot)
         return Bitrix24Client(auth=auth, transport=self.transport(), clock=self.now)
 
     def bitrix24(self, **webhook: Any) -> Bitrix24Platform:
-        """The portal as a platform."""
+        """Return the portal as a platform."""
         return Bitrix24Platform(self.webhook(**webhook))
 
     def web_api(
         self, credentials: Credentials = SUPERVISOR, *, transport: Transport | None = None
     ) -> SuperOfficeClient:
-        """A client of the tenant, as the supervisor unless told otherwise."""
+        """Return a client of the tenant, as the supervisor unless told otherwise."""
         return SuperOfficeClient(
             address=Site(f"{self.url}/Cust12345"), credentials=credentials, transport=transport or self.transport()
         )
 
     def superoffice(self, credentials: Credentials = SUPERVISOR) -> SuperOfficePlatform:
-        """The tenant as a platform that reads with ``credentials`` and sends as each owner, through one gate."""
+        """Return the tenant as a platform that reads with ``credentials`` and sends as each owner, through one gate."""
         transport = self.transport()
 
         def identity(agent: str) -> SuperOfficeClient:
@@ -142,7 +142,7 @@ class Stage:
     def run_to_end(
         self, platform: ChatPlatform, transfers: Sequence[Transfer], *, bot_leaves: bool = False
     ) -> list[Result]:
-        """The whole run, as an operator drives it."""
+        """Return the whole run, as an operator drives it."""
         steps = run_transfers(transfers, chunk=platform.chunk)
         options = SendOptions(frozenset({"bot_leaves"} if bot_leaves else ()))
         return run_to_end(steps, platform, options=options, sleep=self.sleep)
@@ -155,7 +155,7 @@ class Stage:
 
 @pytest.fixture
 def stage(sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    """A fresh sandbox that records what reaches it."""
+    """Yield a fresh sandbox that records what reaches it."""
     stage = Stage(sandbox_server)
     count = Sandbox.count
 
@@ -176,18 +176,18 @@ def to(target: str, *chat_ids: str, source: str | None = None) -> list[Transfer]
 
 
 def outcomes(results: Sequence[Result]) -> list[str]:
-    """What became of each chat."""
+    """Return what became of each chat."""
     return [result.outcome.value for result in results]
 
 
 def report(platform: ChatPlatform, results: Sequence[Result]) -> Json:
-    """The report of a run that ends now."""
+    """Return the report of a run that ends now."""
     now = datetime.now(UTC)
     return TransferReport(platform.name, "test", tuple(results), started_at=now, finished_at=now).to_json()
 
 
 def query_of(call: HttpRequest) -> dict[str, str]:
-    """The query of a request."""
+    """Return the query of a request."""
     return dict(parse_qsl(call.query))
 
 
@@ -266,7 +266,7 @@ class Script:
 
 @pytest.fixture
 def script() -> Iterator[Script]:
-    """A server that answers as it is told."""
+    """Yield a server that answers as it is told."""
     script = Script()
     script.start()
     yield script
@@ -275,12 +275,12 @@ def script() -> Iterator[Script]:
 
 @pytest.fixture
 def portal(script: Script, stage: Stage) -> Bitrix24Client:
-    """A client of a portal that answers as it is told."""
+    """Return a client of a portal that answers as it is told."""
     auth = Webhook(portal=script.url, user_id="1", code="secretcode", bot_client_id="chattransfer")
     return Bitrix24Client(auth=auth, transport=stage.transport())
 
 
 @pytest.fixture
 def tenant(script: Script, stage: Stage) -> SuperOfficeClient:
-    """A client of a tenant that answers as it is told."""
+    """Return a client of a tenant that answers as it is told."""
     return SuperOfficeClient(address=Site(script.url), credentials=SUPERVISOR, transport=stage.transport())

@@ -63,7 +63,7 @@ def raw_server(serve: Serve, *, certificate: Path | None = None) -> Iterator[Raw
 
 
 def hear(connection: socket.socket) -> bytes:
-    """The next request, whole; empty when there is none."""
+    """Return the next request, whole; empty when there is none."""
     head = b""
     while b"\r\n\r\n" not in head:
         if not (piece := connection.recv(65536)):

@@ -487,7 +487,7 @@ class TestARunThatCannotTakeItsTurn:
 
 
 def claiming(account: str, *, run: str = "another", clock: Callable[[], float] = time.monotonic) -> AccountLock:
-    """The turn of another run, which has claimed chat 1 and given its turn back, and lives."""
+    """Return the turn of another run, which has claimed chat 1 and given its turn back, and lives."""
     account_lock = an_account_lock(account, run=run, clock=clock)
     account_lock.acquire()
     account_lock.claim([HERE])
@@ -503,7 +503,7 @@ def told(
     clock: Callable[[], float] = time.monotonic,
     take: bool = True,
 ) -> list[Claim]:
-    """What ``run`` is told of chat 1."""
+    """Return what ``run`` is told of chat 1."""
     account_lock = an_account_lock(account, run=run, since=since, clock=clock)
     if take:
         account_lock.acquire()
@@ -532,7 +532,7 @@ def an_account_lock(
     patient: bool = True,
     clock: Callable[[], float] = time.monotonic,
 ) -> AccountLock:
-    """A turn; one that is not patient finds the longest wait over at its second look."""
+    """Return a turn; one that is not patient finds the longest wait over at its second look."""
     if patient:
         return AccountLock(account, run=run, since=since, clock=clock)
     return AccountLock(account, run=run, since=since, clock=Ticking(), sleep=lambda _: None)

@@ -94,11 +94,11 @@ class Portal:
         self.change(DIALOG, lambda params, given: change(given) if str(params.get("CHAT_ID")) == chat_id else given)
 
     def moved(self) -> list[str]:
-        """The chats that were moved."""
+        """Return the chats that were moved."""
         return self.stage.moved("bitrix24")
 
     def run_transfers(self, *chat_ids: str, target: str = "agent:12") -> list[str]:
-        """What became of these chats."""
+        """Return what became of these chats."""
         return outcomes(self.stage.run_to_end(self.platform, to(target, *chat_ids, source="agent:7")))
 
 
@@ -387,7 +387,7 @@ class TestUsersAndLines:
 
 
 def session(**members: Any) -> dict[str, Any]:
-    """An item of the list of sessions, of chat 111 with agent 7."""
+    """Return an item of the list of sessions, of chat 111 with agent 7."""
     return {"id": 1111, "chatId": 111, "operatorId": 7, "status": "answered", "configId": 3, **members}
 
 
@@ -482,7 +482,7 @@ class TestTheListOfOperators:
 
 @pytest.fixture
 def no_reports(portal: Portal) -> Portal:
-    """The same on a portal without reports, so that chats are found by their CRM activities."""
+    """Return the same on a portal without reports, so that chats are found by their CRM activities."""
     switches = {"v2_methods": False}
     chats = [{"id": each, "owner": owner} for each, owner in ((111, 7), (112, 7), (999, 8))]
     portal.stage.reset(bitrix24={"chats": chats, "switches": switches})

@@ -23,7 +23,7 @@ NO_REPORTS: list[dict[str, Any]] = [{"plan_has_reports": False}, {"v2_methods": 
 
 
 def transfer(chat: int, *, user: int) -> Command:
-    """A transfer as the portal takes it."""
+    """Return a transfer as the portal takes it."""
     params = {"CHAT_ID": chat, "USER_ID": user, "LEAVE": "N", "CLIENT_ID": "chattransfer"}
     return Command("imopenlines.bot.session.transfer", params)
 
@@ -38,7 +38,7 @@ def truth(stage: Stage, *agents: str, ringing: bool) -> list[tuple[str, str | No
 
 
 def found(chats: list[Chat]) -> list[tuple[str, str | None, str | None]]:
-    """The same of what a platform found."""
+    """Return the same of what a platform found."""
     return [(chat.id, chat.owner, chat.offered_to) for chat in chats]
 
 

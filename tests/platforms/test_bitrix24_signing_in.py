@@ -57,7 +57,7 @@ def an_app(
     client_secret: str = "appsecret",  # noqa: S107
     refresh_token: str = "refresh-1",  # noqa: S107
 ) -> Bitrix24Client:
-    """A client that signs in as the sandbox's application; ``through`` may meddle with what it is given out."""
+    """Return a client that signs in as the sandbox's application; ``through`` may meddle with what it is given out."""
     authorization = AuthorizationServer(
         host=server or stage.url,
         client_id=client_id,
@@ -91,7 +91,7 @@ def no_secret_in(text: str) -> bool:
 
 
 def problem(client: Bitrix24Client, kind: type[PlatformError] = CredentialsError) -> str:
-    """What a read says that must fail, or whose token must not be had."""
+    """Return what a read says that must fail, or whose token must not be had."""
     with pytest.raises(kind) as error:
         client.call(READ, repeatable=True)
     assert no_secret_in(str(error.value))
@@ -452,7 +452,7 @@ def _batch(results: dict[str, Any], errors: dict[str, Any]) -> Scripted:
 
 
 def _nobody() -> str:
-    """An address at which nobody listens."""
+    """Return an address at which nobody listens."""
     return f"http://127.0.0.1:{free_port()}"
 
 

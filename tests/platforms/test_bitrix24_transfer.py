@@ -38,12 +38,12 @@ USERS = "im.user.list.get"
 
 
 def owned(number: int, *, owner: int = 7, first: int = 101) -> list[dict[str, Any]]:
-    """That many open chats of one operator."""
+    """Return that many open chats of one operator."""
     return [{"id": first + index, "owner": owner} for index in range(number)]
 
 
 def batched(stage: Stage, number: int) -> list[tuple[str, dict[str, str]]]:
-    """The commands in the batch that was the request of this number."""
+    """Return the commands in the batch that was the request of this number."""
     body = json.loads(stage.calls[number].body)
     pairs = [command.partition("?") for command in body["cmd"].values()]
     return [(method, dict(parse_qsl(query))) for method, _, query in pairs]

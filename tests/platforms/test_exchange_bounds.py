@@ -101,7 +101,7 @@ def deaf(connection: socket.socket) -> None:
 
 
 def nibbling(connection: socket.socket) -> None:
-    """Reads what is sent, a little at a time."""
+    """Read what is sent, a little at a time."""
     while connection.recv(2000):
         time.sleep(0.02)
 
@@ -216,7 +216,7 @@ class TestAnExchange:
 
 
 def _tunnel(connection: socket.socket) -> None:
-    """The proxy's side of a tunnel, to whom it is asked for."""
+    """Play the proxy's side of a tunnel, to the host that is asked for."""
     host, _, port = hear(connection).split()[1].decode().partition(":")
     with socket.create_connection((host, int(port))) as there:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -231,7 +231,7 @@ def _pass_on(one: socket.socket, other: socket.socket) -> None:
 
 
 def _begun(port: int) -> socket.socket:
-    """A connection that takes a place in the queue of a server that accepts none."""
+    """Return a connection that takes a place in the queue of a server that accepts none."""
     begun = socket.socket()
     begun.setblocking(False)
     with suppress(BlockingIOError):
@@ -438,7 +438,7 @@ class TestAHeader:
 
 @pytest.fixture
 def in_the_east() -> Iterator[None]:
-    """This machine in a zone of its own."""
+    """Yield this machine in a zone of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", "JST-9")
         time.tzset()
@@ -471,7 +471,7 @@ class Kept(logging.Handler):
 
 @contextmanager
 def listening(*names: str | None) -> Iterator[list[str]]:
-    """What is logged, as handlers at these loggers get it; each takes every level."""
+    """Yield what is logged, as handlers at these loggers get it; each takes every level."""
     kept = Kept()
     loggers = [logging.getLogger(name) for name in names]
     before = [(logger.level, logger.propagate) for logger in loggers]

@@ -27,7 +27,7 @@ ONCE = ["drop_before", "drop_after", "html_502_before", "html_502_after", "html_
 
 
 def platform_of(stage: Stage, service: str, **scenario: Any) -> tuple[ChatPlatform, list[str]]:
-    """A platform with that many open chats of agent 7, and their ids."""
+    """Return a platform with that many open chats of agent 7, and their ids."""
     chats = [{"id": 201 + index, "owner": 7} for index in range(NUMBER[service])]
     stage.reset(**{service: {"chats": chats, "people": {"accept_after": [0.1, 1]}, **scenario}})
     platform = stage.bitrix24() if service == "bitrix24" else stage.superoffice()

@@ -58,7 +58,7 @@ def set_up(stage: Stage, switches: dict[str, Any], *, chats: Sequence[dict[str, 
 
 
 def call(stage: Stage, user: int, method: str, **params: Any) -> Any:
-    """What an operator does themselves."""
+    """Return what an operator does themselves."""
     answer = requests.post(f"{stage.url}/rest/{user}/secretcode{user}/{method}", json=params, timeout=10).json()
     assert "result" in answer, answer
     return answer["result"]
@@ -224,8 +224,10 @@ class TestSuperOfficesSpecialMessages:
     def test_tell_of_a_transfer_whose_answer_is_lost_only_where_there_are_some(
         self, stage: Stage, kind: str, habit: str, leaves: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A chat that its receiver has rejected looks as before; without such messages nothing tells it from one that
-        was never sent, and it is not sent again."""
+        """A chat that its receiver has rejected looks as before.
+
+        Without such messages nothing tells it from one that was never sent, and it is not sent again.
+        """
         people = {"accept_after": [0.02, 0.05], **({habit: 1.0} if habit != "accept" else {})}
         chats = [{"id": 157, "owner": 7}]
         stage.reset(superoffice={"chats": chats, "people": people, "switches": {"special_messages": leaves}})

@@ -40,7 +40,7 @@ TRANSFER, DIALOG = "imopenlines.bot.session.transfer", "imopenlines.dialog.get"
 
 @pytest.fixture(autouse=True)
 def only_time_that_is_let_pass(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sandbox's clock stands still but for its skips: what a busy machine takes shifts no figure."""
+    """Stop the sandbox's clock but for its skips, so that a busy machine shifts no figure."""
     moment = time.monotonic()
     monkeypatch.setattr(clock, "time", SimpleNamespace(monotonic=lambda: moment, time=time.time))
 
@@ -55,7 +55,7 @@ class Refusals:
 
 @pytest.fixture
 def refusals(monkeypatch: pytest.MonkeyPatch) -> Refusals:
-    """Counts what the sandbox turns away."""
+    """Count what the sandbox turns away."""
     seen = Refusals()
     refuse = portal_errors.operation_time_limit
 
@@ -82,7 +82,7 @@ def _counting(
 
 @pytest.fixture
 def laborious(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    """A sandbox whose methods let the time pass that they take."""
+    """Return a sandbox whose methods let the time pass that they take."""
     spend = OperatingTime.spend
 
     def spend_and_pass(limit: OperatingTime, counter: tuple[str, str], seconds: float, *, now: float) -> None:
@@ -99,7 +99,7 @@ def owned(number: int) -> list[dict[str, Any]]:
 
 
 def untold(seconds: dict[str, float]) -> dict[str, Any]:
-    """A portal whose methods take so long, that has no limit of operating time, and tells nothing of it."""
+    """Return a portal whose methods take so long, that has no limit of operating time, and tells nothing of it."""
     return {"operating": {"limit": 10**9, "seconds": seconds}, "switches": {"operating_in_time": False}}
 
 
@@ -226,7 +226,7 @@ class TestARequest:
 
 
 def _commands_sent(stage: Stage, method: str) -> list[list[str]]:
-    """The commands with ``method`` of each batch that had any."""
+    """Return the commands with ``method`` of each batch that had any."""
     batches = (json.loads(call.body)["cmd"].values() for call in stage.calls if call.path.endswith("/batch"))
     return [found for batch in batches if (found := [each for each in batch if each.startswith(method)])]
 
@@ -290,7 +290,7 @@ def _transport(stage: Stage, neighbour: Neighbour, limit: RateLimit) -> Transpor
 
 @pytest.fixture
 def portal_street(stage: Stage, refusals: Refusals) -> Iterator[Street]:
-    """The portal with its documented limit, of which the neighbour takes half."""
+    """Yield the portal with its documented limit, of which the neighbour takes half."""
     stage.reset(bitrix24={"rate": {"per_second": 2, "burst": 50}})
     neighbour = Neighbour(stage, url=f"{stage.url}/rest/1/secretcode/{DIALOG}", auth=None, per_second=1)
     client = Bitrix24Client(

@@ -25,13 +25,13 @@ from .conftest import Script, Scripted
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Path:
-    """The certificate that the portal has, and that nobody else knows."""
+    """Return the certificate that the portal has, and that nobody else knows."""
     return self_signed(tmp_path)[0]
 
 
 @pytest.fixture
 def portal(authority: Path) -> Iterator[str]:
-    """The address of a sandbox that speaks https with it."""
+    """Yield the address of a sandbox that speaks https with it."""
     with SandboxServer(certificate=authority, key=authority.with_name("key.pem")) as server:
         yield server.url
 

@@ -64,12 +64,12 @@ NO_ATTEMPTS: list[str] = [
 
 
 def shown(text: object) -> str:
-    """A short id of a case."""
+    """Return a short id of a case."""
     return ascii(text)[:60]
 
 
 def token_manager(store: Any, asked: list[str | None]) -> TokenManager:
-    """A keeper for a service that gives out a credential to whoever asks; ``asked`` notes by what."""
+    """Return a keeper for a service that gives out a credential to whoever asks; ``asked`` notes by what."""
 
     def fetch_token(renewal: str | None) -> IssuedToken:
         asked.append(renewal)

@@ -38,13 +38,13 @@ FIELDS = ["ChatSessionId", "TopicId", "User", "TransferTo", "Status"]
 
 
 def who_asked(stage: Stage, method: str) -> list[str]:
-    """The logins of those who called ``method``, in order."""
+    """Return the logins of those who called ``method``, in order."""
     calls = [call for call in stage.calls if call.path.endswith(method)]
     return [base64.b64decode(call.headers["authorization"].split()[1]).decode().partition(":")[0] for call in calls]
 
 
 def agents_chats(number: int, *, owner: int = 7, first: int = 150) -> list[dict[str, Any]]:
-    """That many open chats of one agent."""
+    """Return that many open chats of one agent."""
     return [{"id": first + index, "owner": owner} for index in range(number)]
 
 

@@ -62,12 +62,12 @@ Change = Callable[[Any], Any]
 
 
 def with_(**members: Any) -> Change:
-    """The answer with other members."""
+    """Return the answer with other members."""
     return lambda answer: {**answer, **members}
 
 
 def without(name: str) -> Change:
-    """The answer without a member."""
+    """Return the answer without a member."""
     return lambda answer: {key: value for key, value in answer.items() if key != name}
 
 
@@ -77,7 +77,7 @@ def each(name: str, *values: Any) -> list[dict[str, Any]]:
 
 
 def shown(value: object) -> str:
-    """A short id of a case."""
+    """Return a short id of a case."""
     return "huge" if isinstance(value, int) and value > 10**20 else repr(value)[:40]
 
 
@@ -124,7 +124,7 @@ SESSION = {
 
 @pytest.fixture
 def answers(stage: Stage) -> Iterator[Answers]:
-    """The tenant's answers, to be changed."""
+    """Yield the tenant's answers, to be changed."""
     stage.reset(superoffice={"people": {"ignore": 1}})
     with tampered(stage.url) as answers:
         yield answers
@@ -132,7 +132,7 @@ def answers(stage: Stage) -> Iterator[Answers]:
 
 @pytest.fixture
 def platform(stage: Stage, answers: Answers) -> SuperOfficePlatform:
-    """The tenant behind those answers, sent to as each owner."""
+    """Return the tenant behind those answers, sent to as each owner."""
     transport = stage.transport()
 
     def client(credentials: Credentials) -> SuperOfficeClient:
@@ -166,12 +166,12 @@ def moves(*chat_ids: str, target: str = "agent:12", owner: str = "7") -> list[Mo
 
 
 def touched(stage: Stage) -> set[str]:
-    """The chats that any request has changed."""
+    """Return the chats that any request has changed."""
     return {each["chat_id"] for each in stage.ledger("superoffice") if each["request"]}
 
 
 def typed(call: Callable[[], object]) -> object:
-    """What came of it: a result, or a typed error."""
+    """Return what came of it: a result, or a typed error."""
     came: object
     try:
         came = call()
@@ -829,7 +829,7 @@ class TestASystemUsersTicket:
 
 
 def signed(**claims: Any) -> str:
-    """A token that the sandbox has signed, with other claims."""
+    """Return a token that the sandbox has signed, with other claims."""
     serial, now = "1801550193", int(time.time())
     about = {"serial": serial, "ctx": "Cust12345", "ticket": "7T:good"}
     whole = {

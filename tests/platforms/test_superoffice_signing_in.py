@@ -129,7 +129,7 @@ class Online:
 
 @pytest.fixture
 def online(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Online:
-    """The sandbox as SuperOffice online, to a process that knows nothing of it yet."""
+    """Return the sandbox as SuperOffice online, to a process that knows nothing of it yet."""
     monkeypatch.setattr(tenants, "_known", {})
     online = Online(stage)
     online.reset()
@@ -137,7 +137,7 @@ def online(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Online:
 
 
 def refused(call: Callable[[], Any]) -> str:
-    """The words with which credentials are turned away."""
+    """Return the words with which credentials are turned away."""
     with pytest.raises(CredentialsError) as caught:
         call()
     return str(caught.value)
@@ -601,7 +601,7 @@ CLAIMS = {
 
 
 def token(*, key: str = keys.SIGNING_KEY.pem, algorithm: str = "RS256", kid: str = keys.KEY_ID, **claims: Any) -> str:
-    """A token as the sign-in service writes it, but for what is told otherwise."""
+    """Return a token as the sign-in service writes it, but for what is told otherwise."""
     now = int(time.time())
     whole = {**CLAIMS, "nbf": now - 60, "exp": now + 300, **claims}
     given = {name: value for name, value in whole.items() if value is not None}
@@ -609,7 +609,7 @@ def token(*, key: str = keys.SIGNING_KEY.pem, algorithm: str = "RS256", kid: str
 
 
 def state(api: str, **other: Any) -> Scripted:
-    """What the state service answers."""
+    """Return what the state service answers."""
     return Scripted.json({"State": "Running", "IsRunning": True, "Api": api, "ValidUntil": None, **other})
 
 
@@ -703,7 +703,7 @@ def private_pem(form: serialization.PrivateFormat, *, key: Any = None, secret: b
 
 
 def xml() -> str:
-    """The key as .NET's ToXmlString(true) writes it."""
+    """Return the key as .NET's ToXmlString(true) writes it."""
     key = serialization.load_pem_private_key(keys.APPLICATION_KEY.pem.encode(), None)
     assert isinstance(key, rsa.RSAPrivateKey)
     numbers = key.private_numbers()
@@ -940,6 +940,6 @@ class TestSecrets:
         assert [each for each in secrets for thing in things if each in f"{thing} {thing!r}"] == []
 
     def shown(self, online: Online) -> list[str]:
-        """What must not be seen: what we were given, and what the service gave us."""
+        """Return what must not be seen: what we were given, and what the service gave us."""
         headers = [call.headers.get("authorization", "").rpartition(" ")[2] for call in online.stage.calls]
         return [SECRET, SYSTEM_TOKEN, "refresh-agent7", *filter(None, headers)]

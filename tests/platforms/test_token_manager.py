@@ -119,7 +119,7 @@ class Service:
     def token_manager(
         self, store: TokenStore, fetch_token: Callable[[str | None], IssuedToken] | None = None
     ) -> TokenManager:
-        """A token manager that lives by this service's time."""
+        """Return a token manager that lives by this service's time."""
         return TokenManager(
             store=store,
             fetch_token=fetch_token or self.fetch_token,
@@ -421,7 +421,7 @@ class TestProcessesThatNoLockReaches:
 
 @pytest.fixture(params=["file", "redis"])
 def a_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], TokenStore]:
-    """Opens the same store as another process would."""
+    """Open the same store as another process would."""
     name = f"n{time.time_ns()}"
     if request.param == "file":
         return lambda: FileStore(tmp_path, name=name)

@@ -302,7 +302,7 @@ class TestASecret:
 
 
 def _lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What was logged by the code under test; the sandbox serves in this process, too."""
+    """Return what was logged by the code under test; the sandbox serves in this process, too."""
     return [record.getMessage() for record in caplog.records if not record.name.startswith("uvicorn")]
 
 
@@ -311,7 +311,7 @@ def _post(transport: Transport, url: str) -> None:
 
 
 def _certificate(folder: Path) -> Path:
-    """A certificate for localhost with its key, in one file."""
+    """Return a certificate for localhost with its key, in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -334,7 +334,7 @@ def _certificate(folder: Path) -> Path:
 
 @contextmanager
 def _tls_server(certificate: Path, *, answer: bytes) -> Iterator[int]:
-    """A server that shakes hands, reads a request, and puts ``answer`` on the wire as it is."""
+    """Yield a server that shakes hands, reads a request, and puts ``answer`` on the wire as it is."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
 

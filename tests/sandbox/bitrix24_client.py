@@ -26,7 +26,7 @@ class PortalClient:
         assert reply.status_code == 200, reply.text
 
     def reset_reply(self, *, speed: float = 1.0, **scenario: Any) -> requests.Response:
-        """The reply to a reset."""
+        """Return the reply to a reset."""
         return self.http.post(f"{self.sandbox.url}/sandbox/reset", json={"speed": speed, "bitrix24": scenario})
 
     def post(self, path: str, **options: Any) -> requests.Response:
@@ -34,11 +34,11 @@ class PortalClient:
         return self.http.post(f"{self.sandbox.url}/rest/{path}", **options)
 
     def call(self, method: str, params: Any = None, *, webhook: str = "1/secretcode") -> requests.Response:
-        """A method with JSON parameters."""
+        """Return a method with JSON parameters."""
         return self.post(f"{webhook}/{method}", json=params or {})
 
     def result(self, method: str, params: Any = None, *, webhook: str = "1/secretcode") -> Any:
-        """The result of a call that must succeed."""
+        """Return the result of a call that must succeed."""
         reply = self.call(method, params, webhook=webhook)
         assert reply.status_code == 200, reply.text
         return reply.json()["result"]
@@ -50,7 +50,7 @@ class PortalClient:
         return reply.status_code, reply.json()["error"]
 
     def batch(self, cmd: Any, **params: Any) -> dict[str, Any]:
-        """The result of a batch."""
+        """Return the result of a batch."""
         result = self.result("batch", {"cmd": cmd, **params})
         assert isinstance(result, dict)
         return result
@@ -60,17 +60,17 @@ class PortalClient:
         return self.call(TRANSFER, {"CHAT_ID": chat_id, "CLIENT_ID": "chattransfer", **params})
 
     def dialog(self, chat_id: int) -> dict[str, Any]:
-        """The chat as the API shows it."""
+        """Return the chat as the API shows it."""
         result = self.result(DIALOG, {"CHAT_ID": chat_id})
         assert isinstance(result, dict)
         return result
 
     def session_of(self, chat_id: int) -> int:
-        """The session id in ``entity_data_1``."""
+        """Return the session id in ``entity_data_1``."""
         return int(self.dialog(chat_id)["entity_data_1"].split("|")[5])
 
     def chat(self, chat_id: int) -> dict[str, Any]:
-        """The chat as the sandbox knows it."""
+        """Return the chat as the sandbox knows it."""
         return next(chat for chat in self.chats() if chat["id"] == str(chat_id))
 
     def chats(self) -> list[dict[str, Any]]:
@@ -83,7 +83,7 @@ class PortalClient:
         return int(self.http.get(f"{self.sandbox.url}/sandbox/state").json()["requests"]["bitrix24"])
 
     def changes(self, chat_id: int | None = None) -> list[tuple[str, str | None]]:
-        """What the ledger holds: change and new holder."""
+        """Return what the ledger holds: change and new holder."""
         changes = self.http.get(f"{self.sandbox.url}/sandbox/ledger").json()["changes"]
         return [(change["change"], change["after"]) for change in changes if chat_id in (None, int(change["chat_id"]))]
 

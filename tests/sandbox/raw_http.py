@@ -13,20 +13,20 @@ from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
 
 def request_for(method: str, **params: Any) -> bytes:
-    """A whole request to Bitrix24, its body last."""
+    """Return a whole request to Bitrix24, its body last."""
     body = json.dumps({"CLIENT_ID": "chattransfer", **params}).encode()
     head = f"POST /rest/1/secretcode/{method} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def connection(server: SandboxServer) -> socket.socket:
-    """A connection to the sandbox; closed at the end of its `with`."""
+    """Return a connection to the sandbox; closed at the end of its `with`."""
     host, _, port = server.address.partition(":")
     return socket.create_connection((host, int(port)), timeout=10)
 
 
 def status(connection: socket.socket) -> int:
-    """The status of the answer that comes next."""
+    """Return the status of the answer that comes next."""
     return int(connection.recv(65536).split()[1])
 
 

@@ -34,13 +34,13 @@ class Desk:
         return requests.request(verb, f"{self.api}/{path}", auth=login, timeout=10, **options)
 
     def agent(self, method: str, body: Any = None, *, by: Caller = SUPERVISOR, **options: Any) -> Any:
-        """The answer of `POST Agents/Chat/{method}`, which must be 200."""
+        """Return the answer of `POST Agents/Chat/{method}`, which must be 200."""
         reply = self.send("POST", f"Agents/Chat/{method}", by=by, json=body, **options)
         assert reply.status_code == 200, reply.text
         return reply.json()
 
     def get(self, path: str, *, by: Caller = SUPERVISOR, **query: Any) -> Any:
-        """The answer of a `GET`, which must be 200; `top=5` stands for `$top=5`."""
+        """Return the answer of a `GET`, which must be 200; `top=5` stands for `$top=5`."""
         reply = self.send("GET", path, by=by, params={f"${name}": value for name, value in query.items()})
         assert reply.status_code == 200, reply.text
         return reply.json()
@@ -50,7 +50,7 @@ class Desk:
         return self.agent("TransferChatSession", {"ChatSessionId": chat, "ToAssociate": str(to)}, by=by)
 
     def session(self, chat: int) -> Any:
-        """The entity as it is now."""
+        """Return the entity as it is now."""
         return self.agent(f"GetChatSessionEntity?chatSessionEntityId={chat}")
 
     def held(self, chat: int) -> tuple[str | None, str | None, int]:
@@ -59,7 +59,7 @@ class Desk:
         return found["owner"], found["offered_to"], found["transfers"]
 
     def state(self) -> Any:
-        """The sandbox's own view of SuperOffice."""
+        """Return the sandbox's own view of SuperOffice."""
         return requests.get(f"{self.server.url}/sandbox/state", timeout=10).json()["superoffice"]
 
     def ledger(self) -> list[dict[str, Any]]:
@@ -68,7 +68,7 @@ class Desk:
         return changes
 
     def verbs(self) -> list[str]:
-        """What happened so far, in one word each."""
+        """Return what happened so far, in one word each."""
         return [change["change"] for change in self.ledger()]
 
     def call_later(self, seconds: float = 60) -> None:

@@ -15,13 +15,13 @@ SESSION = {"Cookie": "PHPSESSID=session7", "X-Bitrix-Csrf-Token": "sessid7"}
 
 
 def granted(portal: PortalClient, **params: str) -> tuple[int, dict[str, Any]]:
-    """What the token endpoint answers."""
+    """Return what the token endpoint answers."""
     reply = portal.http.get(f"{portal.sandbox.url}/oauth/token/", params={**APP, **params})
     return reply.status_code, reply.json()
 
 
 def refreshed(portal: PortalClient, **params: str) -> tuple[int, dict[str, Any]]:
-    """What the token endpoint answers to a refresh token."""
+    """Return what the token endpoint answers to a refresh token."""
     return granted(portal, **{"grant_type": "refresh_token", "refresh_token": "refresh-1", **params})
 
 
@@ -30,13 +30,13 @@ def access_token(portal: PortalClient) -> str:
 
 
 def authorization(portal: PortalClient, **params: str) -> Any:
-    """What the browser of a user who agrees is answered."""
+    """Return what the browser of a user who agrees is answered."""
     params = {"client_id": APP["client_id"], **params}
     return portal.http.get(f"{portal.sandbox.url}/oauth/authorize/", params=params, allow_redirects=False)
 
 
 def authorized(portal: PortalClient, **params: str) -> str:
-    """The code that the browser brings back."""
+    """Return the code that the browser brings back."""
     return str(parse_qs(urlsplit(authorization(portal, **params).headers["Location"]).query)["code"][0])
 
 

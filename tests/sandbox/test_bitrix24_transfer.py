@@ -22,7 +22,7 @@ def initiators(portal: PortalClient, session: int) -> list[int]:
 
 
 def status_of(portal: PortalClient, chat_id: int) -> str:
-    """The status of a chat in the reports."""
+    """Return the status of a chat in the reports."""
     sessions = portal.result("imopenlines.v2.Session.list", {"limit": 200})["sessions"]
     return next(str(session["status"]) for session in sessions if session["chatId"] == chat_id)
 

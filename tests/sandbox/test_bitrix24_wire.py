@@ -19,7 +19,7 @@ def command(method: str, **params: Any) -> str:
 
 
 def status_from(portal: PortalClient, address: str) -> int:
-    """The status of a call that comes from another loopback address."""
+    """Return the status of a call that comes from another loopback address."""
     host, _, port = portal.sandbox.address.partition(":")
     connection = http.client.HTTPConnection(host, int(port), source_address=(address, 0))
     try:

@@ -124,7 +124,7 @@ def replay(url: str, capture: str, *, body: str = "", **parts: str) -> Answer:
 
 @pytest.fixture
 def portal(portal: PortalClient) -> PortalClient:
-    """The portal that the captures speak of."""
+    """Return the portal that the captures speak of."""
     portal.reset(
         chats=[{"id": chat, "owner": 7, "bot": True} for chat in (112, 113, 114)],
         bots=[{"client_id": "bot token/1", "id": 80}, {"app_id": "local.abc.1", "id": 81}],
@@ -319,7 +319,7 @@ class TestB24PySdk:
 
 @pytest.fixture
 def desk(desk: Desk) -> Desk:
-    """The tenant that the captures speak of."""
+    """Return the tenant that the captures speak of."""
     desk.reset(
         operators=[
             {"id": 5, "login": "tje0", "password": "Tje0"},

@@ -120,7 +120,7 @@ class TestWhatCannotBeStarted:
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """What the command says, in one line and with exit code 2, instead of serving."""
+    """Return what the command says, in one line and with exit code 2, instead of serving."""
     with pytest.raises(SystemExit) as end:
         main([str(argument) for argument in arguments])
     out, err = capsys.readouterr()

@@ -31,7 +31,7 @@ INSISTS = {"bitrix24": {"switches": {"https_required": True}}, "superoffice": {"
 
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SandboxServer, requests.Session]]:
-    """A sandbox with https, and a session that trusts it."""
+    """Yield a sandbox with https, and a session that trusts it."""
     certificate, key = self_signed(tmp_path_factory.mktemp("certificate"))
     with SandboxServer(INSISTS, certificate=certificate, key=key) as server, requests.Session() as session:
         session.trust_env = False
@@ -380,12 +380,12 @@ def ledger(portal: PortalClient) -> list[dict[str, Any]]:
 
 
 def numbers(portal: PortalClient, chat_id: int) -> set[int]:
-    """The numbers of the requests that changed a chat."""
+    """Return the numbers of the requests that changed a chat."""
     return {each["request"] for each in ledger(portal) if each["chat_id"] == str(chat_id) and each["request"]}
 
 
 def connections(portal: PortalClient) -> set[Any]:
-    """The connections that are open at the sandbox."""
+    """Return the connections that are open at the sandbox."""
     return set(portal.sandbox._server.server_state.connections)
 
 

@@ -48,11 +48,11 @@ class Side:
         return faults
 
     def try_to_arm(self, **fault: Any) -> requests.Response:
-        """The reply to a fault, whatever it is."""
+        """Return the reply to a fault, whatever it is."""
         return requests.post(f"{self.url}/sandbox/faults", json=fault, timeout=10)
 
     def faults(self) -> list[dict[str, Any]]:
-        """What the sandbox says about them."""
+        """Return what the sandbox says about them."""
         faults: list[dict[str, Any]] = requests.get(f"{self.url}/sandbox/faults", timeout=10).json()["faults"]
         return faults
 
@@ -67,7 +67,7 @@ class Side:
         return int(state["requests"][self.service])
 
     def seen(self) -> tuple[str, int]:
-        """What a client sees of a transfer: the kind of body and the status."""
+        """Return what a client sees of a transfer: the kind of body and the status."""
         try:
             reply = self.transfer()
         except requests.ConnectionError:

@@ -32,13 +32,13 @@ def seconds(change: Change) -> float:
 
 
 def agent(portal: PortalClient, number: int) -> dict[str, Any]:
-    """An operator as the sandbox knows him."""
+    """Return an operator as the sandbox knows them."""
     agents = portal.http.get(f"{portal.sandbox.url}/sandbox/state").json()["bitrix24"]["agents"]
     return next(each for each in agents if each["id"] == str(number))
 
 
 def status(portal: PortalClient, chat: int, *, operator: int) -> int:
-    """The number of the session's status, as its operator sees it."""
+    """Return the number of the session's status, as its operator sees it."""
     recent = portal.result("im.recent.get", {"ONLY_OPENLINES": "Y"}, webhook=f"{operator}/secretcode{operator}")
     found = next(item for item in recent if item["chat_id"] == chat)
     return int(found["lines"]["status"])
@@ -662,7 +662,7 @@ STORY = {
 
 class TestTheStory:
     def story(self, portal: PortalClient, *, step: float, seed: int = 3) -> list[Change]:
-        """What happened in twenty minutes, looked at every ``step`` seconds; the last ones may be too many."""
+        """Return what happened in twenty minutes, looked at every ``step`` seconds; the last ones may be too many."""
         scenario = {"seed": seed, "bitrix24": STORY, "superoffice": STORY}
         portal.http.post(f"{portal.sandbox.url}/sandbox/reset", json=scenario)
         for _ in range(int(1200 / step)):

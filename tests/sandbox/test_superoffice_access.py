@@ -30,7 +30,7 @@ CLAIM = "http://schemes.superoffice.net/identity/"
 
 
 def signed(token: str = SYSTEM_TOKEN, *, minutes: int = 0, key: str = APPLICATION_KEY.pem) -> str:
-    """A system token as an application signs it, so many ``minutes`` from now."""
+    """Return a system token as an application signs it, so many ``minutes`` from now."""
     private = serialization.load_pem_private_key(key.encode(), password=None)
     assert isinstance(private, rsa.RSAPrivateKey)
     data = f"{token}.{datetime.now(UTC) + timedelta(minutes=minutes):%Y%m%d%H%M}"
@@ -39,7 +39,7 @@ def signed(token: str = SYSTEM_TOKEN, *, minutes: int = 0, key: str = APPLICATIO
 
 
 def authenticate(desk: Desk, **different: str) -> Any:
-    """The answer to a system user's request."""
+    """Return the answer to a system user's request."""
     request = {
         "SignedSystemToken": signed(),
         "ApplicationToken": "sandbox-secret",
@@ -54,7 +54,7 @@ def authenticate(desk: Desk, **different: str) -> Any:
 
 
 def validated(desk: Desk, token: str, *, issuer: str, audience: str) -> Any:
-    """The claims of ``token``, if the key that the sign-in host serves under its `kid` confirms them."""
+    """Return the claims of ``token``, if the key that the sign-in host serves under its `kid` confirms them."""
     configuration = requests.get(f"{desk.server.url}/login/.well-known/openid-configuration", timeout=10).json()
     served = requests.get(configuration["jwks_uri"], timeout=10).json()
     keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(served).keys}

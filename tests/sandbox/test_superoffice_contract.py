@@ -133,7 +133,7 @@ here = pytest.mark.skipif(not OPENAPI.exists(), reason="SuperOffice's OpenAPI do
 
 @pytest.fixture(scope="module")
 def components() -> Mapping[str, Any]:
-    """The document's schemas, made strict: see `_close`."""
+    """Return the document's schemas, made strict: see `_close`."""
     document: dict[str, Any] = json.loads(OPENAPI.read_text())
     for schema in document["components"]["schemas"].values():
         _close(schema)
@@ -211,7 +211,9 @@ class TestTheDocumentation:
 
 def _close(schema: dict[str, Any]) -> None:
     """Make every documented member required, allow null for each, and no other: the document leaves both open.
-    `object` without members is .NET's, that is anything."""
+
+    `object` without members is .NET's, that is anything.
+    """
     if "properties" not in schema:
         return
     schema["required"] = list(schema["properties"])

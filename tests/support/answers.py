@@ -82,7 +82,7 @@ class Answers:
         self._server.server_close()
 
     def asked(self) -> list[str]:
-        """The last part of the path of each request."""
+        """Return the last part of the path of each request."""
         return [each.method for each in self.heard]
 
     def forward(self, verb: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes, dict[str, str]]:
@@ -131,7 +131,7 @@ class Answers:
 
 
 def written(answer: Any) -> bytes:
-    """An answer as bytes: infinity as ``1e999``, ``HUGE`` and ``DEEP`` as what they stand for."""
+    """Return an answer as bytes: infinity as ``1e999``, ``HUGE`` and ``DEEP`` as what they stand for."""
     if isinstance(answer, bytes):
         return answer
     text = json.dumps(answer).replace("Infinity", "1e999").replace(json.dumps(HUGE), "9" * 5000)
@@ -139,7 +139,7 @@ def written(answer: Any) -> bytes:
 
 
 def _parsed(content: bytes) -> Any:
-    """The value of a JSON text; ``None`` where there is nothing, and bytes as they are where they are none."""
+    """Return the value of a JSON text; ``None`` where there is nothing, and bytes as they are where they are none."""
     if not content.strip():
         return None
     try:
@@ -150,7 +150,7 @@ def _parsed(content: bytes) -> Any:
 
 @contextmanager
 def tampered(sandbox: str) -> Iterator[Answers]:
-    """A server before the sandbox at the base URL ``sandbox``."""
+    """Yield a server before the sandbox at the base URL ``sandbox``."""
     answers = Answers(sandbox)
     answers.start()
     try:

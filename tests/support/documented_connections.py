@@ -18,13 +18,13 @@ LEFT_OUT = "…"
 
 
 def examples() -> dict[str, dict[str, str]]:
-    """The values of each way's connection by the form that they are in, as the environment holds them."""
+    """Return the values of each way's connection by the form that they are in, as the environment holds them."""
     found = re.findall(r"\(connection-([\w-]+)\.png\)\n(.*?)(?=^#|\Z)", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     return {way: _forms(text) for way, text in found}
 
 
 def fields(way: str) -> dict[str, Any]:
-    """The fields of a way's example by their keys."""
+    """Return the fields of a way's example by their keys."""
     connection = json.loads(examples()[way]["json"])
     extra = connection.pop("extra", {})
     return {key: value for key, value in {**connection, **extra}.items() if key != "conn_type"}

@@ -42,7 +42,7 @@ class RedisServer:
 
 @contextmanager
 def running_redis(folder: Path) -> Iterator[RedisServer]:
-    """A server that keeps nothing on disk; skips the test where there is none."""
+    """Yield a server that keeps nothing on disk; skips the test where there is none."""
     pytest.importorskip("redis", reason="the package redis is not installed: pip install redis")
     program = shutil.which("redis-server")
     if program is None:

@@ -21,7 +21,7 @@ Values = Mapping[str, str | int]
 
 
 def without_labels(text: str) -> str:
-    """A message with fields named by their keys alone, whatever the form calls them."""
+    """Return a message with fields named by their keys alone, whatever the form calls them."""
     for form in forms().values():
         for key, label in form.labels().items():
             text = text.replace(f"{label} ({key})", key)
@@ -52,24 +52,24 @@ class Way:
         return self.name.replace("-", "_")
 
     def fields(self, url: str, *, user: str | None = None) -> dict[str, str | int]:
-        """The fields of a connection to the sandbox at ``url``."""
+        """Return the fields of a connection to the sandbox at ``url``."""
         parts = urlsplit(url)
         own = {key: str(value).format(url=url) for key, value in self.values(user or self.user).items()}
         return {"host": f"{parts.scheme}://{parts.hostname}{self.path}", "port": parts.port or 0, **own}
 
     def connection(self, url: str, *, user: str | None = None, **more: Any) -> dict[str, Any]:
-        """The connection as Airflow's JSON, with ``more`` in its extra."""
+        """Return the connection as Airflow's JSON, with ``more`` in its extra."""
         fields = self.fields(url, user=user)
         extra = {key: value for key, value in fields.items() if key not in STANDARD} | more
         return {"conn_type": self.conn_type, **{key: fields[key] for key in STANDARD if key in fields}, "extra": extra}
 
     def secret_fields(self) -> set[str]:
-        """The keys of all fields of its type that hold a secret."""
+        """Return the keys of all fields of its type that hold a secret."""
         own = {each.key for _, each in forms()[self.conn_type].fields() if each.kind is Kind.SECRET}
         return own | {"password"}
 
     def secrets(self) -> set[str]:
-        """The values that must never be seen."""
+        """Return the values that must never be seen."""
         return {str(value) for key, value in self.values(self.user).items() if key in self.secret_fields()}
 
 

@@ -27,7 +27,7 @@ class JavaScript:
     process: subprocess.Popen[str]
 
     def call(self, base: str, sign_in: Mapping[str, list[str]], agent: str, method: str, *arguments: Any) -> Any:
-        """What ``get<agent>Agent().<method>(*arguments)`` resolves to; raises ``Rejected``."""
+        """Return what ``get<agent>Agent().<method>(*arguments)`` resolves to; raises ``Rejected``."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         call = {"base": base, "signIn": sign_in, "agent": agent, "method": method, "arguments": arguments}

@@ -35,13 +35,13 @@ def webhook(portal: PortalClient, *, of: str = "1/secretcode") -> BitrixWebhook:
 
 @pytest.fixture
 def portal(https_portal: PortalClient) -> PortalClient:
-    """The portal behind TLS, also where the other tests here expect one."""
+    """Return the portal behind TLS, also where the other tests here expect one."""
     return https_portal
 
 
 @pytest.fixture
 def client(portal: PortalClient) -> BaseClient:
-    """The client as the webhook of the administrator."""
+    """Return the client as the webhook of the administrator."""
     return webhook(portal).get_client()
 
 
@@ -283,7 +283,7 @@ class TestStatistics:
 class TestOAuth:
     @pytest.fixture
     def token(self, portal: PortalClient, monkeypatch: pytest.MonkeyPatch) -> BitrixToken:
-        """The app's token, whose access has just run out."""
+        """Return the app's token, whose access has just run out."""
         monkeypatch.setattr(BitrixOAuthRequester, "_OAUTH_TOKEN_URL", f"{portal.sandbox.url}/oauth/token/")
         portal.reset(apps=[APP])
         portal.skip(3601)

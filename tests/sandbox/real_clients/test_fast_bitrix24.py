@@ -25,7 +25,7 @@ def arm(portal: PortalClient, **fault: Any) -> None:
 
 @pytest.fixture
 def client(portal: PortalClient) -> Bitrix:
-    """The client as the webhook of the administrator."""
+    """Return the client as the webhook of the administrator."""
     return Bitrix(f"{portal.sandbox.url}/rest/1/secretcode/", verbose=False)
 
 
@@ -143,7 +143,7 @@ class TestPaging:
 class TestOAuth:
     @pytest.fixture
     def first(self, portal: PortalClient) -> str:
-        """An access token that has just run out."""
+        """Return an access token that has just run out."""
         portal.reset(apps=[{"client_id": "local.chattransfer", "access_token": "first"}])
         portal.skip(3601)
         return "first"

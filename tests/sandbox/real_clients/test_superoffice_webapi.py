@@ -32,18 +32,18 @@ class Colleague:
     sign_in: SignIn
 
     def chat(self, method: str, *arguments: Any) -> Any:
-        """A method of the chat agent."""
+        """Return a method of the chat agent."""
         return self.agent("Chat", method, *arguments)
 
     def agent(self, agent: str, method: str, *arguments: Any) -> Any:
-        """A method of any agent."""
+        """Return a method of any agent."""
         base = self.desk.api.removesuffix("/api/v1")
         return self.javascript.call(base, self.sign_in, agent, method, *arguments)
 
 
 @pytest.fixture
 def desk(desk: Desk) -> Desk:
-    """A desk with few chats and passive people."""
+    """Return a desk with few chats and passive people."""
     desk.reset(operators=OPERATORS, chats=CHATS, people=IGNORED).raise_for_status()
     return desk
 
