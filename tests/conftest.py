@@ -53,6 +53,7 @@ os.environ.update(
 
 from airflow_provider_chattransfer.sandbox.server import SandboxServer  # noqa: E402
 
+from .support.quick_airflow import quicken  # noqa: E402
 from .support.redis_server import RedisServer, running_redis  # noqa: E402
 
 
@@ -100,6 +101,7 @@ def database() -> Path:
     """Airflow's metadata database, migrated; the value is a copy as it was then, for an Airflow of a test's own."""
     from airflow.utils.db import initdb
 
+    quicken()
     initdb()
     empty = HOME / "empty.db"
     with closing(sqlite3.connect(HOME / "airflow.db")) as source, closing(sqlite3.connect(empty)) as copy:

@@ -22,6 +22,8 @@ from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from airflow_provider_chattransfer.testing.connections import as_environment
 from airflow_provider_chattransfer.testing.sandbox import ChatSandbox
 
+from ..support.quick_airflow import quick_schedule, quicken
+
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
@@ -111,8 +113,9 @@ def run(dag: DAG, **conf: Any) -> Ran:
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
 
+    quicken()
     publish(dag)
-    with noted_errors() as errors:
+    with noted_errors() as errors, quick_schedule():
         dag_run = dag.test(run_conf=conf or None)
     with create_session() as session:
         tasks = dag_run.get_task_instances(session=session)
