@@ -381,7 +381,7 @@ class TestTrouble:
         self, desk: Desk, way: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Before 3.3 a rescheduled sensor, which is a new process at every look, cannot count them."""
-        monkeypatch.setattr(acceptance, "FAILED_LOOKS", 3)
+        monkeypatch.setattr(acceptance, "MAX_FAILED_POLLS", 3)
         transfers = desk.open([12, 15], **NEVER)
         desk.accept(201, 12)
         desk.break_off("html_502_before", count=100_000)
@@ -398,7 +398,7 @@ class TestTrouble:
     def test_that_ends_it_lets_a_retry_look_as_often_again(
         self, desk: Desk, way: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(acceptance, "FAILED_LOOKS", 3)
+        monkeypatch.setattr(acceptance, "MAX_FAILED_POLLS", 3)
         transfers = desk.open([12], **NEVER)
         desk.accept(201, 12)
         desk.break_off("html_502_before", count=5 * ATTEMPTS)
@@ -412,7 +412,7 @@ class TestTrouble:
         self, desk: Desk, way: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Chat 201 is closed when the retry looks."""
-        monkeypatch.setattr(acceptance, "FAILED_LOOKS", 1)
+        monkeypatch.setattr(acceptance, "MAX_FAILED_POLLS", 1)
         transfers = desk.open([12, 15], **NEVER)
         desk.accept(201, 12)
 

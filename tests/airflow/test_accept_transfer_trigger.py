@@ -249,7 +249,7 @@ class TestTrouble:
     def test_with_too_many_looks_in_a_row_ends_it_with_what_was_seen_before(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(acceptance, "FAILED_LOOKS", 2)
+        monkeypatch.setattr(acceptance, "MAX_FAILED_POLLS", 2)
         report = desk.report(desk.open([12, 15], **NEVER))
         desk.accept(201, 12)
         ended: list[Any] = []

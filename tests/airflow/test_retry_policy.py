@@ -395,7 +395,7 @@ class TestATask:
             return read(self, chat_ids)
 
         monkeypatch.setattr(SuperOfficePlatform, "read_chats", limited)
-        monkeypatch.setattr("airflow_provider_chattransfer.chats.acceptance.FAILED_LOOKS", 2)
+        monkeypatch.setattr("airflow_provider_chattransfer.chats.acceptance.MAX_FAILED_POLLS", 2)
         ran = do(AcceptTransferSensor, conn_id=desk.conn_id, transfers=transfers, deferrable=True, retries=0)
         failed: Any = ran.errors["task"]
         assert isinstance(failed, WaitInterruptedError)
