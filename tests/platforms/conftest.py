@@ -237,7 +237,9 @@ class Script:
         self._server.shutdown()
         self._server.server_close()
 
-    def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        script = self
+
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 

@@ -111,7 +111,9 @@ class Proxy:
         self._server.shutdown()
         self._server.server_close()
 
-    def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        proxy = self
+
         class Handler(BaseHTTPRequestHandler):
             def do_CONNECT(self) -> None:
                 proxy.asked.append(self.path)

@@ -21,7 +21,7 @@ class PortalClient:
         self.http = requests.Session()
 
     def reset(self, *, speed: float = 1.0, **scenario: Any) -> None:
-        """A new portal; without a limit of requests unless the scenario has one."""
+        """Start a new portal, without a rate limit unless the scenario has one."""
         reply = self.reset_reply(speed=speed, **{"rate": None, **scenario})
         assert reply.status_code == 200, reply.text
 

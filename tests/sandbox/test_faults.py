@@ -413,7 +413,7 @@ class TestAHang:
         assert side.seen() == ("json", 200)
 
     def test_does_not_keep_the_sandbox_from_stopping(self, caplog: pytest.LogCaptureFixture) -> None:
-        """uvicorn would wait for it, give up and say so."""
+        """Without our part, uvicorn would wait for it, give up and log that."""
         with SandboxServer() as server:
             logging.getLogger("uvicorn").addHandler(caplog.handler)
             requests.post(f"{server.url}/sandbox/faults", json={"kind": "hang_before"}, timeout=10)

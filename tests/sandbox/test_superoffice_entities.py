@@ -67,8 +67,7 @@ class TestTheCarriers:
 
 
 class TestWhatMustNotLeak:
-    """An answer holds a customer's data and the session's key, as SuperOffice's does: a client that lets them out
-    would be found out here."""
+    """An answer holds a customer's data and the session's key, as SuperOffice's does, so that a leak is seen here."""
 
     def test_a_session_has_all_that_the_customer_told_and_the_key(self, desk: Desk) -> None:
         for entity in desk.agent("ChatSessionsForUser"):

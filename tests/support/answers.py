@@ -107,7 +107,9 @@ class Answers:
             given = Given(given)
         return given.status or answer.status_code, written(given.answer), dict(given.headers)
 
-    def _handler(answers: Answers) -> type[BaseHTTPRequestHandler]:
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        answers = self
+
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 
-class Rejected(Exception):
+class RejectedError(Exception):
     """The client rejected its promise with this name; ``status`` and ``body`` are the answer's."""
 
     def __init__(self, error: Mapping[str, Any]) -> None:
@@ -27,12 +27,12 @@ class JavaScript:
     process: subprocess.Popen[str]
 
     def call(self, base: str, sign_in: Mapping[str, list[str]], agent: str, method: str, *arguments: Any) -> Any:
-        """Return what ``get<agent>Agent().<method>(*arguments)`` resolves to; raises ``Rejected``."""
+        """Return what ``get<agent>Agent().<method>(*arguments)`` resolves to; raises ``RejectedError``."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         call = {"base": base, "signIn": sign_in, "agent": agent, "method": method, "arguments": arguments}
         print(json.dumps(call), file=self.process.stdin, flush=True)
         answer = json.loads(self.process.stdout.readline())
         if error := answer.get("error"):
-            raise Rejected(error)
+            raise RejectedError(error)
         return answer["result"]

@@ -12,7 +12,7 @@ import requests
 
 from tests.sandbox.superoffice_client import Desk
 
-from .javascript import JavaScript, Rejected
+from .javascript import JavaScript, RejectedError
 
 SignIn = Mapping[str, list[str]]
 IGNORED = {"ignore": 1}
@@ -267,7 +267,7 @@ class TestSigningIn:
         ids=["token", "password", "ticket alone", "ticket of another app", "nothing"],
     )
     def test_with_wrong_credentials_is_401(self, desk: Desk, javascript: JavaScript, sign_in: SignIn) -> None:
-        with pytest.raises(Rejected) as caught:
+        with pytest.raises(RejectedError) as caught:
             Colleague(javascript, desk, sign_in).chat("transferChatSessionAsync", 157, "12")
         assert (caught.value.name, caught.value.status) == ("AxiosError", 401)
         assert desk.ledger() == []
@@ -280,7 +280,7 @@ class TestSigningIn:
         first = Colleague(javascript, desk, self.renewed(desk))
         assert first.chat("getChatSessionEntityAsync", 157)["chatSessionId"] == 157
         desk.call_later(3601)
-        with pytest.raises(Rejected) as caught:
+        with pytest.raises(RejectedError) as caught:
             first.chat("transferChatSessionAsync", 157, "12")
         assert caught.value.status == status
         second = Colleague(javascript, desk, self.renewed(desk))
@@ -300,13 +300,13 @@ class TestSigningIn:
 class TestErrors:
     def test_a_tenant_in_maintenance_is_unavailable(self, desk: Desk, sender: Colleague) -> None:
         desk.reset(operators=OPERATORS, chats=CHATS, tenant_state="OfflineMaintenance")
-        with pytest.raises(Rejected) as caught:
+        with pytest.raises(RejectedError) as caught:
             sender.chat("chatSessionsForUserAsync")
         assert caught.value.status == 503
 
     def test_an_unknown_target_can_be_an_error_with_its_type(self, desk: Desk, sender: Colleague) -> None:
         desk.reset(operators=OPERATORS, chats=CHATS, switches={"unknown_target": "error"})
-        with pytest.raises(Rejected) as caught:
+        with pytest.raises(RejectedError) as caught:
             sender.chat("transferChatSessionAsync", 157, "ducimus")
         assert caught.value.status == 400
         assert caught.value.body["ErrorType"] == "SoInvalidArgumentException"
