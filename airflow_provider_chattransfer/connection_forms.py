@@ -101,7 +101,8 @@ class ConnectionForm:
     """The form of a connection type.
 
     ``secrets_in`` finds the secrets within a text of host, login or password, where one may have been pasted as part of
-    something longer; the password itself is always masked.
+    something longer; the password itself is always masked. ``hidden`` are Airflow's own fields that the form does not
+    show: the schema is read where it is given, but in the form the address has it.
     """
 
     connection_type: str
@@ -109,9 +110,7 @@ class ConnectionForm:
     standard: tuple[StandardField, ...]
     sections: tuple[Section, ...]
     secrets_in: Callable[[str], Iterable[str]] = _no_secrets
-
-    hidden = ("schema",)
-    """Read where it is given; in the form, the address has it."""
+    hidden: tuple[str, ...] = ("schema",)
 
     def fields(self) -> Iterator[tuple[Section, Field]]:
         """Yield all fields of ours in the form's order, each with its section."""

@@ -19,6 +19,7 @@ from airflow_provider_chattransfer.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_chattransfer.hooks.superoffice import SuperOfficeHook
 from airflow_provider_chattransfer.services import forms
 
+from ..support.airflow_forms import fields_in_airflow_3_1
 from ..support.ways_of_signing_in import OWN_SECRETS, STANDARD, WAYS, Way
 
 HOOKS: tuple[type[ChatPlatformHook], ...] = (Bitrix24Hook, SuperOfficeHook)
@@ -30,41 +31,11 @@ def schema(name: str) -> Any:
     return json.loads(resources.files("airflow").joinpath(name).read_text())
 
 
-@pytest.fixture
-def shown_by_airflow_3_1(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The form's fields as Airflow 3.1 shows them: made of a hook's widgets, wtforms mocked as its API server does."""
-    from unittest.mock import MagicMock
-
-    from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
-    from airflow.providers_manager import ConnectionFormWidgetInfo
-
-    wtforms, validators = MagicMock(), MagicMock()
-    wtforms.StringField = HookMetaService.MockStringField
-    wtforms.IntegerField = HookMetaService.MockIntegerField
-    wtforms.PasswordField = HookMetaService.MockPasswordField
-    validators.Optional, validators.any_of = HookMetaService.MockOptional, HookMetaService.MockEnum
-    monkeypatch.setitem(sys.modules, "wtforms", wtforms)
-    monkeypatch.setitem(sys.modules, "wtforms.validators", validators)
-
-    def shown(hook: type[ChatPlatformHook]) -> Any:
-        widgets = {
-            f"extra__{hook.conn_type}__{key}": ConnectionFormWidgetInfo(
-                hook_class_name="", package_name="", field=field, field_name=key, is_sensitive=False
-            )
-            for key, field in hook.get_connection_form_widgets().items()
-        }
-        return HookMetaService._convert_extra_fields(widgets)[hook.conn_type]
-
-    return shown
-
-
 class TestTheFormOfAirflow31:
     """The two class methods of a hook."""
 
     @BOTH
-    def test_has_the_fields_of_the_providers_information(
-        self, shown_by_airflow_3_1: Any, hook: type[ChatPlatformHook]
-    ) -> None:
+    def test_has_the_fields_of_the_providers_information(self, hook: type[ChatPlatformHook]) -> None:
         expected = {
             key: {
                 "title": field["label"],
@@ -81,7 +52,7 @@ class TestTheFormOfAirflow31:
                 "description": field["description"],
                 **{name: field["schema"].get(name) for name in ("type", "format", "enum")},
             }
-            for key, field in shown_by_airflow_3_1(hook).items()
+            for key, field in fields_in_airflow_3_1(hook).items()
         }
         assert found == expected
         assert list(found) == list(expected)
