@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bare client for the tests of the simulated Bitrix24: plain requests, no rules of its own."""
+"""A minimal client for the tests of the simulated Bitrix24: plain requests, no rules of its own."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ DIALOG = "imopenlines.dialog.get"
 
 
 class PortalClient:
-    """Calls the portal as the webhook of user 1, and looks behind it."""
+    """Calls the portal as the webhook of user 1, and reads the sandbox's own state."""
 
     def __init__(self, sandbox: SandboxServer) -> None:
         self.sandbox = sandbox
         self.http = requests.Session()
 
     def reset(self, *, speed: float = 1.0, **scenario: Any) -> None:
-        """Start a new portal, without a rate limit unless the scenario has one."""
+        """Start a new portal; without a limit of requests unless the scenario has one."""
         reply = self.reset_reply(speed=speed, **{"rate": None, **scenario})
         assert reply.status_code == 200, reply.text
 
@@ -30,11 +30,11 @@ class PortalClient:
         return self.http.post(f"{self.sandbox.url}/sandbox/reset", json={"speed": speed, "bitrix24": scenario})
 
     def post(self, path: str, **options: Any) -> requests.Response:
-        """POST to a path below ``/rest/``."""
+        """Send a POST to a path below ``/rest/``."""
         return self.http.post(f"{self.sandbox.url}/rest/{path}", **options)
 
     def call(self, method: str, params: Any = None, *, webhook: str = "1/secretcode") -> requests.Response:
-        """Return a method with JSON parameters."""
+        """Call a method with JSON parameters."""
         return self.post(f"{webhook}/{method}", json=params or {})
 
     def result(self, method: str, params: Any = None, *, webhook: str = "1/secretcode") -> Any:
@@ -44,7 +44,7 @@ class PortalClient:
         return reply.json()["result"]
 
     def error(self, method: str, params: Any = None, *, webhook: str = "1/secretcode") -> tuple[int, str]:
-        """Status and code of a call that must fail."""
+        """Return status and code of a call that must fail."""
         reply = self.call(method, params, webhook=webhook)
         assert "error" in reply.json(), reply.text
         return reply.status_code, reply.json()["error"]
@@ -56,7 +56,7 @@ class PortalClient:
         return result
 
     def transfer(self, chat_id: int, **params: Any) -> requests.Response:
-        """Ask for a transfer as the bot ``chattransfer``."""
+        """Request a transfer as the bot ``chattransfer``."""
         return self.call(TRANSFER, {"CHAT_ID": chat_id, "CLIENT_ID": "chattransfer", **params})
 
     def dialog(self, chat_id: int) -> dict[str, Any]:
@@ -74,19 +74,19 @@ class PortalClient:
         return next(chat for chat in self.chats() if chat["id"] == str(chat_id))
 
     def chats(self) -> list[dict[str, Any]]:
-        """All chats as the sandbox knows them."""
+        """Return all chats as the sandbox knows them."""
         chats: list[dict[str, Any]] = self.http.get(f"{self.sandbox.url}/sandbox/state").json()["bitrix24"]["chats"]
         return chats
 
     def requests(self) -> int:
-        """How many requests the portal has got."""
+        """Return how many requests the portal has received."""
         return int(self.http.get(f"{self.sandbox.url}/sandbox/state").json()["requests"]["bitrix24"])
 
     def changes(self, chat_id: int | None = None) -> list[tuple[str, str | None]]:
-        """Return what the ledger holds: change and new holder."""
+        """Return the changes in the ledger, each with the new holder."""
         changes = self.http.get(f"{self.sandbox.url}/sandbox/ledger").json()["changes"]
         return [(change["change"], change["after"]) for change in changes if chat_id in (None, int(change["chat_id"]))]
 
     def skip(self, seconds: float) -> None:
-        """Let time pass."""
+        """Move the sandbox's time forward."""
         self.sandbox.sandbox.clock.skip(seconds)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A certificate for 127.0.0.1 that only a client which is told of it trusts."""
+"""A self-signed certificate for 127.0.0.1."""
 
 from __future__ import annotations
 

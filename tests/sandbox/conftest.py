@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients of both halves of the sandbox, each on a fresh one."""
+"""Clients of both services, each on a fresh sandbox."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests as bytes on a socket, for what no HTTP client would do, and waiting for what becomes of them."""
+"""Requests as bytes on a socket, for what no HTTP client would send, and waiting for their effects."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def request_for(method: str, **params: Any) -> bytes:
 
 
 def connection(server: SandboxServer) -> socket.socket:
-    """Return a connection to the sandbox; closed at the end of its `with`."""
+    """Open a connection to the sandbox; it is closed at the end of its ``with``."""
     host, _, port = server.address.partition(":")
     return socket.create_connection((host, int(port)), timeout=10)
 
 
 def status(connection: socket.socket) -> int:
-    """Return the status of the answer that comes next."""
+    """Read the next response and return its status."""
     return int(connection.recv(65536).split()[1])
 
 
 def wait_for(what: Callable[[], bool]) -> None:
-    """Return as soon as it is so; fail when it is not so within ten seconds."""
+    """Return as soon as ``condition`` holds; fail if it does not within ten seconds."""
     deadline = time.monotonic() + 10
     while not what():
         assert time.monotonic() < deadline, "it did not happen"

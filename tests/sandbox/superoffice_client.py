@@ -71,6 +71,6 @@ class Desk:
         """Return what happened so far, in one word each."""
         return [change["change"] for change in self.ledger()]
 
-    def call_later(self, seconds: float = 60) -> None:
+    def skip(self, seconds: float = 60) -> None:
         """Let time pass."""
         self.server.sandbox.clock.skip(seconds)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever one sends to a service, it answers as the service would; it never breaks."""
+"""Whatever a client sends, a simulated service answers as the real one would, and never fails."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_no_request_breaks_superoffice(route: tuple[str, str], part: str, body: 
 
 @pytest.mark.parametrize("depth", [600, 900, 1000, 10_000])
 def test_nested_json_is_answered_as_what_cannot_be_read(portal: PortalClient, desk: Desk, depth: int) -> None:
-    """Over HTTP, where the stack is deeper: PHP drops what is nested more than 512 deep, ASP.NET refuses it."""
+    """Send it over HTTP, where the stack is deeper: PHP drops JSON nested more than 512 deep, ASP.NET refuses it."""
     deep = "[" * depth + "]" * depth
     body = f'{{"CHAT_ID": 112, "X": {deep}}}'
     reply = portal.post("1/secretcode/imopenlines.dialog.get", data=body, headers={"Content-Type": "application/json"})

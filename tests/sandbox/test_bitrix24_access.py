@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who gets into the simulated Bitrix24: webhooks, OAuth, browsers' sessions, and what shuts the portal."""
+"""Authentication in the simulated Bitrix24: webhooks, OAuth, browsers' sessions, and portals closed to callers."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SESSION = {"Cookie": "PHPSESSID=session7", "X-Bitrix-Csrf-Token": "sessid7"}
 
 
 def granted(portal: PortalClient, **params: str) -> tuple[int, dict[str, Any]]:
-    """Return what the token endpoint answers."""
+    """Return the answer of the token endpoint."""
     reply = portal.http.get(f"{portal.sandbox.url}/oauth/token/", params={**APP, **params})
     return reply.status_code, reply.json()
 
 
 def refreshed(portal: PortalClient, **params: str) -> tuple[int, dict[str, Any]]:
-    """Return what the token endpoint answers to a refresh token."""
+    """Return the answer of the token endpoint to a refresh token."""
     return granted(portal, **{"grant_type": "refresh_token", "refresh_token": "refresh-1", **params})
 
 
@@ -30,7 +30,7 @@ def access_token(portal: PortalClient) -> str:
 
 
 def authorization(portal: PortalClient, **params: str) -> Any:
-    """Return what the browser of a user who agrees is answered."""
+    """Return the response to the browser of a user who agrees."""
     params = {"client_id": APP["client_id"], **params}
     return portal.http.get(f"{portal.sandbox.url}/oauth/authorize/", params=params, allow_redirects=False)
 
@@ -41,7 +41,7 @@ def authorized(portal: PortalClient, **params: str) -> str:
 
 
 def refused(portal: PortalClient, method: str, **options: Any) -> tuple[int, str]:
-    """Status and code of a POST that must fail."""
+    """Return status and code of a POST that must fail."""
     reply = portal.post(method, **options)
     return reply.status_code, reply.json()["error"]
 

@@ -129,7 +129,7 @@ class TestMessengerUsers:
     def test_one_that_is_none(self, portal: PortalClient, user: Any, code: str) -> None:
         assert portal.error("im.user.get", {"ID": user}) == (400, code)
 
-    def test_an_outsider_asks_for_himself_only(self, portal: PortalClient) -> None:
+    def test_an_outsider_may_ask_for_their_own_user_only(self, portal: PortalClient) -> None:
         portal.reset(webhooks=[{"user": 91, "code": "guest"}, {"user": 1, "code": "secretcode"}])
         assert portal.error("im.user.get", {"ID": 7}, webhook="91/guest") == (400, "ACCESS_DENIED")
         assert list(portal.result("im.user.list.get", {"ID": [7, 91]}, webhook="91/guest")) == ["91"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reports of the simulated Bitrix24, ``imopenlines.v2.*``: rows, filters, figures and limits."""
+"""The reports of the simulated Bitrix24, ``imopenlines.v2.*``: rows, filters, statistics and limits."""
 
 from __future__ import annotations
 

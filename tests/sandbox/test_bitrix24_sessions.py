@@ -21,7 +21,7 @@ def around_now() -> tuple[str, str]:
 
 
 class TestAccessOfOperators:
-    """The checks that ``session.*`` share; there is no chat with an id of 0."""
+    """The checks that ``session.*`` share; no chat has the id 0."""
 
     METHODS = ("session.join", "session.start", "session.mode.silent", "session.mode.pin", "message.session.start")
 

@@ -16,7 +16,7 @@ IGNORING = {"ignore": 1.0}
 
 
 def initiators(portal: PortalClient, session: int) -> list[int]:
-    """Who asked for the transfers of a session, by the server's own log."""
+    """Return who requested the transfers of a session, by the server's own log."""
     rows = portal.result("imopenlines.v2.Session.Transfer.list", {"sessionId": [session]})["transfers"]
     return [row["initiatorId"] for row in rows if row["mode"] == "BOT"]
 
@@ -412,7 +412,7 @@ class TestToQueue:
             ("queued", "queue:4"),
         ]
 
-    def test_one_who_has_all_his_slots_taken_is_passed_over(self, portal: PortalClient) -> None:
+    def test_an_operator_without_a_free_slot_is_passed_over(self, portal: PortalClient) -> None:
         queues = [{"id": 3}, {"id": 4, "members": [16, 12], "max_chat": 1}]
         portal.reset(queues=queues, chats=[{"id": 101, "owner": 7}, {"id": 102, "owner": 16}])
         portal.transfer(101, QUEUE_ID=4)
@@ -526,17 +526,17 @@ class TestDialogGet:
 
 
 class TestOperators:
-    def test_an_operator_answers_with_his_own_webhook(self, portal: PortalClient) -> None:
+    def test_an_operator_answers_with_their_own_webhook(self, portal: PortalClient) -> None:
         assert portal.result("imopenlines.operator.answer", {"CHAT_ID": 133}, webhook="12/secretcode12") is True
         assert portal.dialog(133)["owner"] == 12
         assert portal.error("imopenlines.operator.answer", {"CHAT_ID": 133}, webhook="12/secretcode12") == (400, "")
 
     @pytest.mark.parametrize("mode", ["auto", "pending"])
     @pytest.mark.parametrize("queue_type", ["evenly", "strictly"])
-    def test_who_skips_what_was_transferred_to_him_is_not_asked_again(
+    def test_an_operator_who_skips_a_transfer_is_not_asked_again(
         self, portal: PortalClient, mode: str, queue_type: str
     ) -> None:
-        """The next in the queue is, and nobody when they all have turned it down."""
+        """Ask the next operator in the queue, and nobody once all have refused."""
         queues = [{"id": 3, "members": [12, 15], "queue_type": queue_type}]
         portal.reset(queues=queues, chats=[{"id": 101, "owner": 7}], people=IGNORING, switches={"accept_mode": mode})
         portal.transfer(101, USER_ID=12)
@@ -559,19 +559,19 @@ class TestOperators:
         portal.skip(11)
         assert portal.dialog(101)["owner"] == 15
 
-    def test_an_operator_skips_what_he_is_offered(self, portal: PortalClient) -> None:
+    def test_an_operator_skips_an_offer(self, portal: PortalClient) -> None:
         portal.reset(people=IGNORING)
         portal.result("imopenlines.operator.skip", {"CHAT_ID": 136}, webhook="7/secretcode7")
         assert portal.chat(136)["offered_to"] == "8"
         assert [change for change, _ in portal.changes(136)] == ["rejected", "offered"]
 
-    def test_he_may_not_transfer_to_himself(self, portal: PortalClient) -> None:
+    def test_an_operator_may_not_transfer_to_themselves(self, portal: PortalClient) -> None:
         wrong = portal.error("imopenlines.operator.transfer", {"CHAT_ID": 112, "USER_ID": 7}, webhook="7/secretcode7")
         assert wrong == (400, "OPERATOR_WRONG")
         portal.result("imopenlines.operator.transfer", {"CHAT_ID": 112, "USER_ID": 8}, webhook="7/secretcode7")
         assert portal.dialog(112)["owner"] == 8
 
-    def test_he_closes_his_own_chat_only(self, portal: PortalClient) -> None:
+    def test_an_operator_closes_their_own_chat_only(self, portal: PortalClient) -> None:
         close = "imopenlines.operator.finish"
         foreign = portal.error(close, {"CHAT_ID": 112}, webhook="8/secretcode8")
         assert foreign == (400, "ERROR_USER_NOT_OPERATOR")
@@ -588,14 +588,14 @@ class TestOperators:
     @pytest.mark.parametrize(
         ("chat_id", "code"), [(None, "CHAT_ID"), (9999, "CHAT_ID"), (2, "CHAT_TYPE"), (112, "ACCESS_DENIED")]
     )
-    def test_he_cannot_touch_what_he_cannot_open(
+    def test_an_operator_cannot_touch_a_chat_that_they_cannot_open(
         self, portal: PortalClient, action: str, chat_id: int | None, code: str
     ) -> None:
         method, params = f"imopenlines.operator.{action}", {"CHAT_ID": chat_id}
         assert portal.error(method, params, webhook="16/secretcode16") == (400, code)
 
     @pytest.mark.parametrize("mode", ["auto", "pending"])
-    def test_he_leaves_the_chat_that_he_passes_on(self, portal: PortalClient, mode: str) -> None:
+    def test_an_operator_leaves_the_chat_that_they_transfer(self, portal: PortalClient, mode: str) -> None:
         portal.reset(switches={"accept_mode": mode}, people=IGNORING)
         portal.result("imopenlines.operator.transfer", {"CHAT_ID": 112, "USER_ID": 8}, webhook="7/secretcode7")
         assert portal.result("im.chat.user.list", {"CHAT_ID": 112}, webhook="8/secretcode8") == [8, 5012]
@@ -618,7 +618,7 @@ class TestOperators:
     ) -> None:
         assert portal.error("imopenlines.operator.transfer", params, webhook="7/secretcode7") == (400, code)
 
-    def test_he_cannot_pass_on_a_chat_that_he_cannot_open(self, portal: PortalClient) -> None:
+    def test_an_operator_cannot_transfer_a_chat_that_they_cannot_open(self, portal: PortalClient) -> None:
         params = {"CHAT_ID": 112, "USER_ID": 8}
         assert portal.error("imopenlines.operator.transfer", params, webhook="16/secretcode16") == (
             400,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests that other people's clients were caught sending, replayed byte for byte; only the host is ours.
+"""Requests captured from other people's clients and replayed byte for byte; only the host is changed.
 
 The clients: ``fast_bitrix24`` 1.8, ``b24pysdk`` 1.3 and ``@superoffice/webapi`` 12.4. ``real_clients/`` runs them;
-here is what they send, also where they are not installed.
+these captures also work where they are not installed.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ TICKET = "Authorization: SOTicket 7T:ABC\nSO-AppToken: cs-secret"
 
 
 class Answer:
-    """What came back on the wire."""
+    """A response as it was received."""
 
     def __init__(self, response: HTTPResponse) -> None:
         self.status = response.status
@@ -111,7 +111,7 @@ class Answer:
 
 
 def replay(url: str, capture: str, *, body: str = "", **parts: str) -> Answer:
-    """Send the bytes and read the answer."""
+    """Send the bytes and read the response."""
     address = urlsplit(url)
     text = capture.format(host=address.netloc, length=len(body), body=body, **parts)
     head, _, content = text.partition("\n\n")
@@ -124,7 +124,7 @@ def replay(url: str, capture: str, *, body: str = "", **parts: str) -> Answer:
 
 @pytest.fixture
 def portal(portal: PortalClient) -> PortalClient:
-    """Return the portal that the captures speak of."""
+    """Return the portal that the captures refer to."""
     portal.reset(
         chats=[{"id": chat, "owner": 7, "bot": True} for chat in (112, 113, 114)],
         bots=[{"client_id": "bot token/1", "id": 80}, {"app_id": "local.abc.1", "id": 81}],
@@ -319,7 +319,7 @@ class TestB24PySdk:
 
 @pytest.fixture
 def desk(desk: Desk) -> Desk:
-    """Return the tenant that the captures speak of."""
+    """Return the tenant that the captures refer to."""
     desk.reset(
         operators=[
             {"id": 5, "login": "tje0", "password": "Tje0"},
@@ -341,7 +341,7 @@ Send = Callable[..., Answer]
 class TestWebApi:
     @pytest.fixture
     def send(self, desk: Desk) -> Send:
-        """Replay a call of the client; a body of ``None`` is none at all."""
+        """Replay a call of the client; with ``None`` the request has no body."""
 
         def sent(path: str, body: str | None, credential: str = BEARER) -> Answer:
             capture = WEBAPI_WITHOUT_A_BODY if body is None else WEBAPI

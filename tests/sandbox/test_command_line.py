@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m airflow_provider_chattransfer.sandbox`, as a person starts it."""
+"""``python -m airflow_provider_chattransfer.sandbox``, as a person starts it."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class TestWhatCannotBeStarted:
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """Return what the command says, in one line and with exit code 2, instead of serving."""
+    """Return the one line that the command prints with exit code 2, instead of serving."""
     with pytest.raises(SystemExit) as end:
         main([str(argument) for argument in arguments])
     out, err = capsys.readouterr()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sandbox as a server: https, the control plane's time and ledger, and requests that come at the same time."""
+"""The sandbox as a server: https, the control plane's time and ledger, and concurrent requests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ INSISTS = {"bitrix24": {"switches": {"https_required": True}}, "superoffice": {"
 
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SandboxServer, requests.Session]]:
-    """Yield a sandbox with https, and a session that trusts it."""
+    """Return a sandbox with https, and a session that trusts it."""
     certificate, key = self_signed(tmp_path_factory.mktemp("certificate"))
     with SandboxServer(INSISTS, certificate=certificate, key=key) as server, requests.Session() as session:
         session.trust_env = False
@@ -89,7 +89,7 @@ class TestHttps:
 
 
 class Plane:
-    """The control plane alone."""
+    """A client of the control plane."""
 
     def __init__(self, server: SandboxServer) -> None:
         self.server = server
@@ -119,7 +119,7 @@ def plane(sandbox_server: SandboxServer) -> Plane:
 
 @pytest.fixture
 def delay_over(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Delays last until this is set."""
+    """Return the event that ends all delays."""
     over = threading.Event()
 
     async def pause(_: float | None) -> None:
@@ -300,7 +300,7 @@ class TestAReset:
 
 class TestRequestsAtTheSameTime:
     def test_have_numbers_of_their_own(self, portal: PortalClient) -> None:
-        """The one whose body comes late has the later number, though it was begun first."""
+        """Number the request whose body arrives later higher, even if it began first."""
         slow, quick = (request_for(TRANSFER, CHAT_ID=chat, USER_ID=12) for chat in (112, 113))
         with connection(portal.sandbox) as one, connection(portal.sandbox) as other:
             one.sendall(slow[:-10])
@@ -385,7 +385,7 @@ def numbers(portal: PortalClient, chat_id: int) -> set[int]:
 
 
 def connections(portal: PortalClient) -> set[Any]:
-    """Return the connections that are open at the sandbox."""
+    """Return the open connections of the sandbox."""
     return set(portal.sandbox._server.server_state.connections)
 
 

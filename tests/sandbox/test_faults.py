@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults as `/sandbox/faults` arms them: what the client sees, what was carried out, and how often they strike."""
+"""Faults armed by ``/sandbox/faults``: what the client sees, what was executed, and how often they strike."""
 
 from __future__ import annotations
 
@@ -48,21 +48,21 @@ class Side:
         return faults
 
     def try_to_arm(self, **fault: Any) -> requests.Response:
-        """Return the reply to a fault, whatever it is."""
+        """Return the reply to a fault, valid or not."""
         return requests.post(f"{self.url}/sandbox/faults", json=fault, timeout=10)
 
     def faults(self) -> list[dict[str, Any]]:
-        """Return what the sandbox says about them."""
+        """Return the armed faults as the sandbox lists them."""
         faults: list[dict[str, Any]] = requests.get(f"{self.url}/sandbox/faults", timeout=10).json()["faults"]
         return faults
 
     def transfers(self) -> int:
-        """How many transfers were carried out."""
+        """Return how many transfers were executed."""
         changes = requests.get(f"{self.url}/sandbox/ledger", timeout=10).json()["changes"]
         return sum(change["change"] == "transferred" for change in changes)
 
     def requests(self) -> int:
-        """How many requests the service has got."""
+        """Return how many requests the service has received."""
         state = requests.get(f"{self.url}/sandbox/state", timeout=10).json()
         return int(state["requests"][self.service])
 
@@ -90,12 +90,12 @@ def superoffice(desk: Desk) -> Side:
         body = {"ChatSessionId": 157, "ToAssociate": "12"}
         return desk.send("POST", "Agents/Chat/TransferChatSession", by=7, json=body)
 
-    return Side("superoffice", desk.server.url, transfer, desk.call_later)
+    return Side("superoffice", desk.server.url, transfer, desk.skip)
 
 
 @pytest.fixture(params=SERVICES)
 def side(request: pytest.FixtureRequest) -> Side:
-    """Either service."""
+    """Return each service in turn."""
     if request.param == "bitrix24":
         return bitrix24(request.getfixturevalue("portal"))
     return superoffice(request.getfixturevalue("desk"))
@@ -258,9 +258,7 @@ def bitrix24_app(portal: PortalClient) -> Side:
 
 
 def superoffice_token(desk: Desk, headers: dict[str, str]) -> Side:
-    return Side(
-        "superoffice", desk.server.url, lambda: desk.send("GET", "ChatSession/157", headers=headers), desk.call_later
-    )
+    return Side("superoffice", desk.server.url, lambda: desk.send("GET", "ChatSession/157", headers=headers), desk.skip)
 
 
 class TestHowOften:
@@ -413,7 +411,7 @@ class TestAHang:
         assert side.seen() == ("json", 200)
 
     def test_does_not_keep_the_sandbox_from_stopping(self, caplog: pytest.LogCaptureFixture) -> None:
-        """Without our part, uvicorn would wait for it, give up and log that."""
+        """Cut the hanging connection; uvicorn alone would wait for it, give up and log that."""
         with SandboxServer() as server:
             logging.getLogger("uvicorn").addHandler(caplog.handler)
             requests.post(f"{server.url}/sandbox/faults", json={"kind": "hang_before"}, timeout=10)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may use the control plane and the page: no page from elsewhere, by whatever name it reaches this machine."""
+"""Who may use the control plane and the page: no page of another origin, by whatever name it reaches this machine."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated people: agents who take their time, go on breaks and leave, customers who write, close, come back."""
+"""The simulated people: agents accept with a delay, take breaks and leave; customers write, close and come back."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def status(portal: PortalClient, chat: int, *, operator: int) -> int:
     return int(found["lines"]["status"])
 
 
-def floor_of_two(**scenario: Any) -> dict[str, Any]:
-    """Operators 7 and 12 in line 3; chat 101 is with 7, and who is offered a chat takes it after a minute."""
+def two_operators(**scenario: Any) -> dict[str, Any]:
+    """Return a scenario with operators 7 and 12 in line 3 and chat 101 with 7; both accept an offer after a minute."""
     return {
         "operators": [{"id": 7}, {"id": 12}],
         "queues": [{"id": 3, "members": [7, 12]}],
@@ -55,9 +55,9 @@ def floor_of_two(**scenario: Any) -> dict[str, Any]:
     }
 
 
-def single(agent: int, **habits: Any) -> dict[str, Any]:
-    """Everybody takes offers after a minute; ``agent`` has habits of his own."""
-    return {"accept_after": 1 * MINUTES, "agents": {str(agent): habits}}
+def single(agent: int, **behavior: Any) -> dict[str, Any]:
+    """Return ``people`` who all accept after a minute, with the ``behavior`` of one ``agent``."""
+    return {"accept_after": 1 * MINUTES, "agents": {str(agent): behavior}}
 
 
 class TestHowLongAnAgentTakes:
@@ -90,7 +90,7 @@ class TestHowLongAnAgentTakes:
         assert 10 < median(delays) < 18
 
     def test_does_not_change_when_others_write_or_have_breaks(self, portal: PortalClient) -> None:
-        """What is drawn for something new is drawn apart: old scenarios with their seeds stay as they are."""
+        """Draw new behavior from streams of its own, so that old scenarios with their seeds stay as they are."""
 
         def answers(**scenario: Any) -> tuple[list[tuple[str, str]], list[float]]:
             people = {"accept_after": [100, 400], "reject": 0.3, **scenario.pop("people", {})}
@@ -104,8 +104,8 @@ class TestHowLongAnAgentTakes:
             return [(change["chat_id"], change["change"]) for change in by_chat], times
 
         changes, times = answers()
-        call_later = {"break_after": LONG, "leave_after": LONG, "answer_after": 5}
-        busy_changes, busy_times = answers(people=call_later, customers={"write_after": [1, 5], "return_after": 10})
+        later = {"break_after": LONG, "leave_after": LONG, "answer_after": 5}
+        busy_changes, busy_times = answers(people=later, customers={"write_after": [1, 5], "return_after": 10})
         assert "rejected" in {change for _, change in changes}
         assert busy_changes == changes
         assert busy_times == pytest.approx(times, abs=5)
@@ -161,14 +161,14 @@ class TestAScenario:
         assert not any(agent["paused"] for service in ("bitrix24", "superoffice") for agent in state[service]["agents"])
 
     def test_can_take_a_habit_from_a_single_one(self, portal: PortalClient) -> None:
-        portal.reset(**floor_of_two(people={"leave_after": 10 * MINUTES, "agents": {"12": {"leave_after": None}}}))
+        portal.reset(**two_operators(people={"leave_after": 10 * MINUTES, "agents": {"12": {"leave_after": None}}}))
         portal.skip(60 * MINUTES)
         assert [agent(portal, number)["present"] for number in (7, 12)] == [False, True]
 
 
 class TestABreakOnBitrix24:
     def operator(self, portal: PortalClient, user: int = 7) -> dict[str, str]:
-        """How the methods that tell who is available show ``user``."""
+        """Return how the methods that tell who is available show ``user``."""
         row = portal.result("imopenlines.v2.Operator.list", {"userId": user})["operators"][0]
         return {
             "im": portal.result("im.user.list.get", {"ID": [user]})[str(user)]["status"],
@@ -177,30 +177,30 @@ class TestABreakOnBitrix24:
         }
 
     def test_is_seen_everywhere_and_ends(self, portal: PortalClient) -> None:
-        portal.reset(**floor_of_two(people=single(7, **BREAK)))
+        portal.reset(**two_operators(people=single(7, **BREAK)))
         at_work = self.operator(portal)
         portal.skip(101 * MINUTES)
-        is_on_break = self.operator(portal)
-        assert is_on_break["report"] == "pause"
-        assert is_on_break["im"] != at_work["im"]
+        on_break = self.operator(portal)
+        assert on_break["report"] == "pause"
+        assert on_break["im"] != at_work["im"]
         assert [agent(portal, number)["paused"] for number in (7, 12)] == [True, False]
         assert agent(portal, 7)["present"]
         portal.skip(50 * MINUTES)
         assert self.operator(portal) == at_work
 
     def test_comes_again_and_again(self, portal: PortalClient) -> None:
-        portal.reset(**floor_of_two(people=single(7, **BREAK)))
+        portal.reset(**two_operators(people=single(7, **BREAK)))
         paused = []
         for _ in range(12):
             paused.append(self.operator(portal)["report"] == "pause")
             portal.skip(25.1 * MINUTES)
         assert paused == [False] * 4 + [True] * 2 + [False] * 4 + [True] * 2
 
-    def test_sends_back_what_he_has_not_answered(self, portal: PortalClient) -> None:
-        """Sessions below OPERATOR go to the next one, others stay."""
+    def test_returns_unanswered_chats_to_the_queue(self, portal: PortalClient) -> None:
+        """Offer sessions below OPERATOR to the next operator; the others stay."""
         chats = [{"id": 101, "owner": 7}, {"id": 102, "owner": 7}, {"id": 103, "state": "waiting", "offered_to": 7}]
         writes = {"chats": {"102": {"write_after": 60 * MINUTES}}}
-        portal.reset(**floor_of_two(chats=chats, customers=writes, people=single(7, **BREAK)))
+        portal.reset(**two_operators(chats=chats, customers=writes, people=single(7, **BREAK)))
         portal.skip(99 * MINUTES)
         assert status(portal, 102, operator=7) == CLIENT_AFTER_OPERATOR
         portal.skip(3 * MINUTES)
@@ -226,9 +226,9 @@ class TestABreakOnBitrix24:
         [({}, {"pinned": True}), ({"check_available": False}, {}), ({"members": [7]}, {})],
         ids=["if it is pinned", "in a line that does not check", "of which he is the only operator"],
     )
-    def test_leaves_him_a_chat(self, portal: PortalClient, queue: dict[str, Any], chat: dict[str, Any]) -> None:
+    def test_leaves_the_agent_a_chat(self, portal: PortalClient, queue: dict[str, Any], chat: dict[str, Any]) -> None:
         portal.reset(
-            **floor_of_two(
+            **two_operators(
                 queues=[{"id": 3, "members": [7, 12], **queue}],
                 chats=[{"id": 101, "owner": 7, **chat}],
                 people=single(7, **BREAK),
@@ -240,24 +240,24 @@ class TestABreakOnBitrix24:
         assert portal.chat(101)["owner"] == "7"
 
     def test_moves_chats_only_when_it_begins(self, portal: PortalClient) -> None:
-        portal.reset(**floor_of_two(chats=[{"id": 101, "owner": 12}], people=single(7, **BREAK)))
+        portal.reset(**two_operators(chats=[{"id": 101, "owner": 12}], people=single(7, **BREAK)))
         portal.skip(101 * MINUTES)
         assert portal.transfer(101, USER_ID=7).json()["result"] is True
         portal.skip(40 * MINUTES)
         assert portal.chat(101)["owner"] == "7"
 
-    def test_keeps_him_from_getting_chats(self, portal: PortalClient) -> None:
-        portal.reset(**floor_of_two(people=single(7, **BREAK)))
+    def test_keeps_the_agent_from_getting_chats(self, portal: PortalClient) -> None:
+        portal.reset(**two_operators(people=single(7, **BREAK)))
         portal.skip(101 * MINUTES)
         portal.transfer(101, QUEUE_ID=3)
         portal.skip(2 * MINUTES)
         assert portal.chat(101)["owner"] == "12"
 
     def test_puts_off_the_answer_to_an_offer(self, portal: PortalClient) -> None:
-        """A line that does not check offers to him all the same."""
+        """Offer chats of a line that does not check availability nevertheless."""
         queues = [{"id": 3, "members": [7], "check_available": False}]
         chats = [{"id": 101, "owner": 12, "queue": 3}]
-        portal.reset(**floor_of_two(queues=queues, chats=chats, people=single(7, **BREAK)))
+        portal.reset(**two_operators(queues=queues, chats=chats, people=single(7, **BREAK)))
         portal.skip(99.5 * MINUTES)
         portal.transfer(101, QUEUE_ID=3)
         portal.skip(50 * MINUTES)
@@ -271,7 +271,7 @@ class TestABreakOnBitrix24:
             **BREAK,
             "agents": {"12": {"leave_after": 90 * MINUTES, "break_after": None}},
         }
-        portal.reset(**floor_of_two(people=people))
+        portal.reset(**two_operators(people=people))
         portal.skip(101 * MINUTES)
         portal.transfer(101, QUEUE_ID=3)
         portal.skip(40 * MINUTES)
@@ -280,10 +280,10 @@ class TestABreakOnBitrix24:
         assert portal.chat(101)["owner"] == "7"
 
     def test_that_was_ended_through_the_api_goes_on_for_the_person(self, portal: PortalClient) -> None:
-        """The portal takes him for present, but he is not at his desk."""
+        """Show the agent as present in the portal, although they are still away."""
         queues = [{"id": 3, "members": [7]}]
         chats = [{"id": 101, "owner": 12, "queue": 3}]
-        portal.reset(**floor_of_two(queues=queues, chats=chats, people=single(7, **BREAK)))
+        portal.reset(**two_operators(queues=queues, chats=chats, people=single(7, **BREAK)))
         portal.skip(110 * MINUTES)
         assert portal.result("imopenlines.operator.pause.stop", webhook="7/secretcode7") is True
         portal.transfer(101, QUEUE_ID=3)
@@ -293,11 +293,11 @@ class TestABreakOnBitrix24:
         assert portal.chat(101)["owner"] == "7"
 
     def test_does_not_take_out_those_who_had_it_before(self, portal: PortalClient) -> None:
-        """After a return to the queue everybody may be asked again, also for what he once declined."""
+        """Ask any operator after a return to the queue, also one who once declined the chat."""
         people = single(12, break_after=200 * MINUTES)
         people["agents"]["7"] = BREAK
         chats = [{"id": 101, "state": "waiting", "offered_to": 7}]
-        portal.reset(**floor_of_two(chats=chats, people=people))
+        portal.reset(**two_operators(chats=chats, people=people))
         portal.skip(102 * MINUTES)
         assert portal.chat(101)["owner"] == "12"
         portal.skip(100 * MINUTES)
@@ -311,10 +311,10 @@ class TestABreakOnBitrix24:
             ("accepted", "agent:7"),
         ]
 
-    def test_ends_with_another_offer_of_what_he_declined(self, portal: PortalClient) -> None:
+    def test_ends_with_another_offer_of_a_declined_chat(self, portal: PortalClient) -> None:
         queues = [{"id": 3, "members": [7]}]
         chats = [{"id": 101, "owner": 12, "queue": 3}]
-        portal.reset(**floor_of_two(queues=queues, chats=chats, people=single(7, reject=1, **BREAK)))
+        portal.reset(**two_operators(queues=queues, chats=chats, people=single(7, reject=1, **BREAK)))
         portal.transfer(101, QUEUE_ID=3)
         portal.skip(149 * MINUTES)
         declined = [("transferred", "queue:3"), ("offered", "agent:7"), ("rejected", "queue:3"), ("queued", "queue:3")]
@@ -322,10 +322,10 @@ class TestABreakOnBitrix24:
         portal.skip(1.5 * MINUTES)
         assert portal.changes(101)[len(declined) :] == [("offered", "agent:7")]
 
-    def test_sends_back_also_what_nobody_else_can_take(self, portal: PortalClient) -> None:
+    def test_returns_also_chats_that_nobody_else_can_take(self, portal: PortalClient) -> None:
         people = single(7, **BREAK)
         people["agents"]["12"] = {"leave_after": 90 * MINUTES}
-        portal.reset(**floor_of_two(people=people, customers={"write_after": 60 * MINUTES}))
+        portal.reset(**two_operators(people=people, customers={"write_after": 60 * MINUTES}))
         portal.skip(101 * MINUTES)
         assert portal.chat(101)["state"] == "waiting"
         assert portal.changes(101) == [("wrote", None), ("queued", "queue:3")]
@@ -333,7 +333,7 @@ class TestABreakOnBitrix24:
     def test_puts_off_the_answer_to_a_customer(self, portal: PortalClient) -> None:
         queues = [{"id": 3, "members": [7, 12], "check_available": False}]
         people = single(7, answer_after=20 * MINUTES, **BREAK)
-        portal.reset(**floor_of_two(queues=queues, people=people, customers={"write_after": 90 * MINUTES}))
+        portal.reset(**two_operators(queues=queues, people=people, customers={"write_after": 90 * MINUTES}))
         portal.skip(149 * MINUTES)
         assert portal.changes(101) == [("wrote", None)]
         portal.skip(22 * MINUTES)
@@ -346,7 +346,7 @@ class TestABreakOnBitrix24:
     ) -> None:
         queues = [{"id": 3, "members": [7], "queue_type": "all", "check_available": check_available}]
         chats = [{"id": 101, "owner": 12, "queue": 3}]
-        portal.reset(**floor_of_two(queues=queues, chats=chats, people=single(7, **BREAK)))
+        portal.reset(**two_operators(queues=queues, chats=chats, people=single(7, **BREAK)))
         portal.skip(after * MINUTES)
         portal.transfer(101, QUEUE_ID=3)
         portal.skip((149 - after) * MINUTES)
@@ -358,7 +358,7 @@ class TestABreakOnBitrix24:
 class TestWhoLeavesBitrix24:
     def test_is_offline_for_good(self, portal: PortalClient) -> None:
         portal.reset(
-            **floor_of_two(
+            **two_operators(
                 people=single(
                     7, leave_after=[100 * MINUTES, 100 * MINUTES], break_after=90 * MINUTES, break_for=60 * MINUTES
                 )
@@ -369,10 +369,10 @@ class TestWhoLeavesBitrix24:
         assert row["status"] == "offline"
         assert portal.result("user.get", {"ID": 7})[0]["IS_ONLINE"] == "N"
 
-    def test_takes_no_chat_that_he_was_offered(self, portal: PortalClient) -> None:
+    def test_accepts_no_chat_that_was_offered_before(self, portal: PortalClient) -> None:
         queues = [{"id": 3, "members": [7], "check_available": False}]
         chats = [{"id": 101, "owner": 12, "queue": 3}]
-        portal.reset(**floor_of_two(queues=queues, chats=chats, people=single(7, leave_after=100 * MINUTES)))
+        portal.reset(**two_operators(queues=queues, chats=chats, people=single(7, leave_after=100 * MINUTES)))
         portal.skip(99.5 * MINUTES)
         portal.transfer(101, QUEUE_ID=3)
         portal.skip(LONG)
@@ -380,7 +380,7 @@ class TestWhoLeavesBitrix24:
 
     def test_loses_an_answered_chat_when_its_customer_writes(self, portal: PortalClient) -> None:
         customers = {"write_after": 300 * MINUTES}
-        portal.reset(**floor_of_two(people=single(7, leave_after=100 * MINUTES), customers=customers))
+        portal.reset(**two_operators(people=single(7, leave_after=100 * MINUTES), customers=customers))
         portal.skip(299 * MINUTES)
         assert portal.chat(101)["owner"] == "7"
         portal.skip(3 * MINUTES)
@@ -394,14 +394,14 @@ class TestWhoLeavesBitrix24:
     def test_keeps_a_pinned_chat_even_then(self, portal: PortalClient) -> None:
         chats = [{"id": 101, "owner": 7, "pinned": True}]
         people = single(7, leave_after=100 * MINUTES)
-        portal.reset(**floor_of_two(chats=chats, people=people, customers={"write_after": 300 * MINUTES}))
+        portal.reset(**two_operators(chats=chats, people=people, customers={"write_after": 300 * MINUTES}))
         portal.skip(400 * MINUTES)
         assert portal.chat(101)["owner"] == "7"
 
 
 class TestACustomerOnBitrix24:
     def test_makes_an_answered_session_wait_for_its_operator(self, portal: PortalClient) -> None:
-        portal.reset(**floor_of_two(customers={"write_after": 60 * MINUTES}))
+        portal.reset(**two_operators(customers={"write_after": 60 * MINUTES}))
         before = portal.dialog(101)
         assert status(portal, 101, operator=7) == OPERATOR
         portal.skip(61 * MINUTES)
@@ -412,12 +412,12 @@ class TestACustomerOnBitrix24:
         assert after["owner"] == 7
 
     def test_who_writes_twice_is_a_client_again(self, portal: PortalClient) -> None:
-        portal.reset(**floor_of_two(customers={"write_after": 60 * MINUTES}))
+        portal.reset(**two_operators(customers={"write_after": 60 * MINUTES}))
         portal.skip(121 * MINUTES)
         assert status(portal, 101, operator=7) == CLIENT
 
     def test_is_answered_by_an_operator_who_does(self, portal: PortalClient) -> None:
-        portal.reset(**floor_of_two(people={"answer_after": 20 * MINUTES}, customers={"write_after": 60 * MINUTES}))
+        portal.reset(**two_operators(people={"answer_after": 20 * MINUTES}, customers={"write_after": 60 * MINUTES}))
         portal.skip(81 * MINUTES)
         assert status(portal, 101, operator=7) == OPERATOR
         assert [(each["change"], each["by"]) for each in ledger(portal)] == [
@@ -426,7 +426,7 @@ class TestACustomerOnBitrix24:
         ]
 
     def test_is_answered_by_the_one_who_took_the_chat_over(self, portal: PortalClient) -> None:
-        portal.reset(**floor_of_two(people={"answer_after": 20 * MINUTES}, customers={"write_after": 60 * MINUTES}))
+        portal.reset(**two_operators(people={"answer_after": 20 * MINUTES}, customers={"write_after": 60 * MINUTES}))
         portal.skip(61 * MINUTES)
         portal.transfer(101, USER_ID=12)
         assert status(portal, 101, operator=12) == CLIENT_AFTER_OPERATOR
@@ -436,14 +436,14 @@ class TestACustomerOnBitrix24:
 
     def test_who_waits_in_the_queue_goes_on_waiting(self, portal: PortalClient) -> None:
         chats = [{"id": 101, "state": "waiting", "queue": 3}]
-        portal.reset(**floor_of_two(chats=chats, customers={"write_after": 60 * MINUTES}))
+        portal.reset(**two_operators(chats=chats, customers={"write_after": 60 * MINUTES}))
         portal.skip(61 * MINUTES)
         assert portal.chat(101)["state"] == "waiting"
         report = portal.result("imopenlines.v2.Session.list", {"status": "new"})
         assert [session["chatId"] for session in report["sessions"]] == [101]
 
     def test_who_closes_ends_the_session(self, portal: PortalClient) -> None:
-        portal.reset(**floor_of_two(customers={"close_after": 60 * MINUTES}))
+        portal.reset(**two_operators(customers={"close_after": 60 * MINUTES}))
         portal.skip(61 * MINUTES)
         dialog = portal.dialog(101)
         assert (portal.session_of(101), dialog["owner"]) == (0, 0)
@@ -454,7 +454,7 @@ class TestACustomerOnBitrix24:
         ]
 
     def test_who_comes_back_begins_a_new_session_in_the_line(self, portal: PortalClient) -> None:
-        portal.reset(**floor_of_two(customers={"close_after": 60 * MINUTES, "return_after": 30 * MINUTES}))
+        portal.reset(**two_operators(customers={"close_after": 60 * MINUTES, "return_after": 30 * MINUTES}))
         first = portal.session_of(101)
         portal.skip(92 * MINUTES)
         assert portal.session_of(101) > first
@@ -469,23 +469,25 @@ class TestACustomerOnBitrix24:
 
     def test_comes_back_whoever_closed(self, portal: PortalClient) -> None:
         chats = [{"id": 101, "owner": 7}, {"id": 102, "owner": 7, "state": "closed"}]
-        portal.reset(**floor_of_two(chats=chats, people=NOBODY_ANSWERS, customers={"return_after": 30 * MINUTES}))
+        portal.reset(**two_operators(chats=chats, people=NOBODY_ANSWERS, customers={"return_after": 30 * MINUTES}))
         portal.result("imopenlines.operator.finish", {"CHAT_ID": 101}, webhook="7/secretcode7")
         portal.skip(31 * MINUTES)
         assert portal.chat(101)["state"] == portal.chat(102)["state"] == "waiting"
 
     def test_whose_chat_was_reopened_meanwhile_does_not_come_back(self, portal: PortalClient) -> None:
         chats = [{"id": 101, "owner": 7, "state": "closed"}]
-        portal.reset(**floor_of_two(chats=chats, customers={"return_after": 30 * MINUTES, "write_after": 40 * MINUTES}))
+        portal.reset(
+            **two_operators(chats=chats, customers={"return_after": 30 * MINUTES, "write_after": 40 * MINUTES})
+        )
         portal.transfer(101, USER_ID=12)
         portal.skip(39 * MINUTES)
         assert [change["change"] for change in ledger(portal)] == ["reopened", "transferred", "accepted"]
         portal.skip(2 * MINUTES)
         assert ledger(portal)[-1]["change"] == "wrote"
 
-    def test_does_not_go_on_with_what_he_meant_to_write_before(self, portal: PortalClient) -> None:
+    def test_does_not_write_what_was_planned_before(self, portal: PortalClient) -> None:
         customers = {"write_after": 50 * MINUTES, "return_after": 10 * MINUTES}
-        portal.reset(**floor_of_two(people=NOBODY_ANSWERS, customers=customers))
+        portal.reset(**two_operators(people=NOBODY_ANSWERS, customers=customers))
         portal.skip(20 * MINUTES)
         portal.result("imopenlines.operator.finish", {"CHAT_ID": 101}, webhook="7/secretcode7")
         portal.skip(58 * MINUTES)
@@ -502,47 +504,47 @@ class TestABreakOnSuperOffice:
     def test_is_seen_in_presence_and_ends(self, desk: Desk) -> None:
         desk.reset(people=single(7, **BREAK))
         assert self.present(desk, 7)
-        desk.call_later(101 * MINUTES)
+        desk.skip(101 * MINUTES)
         assert not self.present(desk, 7)
         agent = next(each for each in desk.state()["agents"] if each["id"] == "7")
         assert (agent["present"], agent["paused"]) == (False, True)
-        desk.call_later(50 * MINUTES)
+        desk.skip(50 * MINUTES)
         assert self.present(desk, 7)
 
     def test_moves_nothing(self, desk: Desk) -> None:
         desk.reset(people=single(7, **BREAK))
         before = [chat for chat in desk.state()["chats"] if chat["owner"] == "7"]
-        desk.call_later(101 * MINUTES)
+        desk.skip(101 * MINUTES)
         assert before
         assert [chat for chat in desk.state()["chats"] if chat["owner"] == "7"] == before
 
     @pytest.mark.parametrize("after", [99.5, 101])
     def test_puts_off_the_answer_to_a_transfer(self, desk: Desk, after: float) -> None:
         desk.reset(chats=[{"id": 200, "owner": 8}], people=single(7, **BREAK))
-        desk.call_later(after * MINUTES)
+        desk.skip(after * MINUTES)
         desk.transfer(200, 7, by=8)
-        desk.call_later((149 - after) * MINUTES)
+        desk.skip((149 - after) * MINUTES)
         assert desk.held(200) == ("8", "7", 1)
-        desk.call_later(4 * MINUTES)
+        desk.skip(4 * MINUTES)
         assert desk.held(200) == ("7", None, 1)
 
     def test_for_ever_leaves_a_transfer_pending_for_ever(self, desk: Desk) -> None:
         desk.reset(chats=[{"id": 200, "owner": 8}], people=single(7, leave_after=100 * MINUTES))
-        desk.call_later(99.5 * MINUTES)
+        desk.skip(99.5 * MINUTES)
         desk.transfer(200, 7, by=8)
-        desk.call_later(LONG)
+        desk.skip(LONG)
         assert desk.held(200) == ("8", "7", 1)
         assert not self.present(desk, 7)
 
     @pytest.mark.parametrize("after", [90, 120], ids=["between two breaks", "on a break"])
     def test_is_no_way_back_for_one_who_leaves(self, desk: Desk, after: int) -> None:
         desk.reset(people=single(7, leave_after=after * MINUTES, **BREAK))
-        desk.call_later(after * MINUTES + 1)
+        desk.skip(after * MINUTES + 1)
         for _ in range(8):
             assert not self.present(desk, 7)
             agent = next(each for each in desk.state()["agents"] if each["id"] == "7")
             assert not agent["paused"]
-            desk.call_later(25 * MINUTES)
+            desk.skip(25 * MINUTES)
 
 
 class TestACustomerOnSuperOffice:
@@ -556,7 +558,7 @@ class TestACustomerOnSuperOffice:
 
     def test_who_writes_waits_for_the_agent(self, desk: Desk) -> None:
         self.reset(desk, write_after=60 * MINUTES)
-        desk.call_later(61 * MINUTES)
+        desk.skip(61 * MINUTES)
         session = desk.session(200)
         assert session["Status"] == "CustomerLast"
         assert (
@@ -568,19 +570,19 @@ class TestACustomerOnSuperOffice:
 
     def test_is_answered_by_an_agent_who_does(self, desk: Desk) -> None:
         self.reset(desk, write_after=60 * MINUTES, people={"answer_after": 20 * MINUTES})
-        desk.call_later(81 * MINUTES)
+        desk.skip(81 * MINUTES)
         assert desk.session(200)["Status"] == "UserLast"
         assert self.messages(desk, 200)[-1] == ("ToCustomer", "None")
         assert desk.ledger()[-1]["by"] == "person:7"
 
     def test_who_waits_in_the_queue_goes_on_waiting(self, desk: Desk) -> None:
         self.reset(desk, write_after=60 * MINUTES, chat={"id": 200, "state": "waiting", "queue": 3})
-        desk.call_later(61 * MINUTES)
+        desk.skip(61 * MINUTES)
         assert desk.session(200)["Status"] == "InQueue"
 
     def test_who_closes_leaves_a_message(self, desk: Desk) -> None:
         self.reset(desk, close_after=60 * MINUTES)
-        desk.call_later(61 * MINUTES)
+        desk.skip(61 * MINUTES)
         session = desk.session(200)
         assert session["Status"] == "Finished"
         assert session["User"]["AssociateId"] == 7
@@ -592,42 +594,42 @@ class TestACustomerOnSuperOffice:
 
     def test_who_closes_is_no_longer_taken_over(self, desk: Desk) -> None:
         self.reset(desk, close_after=60 * MINUTES, people={"accept_after": 30 * MINUTES})
-        desk.call_later(50 * MINUTES)
+        desk.skip(50 * MINUTES)
         desk.transfer(200, 8, by=7)
-        desk.call_later(LONG)
+        desk.skip(LONG)
         assert desk.held(200) == ("7", "8", 1)
 
-    def test_who_comes_back_goes_on_with_his_agent(self, desk: Desk) -> None:
+    def test_who_comes_back_continues_with_the_same_agent(self, desk: Desk) -> None:
         self.reset(desk, close_after=60 * MINUTES, return_after=30 * MINUTES)
-        desk.call_later(91 * MINUTES)
+        desk.skip(91 * MINUTES)
         session = desk.session(200)
         assert (session["Status"], session["User"]["AssociateId"]) == ("CustomerLast", 7)
         assert session["WhenEnded"].startswith("0001")
         assert self.messages(desk, 200)[-1] == ("Special", "ReopenedByCustomer")
         assert desk.verbs() == ["closed", "reopened"]
-        desk.call_later(60 * MINUTES)
+        desk.skip(60 * MINUTES)
         assert desk.verbs() == ["closed", "reopened", "closed"]
 
     def test_who_left_the_queue_comes_back_as_somebody_new(self, desk: Desk) -> None:
         self.reset(
             desk, close_after=60 * MINUTES, return_after=30 * MINUTES, chat={"id": 200, "state": "waiting", "queue": 3}
         )
-        desk.call_later(61 * MINUTES)
+        desk.skip(61 * MINUTES)
         assert desk.session(200)["Status"] == "ClosedFromQueue"
-        desk.call_later(30 * MINUTES)
+        desk.skip(30 * MINUTES)
         assert desk.session(200)["Status"] == "ClosedFromQueue"
         new = desk.session(201)
         assert (new["Status"], new["TopicId"], new["User"]) == ("InQueue", 3, None)
         assert new["CustomerName"] == desk.session(200)["CustomerName"]
-        desk.call_later(60 * MINUTES)
+        desk.skip(60 * MINUTES)
         assert desk.session(201)["Status"] == "ClosedFromQueue"
 
-    def test_finds_out_that_his_chat_is_over(self, desk: Desk) -> None:
-        """Somebody closed it without a word; he notices when he wants to write."""
+    def test_finds_out_that_the_chat_is_over(self, desk: Desk) -> None:
+        """Let the customer notice a close only when they want to write."""
         self.reset(desk, write_after=60 * MINUTES, return_after=30 * MINUTES)
         entity = {**desk.session(200), "Status": "Closed"}
         desk.agent("SaveChatSessionEntity", entity, by=7)
-        desk.call_later(91 * MINUTES)
+        desk.skip(91 * MINUTES)
         assert desk.session(200)["Status"] == "Closed"
         assert desk.session(201)["Status"] == "InQueue"
 
@@ -635,10 +637,10 @@ class TestACustomerOnSuperOffice:
         people = {"break_after": 50 * MINUTES, "break_for": 100 * MINUTES}
         waiting = {"id": 200, "state": "waiting", "queue": 3}
         self.reset(desk, close_after=20 * MINUTES, return_after=80 * MINUTES, chat=waiting, people=people)
-        desk.call_later(101 * MINUTES)
+        desk.skip(101 * MINUTES)
         assert desk.session(201)["Status"] == "OfflineForm"
         assert desk.verbs() == ["closed", "turned_away"]
-        desk.call_later(80 * MINUTES)
+        desk.skip(80 * MINUTES)
         assert desk.session(202)["Status"] == "InQueue"
 
 
@@ -660,9 +662,9 @@ STORY = {
 }
 
 
-class TestTheStory:
+class TestTheHistory:
     def story(self, portal: PortalClient, *, step: float, seed: int = 3) -> list[Change]:
-        """Return what happened in twenty minutes, looked at every ``step`` seconds; the last ones may be too many."""
+        """Return what happened in twenty minutes, read every ``step`` seconds; the last changes may be too many."""
         scenario = {"seed": seed, "bitrix24": STORY, "superoffice": STORY}
         portal.http.post(f"{portal.sandbox.url}/sandbox/reset", json=scenario)
         for _ in range(int(1200 / step)):
@@ -675,7 +677,7 @@ class TestTheStory:
         return [tuple(change[key] for key in keys) for change in story]
 
     def times(self, story: list[Change]) -> list[float]:
-        """Seconds since the first change."""
+        """Return the seconds since the first change."""
         return [seconds(change) - seconds(story[0]) for change in story]
 
     def test_is_the_same_however_often_one_looks(self, portal: PortalClient) -> None:

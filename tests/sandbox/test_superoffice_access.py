@@ -124,15 +124,15 @@ class TestCredentials:
         token = {"Authorization": "Bearer 8A:short"}
         for _ in range(2):
             assert (self.who(desk, ticket), self.who(desk, token)) == (7, 7)
-            desk.call_later(29)
-        desk.call_later(3)
+            desk.skip(29)
+        desk.skip(3)
         assert (self.who(desk, ticket), self.who(desk, token)) == (7, None)
-        desk.call_later(61)
+        desk.skip(61)
         assert self.who(desk, ticket) is None
 
     def test_what_expired_may_be_403(self, desk: Desk) -> None:
         desk.reset(tokens={"7T:short": {"associate": 7, "expires_in": 60}}, switches={"expired_token_status": 403})
-        desk.call_later(61)
+        desk.skip(61)
         ticket = {"Authorization": "SOTicket 7T:short", "SO-AppToken": "sandbox-secret"}
         assert desk.send("GET", "User/currentPrincipal", headers=ticket).status_code == 403
         assert desk.send("GET", "User/currentPrincipal").status_code == 401, "none at all is another matter"
@@ -152,7 +152,7 @@ class TestCredentials:
                 switches={"expired_token_status": status},
             )
             assert desk.send("GET", "User/currentPrincipal", headers=token).status_code == 200
-            desk.call_later(61)
+            desk.skip(61)
             assert desk.send("GET", "User/currentPrincipal", headers=token).status_code == status
 
     def test_the_principal_names_both_ids(self, desk: Desk) -> None:
@@ -177,7 +177,7 @@ class TestTheTokenEndpoint:
         assert "refresh_token" not in answer
         headers = {"Authorization": f"Bearer {answer['access_token']}"}
         assert desk.send("GET", "User/currentPrincipal", headers=headers).json()["AssociateId"] == 7
-        desk.call_later(3601)
+        desk.skip(3601)
         assert desk.send("GET", "User/currentPrincipal", headers=headers).status_code == 401
         assert self.renew(desk).status_code == 200
 
@@ -229,7 +229,7 @@ class TestTheTokenEndpoint:
                 desk.transfer(chat, 12, by=7)
                 for _ in range(renewals):
                     self.renew(desk)
-            desk.call_later()
+            desk.skip()
             return [desk.held(chat)[0] for chat in own]
 
         told = holders(renewals=0)
@@ -282,7 +282,7 @@ class TestTheCodeFlow:
         code = self.authorize(desk)["code"]
         assert self.exchange(desk, code, redirect_uri="https://app.example.com/").json()["error"] == "invalid_grant"
         code = self.authorize(desk)["code"]
-        desk.call_later(601)
+        desk.skip(601)
         assert self.exchange(desk, code).json()["error"] == "invalid_grant"
 
     @pytest.mark.parametrize("method", ["S256", "plain"])
@@ -351,7 +351,7 @@ class TestTheSystemUser:
     def test_its_ticket_lives_six_hours_after_its_last_use(self, desk: Desk) -> None:
         headers = self.headers(desk)
         for seconds, status in ((5 * 3600, 200), (5 * 3600, 200), (6 * 3600 + 1, 401)):
-            desk.call_later(seconds)
+            desk.skip(seconds)
             assert desk.send("GET", "User/currentPrincipal", headers=headers).status_code == status
 
     def test_reads_every_session_but_moves_none(self, desk: Desk) -> None:
@@ -424,7 +424,7 @@ class TestTheSystemUser:
         assert authenticate(desk, SignedSystemToken=signed(minutes=-20))["IsSuccessful"] is True
 
     def test_the_time_is_that_of_the_signers_clock_not_the_sandboxs(self, desk: Desk) -> None:
-        desk.call_later(86_400)
+        desk.skip(86_400)
         assert self.claims(desk)[CLAIM + "ticket"]
 
     def test_without_a_system_associate_there_is_none(self, desk: Desk) -> None:
@@ -473,7 +473,7 @@ class TestTheTenant:
         assert requests.get(f"{desk.server.url}/login/.well-known/jwks", timeout=10).ok, "the sign-in host stays up"
 
     def test_its_state_is_valid_for_some_minutes_of_the_callers_clock(self, desk: Desk) -> None:
-        desk.call_later(86_400)
+        desk.skip(86_400)
         until = requests.get(f"{desk.server.url}/api/state/Cust12345", timeout=10).json()["ValidUntil"]
         left = datetime.fromisoformat(until) - datetime.now(UTC)
         assert timedelta(minutes=1) < left < timedelta(minutes=11)
@@ -481,7 +481,7 @@ class TestTheTenant:
     def test_it_can_move_while_one_works_with_it(self, desk: Desk) -> None:
         desk.reset(data_host={"name": "localhost", "after": 60})
         assert desk.send("GET", "User/currentPrincipal", by=7).status_code == 200
-        desk.call_later(61)
+        desk.skip(61)
         reply = desk.send("POST", "ChatSession/157/TransferTo/12", by=7)
         assert (reply.status_code, reply.text) == (421, "Wrong subdomain used to access tenant")
         assert desk.held(157)[1] is None
@@ -528,5 +528,5 @@ class TestTheTenant:
         assert [reply.status_code for reply in replies] == [200, 200, status]
         assert replies[2].headers["retry-after"] == "1"
         assert desk.held(157)[2] == 2
-        desk.call_later(1.1)
+        desk.skip(1.1)
         assert desk.send("POST", "ChatSession/157/TransferTo/12", by=7).status_code == 200

@@ -143,7 +143,7 @@ class TestSavingASession:
         patch(desk, {"TransferTo": {"AssociateId": 12}}, **MERGE_PATCH)
         assert desk.held(157) == ("7", "12", 0)
         assert desk.ledger()[0]["after"] == "agent:12"
-        desk.call_later(3600)
+        desk.skip(3600)
         assert desk.held(157)[:2] == ("7", "12"), "the simulated people do not react"
         desk.agent("AcceptChatSessionTransfer", {"ChatSessionId": 157}, by=12)
         assert desk.held(157)[0] == "12"
@@ -282,7 +282,7 @@ class TestDeletingASession:
     def test_ends_a_transfer_that_was_under_way(self, desk: Desk) -> None:
         desk.transfer(157, 12, by=7)
         desk.send("DELETE", "ChatSession/157", by=7)
-        desk.call_later(3600)
+        desk.skip(3600)
         assert desk.verbs() == ["transferred", "deleted"]
 
 

@@ -60,7 +60,7 @@ class TestWhatAClientCanTell:
 
     def test_that_the_receiver_has_it_already(self, desk: Desk) -> None:
         desk.transfer(157, 12, by=7)
-        desk.call_later()
+        desk.skip()
         assert self.seen(desk, 12, by=7) == (12, None)
         assert desk.held(157)[2] == 1
 
@@ -89,7 +89,7 @@ class TestWhatAClientCanTell:
 class TestTheReceiver:
     def test_accepts_and_becomes_the_user(self, desk: Desk) -> None:
         desk.transfer(157, 12, by=7)
-        desk.call_later()
+        desk.skip()
         entity = desk.session(157)
         assert (entity["User"]["AssociateId"], entity["TransferTo"]) == (12, None)
         assert desk.ledger()[1]["by"] == "person:12"
@@ -97,20 +97,20 @@ class TestTheReceiver:
 
     def test_leaves_a_special_message_when_he_accepts(self, desk: Desk) -> None:
         desk.transfer(157, 12, by=7)
-        desk.call_later()
+        desk.skip()
         last = desk.agent("GetChatMessages", {"ChatSessionId": 157, "After": 0})[-1]
         assert (last["Type"], last["SpecialType"]) == ("Special", "TransferedSession")
 
     def test_gets_the_lowest_free_rank(self, desk: Desk) -> None:
         desk.transfer(157, 12, by=7)
         desk.transfer(150, 12, by=7)
-        desk.call_later()
+        desk.skip()
         assert sorted(desk.session(chat)["Rank"] for chat in (150, 155, 157)) == [1, 2, 3]
 
     def test_rejects_and_the_sender_goes_on(self, desk: Desk) -> None:
         desk.reset(people={"reject": 1.0})
         desk.transfer(157, 12, by=7)
-        desk.call_later()
+        desk.skip()
         assert desk.held(157) == ("7", None, 1)
         assert desk.verbs() == ["transferred", "rejected"]
         last = desk.agent("GetChatMessages", {"ChatSessionId": 157, "After": 0})[-1]
@@ -119,20 +119,20 @@ class TestTheReceiver:
     def test_who_ignores_it_leaves_it_pending_for_ever(self, desk: Desk) -> None:
         desk.reset(people=IGNORANT)
         desk.transfer(157, 12, by=7)
-        desk.call_later(7 * 86_400)
+        desk.skip(7 * 86_400)
         assert desk.held(157) == ("7", "12", 1)
 
     def test_who_is_away_does_not_answer(self, desk: Desk) -> None:
         desk.reset(operators=[{"id": 5, "login": "tje0", "password": "Tje0"}, {"id": 7}, {"id": 12, "present": False}])
         desk.transfer(157, 12, by=7)
-        desk.call_later(3600)
+        desk.skip(3600)
         assert desk.held(157) == ("7", "12", 1)
 
     def test_habits_of_a_single_agent_count(self, desk: Desk) -> None:
         desk.reset(people={"agents": {"12": {"reject": 1.0}}})
         desk.transfer(157, 12, by=7)
         desk.transfer(150, 15, by=7)
-        desk.call_later()
+        desk.skip()
         assert (desk.held(157)[0], desk.held(150)[0]) == ("7", "15")
 
 
@@ -225,7 +225,7 @@ class TestAcceptingByApi:
     def test_comes_before_the_person_who_then_does_nothing(self, desk: Desk) -> None:
         desk.transfer(157, 12, by=7)
         desk.agent("AcceptChatSessionTransfer", {"ChatSessionId": 157}, by=12)
-        desk.call_later()
+        desk.skip()
         assert desk.verbs() == ["transferred", "accepted"]
 
     def test_what_was_given_away_cannot_be_transferred_by_the_former_owner(self, desk: Desk) -> None:
@@ -257,33 +257,33 @@ class TestASecondTransfer:
         desk.transfer(157, 12, by=7)
         desk.transfer(157, 15, by=7)
         assert desk.held(157) == ("7", "15", 2)
-        desk.call_later()
+        desk.skip()
         assert desk.held(157) == ("15", None, 2)
         assert desk.verbs() == ["transferred", "transferred", "accepted"]
 
     def test_to_the_same_receiver_counts_and_is_accepted_once(self, desk: Desk) -> None:
         desk.transfer(157, 12, by=7)
         desk.transfer(157, 12, by=7)
-        desk.call_later()
+        desk.skip()
         assert desk.held(157) == ("12", None, 2)
         assert desk.verbs() == ["transferred", "transferred", "accepted"]
 
     def test_to_the_same_receiver_does_not_start_his_time_again(self, desk: Desk) -> None:
         desk.reset(people={"accept_after": [10, 10]})
         desk.transfer(157, 12, by=7)
-        desk.call_later(6)
+        desk.skip(6)
         desk.transfer(157, 12, by=7)
-        desk.call_later(6)
+        desk.skip(6)
         assert desk.held(157)[0] == "12"
 
     def test_back_and_forth_does_not_wake_the_first_offer(self, desk: Desk) -> None:
         desk.reset(people={"accept_after": [1, 2], "agents": {"12": {"reject": 1.0, "accept_after": [30, 31]}}})
         desk.transfer(157, 12, by=7)
         desk.transfer(157, 15, by=7)
-        desk.call_later(10)
+        desk.skip(10)
         assert desk.held(157)[0] == "15"
         desk.transfer(157, 12, by=15)
-        desk.call_later(25)
+        desk.skip(25)
         assert desk.held(157) == ("15", "12", 3), "the answer to the first offer is not one to the second"
 
 
@@ -334,7 +334,7 @@ class TestSwitches:
     def test_special_messages(self, desk: Desk, leaves: bool) -> None:
         desk.reset(people={"reject": 1.0, "accept_after": [1, 2]}, switches={"special_messages": leaves})
         desk.transfer(157, 12, by=7)
-        desk.call_later()
+        desk.skip()
         assert desk.held(157)[:2] == ("7", None)
         for said in (desk.agent("GetChatMessages", {"ChatSessionId": 157}), desk.get("ChatSession/157/Messages")):
             assert ("TransferRejected" in {each["SpecialType"] for each in said}) is leaves

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much a scenario, a fault, the clock and a body may ask for; what is too much is refused by its name."""
+"""The limits of a scenario, a fault, the clock and a body; a value beyond them is refused by its name."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_faults_are_a_thousand_at_most(portal: PortalClient) -> None:
 
 
 def test_what_happens_in_one_look_has_an_end_and_goes_on_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A story that is cut into looks is the same story."""
+    """Compare the history of one long run with that of many short ones."""
     scenario = {"bitrix24": {"chats": 20, "customers": {"write_after": 60}}, "superoffice": {"chats": 0}}
 
     def story(most: int) -> tuple[list[Any], int]:

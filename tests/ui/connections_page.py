@@ -26,14 +26,14 @@ AIRFLOWS_OWN = "Standard Fields"
 
 
 class Told(NamedTuple):
-    """What Airflow says of a test: ``success`` or ``error``, and the sentence."""
+    """The result of a connection test: ``success`` or ``error``, and Airflow's sentence."""
 
     kind: str
     sentence: str
 
 
 class ConnectionsPage:
-    """One tab with it."""
+    """One tab with the page."""
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
@@ -51,7 +51,7 @@ class ConnectionsPage:
         self.fill_in(conn_type, fields)
 
     def edit(self, conn_id: str) -> None:
-        """Open the form of a connection that was saved."""
+        """Open the form of a saved connection."""
         self._button(conn_id, "Edit Connection").click()
         self.page.get_by_role("dialog").get_by_text("Standard Fields").wait_for()
 
@@ -74,13 +74,13 @@ class ConnectionsPage:
                     self._labelled(field.label).fill(str(fields[field.key]))
 
     def save(self) -> None:
-        """Save what is in the form, and wait until it is closed."""
+        """Save the form, and wait until it is closed."""
         dialog = self.page.get_by_role("dialog")
         dialog.get_by_role("button", name="Save").click()
         dialog.wait_for(state="detached")
 
     def test(self, conn_id: str) -> Told:
-        """Press Test, and read what Airflow says."""
+        """Press Test, and read Airflow's result."""
         self._button(conn_id, "Test Connection").click()
         toast = self.page.locator("[data-scope=toast][data-part=root]").filter(has_text="Test Connection").last
         toast.wait_for()
@@ -88,7 +88,7 @@ class ConnectionsPage:
         return Told(str(toast.get_attribute("data-type")), sentence)
 
     def values(self) -> dict[str, str]:
-        """The values of all fields of the open form by their names, Airflow's own and ours."""
+        """Return the values of all fields of the open form by name, Airflow's own and ours."""
         inputs = self.page.locator("[role=dialog] :is(input, textarea)[name]").all()
         return {str(each.get_attribute("name")).removeprefix("element_"): str(each.input_value()) for each in inputs}
 
@@ -100,7 +100,7 @@ class ConnectionsPage:
         assert reply.status == 201, reply.text()
 
     def picture(self, conn_type: str, fields: Mapping[str, Any]) -> bytes:
-        """The open form with all sections that hold one of ``fields``; Airflow opens only one of them at a time."""
+        """Return a screenshot of the open form with each section that has one of ``fields``; Airflow opens only one."""
         titles = ["standardFields", *_sections_with(forms()[conn_type], fields)]
         self.page.evaluate(OPEN, [f":content:{title}" for title in titles])
         size = self.page.viewport_size
@@ -115,7 +115,7 @@ class ConnectionsPage:
             trigger.click()
 
     def _labelled(self, label: str) -> Locator:
-        """The field that stands beside a label."""
+        """Return the field beside a label."""
         whole = re.compile(rf"^\s*{re.escape(label)}\s*$")
         group = self.page.locator("[role=dialog] [data-part=root][role=group]").filter(
             has=self.page.locator("label").filter(has_text=whole)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page in a real browser, as the tests see it: what is drawn where, and what was asked of whom."""
+"""The sandbox's page in a real browser: what it displays, and what it requests."""
 
 from __future__ import annotations
 
@@ -38,61 +38,61 @@ PLACES = """() => Object.fromEntries(["bitrix24", "superoffice"].map((service) =
 
 
 class SandboxPage:
-    """One tab with the page of one sandbox; notes what must never happen."""
+    """One tab with the page of one sandbox; it records problems and requested URLs."""
 
-    def __init__(self, page: Page, url: str) -> None:
-        self.page = page
+    def __init__(self, tab: Page, url: str) -> None:
+        self.tab = tab
         self.url = url
-        self.complaints: list[str] = []
-        self.asked: set[str] = set()
-        page.on("console", self._note)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
-        page.on("request", lambda request: self.asked.add(request.url))
+        self.problems: list[str] = []
+        self.requested_urls: set[str] = set()
+        tab.on("console", self._note)
+        tab.on("pageerror", lambda error: self.problems.append(str(error)))
+        tab.on("dialog", lambda dialog: self.problems.append(dialog.message))
+        tab.on("request", lambda request: self.requested_urls.add(request.url))
 
     def _note(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
+            self.problems.append(message.text)
 
     def open(self, hash: str = "") -> None:
-        """Load the page, and wait until it shows the floor."""
-        self.page.goto(f"{self.url}/{hash}")
-        self.page.locator(".place").first.wait_for(state="attached")
+        """Load the page, and wait until it shows the chats."""
+        self.tab.goto(f"{self.url}/{hash}")
+        self.tab.locator(".place").first.wait_for(state="attached")
 
     def reset(self, **scenario: Any) -> None:
-        """A new sandbox from ``scenario``; Bitrix24 without a limit of requests."""
+        """Reset the sandbox to ``scenario``; Bitrix24 without a limit of requests."""
         scenario["bitrix24"] = {"rate": None, **scenario.get("bitrix24", {})}
         reply = requests.post(f"{self.url}/sandbox/reset", json=scenario, timeout=10)
         assert reply.status_code == 200, reply.text
 
     def state(self) -> Any:
-        """The sandbox's state."""
+        """Return the sandbox's state."""
         return requests.get(f"{self.url}/sandbox/state", timeout=10).json()
 
     def ledger(self, chat: str | None = None) -> list[dict[str, Any]]:
-        """The sandbox's ledger, of all chats or of one."""
+        """Return the sandbox's ledger, of all chats or of one."""
         changes = requests.get(f"{self.url}/sandbox/ledger", timeout=10).json()["changes"]
         return [change for change in changes if chat in (None, change["chat_id"])]
 
     def bitrix24(self, method: str, **params: Any) -> Any:
-        """The result of a call as the webhook of user 1."""
+        """Return the result of a call as the webhook of user 1."""
         reply = requests.post(f"{self.url}/rest/1/secretcode/{method}", json=params, timeout=10)
         assert reply.status_code == 200, reply.text
         return reply.json()["result"]
 
     def transfer(self, chat: int, **target: Any) -> None:
-        """A transfer on Bitrix24, as the bot."""
+        """Transfer a chat on Bitrix24, as the bot."""
         assert self.bitrix24("imopenlines.bot.session.transfer", CHAT_ID=chat, CLIENT_ID="chattransfer", **target)
 
     def superoffice(self, method: str, *, by: int, **body: Any) -> None:
-        """A call of SuperOffice's Chat agent by an associate."""
+        """Call SuperOffice's Chat agent as an associate."""
         url = f"{self.url}/Cust12345/api/v1/Agents/Chat/{method}"
         reply = requests.post(url, json=body, auth=(f"agent{by}", f"Secret{by}"), timeout=10)
         assert reply.status_code == 200, reply.text
 
-    def shown(self) -> Any:
-        """By service and holder: name, number, presence, the chats that belong there and those that ring there."""
-        places = self.page.evaluate(PLACES)
+    def displayed(self) -> Any:
+        """Return by service and holder: name, number, presence, the chats shown there and those offered there."""
+        places = self.tab.evaluate(PLACES)
         for service in SERVICES:
             for place in places[service].values():
                 place["home"] = {tuple(each) for each in place["home"]}
@@ -100,30 +100,30 @@ class SandboxPage:
         return places
 
     def expected(self) -> Any:
-        """The same from the sandbox's state."""
+        """Return the same from the sandbox's state."""
         state = self.state()
         return {service: _places(state[service]) for service in SERVICES}
 
-    def until(self, condition: Callable[[], bool], *, seconds: float = 15.0) -> bool:
-        """Whether ``condition`` comes true in time."""
+    def wait_until(self, condition: Callable[[], bool], *, seconds: float = 15.0) -> bool:
+        """Return whether ``condition`` comes true in time."""
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
                 return False
-            self.page.wait_for_timeout(50)
+            self.tab.wait_for_timeout(50)
         return True
 
-    def agrees(self) -> bool:
-        """Whether the page comes to show exactly what the sandbox says."""
-        return self.until(lambda: bool(self.shown() == self.expected()))
+    def wait_until_current(self) -> bool:
+        """Return whether the page comes to show exactly what the sandbox says."""
+        return self.wait_until(lambda: bool(self.displayed() == self.expected()))
 
     def tile(self, service: str, chat: int) -> Any:
-        """The tile of a chat where it belongs."""
-        return self.page.locator(f"#{service} .home [data-chat='{chat}']")
+        """Return the tile of a chat at its holder."""
+        return self.tab.locator(f"#{service} .home [data-chat='{chat}']")
 
     def focused(self) -> str | None:
-        """The chat whose tile has the keyboard's focus."""
-        chat: str | None = self.page.evaluate("() => document.activeElement.dataset.chat ?? null")
+        """Return the chat whose tile has the keyboard's focus."""
+        chat: str | None = self.tab.evaluate("() => document.activeElement.dataset.chat ?? null")
         return chat
 
 
@@ -160,8 +160,8 @@ def _presence(agent: Any) -> str:
 
 
 @contextmanager
-def launched() -> Iterator[Browser]:
-    """The browser; needs playwright and Chromium."""
+def launch_browser() -> Iterator[Browser]:
+    """Run a browser; needs playwright and Chromium."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -85,7 +85,7 @@ class RunningAirflow:
 
     @property
     def log(self) -> str:
-        """What Airflow has printed so far."""
+        """Return what Airflow has printed so far."""
         return self._log.read_text(errors="replace")
 
     def _wait_until_up(self) -> None:
@@ -100,7 +100,7 @@ class RunningAirflow:
         raise RuntimeError(f"Airflow did not start:\n{self.log[-4000:]}")
 
     def _stop(self) -> None:
-        """Ask Airflow to end, and end what is left of its processes."""
+        """Stop Airflow, and kill what is left of its processes."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
@@ -112,5 +112,5 @@ class RunningAirflow:
 
 
 def _inherited(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment without the settings of another Airflow."""
+    """Return an environment without the settings of another Airflow."""
     return {name: value for name, value in environment.items() if not name.startswith("AIRFLOW_")}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Both connection types in Airflow's own form: a real API server, a real browser, the sandbox behind.
+"""Both connection types in Airflow's own form: a real API server, a real browser, and the sandbox.
 
-With ``PICTURES_TO=docs`` in the environment, the pictures of the documentation are written there.
+With ``PICTURES_TO=docs`` in the environment, the screenshots of the documentation are written there.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HIDDEN = "***"
 
 @pytest.fixture(scope="module")
 def airflow(browser: Browser, database: Path) -> Iterator[RunningAirflow]:
-    """Airflow with the setting that the documentation tells for the two secrets that it does not know."""
+    """Run Airflow with the documented setting for the two secrets that it does not know."""
     setting = {"AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES": ",".join(OWN_SECRETS)}
     with RunningAirflow("api-server", database=database, **setting) as airflow:
         yield airflow
@@ -39,7 +39,7 @@ def airflow(browser: Browser, database: Path) -> Iterator[RunningAirflow]:
 
 @pytest.fixture(scope="module")
 def page(browser: Browser, airflow: RunningAirflow) -> Iterator[ConnectionsPage]:
-    """One tab for the whole module, so that Airflow's scripts are loaded once."""
+    """Open one tab for the whole module, so that Airflow's scripts are loaded once."""
     with browser.new_context(viewport={"width": 1200, "height": 1200}) as context:
         context.set_default_timeout(30_000)
         yield ConnectionsPage(context.new_page(), airflow.url)
@@ -47,7 +47,7 @@ def page(browser: Browser, airflow: RunningAirflow) -> Iterator[ConnectionsPage]
 
 @pytest.fixture
 def connections(page: ConnectionsPage, airflow: RunningAirflow) -> ConnectionsPage:
-    """The list of connections, empty; and no token kept."""
+    """Return an empty list of connections; stored tokens are removed."""
     api = f"{airflow.url}/api/v2"
     for kind, key in (("connections", "connection_id"), ("variables", "key")):
         for each in requests.get(f"{api}/{kind}", timeout=10).json()[kind]:
@@ -58,12 +58,12 @@ def connections(page: ConnectionsPage, airflow: RunningAirflow) -> ConnectionsPa
 
 @pytest.fixture
 def sandbox(sandbox_server: SandboxServer) -> SandboxServer:
-    """The sandbox; ``prepare`` makes it what a way of signing in needs."""
+    """Run the sandbox; ``prepare`` resets it for a way of signing in."""
     return sandbox_server
 
 
 def prepare(sandbox: SandboxServer, way: Way) -> str:
-    """A fresh sandbox for ``way``; its address."""
+    """Reset the sandbox for ``way``; return its address."""
     settings: dict[str, Any] = {**way.settings, "bitrix24": {"rate": None, **way.settings.get("bitrix24", {})}}
     requests.post(f"{sandbox.url}/sandbox/reset", json=settings, timeout=10).raise_for_status()
     return sandbox.url

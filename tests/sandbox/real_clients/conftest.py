@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the other people's clients need: the sandbox behind TLS, and SuperOffice's JavaScript client in a process."""
+"""Fixtures for other people's clients: the sandbox behind TLS, and SuperOffice's JavaScript client in a process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WEBAPI = HERE / "node_modules/@superoffice/webapi"
 
 @pytest.fixture(scope="module")
 def https_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:
-    """Yield a sandbox behind TLS, trusted by everything here that is built on ``requests``."""
+    """Run a sandbox behind TLS that everything built on ``requests`` trusts."""
     certificate, key = self_signed(tmp_path_factory.mktemp("tls"))
     with pytest.MonkeyPatch.context() as environment, SandboxServer(certificate=certificate, key=key) as server:
         environment.setenv("REQUESTS_CA_BUNDLE", str(certificate))
@@ -31,7 +31,7 @@ def https_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxSe
 
 @pytest.fixture
 def https_portal(https_server: SandboxServer) -> Iterator[PortalClient]:
-    """Yield the portal behind TLS, fresh."""
+    """Return the portal behind TLS, freshly reset."""
     client = PortalClient(https_server)
     client.reset()
     yield client
@@ -40,7 +40,7 @@ def https_portal(https_server: SandboxServer) -> Iterator[PortalClient]:
 
 @pytest.fixture(scope="module")
 def javascript() -> Iterator[JavaScript]:
-    """Yield a process that runs SuperOffice's own client."""
+    """Run a process with SuperOffice's own client."""
     node = shutil.which("node")
     if node is None or not WEBAPI.is_dir():
         pytest.skip("needs Node.js and SuperOffice's client: npm install --prefix tests/sandbox/real_clients")

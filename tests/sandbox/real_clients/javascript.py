@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Talks to the process of ``superoffice_webapi.js``: a call per line, an answer per line."""
+"""Talks to the process of ``superoffice_webapi.js``: one line per call, one line per answer."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class RejectedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class JavaScript:
-    """The running driver."""
+    """The running process."""
 
     process: subprocess.Popen[str]
 
     def call(self, base: str, sign_in: Mapping[str, list[str]], agent: str, method: str, *arguments: Any) -> Any:
-        """Return what ``get<agent>Agent().<method>(*arguments)`` resolves to; raises ``RejectedError``."""
+        """Return what ``get<agent>Agent().<method>(*arguments)`` resolves to; raise ``RejectedError``."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         call = {"base": base, "signIn": sign_in, "agent": agent, "method": method, "arguments": arguments}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bitrix24's official Python client, unchanged, against the sandbox behind TLS, for it speaks nothing else."""
+"""Bitrix24's official Python client, unmodified, against the sandbox behind TLS, as it uses https only."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def webhook(portal: PortalClient, *, of: str = "1/secretcode") -> BitrixWebhook:
 
 @pytest.fixture
 def portal(https_portal: PortalClient) -> PortalClient:
-    """Return the portal behind TLS, also where the other tests here expect one."""
+    """Return the portal behind TLS in place of the fixture of the other tests."""
     return https_portal
 
 
@@ -83,7 +83,7 @@ class TestOneTransfer:
         assert self.colleagues(portal) == {12, 80}
 
     def colleagues(self, portal: PortalClient) -> set[int]:
-        """Who is in the chat beside the customer, as the new owner sees it."""
+        """Return who is in the chat besides the customer, as the new owner sees it."""
         members = webhook(portal, of="12/secretcode12").get_client().im.chat.user.list(chat_id=112).result
         return {member for member in members if member < 5000}
 
@@ -109,18 +109,18 @@ class TestTheBot:
 
 
 class TestAnOperator:
-    def test_answers_what_was_offered_to_him(self, portal: PortalClient) -> None:
+    def test_answers_an_offered_chat(self, portal: PortalClient) -> None:
         portal.reset(chats=[{"id": 112, "offered_to": 7}], people={"ignore": 1})
         operator = webhook(portal, of="7/secretcode7").get_client()
         assert operator.imopenlines.operator.answer(112).result is True
         assert portal.chat(112)["owner"] == "7"
 
-    def test_passes_his_chat_on(self, portal: PortalClient) -> None:
+    def test_transfers_their_own_chat(self, portal: PortalClient) -> None:
         operator = webhook(portal, of="7/secretcode7").get_client()
         assert operator.imopenlines.operator.transfer(chat_id=112, transfer_id=12).result is True
         assert portal.changes(112)[0] == ("transferred", "agent:12")
 
-    def test_sees_his_own_chats(self, portal: PortalClient) -> None:
+    def test_sees_their_own_chats(self, portal: PortalClient) -> None:
         portal.reset(chats=[{"id": 112, "owner": 7}, {"id": 113, "owner": 8}])
         operator = webhook(portal, of="7/secretcode7").get_client()
         found = operator.im.recent.get(only_openlines=True).result
@@ -218,8 +218,8 @@ class TestABatch:
 
 class TestPaging:
     @pytest.fixture(autouse=True)
-    def crowd(self, portal: PortalClient) -> None:
-        """Operators for three pages; those below 220 have left."""
+    def many_operators(self, portal: PortalClient) -> None:
+        """Reset to operators for three pages; those below 220 have left."""
         portal.reset(operators=[{"id": number, "active": number >= 220} for number in range(200, 330)], chats=0)
 
     def operators(self, found: Iterable[dict[str, Any]]) -> list[int]:
@@ -283,7 +283,7 @@ class TestStatistics:
 class TestOAuth:
     @pytest.fixture
     def token(self, portal: PortalClient, monkeypatch: pytest.MonkeyPatch) -> BitrixToken:
-        """Return the app's token, whose access has just run out."""
+        """Return the app's token, whose access token has just expired."""
         monkeypatch.setattr(BitrixOAuthRequester, "_OAUTH_TOKEN_URL", f"{portal.sandbox.url}/oauth/token/")
         portal.reset(apps=[APP])
         portal.skip(3601)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``fast_bitrix24``, the users' favourite, unchanged, against the sandbox over plain http."""
+"""``fast_bitrix24``, the most used client, unmodified, against the sandbox over plain http."""
 
 from __future__ import annotations
 
@@ -119,8 +119,8 @@ class TestErrors:
 
 class TestPaging:
     @pytest.fixture(autouse=True)
-    def crowd(self, portal: PortalClient) -> None:
-        """Operators for three pages; those below 220 have left."""
+    def many_operators(self, portal: PortalClient) -> None:
+        """Reset to operators for three pages; those below 220 have left."""
         portal.reset(operators=[{"id": number, "active": number >= 220} for number in range(200, 330)], chats=0)
 
     def operators(self, found: list[dict[str, Any]]) -> list[int]:
@@ -143,7 +143,7 @@ class TestPaging:
 class TestOAuth:
     @pytest.fixture
     def first(self, portal: PortalClient) -> str:
-        """Return an access token that has just run out."""
+        """Return an access token that has just expired."""
         portal.reset(apps=[{"client_id": "local.chattransfer", "access_token": "first"}])
         portal.skip(3601)
         return "first"

@@ -32,18 +32,18 @@ class Colleague:
     sign_in: SignIn
 
     def chat(self, method: str, *arguments: Any) -> Any:
-        """Return a method of the chat agent."""
+        """Call a method of the chat agent."""
         return self.agent("Chat", method, *arguments)
 
     def agent(self, agent: str, method: str, *arguments: Any) -> Any:
-        """Return a method of any agent."""
+        """Call a method of any agent."""
         base = self.desk.api.removesuffix("/api/v1")
         return self.javascript.call(base, self.sign_in, agent, method, *arguments)
 
 
 @pytest.fixture
 def desk(desk: Desk) -> Desk:
-    """Return a desk with few chats and passive people."""
+    """Return a tenant with few chats and passive people."""
     desk.reset(operators=OPERATORS, chats=CHATS, people=IGNORED).raise_for_status()
     return desk
 
@@ -279,7 +279,7 @@ class TestSigningIn:
         desk.reset(operators=OPERATORS, chats=CHATS, people=IGNORED, switches={"expired_token_status": status})
         first = Colleague(javascript, desk, self.renewed(desk))
         assert first.chat("getChatSessionEntityAsync", 157)["chatSessionId"] == 157
-        desk.call_later(3601)
+        desk.skip(3601)
         with pytest.raises(RejectedError) as caught:
             first.chat("transferChatSessionAsync", 157, "12")
         assert caught.value.status == status

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wire of the simulated Bitrix24: paths, parameters, bodies, limits, batch."""
+"""HTTP in the simulated Bitrix24: paths, parameters, bodies, limits, batch."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What no document tells of a portal, in each position of its switch."""
+"""What no document says about a portal, in each position of its switch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IGNORING = {"ignore": 1.0}
 
 class TestWhatIsNew:
     def row(self, portal: PortalClient, **switches: bool) -> tuple[str, int | None]:
-        """Of a chat that 7 has accepted and not yet answered."""
+        """Return the row of a chat that 7 has accepted and not yet answered."""
         portal.reset(switches=switches, people=IGNORING, chats=[{"id": 101, "offered_to": 7}])
         portal.result("imopenlines.operator.answer", {"CHAT_ID": 101}, webhook="7/secretcode7")
         (row,) = portal.result(SESSIONS)["sessions"]
