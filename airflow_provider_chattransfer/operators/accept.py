@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from ..chats.model import Chat, Result, Target, Transfer, TransferReport
+from ..chats.model import Result, Target, Transfer, TransferReport
 from ..chats.run import run_acceptance
 from ..chats.spellings import as_chat
+from ..tasks.open_record import open_record
 from ..tasks.options import as_conn_id
-from ..tasks.record_stores import record_of
 from ..tasks.report import finish_task, push_report_on_failure
 from ..tasks.retries import fail_fast_if_permanent, retry_by_cause
 
@@ -57,9 +57,9 @@ class AcceptTransferOperator(BaseOperator):
 
         conn_id, chat = as_conn_id(self.conn_id), as_chat(self.chat_id, of="chat_id")
         with open_platform(conn_id) as platform:
-            record = record_of(context, inputs={"accept": chat}, platform=platform)
-            with push_report_on_failure(context) as so_far:
-                so_far.tell = lambda reason: (
+            record = open_record(context, inputs={"accept": chat}, platform=platform)
+            with push_report_on_failure(context) as latest:
+                latest.make = lambda reason: (
                     self._report(platform, record, record.open_results(reason)) if record.has_plan else None
                 )
                 if not record.has_plan:
@@ -69,7 +69,7 @@ class AcceptTransferOperator(BaseOperator):
                 steps = run_acceptance(transfer, record=record)
                 results = run_to_end(steps, platform, record=record, interrupted=lambda: self._killed)
                 report = self._report(platform, record, results)
-                so_far.tell = lambda reason: report
+                latest.make = lambda reason: report
                 return finish_task(context, report, record=record)
 
     def on_kill(self) -> None:
@@ -93,5 +93,4 @@ def _transfer(platform: ChatPlatform, reference: str) -> Transfer:
 
 
 def _receiver(platform: ChatPlatform, chat_id: str) -> Target:
-    chat = platform.read_chats([chat_id])[chat_id]
-    return platform.receiver_of(chat if isinstance(chat, Chat) else Chat(id=chat_id))
+    return platform.receiver_of(platform.read_chats([chat_id])[chat_id])

@@ -14,15 +14,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from ..chats.acceptance import LONGEST_WAIT, AcceptancePoller
-from ..chats.model import Chat, Result, TransferReport
+from ..chats.model import Result, TransferReport
 from ..chats.planning import Strategy
 from ..chats.run import dry_run_transfers, run_transfers
 from ..chats.run_record import NullRecordStore, RunRecord
 from ..shortening import cut
 from ..tasks.deferral import ExecutionTimeout
+from ..tasks.open_record import open_record, reopen_record, warn_of_volatile_record
 from ..tasks.options import DEFERRABLE, TransferOptions
-from ..tasks.record_stores import record_of, record_on_file, warn_of_volatile_record
-from ..tasks.report import ReportSoFar, finish_task, leave, push_report_on_failure, report_from_event, told_by
+from ..tasks.report import (
+    LatestReport,
+    deliver_report,
+    finish_task,
+    push_report_on_failure,
+    report_from_event,
+    report_in,
+)
 from ..tasks.retries import fail_fast_if_permanent, retry_by_cause
 from .transfer_requests import NamedTransfers, Reassignment, Request
 
@@ -119,25 +126,25 @@ class _TransferOperator(BaseOperator):
             record = RunRecord(NullRecordStore())
             if not options.dry_run:
                 inputs = {**request.to_json(), **options.switches}
-                record = record_of(context, inputs=inputs, platform=platform, report_path=options.record_beside)
-            with push_report_on_failure(context) as so_far:
-                task = _Task(context, options, platform, record, so_far)
+                record = open_record(context, inputs=inputs, platform=platform, report_path=options.record_beside)
+            with push_report_on_failure(context) as latest:
+                task = _Attempt(context, options, platform, record, latest)
                 report = task.move(request, self._killed_by_now)
                 if options.wait_for_acceptance and report.waiting and not options.dry_run:
                     report = task.wait(self, report)
-                so_far.tell = lambda reason: report
+                latest.make = lambda reason: report
                 return finish_task(context, report, record=record, max_failed_ratio=options.max_failed_ratio)
 
     @fail_fast_if_permanent
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the wait in the triggerer, from the event alone."""
-        with push_report_on_failure(context) as so_far:
-            so_far.tell = lambda reason: told_by(event)
+        with push_report_on_failure(context) as latest:
+            latest.make = lambda reason: report_in(event)
             options = TransferOptions.read(self, context)
-            record = record_on_file(context, report_path=options.record_beside)
-            so_far.tell = lambda reason: _on_record(options, record)
-            report = report_from_event(event, record=record, so_far=so_far)
-            so_far.tell = lambda reason: report
+            record = reopen_record(context, report_path=options.record_beside)
+            latest.make = lambda reason: _on_record(options, record)
+            report = report_from_event(event, record=record, latest=latest)
+            latest.make = lambda reason: report
             return finish_task(context, report, record=record, max_failed_ratio=options.max_failed_ratio)
 
     @fail_fast_if_permanent
@@ -146,10 +153,10 @@ class _TransferOperator(BaseOperator):
         ``execute_complete``: the report is then the one on record."""
         if hasattr(self, next_method):
             return super().resume_execution(next_method, next_kwargs, context)
-        with push_report_on_failure(context) as so_far:
+        with push_report_on_failure(context) as latest:
             options = TransferOptions.read(self, context)
-            record = record_on_file(context, report_path=options.record_beside)
-            so_far.tell = lambda reason: _on_record(options, record)
+            record = reopen_record(context, report_path=options.record_beside)
+            latest.make = lambda reason: _on_record(options, record)
             return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
@@ -160,7 +167,7 @@ class _TransferOperator(BaseOperator):
         return self._killed
 
 
-class _Task:
+class _Attempt:
     """One try of an operator: what it moves and waits for on a platform, by the run's record."""
 
     def __init__(
@@ -169,22 +176,22 @@ class _Task:
         options: TransferOptions,
         platform: ChatPlatform,
         record: RunRecord,
-        so_far: ReportSoFar,
+        latest: LatestReport,
     ) -> None:
         self._context = context
         self._options = options
         self._platform = platform
         self._record = record
-        self._so_far = so_far
+        self._latest = latest
 
     def move(self, request: Request, interrupted: Callable[[], bool]) -> TransferReport:
         """Plan, unless an earlier try has, and move what is open."""
         from ..platforms.runner import run_to_end
 
         record, options = self._record, self._options
-        self._so_far.tell = lambda reason: self._report(record.open_results(reason)) if record.has_plan else None
+        self._latest.make = lambda reason: self._report(record.open_results(reason)) if record.has_plan else None
         if record.has_plan:
-            self._tell_where_it_goes_on()
+            self._log_resumption()
         else:
             self._plan(request)
         if record.finished_by is not None:
@@ -216,7 +223,7 @@ class _Task:
             from ..triggers.accept_transfer import AcceptTransferTrigger
 
             limit = ExecutionTimeout.of(operator, self._context)
-            leave(self._context, report)
+            deliver_report(self._context, report)
             trigger = AcceptTransferTrigger(
                 conn_id=self._options.conn_id,
                 report=report.to_json(),
@@ -226,7 +233,7 @@ class _Task:
             )
             operator.defer(trigger=trigger, method_name="execute_complete", timeout=limit.of_deferral)
         poller = AcceptancePoller(report, deadline=deadline)
-        self._so_far.tell = lambda reason: poller.report
+        self._latest.make = lambda reason: poller.report
         try:
             return poll_until_done(poller, self._platform, interval=wait.poll_interval)
         finally:
@@ -240,7 +247,7 @@ class _Task:
             warn_of_volatile_record(self._context, report_path=self._options.record_beside)
         self._record.write_plan(transfers, now=datetime.now(UTC).timestamp())
 
-    def _tell_where_it_goes_on(self) -> None:
+    def _log_resumption(self) -> None:
         record = self._record
         log.info("An earlier try got to %d of %d chats; going on from there", len(record.results), len(record.plan))
         if unknown := [chat_id for chat_id in record.sent if chat_id not in record.results]:
@@ -250,9 +257,9 @@ class _Task:
         """Say before anything is sent whose chats cannot be moved; the report says it of each of them."""
         counts = Counter(transfer.source for transfer in self._record.plan)
         for source, count in counts.items():
-            if source is None or not source.is_agent:
+            if source is None or not source.is_agent or source.id is None:
                 continue
-            if why := self._platform.why_cannot_send(Chat(id="", owner=source.id)):
+            if why := self._platform.why_cannot_send(source.id):
                 log.warning("None of the %d chats of %s can be sent: %s", count, source, why)
 
     def _account_lock(self) -> AccountLock:

@@ -102,8 +102,11 @@ class ChatPlatform(ABC):
     def check_may_send(self) -> None:
         """Raise ``ValueError`` when this account can move or accept no chat at all. No request is made."""
 
-    def why_cannot_send(self, chat: Chat) -> str | None:
-        """Tell why this account cannot send ``chat`` on, and who could; ``None`` when it can. No request is made."""
+    def why_cannot_send(self, owner: str) -> str | None:
+        """Tell why this account cannot send on the chats of ``owner``, and who could; ``None`` when it can.
+
+        No request is made.
+        """
         return None
 
     @abstractmethod
@@ -121,8 +124,8 @@ class ChatPlatform(ABC):
         """
 
     @abstractmethod
-    def receiver_of(self, chat: Chat) -> Target:
-        """Return the agent as whom ``accept`` accepts ``chat``."""
+    def receiver_of(self, chat: Reading) -> Target:
+        """Return the agent as whom ``accept`` accepts ``chat``, also one that could not be read."""
 
     @abstractmethod
     def accept(self, chat: Chat) -> Answer:

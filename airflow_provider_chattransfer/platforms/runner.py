@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from ..chats.acceptance import MAX_FAILED_POLLS, AcceptancePoller, Verdict
 from ..chats.claims import stages
-from ..chats.model import Chat, Result, TransferReport
+from ..chats.model import Chat, Reading, Result, TransferReport
 from ..chats.reconciliation import Answer, NotApplied
 from ..chats.run import (
     Accept,
@@ -136,12 +136,14 @@ class _Driver:
             claims = self.account_lock.claims_of_others(chat_ids) if self.account_lock is not None else {}
         except PlatformError as error:
             return Stop(str(error), for_good=is_permanent(error), retry_after=error.retry_after)
-        send_blocker = {
-            chat.id: why
-            for chat in chats.values()
-            if isinstance(chat, Chat) and (why := self.platform.why_cannot_send(chat))
-        }
+        send_blocker = {chat_id: why for chat_id, chat in chats.items() if (why := self.why_cannot_send(chat))}
         return Seen(chats, claims, send_blocker)
+
+    def why_cannot_send(self, chat: Reading) -> str | None:
+        """Tell why nobody as whom we can act may send the chat on; one that is closed or in a queue needs nobody."""
+        if not isinstance(chat, Chat) or chat.closed or chat.owner is None:
+            return None
+        return self.platform.why_cannot_send(chat.owner)
 
     def intend(self, chats: Sequence[Chat]) -> Stop | None:
         """Claim the chats among the runs on this host, and put on record that they are about to be sent."""

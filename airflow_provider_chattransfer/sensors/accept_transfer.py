@@ -21,9 +21,16 @@ from ..chats.model import Outcome, TransferReport
 from ..chats.run_record import RunRecord
 from ..exceptions import PlatformError, WaitInterruptedError
 from ..tasks.deferral import ExecutionTimeout
+from ..tasks.open_record import open_record, reopen_record
 from ..tasks.options import DEFERRABLE, WaitOptions, as_conn_id
-from ..tasks.record_stores import record_of, record_on_file
-from ..tasks.report import ReportSoFar, finish_task, leave, push_report_on_failure, report_from_event, told_by
+from ..tasks.report import (
+    LatestReport,
+    deliver_report,
+    finish_task,
+    push_report_on_failure,
+    report_from_event,
+    report_in,
+)
 from ..tasks.retries import fail_fast_if_permanent, retry_by_cause
 from .awaited import AwaitedTransfers
 
@@ -88,11 +95,11 @@ class AcceptTransferSensor(BaseSensorOperator):
             self.poke_interval = options.poll_interval
         try:
             record = self._read_record(context, awaited)
-            with push_report_on_failure(context) as so_far:
-                so_far.tell = lambda reason: self._known(awaited, record)
+            with push_report_on_failure(context) as latest:
+                latest.make = lambda reason: self._known(awaited, record)
                 try:
                     poller = self._make_poller(context, options, awaited)
-                    so_far.tell = lambda reason: poller.report
+                    latest.make = lambda reason: poller.report
                     if options.deferrable:
                         self._execute_deferred(context, options)
                     else:
@@ -130,8 +137,8 @@ class AcceptTransferSensor(BaseSensorOperator):
         try:
             if hasattr(self, next_method):
                 return super().resume_execution(next_method, next_kwargs, context)
-            with push_report_on_failure(context) as so_far:
-                self._tell_what_is_on_record(context, so_far)
+            with push_report_on_failure(context) as latest:
+                self._use_record(context, latest)
                 return super().resume_execution(next_method, next_kwargs, context)
         except WaitInterruptedError as error:
             self._skip_instead_of(error)
@@ -139,11 +146,11 @@ class AcceptTransferSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the wait in the triggerer, from the event alone."""
-        with push_report_on_failure(context) as so_far:
-            so_far.tell = lambda reason: told_by(event)
-            record = self._tell_what_is_on_record(context, so_far)
-            report = report_from_event(event, record=record, so_far=so_far)
-            so_far.tell = lambda reason: report
+        with push_report_on_failure(context) as latest:
+            latest.make = lambda reason: report_in(event)
+            record = self._use_record(context, latest)
+            report = report_from_event(event, record=record, latest=latest)
+            latest.make = lambda reason: report
             if report.waiting and self._times_out_first(WaitOptions.read(self)):
                 raise AirflowSensorTimeout(
                     f"{len(report.waiting)} transfers were not accepted within the timeout of {self.timeout} s; "
@@ -160,7 +167,7 @@ class AcceptTransferSensor(BaseSensorOperator):
         limit, deadline = ExecutionTimeout.of(self, context), self._poller.deadline
         if self._times_out_first(options):
             deadline = datetime.now(UTC).timestamp() + self.timeout
-        leave(context, self._poller.report)
+        deliver_report(context, self._poller.report)
         trigger = AcceptTransferTrigger(
             conn_id=as_conn_id(self.conn_id),
             report=self._poller.report.to_json(),
@@ -171,10 +178,10 @@ class AcceptTransferSensor(BaseSensorOperator):
         )
         self.defer(trigger=trigger, method_name="execute_complete", timeout=limit.of_deferral)
 
-    def _tell_what_is_on_record(self, context: Context, so_far: ReportSoFar) -> RunRecord:
+    def _use_record(self, context: Context, latest: LatestReport) -> RunRecord:
         """Have the report of this sensor's transfers told as they were when it was deferred, with what is on record."""
-        record = record_on_file(context)
-        so_far.tell = lambda reason: self._known(AwaitedTransfers.read(self.transfers), record)
+        record = reopen_record(context)
+        latest.make = lambda reason: self._known(AwaitedTransfers.read(self.transfers), record)
         return record
 
     def _known(self, awaited: AwaitedTransfers, record: RunRecord) -> TransferReport:
@@ -207,7 +214,7 @@ class AcceptTransferSensor(BaseSensorOperator):
     def _read_record(self, context: Context, awaited: AwaitedTransfers) -> RunRecord:
         """The record of this sensor; raises ``ValueError`` for transfers that are not those of its connection."""
         awaited.check(self._platform, conn_id=as_conn_id(self.conn_id))
-        self._found_record = record_of(context, inputs=awaited.to_json(), platform=self._platform)
+        self._found_record = open_record(context, inputs=awaited.to_json(), platform=self._platform)
         return self._found_record
 
     def _make_poller(self, context: Context, options: WaitOptions, awaited: AwaitedTransfers) -> AcceptancePoller:

@@ -21,7 +21,8 @@ from ..exceptions import (
     WaitInterruptedError,
 )
 from ..shortening import MAX_SENTENCE_LETTERS
-from .summary import grouped, log_summary
+from .summary import group_by_reason, log_summary
+from .wait_event import WaitEnded
 
 try:
     from airflow.sdk.exceptions import AirflowRescheduleException
@@ -39,39 +40,39 @@ SENDS_NOTHING = "a retry would change nothing: what failed was moved and did not
 STOPS_AGAIN = "a retry would be stopped by the same cause; put it right, then clear the task: it goes on from here"
 
 
-class ReportSoFar:
-    """What a task can tell of its chats at any moment; ``tell`` is given a reason for those that are still open.
+class LatestReport:
+    """What a task can tell of its chats at any moment; ``make`` is given a reason for those that are still open.
 
     ``None`` before anything is on record.
     """
 
     def __init__(self) -> None:
-        self.tell: Callable[[str], TransferReport | None] = lambda reason: None
+        self.make: Callable[[str], TransferReport | None] = lambda reason: None
 
 
 @contextmanager
-def push_report_on_failure(context: Context) -> Iterator[ReportSoFar]:
+def push_report_on_failure(context: Context) -> Iterator[LatestReport]:
     """Leave the report of what is known when the block ends with an error of any kind, and raise the error.
 
     A task that is deferred or rescheduled has not ended; one whose record another try has taken over tells nothing.
     """
-    so_far = ReportSoFar()
+    latest = LatestReport()
     try:
-        yield so_far
+        yield latest
     except (TaskDeferred, AirflowRescheduleException, RecordTakenOverError):
         raise
     except BaseException as error:
         try:
-            report = so_far.tell(_why_it_ended(error))
+            report = latest.make(_reason_of(error))
         except Exception as trouble:
             log.error("What became of the chats cannot be told: %s", type(trouble).__name__)
         else:
             if report is not None:
-                leave(context, report)
+                deliver_report(context, report)
         raise
 
 
-def leave(context: Context, report: TransferReport) -> None:
+def deliver_report(context: Context, report: TransferReport) -> None:
     """Write the report to its path, and push it where the result of a task is found; what cannot be done is logged."""
     try:
         _write(report)
@@ -100,16 +101,14 @@ def finish_task(
     return report.to_json()
 
 
-def report_from_event(event: Any, *, record: RunRecord, so_far: ReportSoFar) -> TransferReport:
+def report_from_event(event: Any, *, record: RunRecord, latest: LatestReport) -> TransferReport:
     """The report of a wait in the triggerer, from its event alone; what was settled goes into ``record``.
 
     Raises ``WaitInterruptedError`` when the wait could not go on, ``AirflowTaskTimeout`` when the task's
     ``execution_timeout`` ended it, ``RecordWriteError``, and ``ValueError`` for what is no event of the trigger.
     """
-    from ..triggers.accept_transfer import WaitEnded
-
     ended = WaitEnded.from_event(event)
-    so_far.tell = lambda reason: ended.report
+    latest.make = lambda reason: ended.report
     record.write_waited_for(ended.report.results)
     if ended.error:
         raise WaitInterruptedError(
@@ -126,17 +125,15 @@ def report_from_event(event: Any, *, record: RunRecord, so_far: ReportSoFar) -> 
     return record.with_retries(ended.report)
 
 
-def told_by(event: Any) -> TransferReport | None:
+def report_in(event: Any) -> TransferReport | None:
     """The report in the event of a trigger; ``None`` for what is no such event."""
-    from ..triggers.accept_transfer import WaitEnded
-
     try:
         return WaitEnded.from_event(event).report
     except ValueError:
         return None
 
 
-def _why_it_ended(error: BaseException) -> str:
+def _reason_of(error: BaseException) -> str:
     if isinstance(error, AirflowTaskTimeout):
         return "the task ran out of time"
     if isinstance(error, RecordWriteError):
@@ -158,20 +155,20 @@ def _not_transferred(report: TransferReport, record: RunRecord) -> ChatsNotTrans
     failed = [result for result in report.results if result.outcome is Outcome.FAILED]
     unsettled = [result for result in failed if result.retry not in (RetryAction.NONE, RetryAction.AFTER_FIX)]
     limited_for = max(0.0, record.limited_until - datetime.now(UTC).timestamp())
-    retry_advice = _goes_on(unsettled, limited_for=limited_for)
+    retry_advice = _what_a_retry_does(unsettled, limited_for=limited_for)
     if not unsettled or record.stopped_for_good:
         may_be_sent = any(result.retry is not RetryAction.NONE for result in failed)
         retry_advice = STOPS_AGAIN if may_be_sent else SENDS_NOTHING
     what = f"{len(failed)} of {len(report.results)} chats were not moved: "
     room = MAX_SENTENCE_LETTERS - 1 - len(f"{what}. {IN_THE_REPORT}. {retry_advice}")
     return ChatsNotTransferredError(
-        f"{what}{grouped(failed, room=room)}",
+        f"{what}{group_by_reason(failed, room=room)}",
         retry_advice=retry_advice,
         permanent=record.stopped_for_good or not unsettled,
         retry_after=limited_for or None,
     )
 
 
-def _goes_on(unsettled: Sequence[Result], *, limited_for: float) -> str:
+def _what_a_retry_does(unsettled: Sequence[Result], *, limited_for: float) -> str:
     limit = f"; the service takes requests again in {limited_for:.0f} s" if limited_for else ""
     return f"a retry reads {len(unsettled)} of them again, and sends those that were surely not moved{limit}"

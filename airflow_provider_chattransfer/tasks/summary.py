@@ -43,7 +43,7 @@ def summary(report: TransferReport) -> Iterator[str]:
         yield f"  and {len(human) - MOST_LISTED} more, all in the report"
 
 
-def grouped(failed: Sequence[Result], *, room: int) -> str:
+def group_by_reason(failed: Sequence[Result], *, room: int) -> str:
     """The reasons of chats that failed, the most frequent first, each with some of its chats; ``room`` in letters."""
     chats: dict[str, list[str]] = {}
     for result in failed:

@@ -24,7 +24,8 @@ from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperat
 from airflow_provider_chattransfer.platforms.runner import poll_once
 from airflow_provider_chattransfer.platforms.transport import ATTEMPTS
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
-from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger, WaitEnded
+from airflow_provider_chattransfer.tasks.wait_event import WaitEnded
+from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger
 
 from .conftest import Sandbox
 from .under_way import DESKS, NEVER, SOON, Bitrix24Desk, Desk, SuperOfficeDesk

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_chattransfer.exceptions import RecordTakenOverError
-from airflow_provider_chattransfer.tasks.record_stores import FileRecordStore
+from airflow_provider_chattransfer.tasks.file_record_store import FileRecordStore
 
 
 @pytest.fixture

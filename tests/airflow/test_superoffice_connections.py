@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_chattransfer.chats.model import Chat
 from airflow_provider_chattransfer.hooks.superoffice import SuperOfficeHook
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator, TransferChatOperator
@@ -404,7 +403,7 @@ class TestBadInput:
         extra = {"refresh_token": "refresh-agent7", "tenant": "Cust12345"}
         desk.put(AGENTS.format(agent=7), {"conn_type": "superoffice", "extra": extra})
         with SuperOfficeHook("desk").get_conn() as platform:
-            why = platform.why_cannot_send(Chat(id="150", owner="7"))
+            why = platform.why_cannot_send("7")
         assert why == (
             "connection 'desk_agent_7': Online: tenant (tenant): is not that of the task's connection; empty it, then "
             "that is taken"

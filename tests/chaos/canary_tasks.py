@@ -39,8 +39,9 @@ from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOf
 from airflow_provider_chattransfer.platforms.transport import Transport
 from airflow_provider_chattransfer.sandbox.faults import FaultKind
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
+from airflow_provider_chattransfer.tasks.wait_event import WaitEnded
 from airflow_provider_chattransfer.testing.sandbox import ChatSandbox
-from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger, WaitEnded
+from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger
 
 from ..airflow.conftest import Ran, a_dag, run
 from .canaries import scenario, write_rows

@@ -92,7 +92,8 @@ class Killer:
         from airflow.sdk import ObjectStoragePath
         from urllib3.connection import HTTPConnection
 
-        from airflow_provider_chattransfer.tasks.record_stores import FileRecordStore, TaskStateRecordStore
+        from airflow_provider_chattransfer.tasks.file_record_store import FileRecordStore
+        from airflow_provider_chattransfer.tasks.task_state_record_store import TaskStateRecordStore
 
         for journal in (FileRecordStore, TaskStateRecordStore):
             _replace(journal, "append", self._appending)

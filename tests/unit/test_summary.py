@@ -13,7 +13,7 @@ from airflow_provider_chattransfer.chats.model import Outcome, Result, RetryActi
 from airflow_provider_chattransfer.chats.run_record import NullRecordStore, RunRecord
 from airflow_provider_chattransfer.exceptions import WaitInterruptedError
 from airflow_provider_chattransfer.tasks.report import _not_transferred
-from airflow_provider_chattransfer.tasks.summary import MOST_LISTED, grouped, summary
+from airflow_provider_chattransfer.tasks.summary import MOST_LISTED, group_by_reason, summary
 
 NOW = datetime(2026, 11, 30, 21, 0, tzinfo=UTC)
 
@@ -67,7 +67,7 @@ class TestTheSummary:
 class TestReasons:
     def test_are_grouped_the_most_frequent_first(self) -> None:
         failed = [result(number, Outcome.FAILED, "lost" if number == 3 else "refused [X]") for number in range(1, 7)]
-        assert grouped(failed, room=100) == "chats 1, 2 and 3 more: refused [X]; chat 3: lost"
+        assert group_by_reason(failed, room=100) == "chats 1, 2 and 3 more: refused [X]; chat 3: lost"
 
 
 class TestAnError:

@@ -117,7 +117,7 @@ class Bitrix24Platform(ChatPlatform):
     def transfer_history(self, moves: Sequence[Move], *, since: Mapping[str, float]) -> Mapping[str, bool | None]:
         return self._history.carried_out(moves, since=since)
 
-    def receiver_of(self, chat: Chat) -> Target:
+    def receiver_of(self, chat: Reading) -> Target:
         return Target.agent(self.client.user_id())
 
     def accept(self, chat: Chat) -> Answer:

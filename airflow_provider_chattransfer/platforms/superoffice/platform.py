@@ -112,14 +112,12 @@ class SuperOfficePlatform(ChatPlatform):
         if self._owns_nothing:
             raise ValueError(OWNS_NOTHING)
 
-    def why_cannot_send(self, chat: Chat) -> str | None:
-        """An open chat can be sent on by its owner's identity only."""
-        if chat.closed or chat.owner is None:
-            return None
+    def why_cannot_send(self, owner: str) -> str | None:
+        """Tell whether there is a connection for ``owner``: only the owner's identity can send a chat on."""
         if self._owns_nothing:
             return OWNS_NOTHING
         try:
-            self._acting_as(chat.owner)
+            self._acting_as(owner)
         except ValueError as missing:
             return str(missing)
         return None
@@ -203,8 +201,9 @@ class SuperOfficePlatform(ChatPlatform):
             for move in moves
         }
 
-    def receiver_of(self, chat: Chat) -> Target:
-        return Target.agent(chat.offered_to or self._principal())
+    def receiver_of(self, chat: Reading) -> Target:
+        offered_to = chat.offered_to if isinstance(chat, Chat) else None
+        return Target.agent(offered_to or self._principal())
 
     def accept(self, chat: Chat) -> Answer:
         receiver = self.receiver_of(chat)

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the stores of run records have in common: entries under consecutive numbers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from itertools import count
+
+from ..chats.model import Json
+from ..exceptions import BrokenRecordError, RecordTakenOverError, RecordWriteError
+
+
+class NumberedRecordStore(ABC):
+    """Keeps entries under the numbers 1, 2, 3, … up to the first that is missing; one after it is an error."""
+
+    def __init__(self) -> None:
+        self._length: int | None = None
+
+    @abstractmethod
+    def _read(self, number: int) -> Json | None:
+        """Return the entry with this number; ``None`` when there is no whole one."""
+
+    @abstractmethod
+    def _is_there_one_from(self, number: int) -> bool:
+        """Tell whether there is any entry with this number or a greater one."""
+
+    @abstractmethod
+    def _write(self, number: int, entry: Json) -> None:
+        """Keep the entry with this number."""
+
+    def entries(self) -> Iterator[Json]:
+        for number in count(1):
+            entry = self._read(number)
+            if entry is None:
+                if self._is_there_one_from(number + 1):
+                    raise BrokenRecordError(f"entry {number} of the run's record is missing, and later ones are there")
+                self._length = number - 1
+                return
+            if not isinstance(entry, dict):
+                raise BrokenRecordError(f"entry {number} of the run's record is no entry")
+            yield entry
+
+    def append(self, entry: Json) -> None:
+        if self._length is None:
+            for _ in self.entries():
+                pass
+        number = (self._length or 0) + 1
+        try:
+            self._write(number, entry)
+        except RecordTakenOverError:
+            raise
+        except Exception as cause:
+            raise RecordWriteError("the record of this run", cause) from cause
+        self._length = number
