@@ -16,8 +16,8 @@ PORT = 8024
 
 DESCRIPTION = """\
 Bitrix24 Open Lines and SuperOffice chat as one local server: stateful, over HTTP, with agents, queues, customers'
-chats, limits and errors, and with simulated people who accept chats or do not. Nothing of it is real, and it
-listens on 127.0.0.1 only.
+chats, limits and errors, and with simulated people who accept chats or do not. It uses no real data and listens on
+127.0.0.1 only.
 """
 
 SERVED = """\
@@ -28,7 +28,7 @@ SERVED = """\
                supervisor tje0 / Tje0, agents agent7 / Secret7 and so on, Bearer 8A:Cust12345.agent7
                tokens at /login/common/oauth/tokens, the tenant's state at /api/state/Cust12345
   Page         {url}/
-               the floor of both contact centres, for a browser"""
+               agents, queues and chats of both services, live in a browser"""
 
 EPILOG = """\
 what it serves:
@@ -37,17 +37,17 @@ what it serves:
 control plane:
   GET    /sandbox/state           agents, queues and chats, the time, the number of requests
   GET    /sandbox/ledger?since=0  every change of every chat: when, by whom, by which request
-  POST   /sandbox/reset           start anew from the scenario in the body
-  POST   /sandbox/clock           {{"skip": 3600}} lets an hour pass at once, {{"speed": 60}} a minute in each second
-  GET    /sandbox/faults          what has been armed, and how often each has struck
-  POST   /sandbox/faults          let something go wrong
-  DELETE /sandbox/faults          no more of it
+  POST   /sandbox/reset           discard everything and start from the scenario in the body
+  POST   /sandbox/clock           {{"skip": 3600}} skips an hour, {{"speed": 60}} lets a minute pass in each second
+  GET    /sandbox/faults          the armed faults, and how often each has struck
+  POST   /sandbox/faults          arm a fault
+  DELETE /sandbox/faults          remove all faults
 
 a scenario, for --scenario or POST /sandbox/reset:
   {{"seed": 7, "bitrix24": {{"operators": 10, "chats": 200, "people": {{"accept_after": [5, 60], "reject": 0.1}}}},
    "superoffice": {{"chats": [{{"id": 157, "owner": 7}}], "switches": {{"manager_may_transfer": true}}}}}}
 
-a fault: of the transfers in the next ten minutes, every fifth is carried out, but its answer is lost
+a fault: in the next ten minutes, a fifth of the transfers are carried out, but their answers are lost
   curl -X POST {url}/sandbox/faults -d '{{"kind": "drop_after", "service": "bitrix24",
     "method": "imopenlines.bot.session.transfer", "share": 0.2, "for_seconds": 600}}'
 

@@ -19,7 +19,7 @@ export function presenceOf(agent) {
   return agent.present ? "present" : "away";
 }
 
-/** The holders of one service by name; who is not in its lists is called by his number. */
+/** The holders of one service by name; who is not in its lists is called by their number. */
 export class Names {
   #names = new Map();
 
