@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A ``bitrix24`` connection becomes a platform."""
+"""Turn a ``bitrix24`` connection into a platform."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ if TYPE_CHECKING:
     from ..platforms.bitrix24.platform import Bitrix24Platform
 
 OAUTH_HOST = "oauth.bitrix.info"
-"""Where tokens are given out, but for the portals of some countries (``oauth.bitrix24.tech``)."""
+"""The host that issues tokens, but for the portals of some countries (``oauth.bitrix24.tech``)."""
 
-OF_A_WEBHOOK = ("login", "password", "bot_client_id")
-PASTED = ("host", "login", "password")
-"""Where a webhook's whole address may have been pasted."""
+WEBHOOK_FIELDS = ("login", "password", "bot_client_id")
+"""The fields that a webhook needs."""
 
-OF_AN_APP = ("oauth_client_id", "oauth_client_secret", "oauth_refresh_token")
+PASTED_FIELDS = ("host", "login", "password")
+"""The fields into which a webhook's whole address may have been pasted."""
+
+APP_FIELDS = ("oauth_client_id", "oauth_client_secret", "oauth_refresh_token")
+"""The fields that an OAuth application needs."""
 
 
 class Bitrix24Hook(ChatPlatformHook):
@@ -75,9 +78,9 @@ class Bitrix24Hook(ChatPlatformHook):
         return result.to_json()
 
     def register_bot(self, *, code: str = "chattransfer", name: str = "Chat transfer") -> Bot:
-        """Register the bot without which Bitrix24 transfers no chat; where one of this ``code`` is there, nothing
-        changes. ``name`` is what operators see.
+        """Register the bot without which Bitrix24 transfers no chat.
 
+        Where one of this ``code`` is there, nothing changes. ``name`` is what operators see.
         The text of what is returned is a sentence for an administrator. Raises ``ValueError`` for a wrong connection or
         what the portal would not take, and a ``PlatformError``.
         """
@@ -88,21 +91,22 @@ class Bitrix24Hook(ChatPlatformHook):
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """The form's own fields, for Airflow 3.1, which looks for this in the class itself and not in its bases."""
+        """Return the form's own fields, for Airflow 3.1."""
         return FORM.form_widgets()
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """What Airflow's own fields are called in that form, for Airflow 3.1."""
+        """Return what Airflow's own fields are called in that form, for Airflow 3.1."""
         return FORM.form_behaviour()
 
     @classmethod
     def fields(cls, connection: Connection, extra: Mapping[str, Any]) -> Fields:
-        """The connection's fields; a webhook's whole address, in whichever it was pasted, is taken apart."""
+        """Read the connection's fields; a webhook's whole address, in whichever it was pasted, is taken apart."""
         return _taken_apart(super().fields(connection, extra))
 
     @classmethod
     def platform(cls, connection: Connection, extra: Mapping[str, Any], *, fail_fast: bool = False) -> Bitrix24Platform:
+        """Build the portal's platform; see ``ChatPlatformHook.platform``."""
         from ..platforms.bitrix24.client import Bitrix24Client
         from ..platforms.bitrix24.platform import RATE_LIMIT, READ_TIMEOUT_SECONDS, Bitrix24Platform
 
@@ -117,13 +121,15 @@ class Bitrix24Hook(ChatPlatformHook):
 
 
 def _taken_apart(fields: Fields) -> Fields:
-    """``fields`` with what a webhook's whole address says, put where it belongs; raises ``ValueError`` that shows none
-    of it where two fields say different things."""
-    found = [name for name in PASTED if webhook_in(fields.text(name))]
+    """Put what a webhook's whole address says into the fields where it belongs.
+
+    Raises ``ValueError`` where two fields say different things; it shows nothing of either.
+    """
+    found = [name for name in PASTED_FIELDS if webhook_in(fields.text(name))]
     if not found:
         return fields
     whole: dict[str, str] = {}
-    for name in (*found, *PASTED):
+    for name in (*found, *PASTED_FIELDS):
         for part, value in _said_by(fields, name).items():
             if whole.setdefault(part, value) != value:
                 raise ValueError(f"{name}: contradicts the webhook's whole address in {found[0]}; empty one of them")
@@ -145,7 +151,7 @@ def _taken_apart(fields: Fields) -> Fields:
 
 
 def _said_by(fields: Fields, name: str) -> dict[str, str]:
-    """What one field says of host, login and password, each in its one spelling."""
+    """Return what one field says of host, login and password, each in its one spelling."""
     from ..platforms.address import base_url
 
     text = fields.text(name)
@@ -159,8 +165,11 @@ def _said_by(fields: Fields, name: str) -> dict[str, str]:
 
 
 def _is_by_app(fields: Fields) -> bool:
-    """The way of signing in, by which fields are there; raises ``ValueError`` when they are of both, or of neither."""
-    webhook, app = ([name for name in names if fields.text(name)] for names in (OF_A_WEBHOOK, OF_AN_APP))
+    """Tell by the fields that are filled in whether an application signs in, and not a webhook.
+
+    Raises ``ValueError`` when there are fields of both, or of neither.
+    """
+    webhook, app = ([name for name in names if fields.text(name)] for names in (WEBHOOK_FIELDS, APP_FIELDS))
     if webhook and app:
         raise ValueError(
             f"{webhook[0]} and {app[0]}: the one is of a webhook, the other of an OAuth application; leave the fields "
@@ -168,7 +177,7 @@ def _is_by_app(fields: Fields) -> bool:
         )
     if not webhook and not app:
         raise ValueError(
-            f"{' and '.join(OF_A_WEBHOOK)}: missing; or, for an OAuth application, the three fields under OAuth"
+            f"{' and '.join(WEBHOOK_FIELDS)}: missing; or, for an OAuth application, the three fields under OAuth"
         )
     return bool(app)
 
@@ -185,12 +194,16 @@ def _webhook(portal: str, fields: Fields) -> Webhook:
 
 
 def _app(portal: str, fields: Fields, *, fail_fast: bool) -> OAuthApp:
-    """Its tokens are kept whatever the portal is called: they outlast a rename, after which the host is changed."""
+    """Build the sign-in of an application.
+
+    The name under which its tokens are kept does not hold the portal's: they outlast a rename, after which the host is
+    changed.
+    """
     from ..platforms.bitrix24.auth import OAuthApp
     from ..platforms.bitrix24.oauth import READ_TIMEOUT_SECONDS, AuthorizationServer
     from ..platforms.bitrix24.platform import RATE_LIMIT
 
-    client_id, client_secret, refresh_token = (_needed(fields, name) for name in OF_AN_APP)
+    client_id, client_secret, refresh_token = (_needed(fields, name) for name in APP_FIELDS)
     host = _authorization_host(fields)
     server = AuthorizationServer(
         host=host,

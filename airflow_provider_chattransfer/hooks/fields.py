@@ -31,9 +31,11 @@ MIN_LIKENESS = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """The fields of one connection. Text has no control characters, and no white space around it; what is not filled
-    in is empty, and not in ``extra``, where numbers are as they were given. ``doubts`` are sentences about what is in
-    the connection and is not read.
+    """The fields of one connection.
+
+    Text has the letters that its field may have (``Letters``), and no white space around it. What is not filled in is
+    empty, and not in ``extra``, where numbers are as they were given. ``doubts`` are sentences about what is in the
+    connection and is not read.
     """
 
     host: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A ``superoffice`` connection becomes a platform."""
+"""Turn a ``superoffice`` connection into a platform."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from ..platforms.tokens.manager import FetchToken, TokenManager
     from ..platforms.transport import Transport
 
-DOMAIN = "superoffice.com"
-SIGN_IN = ("online.superoffice.com", "qaonline.superoffice.com", "sod.superoffice.com")
-"""Where SuperOffice online signs in: production, stage, development. Tenants' data is at numbered hosts beside them."""
+ONLINE_DOMAIN = "superoffice.com"
+"""The domain of all hosts of SuperOffice online."""
+
+SIGN_IN_HOSTS = ("online.superoffice.com", "qaonline.superoffice.com", "sod.superoffice.com")
+"""The hosts that issue tokens: production, stage, development. Tenants' data is at numbered hosts beside them."""
 
 WAYS: Mapping[str, tuple[str, ...]] = {
     "login": ("password",),
@@ -40,9 +42,13 @@ WAYS: Mapping[str, tuple[str, ...]] = {
 """The fields that tell a way of signing in, and what else each needs."""
 
 ONLINE_ONLY = ("refresh_token", "system_user_token")
-LENT = ("tenant", "client_id", "client_secret")
-STORE = ("token_store", "token_store_at")
-"""What an agent's connection takes from the task's where it has none of its own."""
+"""The ways of signing in that only SuperOffice online has."""
+
+APPLICATION_FIELDS = ("tenant", "client_id", "client_secret")
+"""The fields that an agent's connection takes from the task's where they are empty, and may not contradict."""
+
+TOKEN_STORE_FIELDS = ("token_store", "token_store_at")
+"""The fields that an agent's connection takes from the task's where they are empty."""
 
 
 class SuperOfficeHook(ChatPlatformHook):
@@ -64,18 +70,19 @@ class SuperOfficeHook(ChatPlatformHook):
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """The form's own fields, for Airflow 3.1, which looks for this in the class itself and not in its bases."""
+        """Return the form's own fields, for Airflow 3.1."""
         return FORM.form_widgets()
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """What Airflow's own fields are called in that form, for Airflow 3.1."""
+        """Return what Airflow's own fields are called in that form, for Airflow 3.1."""
         return FORM.form_behaviour()
 
     @classmethod
     def platform(
         cls, connection: Connection, extra: Mapping[str, Any], *, fail_fast: bool = False
     ) -> SuperOfficePlatform:
+        """Build the tenant's platform; see ``ChatPlatformHook.platform``."""
         from ..platforms.superoffice.platform import RATE_LIMIT, READ_TIMEOUT_SECONDS, SuperOfficePlatform
 
         fields = cls.fields(connection, extra)
@@ -84,15 +91,17 @@ class SuperOfficeHook(ChatPlatformHook):
         transport = build_transport(
             account.name, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT_SECONDS, fail_fast=fail_fast
         )
-        desk = _Desk(account, address=account.address(transport), transport=transport)
+        clients = _Clients(account, address=account.address(transport), transport=transport)
         pattern = fields.text("agent_conn_id")
-        return SuperOfficePlatform(desk.client(), identities=_identities(pattern, desk) if pattern else None)
+        return SuperOfficePlatform(clients.client(), identities=_identities(pattern, clients) if pattern else None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Account:
-    """Where a connection signs in, and as whom: its fields by name. ``host`` is a base URL, of the WebAPI or, with a
-    ``tenant``, of the sign-in."""
+    """Where a connection signs in, and as whom: its fields by name.
+
+    ``host`` is a base URL: of the WebAPI, or with a ``tenant`` of the host that issues tokens.
+    """
 
     host: str
     tenant: str | None
@@ -100,7 +109,7 @@ class _Account:
 
     @classmethod
     def of(cls, fields: Fields) -> _Account:
-        """Raises ``ValueError`` for an address or a tenant that cannot be one."""
+        """Read where ``fields`` sign in; raises ``ValueError`` for an address or a tenant that cannot be one."""
         from ..platforms.address import base_url
 
         host = _site(base_url(fields.host, port=fields.port, schema=fields.schema))
@@ -108,22 +117,22 @@ class _Account:
         name = urlsplit(host).hostname or ""
         if tenant:
             _check_sign_in(host)
-        elif name in SIGN_IN:
+        elif name in SIGN_IN_HOSTS:
             raise ValueError(f"tenant: missing; {name} serves many, say whose chats they are: Cust12345")
         return cls(host, tenant, fields)
 
     @property
     def name(self) -> str:
-        """What everybody who shares it has in common."""
+        """Return the name of the tenant or installation, the same for all who sign in to it."""
         return f"{self.host}/{self.tenant}" if self.tenant else self.host
 
     @property
     def is_online(self) -> bool:
-        return bool(self.tenant) or f".{urlsplit(self.host).hostname}".endswith(f".{DOMAIN}")
+        return bool(self.tenant) or f".{urlsplit(self.host).hostname}".endswith(f".{ONLINE_DOMAIN}")
 
     @property
     def way(self) -> str:
-        """The field that tells how it signs in; raises ``ValueError`` unless it is exactly one."""
+        """Find the field that tells how it signs in; raises ``ValueError`` unless it is exactly one."""
         ways = [name for name in WAYS if self.text(name)]
         if len(ways) > 1:
             raise ValueError(f"{' and '.join(ways)}: both are there; empty all but one way of signing in")
@@ -135,7 +144,7 @@ class _Account:
         return ways[0]
 
     def text(self, name: str) -> str:
-        """What is in a field; empty where nothing is."""
+        """Return what is in a field; empty where nothing is."""
         return self.fields.text(name)
 
     def check(self) -> None:
@@ -211,37 +220,41 @@ class _Account:
         return Renewed(token_manager, shown_as=lambda ticket: SoTicket(ticket, secret))
 
     def _token_manager(self, account: str, *, seed: str, fetch_token: FetchToken) -> TokenManager:
-        """SuperOffice's refresh token, and the token of a system user, stay good."""
+        """Build the token manager; a refresh token and the token of a system user are used again and again."""
         return build_token_manager(
             self.fields.extra, account=account, seed=seed, fetch_token=fetch_token, rotates=False
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Desk:
-    """What the clients of one platform share: where the chats are, and one transport with one gate."""
+class _Clients:
+    """Builds the clients of one platform, which share where the chats are, and one transport with one rate gate."""
 
     account: _Account
     address: Address
     transport: Transport
 
     def client(self, account: _Account | None = None) -> SuperOfficeClient:
-        """A client that acts as ``account``."""
+        """Build a client that acts as ``account``, or as the connection itself."""
         from ..platforms.superoffice.client import SuperOfficeClient
 
         credentials = (account or self.account).credentials(self.transport)
         return SuperOfficeClient(address=self.address, credentials=credentials, transport=self.transport)
 
     def identity(self, connection: Connection) -> SuperOfficeClient:
-        """A client that acts as the agent of ``connection``; raises ``ValueError`` for one that contradicts ours."""
+        """Build a client that acts as the agent of ``connection``.
+
+        What is empty there is as in the task's connection. Raises ``ValueError`` for one that contradicts it.
+        """
         ours = self.account
         fields = SuperOfficeHook.fields(connection, extra_of(connection))
         SuperOfficeHook.warn(connection, fields)
-        for name in LENT:
+        for name in APPLICATION_FIELDS:
             own, given = ours.text(name), fields.text(name)
             if given and (own or name == "tenant") and given.casefold() != own.casefold():
                 raise ValueError(f"{name}: is not that of the task's connection; empty it, then that is taken")
-        lent = {name: ours.text(name) for name in (*LENT, *STORE) if ours.text(name) and not fields.text(name)}
+        lendable = (*APPLICATION_FIELDS, *TOKEN_STORE_FIELDS)
+        lent = {name: ours.text(name) for name in lendable if ours.text(name) and not fields.text(name)}
         theirs = _Account(ours.host, ours.tenant, replace(fields, extra={**fields.extra, **lent}))
         if fields.host and (host := _Account.of(theirs.fields).host) != ours.host:
             raise ValueError(f"host: {host} is not {ours.host}, where the chats are")
@@ -251,8 +264,8 @@ class _Desk:
         return self.client(theirs)
 
 
-def _identities(pattern: str, desk: _Desk) -> Callable[[str], SuperOfficeClient]:
-    """Clients that act as agents, each made from its own connection when it is first needed."""
+def _identities(pattern: str, clients: _Clients) -> Callable[[str], SuperOfficeClient]:
+    """Make clients that act as agents, each from its own connection when it is first needed."""
     if "{agent}" not in pattern:
         raise ValueError(f"agent_conn_id: {pattern!r} does not contain {{agent}}, so all agents would be one")
 
@@ -267,7 +280,7 @@ def _identities(pattern: str, desk: _Desk) -> Callable[[str], SuperOfficeClient]
                 "themselves"
             )
         try:
-            return desk.identity(connection)
+            return clients.identity(connection)
         except ValueError as problem:
             return f"connection {conn_id!r}: {FORM.labelled(str(problem))}"
 
@@ -281,15 +294,14 @@ def _identities(pattern: str, desk: _Desk) -> Callable[[str], SuperOfficeClient]
 
 
 def _site(address: str) -> str:
-    """An address without the ``/api/v1`` that the WebAPI's own pages show behind it; a tenant in it as SuperOffice
-    writes it."""
+    """Take off the ``/api/v1`` that the WebAPI's own pages show behind an address; write a tenant as it does."""
     site = re.sub(r"/api(/v\d+)?$", "", address, flags=re.ASCII | re.IGNORECASE)
-    online = f".{urlsplit(site).hostname}".endswith(f".{DOMAIN}")
+    online = f".{urlsplit(site).hostname}".endswith(f".{ONLINE_DOMAIN}")
     return re.sub(r"(?<=/)cust\d+$", lambda name: name[0].capitalize(), site, flags=re.IGNORECASE) if online else site
 
 
 def _tenant(name: str) -> str | None:
-    """``Cust12345`` as SuperOffice writes it; raises ``ValueError`` for what cannot be one."""
+    """Write ``Cust12345`` as SuperOffice does; raises ``ValueError`` for what cannot be a tenant."""
     if not name:
         return None
     if not re.fullmatch(r"cust\d{1,9}", name, re.ASCII | re.IGNORECASE):
@@ -304,8 +316,8 @@ def _check_sign_in(host: str) -> None:
 
     parts = urlsplit(host)
     name = parts.hostname or ""
-    if parts.path or not (name in SIGN_IN or is_loopback(name)):
+    if parts.path or not (name in SIGN_IN_HOSTS or is_loopback(name)):
         raise ValueError(
-            f"host: with a tenant it must be one of {', '.join(SIGN_IN)}, and nothing behind it; where the tenant's "
-            "data is is found from there. On-site, empty tenant"
+            f"host: with a tenant it must be one of {', '.join(SIGN_IN_HOSTS)}, and nothing behind it; where the "
+            "tenant's data is is found from there. On-site, empty tenant"
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stores among which a connection chooses: Airflow's Variables, a folder, or Redis."""
+"""Make the token store that a connection chooses: Airflow's Variables, a folder, or Redis."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ..platforms.tokens.manager import Entry, TokenStore
 
 T = TypeVar("T")
 
-PREFIX = "chattransfer_token_"
-"""How our Variables are called; Airflow masks the value of a Variable whose name contains ``token``."""
+VARIABLE_PREFIX = "chattransfer_token_"
+"""How the names of our Variables begin; Airflow masks the value of a Variable whose name contains ``token``."""
 
 
 def store_for(extra: Mapping[str, Any], *, account: str, seed: str) -> TokenStore:
-    """The store that a connection chooses by ``token_store`` and ``token_store_at``, for one account.
+    """Make the store that a connection chooses by ``token_store`` and ``token_store_at``, for one account.
 
     ``seed`` is a secret of the connection, which seals what is kept; another one makes it another store. Nothing is
     opened. Raises ``ValueError``.
@@ -60,7 +60,7 @@ class VariableStore:
         self._about = f"Token of {account}, renewed by tasks. Delete it to start anew with the connection's own."
 
     def load(self, entry: Entry) -> str | None:
-        """What was saved last; raises ``TokenStoreError``."""
+        """Load what was saved last; raises ``TokenStoreError``."""
         read = _read_as_task if _in_task() else _read_as_service
         return _told("read", lambda: read(self._key(entry)))
 
@@ -79,7 +79,9 @@ class VariableStore:
             yield
 
     def _key(self, entry: Entry) -> str:
-        return f"{PREFIX}{self._name}" if entry is Entry.CREDENTIAL else f"{PREFIX}{self._name}_{entry}"
+        return (
+            f"{VARIABLE_PREFIX}{self._name}" if entry is Entry.CREDENTIAL else f"{VARIABLE_PREFIX}{self._name}_{entry}"
+        )
 
 
 def _in_task() -> bool:
@@ -98,8 +100,11 @@ def _variables() -> Any:
 
 
 def _read_as_task(key: str) -> str | None:
-    """Ask the supervisor. ``Variable.get`` would call a Variable missing that could not be read for another reason,
-    and the token that it holds would be lost."""
+    """Ask the supervisor for a Variable; ``None`` where there is none.
+
+    ``Variable.get`` would call a Variable missing that could not be read for another reason, and the token that it
+    holds would be lost.
+    """
     from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
     from airflow.sdk.execution_time import task_runner
     from airflow.sdk.execution_time.comms import ErrorResponse, GetVariable, VariableResult
@@ -128,8 +133,10 @@ def _read_as_service(key: str) -> str | None:
 
 
 def _told(done: str, do: Callable[[], T]) -> T:
-    """What ``do`` returns. An error of Airflow's becomes one of ours, and is not even chained: its text may tell of
-    the database."""
+    """Return what ``do`` returns, and raise an error of ours for one of Airflow's.
+
+    Airflow's is not even chained: its text may tell of the database.
+    """
     try:
         return do()
     except TokenStoreError:

@@ -17,7 +17,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_chattransfer.hooks.time_limit import THREAD_NAME
-from airflow_provider_chattransfer.hooks.token_stores import PREFIX
+from airflow_provider_chattransfer.hooks.token_stores import VARIABLE_PREFIX
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from airflow_provider_chattransfer.testing.connections import as_environment
 from airflow_provider_chattransfer.testing.sandbox import ChatSandbox
@@ -76,7 +76,7 @@ def forget_tokens() -> None:
     from sqlalchemy import delete
 
     with create_session() as session:
-        session.execute(delete(Variable).where(Variable.key.startswith(PREFIX)))
+        session.execute(delete(Variable).where(Variable.key.startswith(VARIABLE_PREFIX)))
 
 
 class Store(dict[str, Any]):

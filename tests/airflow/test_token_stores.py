@@ -23,7 +23,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_chattransfer.exceptions import CredentialsError, PlatformError, TokenStoreError
 from airflow_provider_chattransfer.hooks.dispatch import open_platform
-from airflow_provider_chattransfer.hooks.token_stores import PREFIX, VariableStore
+from airflow_provider_chattransfer.hooks.token_stores import VARIABLE_PREFIX, VariableStore
 from airflow_provider_chattransfer.platforms.tokens import manager, redis_store
 from airflow_provider_chattransfer.platforms.tokens.manager import Entry
 from airflow_provider_chattransfer.sandbox import sandbox as sandbox_module
@@ -286,7 +286,7 @@ class TestVariables:
     def test_hold_nothing_that_could_be_read(self, app_with_variables: App) -> None:
         app_with_variables.read()
         kept = variables()
-        assert {key[: len(PREFIX)] for key in kept} == {PREFIX}
+        assert {key[: len(VARIABLE_PREFIX)] for key in kept} == {VARIABLE_PREFIX}
         assert not [text for text in kept.values() if "secret" in text or app_with_variables.refresh_token in text]
 
     def test_are_masked_by_airflows_api(self, app_with_variables: App) -> None:
@@ -297,7 +297,7 @@ class TestVariables:
 
         app_with_variables.read()
         with create_session() as session:
-            found: Any = session.scalars(select(Variable).where(Variable.key.startswith(PREFIX))).all()
+            found: Any = session.scalars(select(Variable).where(Variable.key.startswith(VARIABLE_PREFIX))).all()
             told = [VariableResponse.model_validate(each) for each in found]
         assert told
         assert {each.val for each in told} == {"***"}

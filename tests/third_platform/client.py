@@ -128,7 +128,7 @@ class HelpwaveClient:
 
     @property
     def clock_ahead(self) -> float:
-        """By how many seconds the service's clock is ahead of ours."""
+        """Tell by how many seconds the service's clock is ahead of ours."""
         return self._transport.clock_ahead
 
     def profile(self) -> Named:

@@ -25,14 +25,14 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def account(database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    """A fresh account, and the connection ``helpdesk`` to it."""
+    """Serve a fresh account, with the connection ``helpdesk`` to it."""
     with serving() as account:
         monkeypatch.setenv(f"AIRFLOW_CONN_{CONN.upper()}", connection(account.url))
         yield account
 
 
 def connection(url: str, **extra: object) -> str:
-    """The connection as Airflow's JSON, with ``extra`` in place of its own fields."""
+    """Return the connection as Airflow's JSON, with ``extra`` in place of its own fields."""
     parts = urlsplit(url)
     fields = {"account_id": "1", "agent_key": KEY, "requests_per_second": 1000, "burst": 1000, **extra}
     host = {"host": f"{parts.scheme}://{parts.hostname}", "port": parts.port}

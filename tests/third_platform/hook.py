@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A ``helpwave`` connection becomes a platform."""
+"""Turn a ``helpwave`` connection into a platform."""
 
 from __future__ import annotations
 

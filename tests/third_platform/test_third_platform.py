@@ -40,7 +40,7 @@ CODE = ("airflow_provider_chattransfer", "tests", "demo", "example_dags")
 
 
 def outcomes(ran: Ran) -> dict[str, str]:
-    """The outcome of each chat of a report."""
+    """Return the outcome of each chat of a report."""
     return {entry["chat_id"]: entry["outcome"] for entry in ran.results["task"]["transfers"]}
 
 
