@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an administrator does at a machine of Airflow: test a connection, and register the bot that transfers need.
+"""Run what an administrator does at a machine of Airflow: test a connection, register the bot that transfers need.
 
     python -m airflow_provider_chattransfer test-connection CONN_ID
     python -m airflow_provider_chattransfer register-bot CONN_ID
+
+Commands that only one service has are in its ``service.py``.
 
 Connections are found as Airflow's services find them: in the environment, a secrets backend, or the database. The exit
 code is 0 when all is well, and 1 when it is not.
@@ -14,6 +16,9 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+
+from .service_info import Command, ServiceInfo
+from .services import services
 
 PROGRAM = "python -m airflow_provider_chattransfer"
 
@@ -34,34 +39,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def test_connection(asked: argparse.Namespace) -> tuple[bool, str]:
-    """What the button Test says of a connection; also where ``[core] test_connection`` switches that off."""
+    """Tell what the button Test says of a connection; also where ``[core] test_connection`` switches that off."""
     from .hooks.connections import get_connection
     from .hooks.dispatch import hook_for
 
     return hook_for(get_connection(asked.conn_id))(asked.conn_id).test_connection()
 
 
-def register_bot(asked: argparse.Namespace) -> tuple[bool, str]:
-    """Register the bot, or find the one that is there; raises ``ValueError`` or a ``PlatformError``."""
-    from .hooks.bitrix24 import Bitrix24Hook
+def run_command(asked: argparse.Namespace) -> tuple[bool, str]:
+    """Run the command of one service by its hook; raises ``ValueError`` or a ``PlatformError``."""
+    from .hooks.dispatch import hook_of
 
-    return True, str(Bitrix24Hook(asked.conn_id).register_bot(code=asked.code, name=asked.name))
+    service: ServiceInfo = asked.service
+    command: Command = asked.service_command
+    options = {option.name: getattr(asked, option.name) for option in command.options}
+    return True, str(getattr(hook_of(service)(asked.conn_id), command.method)(**options))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=PROGRAM, description="Administer connections to Bitrix24 and SuperOffice.")
+    names = " and ".join(service.form.name for service in services().values())
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=f"Administer connections to {names}.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     test = commands.add_parser("test-connection", help="say whether a connection works, and what it is let do")
     test.set_defaults(command=test_connection)
-
-    bot = commands.add_parser("register-bot", help="register the bot that transfers on Bitrix24 need, once")
-    bot.add_argument("--code", default="chattransfer", help="the bot's code, which names it for good (%(default)s)")
-    bot.add_argument("--name", default="Chat transfer", help="the bot's name, as operators see it (%(default)s)")
-    bot.set_defaults(command=register_bot)
-
-    for command in (test, bot):
-        command.add_argument("conn_id", metavar="CONN_ID", help="the connection's id")
+    test.add_argument("conn_id", metavar="CONN_ID", help="the connection's id")
+    for service in services().values():
+        for command in service.commands:
+            own = commands.add_parser(command.name, help=command.help)
+            own.set_defaults(command=run_command, service=service, service_command=command)
+            for option in command.options:
+                own.add_argument(f"--{option.name}", default=option.default, help=f"{option.help} (%(default)s)")
+            own.add_argument("conn_id", metavar="CONN_ID", help="the connection's id")
     return parser
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from ..platforms.base import ChatPlatform
+    from ..service_info import ServiceInfo
     from .base import ChatPlatformHook
 
 
@@ -42,6 +43,11 @@ async def open_platform_async(conn_id: str) -> ChatPlatform:
 
 def hook_for(connection: Connection) -> type[ChatPlatformHook]:
     """Import the hook of the connection's type; raises ``ValueError`` when that type is none of ours."""
-    module, _, name = service_of(connection).hook.rpartition(".")
+    return hook_of(service_of(connection))
+
+
+def hook_of(service: ServiceInfo) -> type[ChatPlatformHook]:
+    """Import the hook of ``service``."""
+    module, _, name = service.hook.rpartition(".")
     hook: type[ChatPlatformHook] = getattr(import_module(module), name)
     return hook

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_chattransfer.chats.inputs import as_id
 from airflow_provider_chattransfer.hooks.base import ChatPlatformHook
@@ -25,6 +25,11 @@ class HelpwaveHook(ChatPlatformHook):
     conn_type = FORM.connection_type
     hook_name = FORM.name
     default_conn_name = "helpwave_default"
+
+    def list_teams(self) -> str:
+        """Return the teams as targets, one to a line; the command ``list-teams`` prints it."""
+        with cast("HelpwavePlatform", self.get_conn()) as platform:
+            return "\n".join(f"queue:{team.id}" for team in platform.client.listed("teams"))
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class HelpwavePlatform(ChatPlatform):
     chunk = 25
 
     def __init__(self, client: HelpwaveClient) -> None:
-        self._client = client
+        self.client = client
         self.account = client.account
         self.actor = "agent by key"
         self._directory = AccountDirectory(client)
@@ -91,7 +91,7 @@ class HelpwavePlatform(ChatPlatform):
 
     def receiver_of(self, chat: Chat) -> Target:
         """Return the agent whose key the connection has."""
-        return Target.agent(self._client.profile().id)
+        return Target.agent(self.client.profile().id)
 
     def accept(self, chat: Chat) -> Answer:
         """Take a conversation that waits in a team: assign it to oneself."""
@@ -99,22 +99,22 @@ class HelpwavePlatform(ChatPlatform):
 
     def check_connection(self) -> ConnectionCheck:
         """Ask who we are, and whether the lists of agents and teams are shown."""
-        me = self._client.profile()
-        self._client.listed("teams")
+        me = self.client.profile()
+        self.client.listed("teams")
         return ConnectionCheck(
             where=self.account,
             who=f"agent {me.id}",
             capabilities=[Capability("transfer", needed=True), Capability("wait")],
-            clock_ahead=self._client.clock_ahead,
+            clock_ahead=self.client.clock_ahead,
         )
 
     def close(self) -> None:
         """Close the pooled network connections."""
-        self._client.close()
+        self.client.close()
 
     def _read(self, chat_id: str) -> Reading:
         try:
-            conversation = self._client.conversation(chat_id)
+            conversation = self.client.conversation(chat_id)
         except NotFoundError as error:
             return UnreadableChat(str(error))
         except UnexpectedResponseError as error:
@@ -124,12 +124,12 @@ class HelpwavePlatform(ChatPlatform):
         return as_chat(conversation)
 
     def _find(self, wanted: Callable[[Chat], bool]) -> list[Chat]:
-        chats = [as_chat(each) for each in self._client.open_conversations()]
+        chats = [as_chat(each) for each in self.client.open_conversations()]
         return sorted(filter(wanted, chats), key=lambda chat: int(chat.id))
 
     def _assign(self, chat_id: str, target: Target) -> Answer:
         receiver = "assignee_id" if target.is_agent else "team_id"
-        if self._client.assign(chat_id, **{receiver: int(target.id or 0)}):
+        if self.client.assign(chat_id, **{receiver: int(target.id or 0)}):
             return Answered()
         return Refused(f"there is no {target}, and the service took the conversation from its agent", lasting=True)
 

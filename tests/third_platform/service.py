@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_chattransfer.service_info import ServiceInfo
+from airflow_provider_chattransfer.service_info import Command, ServiceInfo
 
 from .form import FORM
 
@@ -12,4 +12,5 @@ SERVICE = ServiceInfo(
     docs_url="https://helpwave.example/developers",
     hook="tests.third_platform.hook.HelpwaveHook",
     form=FORM,
+    commands=(Command("list-teams", "list the teams of a Helpwave account", method="list_teams"),),
 )

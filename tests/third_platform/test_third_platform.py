@@ -45,7 +45,7 @@ def outcomes(ran: Ran) -> dict[str, str]:
 
 
 class TestTheConnection:
-    def test_is_tested_by_the_button_and_by_the_command(
+    def test_is_tested_by_the_button_and_by_the_command_line(
         self, account: Account, capsys: pytest.CaptureFixture[str]
     ) -> None:
         good, told = HelpwaveHook(CONN).test_connection()
@@ -53,6 +53,8 @@ class TestTheConnection:
         assert told.startswith(f"Signed in to {account.url}/accounts/1 as agent 7. It can transfer and wait.")
         assert main(["test-connection", CONN]) == 0
         assert "Signed in to" in capsys.readouterr().out
+        assert main(["list-teams", CONN]) == 0
+        assert capsys.readouterr().out == "queue:3\n"
 
     def test_with_a_wrong_key_says_so_and_does_not_show_it(
         self, account: Account, monkeypatch: pytest.MonkeyPatch
