@@ -19,7 +19,7 @@ from airflow_provider_chattransfer.platforms.decoding import Id, Number, TextIfK
 from airflow_provider_chattransfer.platforms.paging import Paging
 from airflow_provider_chattransfer.platforms.rate import RateLimit
 from airflow_provider_chattransfer.platforms.tokens.manager import IssuedToken, TokenManager
-from airflow_provider_chattransfer.platforms.transport import Request, Response, Transport, gateway_trouble
+from airflow_provider_chattransfer.platforms.transport import NO_JSON, Request, Response, Transport, gateway_trouble
 
 RATE_LIMIT = RateLimit(per_second=5.0, burst=10)
 """What the service's documents allow."""
@@ -197,6 +197,6 @@ def _understand(response: Response, method: str) -> Any:
         raise NotFoundError("not found", method=method, code="404")
     if status in (403, 422):
         raise RequestRefusedError("the service refused", method=method, code=str(status))
-    if status != 200:
+    if status != 200 or response.body is NO_JSON:
         raise gateway_trouble(response, method=method)
     return response.body

@@ -89,7 +89,7 @@ class HelpwavePlatform(ChatPlatform):
         """Tell nothing: the service keeps no history of assignments."""
         return {move.transfer.chat_id: None for move in moves}
 
-    def receiver_of(self, chat: Chat) -> Target:
+    def receiver_of(self, chat: Reading) -> Target:
         """Return the agent whose key the connection has."""
         return Target.agent(self.client.profile().id)
 

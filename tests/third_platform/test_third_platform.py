@@ -212,6 +212,27 @@ class TestTheSensor:
         assert outcomes(ran) == {"101": "accepted"}
 
 
+def blocks(text: str) -> list[str]:
+    """Return the blocks of Python in a page."""
+    return [block.partition("```")[0] for block in text.split("```python\n")[1:]]
+
+
+def unindented(text: str) -> str:
+    """Return ``text`` without the white space around its lines."""
+    return "\n".join(line.strip() for line in text.strip().splitlines())
+
+
+class TestThePage:
+    @pytest.mark.parametrize("block", blocks(PAGE.read_text()), ids=lambda block: block.splitlines()[1].strip()[:40])
+    def test_shows_code_of_this_folder(self, block: str) -> None:
+        first, _, code = block.partition("\n")
+        assert unindented(code) in unindented((FOLDER / first.removeprefix("# ")).read_text())
+
+    def test_names_every_module_that_is_written(self) -> None:
+        modules = {path.name for path in FOLDER.glob("*.py")} - {"__init__.py", "conftest.py"}
+        assert [name for name in modules if name not in PAGE.read_text()] == []
+
+
 class TestTheHouse:
     def test_names_the_third_service_in_its_folder_and_its_page_only(self) -> None:
         code = [path for folder in CODE for path in (ROOT / folder).rglob("*.py") if FOLDER not in path.parents]
