@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..service import HttpResponse
-from . import carriers, conversation, odata
-from .ask import Ask
+from . import archive_query, carriers, conversation
+from .binding import WebApiCall
 from .entities import Entities
 from .lists import Lists
 from .model import Associate, Centre, ChatSession, Topic
@@ -51,9 +51,9 @@ class ChatAgent:
         desk, acting = self._sessions, self._on_session
         return {
             "TransferChatSession": _binding("ToAssociate", acting(_then_show(self._transfer))),
-            "AcceptChatSessionTransfer": acting(_then_show(lambda s, ask: desk.accept(s, actor=ask.actor))),
-            "RejectChatSessionTransfer": acting(_then_show(lambda s, ask: desk.reject(s, actor=ask.actor))),
-            "ResetChatSession": acting(_then_show(lambda s, ask: desk.reset(s, actor=ask.actor))),
+            "AcceptChatSessionTransfer": acting(_then_show(lambda s, call: desk.accept(s, actor=call.actor))),
+            "RejectChatSessionTransfer": acting(_then_show(lambda s, call: desk.reject(s, actor=call.actor))),
+            "ResetChatSession": acting(_then_show(lambda s, call: desk.reset(s, actor=call.actor))),
             "PickUpChatSession": acting(self._pick_up),
             "PickUpFirstChatSession": self._pick_up_first,
         }
@@ -61,21 +61,21 @@ class ChatAgent:
     def _reading(self) -> dict[str, Handler]:
         talk, on_session = conversation, self._on_session
         return {
-            "GetChatSessionEntity": lambda ask: _shown_session(
-                self._centre.sessions.get(ask.query_int("chatSessionEntityId")), ask
+            "GetChatSessionEntity": lambda call: _shown_session(
+                self._centre.sessions.get(call.query_int("chatSessionEntityId")), call
             ),
             "ChatSessionsForUser": self.sessions_for_user,
             "GetChatMessages": on_session(
-                lambda s, ask: talk.messages(ask, s, self._switches, after=ask.integer("After"))
+                lambda s, call: talk.messages(call, s, self._switches, after=call.integer("After"))
             ),
             "AddChatMessage": on_session(
-                lambda s, ask: talk.add(ask, s, ask.member("Message"), sessions=self._sessions)
+                lambda s, call: talk.add(call, s, call.member("Message"), sessions=self._sessions)
             ),
-            "GetChatTranscript": on_session(lambda s, ask: talk.transcript(ask, s, html=ask.flag("Html"))),
+            "GetChatTranscript": on_session(lambda s, call: talk.transcript(call, s, html=call.flag("Html"))),
             "GetChatPresence": self.presence,
-            "SaveChatPresence": lambda ask: self.save_presence(ask, ask.member("ChatPresence")),
-            "GetUserAgentList": lambda ask: Lists(self._centre, caller=ask.caller).users(
-                flat=ask.flag("Flat"), additional=f"onlyPresent={ask.flag('OnlyPresent')}"
+            "SaveChatPresence": lambda call: self.save_presence(call, call.member("ChatPresence")),
+            "GetUserAgentList": lambda call: Lists(self._centre, caller=call.caller).users(
+                flat=call.flag("Flat"), additional=f"onlyPresent={call.flag('OnlyPresent')}"
             ),
         }
 
@@ -83,56 +83,58 @@ class ChatAgent:
         on_topic, roles = self._on_topic, self._roles
         return {
             "ChatTopicsForUser": self.topics_for_user,
-            "GetChatTopicEntity": lambda ask: _shown_topic(self._centre.topic(ask.query_int("chatTopicEntityId")), ask),
+            "GetChatTopicEntity": lambda call: _shown_topic(
+                self._centre.topic(call.query_int("chatTopicEntityId")), call
+            ),
             "IsWithinOpeningHours": on_topic(
-                lambda topic, ask: conversation.is_open(topic, at=self._sessions.now(), ask=ask)
+                lambda topic, call: conversation.is_open(topic, at=self._sessions.now(), call=call)
             ),
             "CreateChatSessionForTopic": on_topic(
-                lambda topic, ask: ask.carriers.session(self._sessions.create(topic, actor=ask.actor))
+                lambda topic, call: call.carriers.session(self._sessions.create(topic, actor=call.actor))
             ),
-            "GetChatTopicUserAgentList": on_topic(lambda topic, ask: ask.carriers.topic_agents(topic)),
+            "GetChatTopicUserAgentList": on_topic(lambda topic, call: call.carriers.topic_agents(topic)),
             "GetChatTopicUserAgent": on_topic(self._topic_agent),
-            "AddChatTopicUserAgent": on_topic(lambda topic, ask: roles.put(ask, topic, ask.member("Useragent"))),
+            "AddChatTopicUserAgent": on_topic(lambda topic, call: roles.put(call, topic, call.member("Useragent"))),
             "UpdateChatTopicUserAgent": on_topic(
-                lambda topic, ask: roles.put(ask, topic, ask.member("Useragent"), name=ask.text("Username"))
+                lambda topic, call: roles.put(call, topic, call.member("Useragent"), name=call.text("Username"))
             ),
             "UpdateChatTopicUserAgents": on_topic(
-                lambda topic, ask: roles.put_all(ask, topic, ask.member("Useragents"))
+                lambda topic, call: roles.put_all(call, topic, call.member("Useragents"))
             ),
             "DeleteChatTopicUserAgent": self._delete_topic_agent,
         }
 
     def _session_entity(self) -> dict[str, Handler]:
         return {
-            "CreateDefaultChatSessionEntity": lambda ask: ask.carriers.blank_session(),
-            "SaveChatSessionEntity": lambda ask: _shown_session(self._entities.save_session(ask, ask.body), ask),
+            "CreateDefaultChatSessionEntity": lambda call: call.carriers.blank_session(),
+            "SaveChatSessionEntity": lambda call: _shown_session(self._entities.save_session(call, call.body), call),
             "DeleteChatSessionEntity": self._delete_session,
         }
 
     def _topic_entity(self) -> dict[str, Handler]:
         return {
             "CreateDefaultChatTopicAgent": lambda _: carriers.BLANK_TOPIC_AGENT,
-            "CreateDefaultChatTopicEntity": lambda ask: ask.carriers.blank_topic(),
-            "SaveChatTopicEntity": lambda ask: _shown_topic(self._entities.save_topic(ask, ask.body), ask),
+            "CreateDefaultChatTopicEntity": lambda call: call.carriers.blank_topic(),
+            "SaveChatTopicEntity": lambda call: _shown_topic(self._entities.save_topic(call, call.body), call),
             "DeleteChatTopicEntity": self._delete_topic,
         }
 
-    def sessions_for_user(self, ask: Ask) -> list[dict[str, Any]]:
+    def sessions_for_user(self, call: WebApiCall) -> list[dict[str, Any]]:
         """All sessions of the topics in which the caller has a role: no paging, no filter, whoever owns them."""
-        topics = {topic.id for topic in self._centre.topics_of(ask.caller)}
-        return [ask.carriers.session(session) for session in self._centre.sessions.values() if session.topic in topics]
+        topics = {topic.id for topic in self._centre.topics_of(call.caller)}
+        return [call.carriers.session(session) for session in self._centre.sessions.values() if session.topic in topics]
 
-    def topics_for_user(self, ask: Ask) -> list[dict[str, Any]]:
-        """The topics in which the caller has a role."""
-        return [ask.carriers.topic(topic) for topic in self._centre.topics_of(ask.caller)]
+    def topics_for_user(self, call: WebApiCall) -> list[dict[str, Any]]:
+        """Return the topics in which the caller has a role."""
+        return [call.carriers.topic(topic) for topic in self._centre.topics_of(call.caller)]
 
-    def presence(self, ask: Ask) -> list[dict[str, Any]]:
+    def presence(self, call: WebApiCall) -> list[dict[str, Any]]:
         """Who is present, and how many active sessions each has."""
-        return ask.carriers.presence(by_associate=self._switches.presence_user_id == "associate")
+        return call.carriers.presence(by_associate=self._switches.presence_user_id == "associate")
 
-    def save_presence(self, ask: Ask, value: Any) -> HttpResponse:
+    def save_presence(self, call: WebApiCall, value: Any) -> HttpResponse:
         """Set who is present; only `UserId` and `Present` count, ids of nobody are passed over."""
-        items = [ask.entity(item, "ChatPresence", like=PRESENCE) for item in ask.items(value, "ChatPresence")]
+        items = [call.entity(item, "ChatPresence", like=PRESENCE) for item in call.items(value, "ChatPresence")]
         for item in items:
             if (associate := self._presence_user(item["UserId"])) is None:
                 continue
@@ -142,50 +144,50 @@ class ChatAgent:
                 self._centre.present.discard(associate.id)
         return NOTHING
 
-    def _on_session(self, act: Callable[[ChatSession, Ask], Any]) -> Handler:
-        """A method on the session `ChatSessionId`; `null` when there is none."""
+    def _on_session(self, act: Callable[[ChatSession, WebApiCall], Any]) -> Handler:
+        """Return a method on the session `ChatSessionId`; `null` when there is none."""
 
-        def handler(ask: Ask) -> Any:
-            session = self._centre.sessions.get(ask.integer("ChatSessionId"))
-            return None if session is None else act(session, ask)
-
-        return handler
-
-    def _on_topic(self, act: Callable[[Topic, Ask], Any]) -> Handler:
-        """A method on the topic `ChatTopicId`; `null` when there is none."""
-
-        def handler(ask: Ask) -> Any:
-            topic = self._centre.topic(ask.integer("ChatTopicId"))
-            return None if topic is None else act(topic, ask)
+        def handler(call: WebApiCall) -> Any:
+            session = self._centre.sessions.get(call.integer("ChatSessionId"))
+            return None if session is None else act(session, call)
 
         return handler
 
-    def _transfer(self, session: ChatSession, ask: Ask) -> None:
-        self._sessions.transfer(session, to=ask.text("ToAssociate"), actor=ask.actor)
+    def _on_topic(self, act: Callable[[Topic, WebApiCall], Any]) -> Handler:
+        """Return a method on the topic `ChatTopicId`; `null` when there is none."""
 
-    def _pick_up(self, session: ChatSession, ask: Ask) -> Any:
-        return ask.carriers.session(session) if self._sessions.pick_up(session, actor=ask.actor) else None
+        def handler(call: WebApiCall) -> Any:
+            topic = self._centre.topic(call.integer("ChatTopicId"))
+            return None if topic is None else act(topic, call)
 
-    def _pick_up_first(self, ask: Ask) -> Any:
-        return _shown_session(self._sessions.pick_up_first(actor=ask.actor), ask)
+        return handler
 
-    def _delete_session(self, ask: Ask) -> HttpResponse:
-        if session := self._centre.sessions.get(ask.query_int("chatSessionEntityId")):
-            self._sessions.delete(session, actor=ask.actor)
+    def _transfer(self, session: ChatSession, call: WebApiCall) -> None:
+        self._sessions.transfer(session, to=call.text("ToAssociate"), actor=call.actor)
+
+    def _pick_up(self, session: ChatSession, call: WebApiCall) -> Any:
+        return call.carriers.session(session) if self._sessions.pick_up(session, actor=call.actor) else None
+
+    def _pick_up_first(self, call: WebApiCall) -> Any:
+        return _shown_session(self._sessions.pick_up_first(actor=call.actor), call)
+
+    def _delete_session(self, call: WebApiCall) -> HttpResponse:
+        if session := self._centre.sessions.get(call.query_int("chatSessionEntityId")):
+            self._sessions.delete(session, actor=call.actor)
         return NOTHING
 
-    def _delete_topic(self, ask: Ask) -> HttpResponse:
-        if topic := self._centre.topic(ask.query_int("chatTopicEntityId")):
+    def _delete_topic(self, call: WebApiCall) -> HttpResponse:
+        if topic := self._centre.topic(call.query_int("chatTopicEntityId")):
             self._entities.delete_topic(topic)
         return NOTHING
 
-    def _topic_agent(self, topic: Topic, ask: Ask) -> Any:
-        associate = self._roles.member(topic, ask.text("Username"))
-        return None if associate is None else ask.carriers.topic_agent(topic, associate)
+    def _topic_agent(self, topic: Topic, call: WebApiCall) -> Any:
+        associate = self._roles.member(topic, call.text("Username"))
+        return None if associate is None else call.carriers.topic_agent(topic, associate)
 
-    def _delete_topic_agent(self, ask: Ask) -> HttpResponse:
-        topic = self._centre.topic(ask.integer("ChatTopicId"))
-        if topic and (associate := self._roles.member(topic, ask.text("Username"))):
+    def _delete_topic_agent(self, call: WebApiCall) -> HttpResponse:
+        topic = self._centre.topic(call.integer("ChatTopicId"))
+        if topic and (associate := self._roles.member(topic, call.text("Username"))):
             self._roles.remove(topic, associate)
         return NOTHING
 
@@ -197,28 +199,28 @@ class ChatAgent:
         return associate if associate is not None and associate.chats else None
 
 
-def _then_show(act: Callable[[ChatSession, Ask], None]) -> Callable[[ChatSession, Ask], Any]:
-    def acting(session: ChatSession, ask: Ask) -> Any:
-        act(session, ask)
-        return ask.carriers.session(session)
+def _then_show(act: Callable[[ChatSession, WebApiCall], None]) -> Callable[[ChatSession, WebApiCall], Any]:
+    def acting(session: ChatSession, call: WebApiCall) -> Any:
+        act(session, call)
+        return call.carriers.session(session)
 
     return acting
 
 
-def _shown_session(session: ChatSession | None, ask: Ask) -> Any:
-    return None if session is None else ask.carriers.session(session)
+def _shown_session(session: ChatSession | None, call: WebApiCall) -> Any:
+    return None if session is None else call.carriers.session(session)
 
 
-def _shown_topic(topic: Topic | None, ask: Ask) -> Any:
-    return None if topic is None else ask.carriers.topic(topic)
+def _shown_topic(topic: Topic | None, call: WebApiCall) -> Any:
+    return None if topic is None else call.carriers.topic(topic)
 
 
 def _binding(text: str, handler: Handler) -> Handler:
-    """``handler``, with a member of the body bound before anything is looked up: a number is no text."""
+    """Return ``handler`` with a member of the body bound before anything is looked up: a number is no text."""
 
-    def binding(ask: Ask) -> Any:
-        ask.text(text)
-        return handler(ask)
+    def binding(call: WebApiCall) -> Any:
+        call.text(text)
+        return handler(call)
 
     return binding
 
@@ -226,9 +228,9 @@ def _binding(text: str, handler: Handler) -> Handler:
 def _selecting(handler: Handler) -> Handler:
     """With `$select`, which the methods on whole entities (CreateDefault, Save, Delete) do not have."""
 
-    def selecting(ask: Ask) -> Any:
-        answer = handler(ask)
-        properties = odata.names(ask.query.get("$select", ""))
+    def selecting(call: WebApiCall) -> Any:
+        answer = handler(call)
+        properties = archive_query.names(call.query.get("$select", ""))
         return carriers.selected(answer, properties) if properties and not isinstance(answer, HttpResponse) else answer
 
     return selecting

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from . import errors, odata
+from . import archive_query, errors
 from .columns import OPERATORS, Column, Kind, Provider, providers
 from .dates import Dates
 from .integers import int32
@@ -32,11 +32,11 @@ class Query:
     base: str
 
     def text(self, name: str) -> str:
-        """The option ``name``, empty when it is left out."""
+        """Return the option ``name``, empty when it is left out."""
         return self.options.get(name, "")
 
     def number(self, name: str, default: int) -> int:
-        """The option ``name`` as a number of rows."""
+        """Return the option ``name`` as a number of rows."""
         if not (text := self.text(name).strip()):
             return default
         if (rows := int32(text)) is None or rows < 0:
@@ -55,22 +55,22 @@ class Archive:
         self._providers = providers(centre, dates)
 
     def provider(self, name: str) -> Provider:
-        """The archive with this name in any case; 400 when there is none."""
+        """Return the archive with this name in any case; 400 when there is none."""
         if (provider := self._providers.get(name.casefold())) is None:
             raise errors.invalid_argument(f"Unknown archive provider: {name}")
         return provider
 
     def page(self, name: str, query: Query, *, topic: int | None = None) -> dict[str, Any]:
-        """A page of the archive ``name`` as OData has it, of one topic when given."""
+        """Return a page of the archive ``name`` as OData has it, of one topic when given."""
         provider = self.provider(name)
-        if provider.entity == "chat_session" and not odata.names(query.text("$select")):
+        if provider.entity == "chat_session" and not archive_query.names(query.text("$select")):
             raise errors.invalid_argument("The dynamic archive needs $select.")
         _refuse_other_forms(query)
         rows = self.find(
             provider,
             restriction=query.text("$filter"),
             order=query.text("$orderby"),
-            entities=odata.names(query.text("$entities")),
+            entities=archive_query.names(query.text("$entities")),
             topic=topic,
         )
         skip, top = query.number("$skip", 0), query.number("$top", 0)
@@ -87,7 +87,7 @@ class Archive:
     def find(
         self, provider: Provider, *, restriction: str, order: str, entities: list[str], topic: int | None = None
     ) -> list[ChatSession]:
-        """All sessions that ``restriction`` leaves, in their order; raises `Refusal`."""
+        """All sessions that ``restriction`` leaves, in their order; raises `RefusalError`."""
         if entities and provider.entity not in map(str.casefold, entities):
             return []
         try:
@@ -97,7 +97,7 @@ class Archive:
             raise errors.invalid_argument(str(problem)) from problem
 
     def _seen(self, topic: int | None) -> Iterable[ChatSession]:
-        """What the caller may see; "unlimited data access" has the system user only."""
+        """Return what the caller may see; "unlimited data access" has the system user only."""
         everything = self._switches.archive_rows == "all" or self._caller.type is AssociateType.SYSTEM
         own = {each.id for each in self._centre.topics_of(self._caller)}
         return (
@@ -106,14 +106,16 @@ class Archive:
             if topic in (None, session.topic) and (everything or session.topic in own)
         )
 
-    def _predicate(self, provider: Provider, text: str) -> odata.Predicate:
+    def _predicate(self, provider: Provider, text: str) -> archive_query.Predicate:
         if not text.strip():
             return lambda _: True
-        return odata.predicate(odata.parse_filter(text), lambda condition: self._condition(provider, condition))
+        return archive_query.predicate(
+            archive_query.parse_filter(text), lambda condition: self._condition(provider, condition)
+        )
 
-    def _condition(self, provider: Provider, condition: odata.Condition) -> odata.Predicate:
+    def _condition(self, provider: Provider, condition: archive_query.Condition) -> archive_query.Predicate:
         column = provider.column(condition.column)
-        if condition.operator in odata.PERIODS:
+        if condition.operator in archive_query.PERIODS:
             raise errors.not_simulated(f"the operator {condition.operator}")
         if condition.operator not in OPERATORS[column.kind]:
             raise ValueError(f"Operator {condition.operator!r} is not for column {column.name!r}")
@@ -123,7 +125,7 @@ class Archive:
         return _comparison(condition.operator, column.key, values)
 
     def _value(self, kind: Kind, text: str) -> Any:
-        """The value that ``text`` writes, encoded (`[I:157]`) or not."""
+        """Return the value that ``text`` writes, encoded (`[I:157]`) or not."""
         if kind is Kind.STRING:
             return text.casefold()
         moniker, _, inner = text[1:-1].partition(":") if text.startswith("[") and text.endswith("]") else ("", "", text)
@@ -137,7 +139,7 @@ class Archive:
 
 
 def _iso(text: str) -> str:
-    """A date as `CultureDataFormatter` writes it for the invariant culture: the month first."""
+    """Return a date as `CultureDataFormatter` writes it for the invariant culture: the month first."""
     if "/" not in text:
         return text
     return datetime.strptime(text, "%m/%d/%Y %H:%M:%S" if ":" in text else "%m/%d/%Y").isoformat()
@@ -151,7 +153,7 @@ def _refuse_other_forms(query: Query) -> None:
 
 
 def _rows(provider: Provider, rows: list[ChatSession], query: Query) -> list[dict[str, Any]]:
-    columns = provider.chosen(odata.names(query.text("$select")))
+    columns = provider.chosen(archive_query.names(query.text("$select")))
     if query.text("$jsonsafe").casefold() == "true":
         columns = [(_safe(name), column) for name, column in columns]
     row = _full if query.text("$mode").casefold() == "full" else _slim
@@ -159,7 +161,7 @@ def _rows(provider: Provider, rows: list[ChatSession], query: Query) -> list[dic
 
 
 def _slim(provider: Provider, session: ChatSession, columns: list[tuple[str, Column]]) -> dict[str, Any]:
-    """What is shown only. The key is a string, although the sample pages print a number."""
+    """Return what is shown only. The key is a string, although the sample pages print a number."""
     values = {name: column.shown(session) for name, column in columns}
     return {"PrimaryKey": str(session.id), "EntityName": provider.entity, **values}
 
@@ -187,7 +189,7 @@ def _full(provider: Provider, session: ChatSession, columns: list[tuple[str, Col
 def _sorted(provider: Provider, rows: Iterable[ChatSession], text: str) -> list[ChatSession]:
     """In the order asked for; without one, the newest first (no order is promised)."""
     result = sorted(rows, key=lambda session: -session.id)
-    for order in reversed(odata.parse_order(text)):
+    for order in reversed(archive_query.parse_order(text)):
         column = provider.column(order.column)
         if not column.orderable:
             raise ValueError(f"Cannot order by column {column.name!r}")
@@ -195,7 +197,7 @@ def _sorted(provider: Provider, rows: Iterable[ChatSession], text: str) -> list[
     return result
 
 
-def _comparison(operator: str, key: Callable[[ChatSession], Any], values: list[Any]) -> odata.Predicate:
+def _comparison(operator: str, key: Callable[[ChatSession], Any], values: list[Any]) -> archive_query.Predicate:
     first = values[0]
     if operator in ("oneof", "associateisoneof", "in"):
         return lambda session: key(session) in values

@@ -8,9 +8,9 @@ from itertools import product
 from typing import Any
 from urllib.parse import parse_qsl
 
-from . import carriers, errors, odata
+from . import archive_query, carriers, errors
 from .archive import PAGE_SIZE, Archive
-from .ask import Ask
+from .binding import WebApiCall
 from .columns import Column, Provider
 from .model import Centre, ChatSession
 from .routes import Handler, Route
@@ -18,8 +18,11 @@ from .switches import Switches
 
 
 class ArchiveAgent:
-    """Of `IArchiveAgent` the methods that name their columns. Those by `GuiName` go by what a user chose in the
-    user interface, which the sandbox does not have; a `Context` means nothing to the archives about chat."""
+    """Of `IArchiveAgent` the methods that name their columns.
+
+    Those by `GuiName` go by what a user chose in the user interface, which the sandbox does not have; a `Context` means
+    nothing to the archives about chat.
+    """
 
     def __init__(self, centre: Centre, switches: Switches) -> None:
         self._centre = centre
@@ -37,10 +40,10 @@ class ArchiveAgent:
         with_header, as_text = "WithHeader" in method, method.endswith("2")
         restriction = "Restrictions" if method == "GetArchiveListByColumns2" else "Restriction"
 
-        def handler(ask: Ask) -> Any:
-            archive = Archive(self._centre, dates=ask.dates, caller=ask.caller, switches=self._switches)
-            provider = archive.provider(ask.text("ProviderName") or "")
-            read = _Texts(ask) if as_text else _Objects(ask)
+        def handler(call: WebApiCall) -> Any:
+            archive = Archive(self._centre, dates=call.dates, caller=call.caller, switches=self._switches)
+            provider = archive.provider(call.text("ProviderName") or "")
+            read = _Texts(call) if as_text else _Objects(call)
             found = archive.find(
                 provider,
                 restriction=read.restriction(restriction),
@@ -48,25 +51,25 @@ class ArchiveAgent:
                 entities=read.names("Entities"),
             )
             columns = provider.chosen(read.names("Columns"))
-            rows = [_item(provider, session, columns) for session in _page(found, ask)]
-            return _selected({"RowCount": self._count(found, ask), "Rows": rows} if with_header else rows, ask)
+            rows = [_item(provider, session, columns) for session in _page(found, call)]
+            return _selected({"RowCount": self._count(found, call), "Rows": rows} if with_header else rows, call)
 
         return handler
 
-    def _count(self, found: list[ChatSession], ask: Ask) -> int:
+    def _count(self, found: list[ChatSession], call: WebApiCall) -> int:
         """All rows, when the `Options` ask for `rowcount=true`, or the switch has them counted always; else 0."""
-        options = {name.casefold(): value.casefold() for name, value in parse_qsl(ask.text("Options") or "")}
+        options = {name.casefold(): value.casefold() for name, value in parse_qsl(call.text("Options") or "")}
         return len(found) if options.get("rowcount") == "true" or self._switches.row_count == "always" else 0
 
 
 class _Texts:
     """The arguments of a method whose name ends in 2."""
 
-    def __init__(self, ask: Ask) -> None:
-        self._ask = ask
+    def __init__(self, call: WebApiCall) -> None:
+        self._ask = call
 
     def names(self, member: str) -> list[str]:
-        return odata.names(self._ask.text(member) or "")
+        return archive_query.names(self._ask.text(member) or "")
 
     def order(self, member: str) -> str:
         return self._ask.text(member) or ""
@@ -78,8 +81,8 @@ class _Texts:
 class _Objects:
     """The arguments of a method whose name does not."""
 
-    def __init__(self, ask: Ask) -> None:
-        self._ask = ask
+    def __init__(self, call: WebApiCall) -> None:
+        self._ask = call
 
     def names(self, member: str) -> list[str]:
         value = self._ask.member(member) or []
@@ -92,8 +95,10 @@ class _Objects:
         return ",".join(f"{each.get('name')} {each.get('direction') or 'ASC'}" for each in self._each(member))
 
     def restriction(self, member: str) -> str:
-        """The filter that `ArchiveRestrictionInfo` objects stand for. One that does not say that it is active, is not:
-        "inactive restrictions will not influence the generated query"."""
+        """Return the filter that `ArchiveRestrictionInfo` objects stand for.
+
+        One that does not say that it is active, is not: "inactive restrictions will not influence the generated query".
+        """
         active = [each for each in self._each(member) if each.get("isactive") is True]
         joints = [" or " if str(each.get("interoperator")).casefold() == "or" else " and " for each in active]
         return "".join(joint + self._written(each) for joint, each in zip(["", *joints], active, strict=False))
@@ -112,9 +117,9 @@ class _Objects:
         return "(" * depth + condition + ")" * -depth
 
 
-def _page(found: list[ChatSession], ask: Ask) -> list[ChatSession]:
-    """The rows of `Page`, the first of which is 0; a negative one is a number of rows to skip."""
-    page, size = ask.integer("Page"), ask.integer("PageSize")
+def _page(found: list[ChatSession], call: WebApiCall) -> list[ChatSession]:
+    """Return the rows of `Page`, the first of which is 0; a negative one is a number of rows to skip."""
+    page, size = call.integer("Page"), call.integer("PageSize")
     size = size if size > 0 else PAGE_SIZE
     start = page * size if page >= 0 else -page
     return found[start : start + size]
@@ -136,6 +141,6 @@ def _item(provider: Provider, session: ChatSession, columns: list[tuple[str, Col
     }
 
 
-def _selected(answer: Any, ask: Ask) -> Any:
-    properties = odata.names(ask.query.get("$select", ""))
+def _selected(answer: Any, call: WebApiCall) -> Any:
+    properties = archive_query.names(call.query.get("$select", ""))
     return carriers.selected(answer, properties) if properties else answer

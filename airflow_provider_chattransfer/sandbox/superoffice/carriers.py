@@ -113,8 +113,10 @@ class Carriers:
         }
 
     def blank_session(self) -> dict[str, Any]:
-        """`ChatSessionEntity` with the default value of every member's type. What CreateDefault fills in beyond
-        that is not documented."""
+        """`ChatSessionEntity` with the default value of every member's type.
+
+        What CreateDefault fills in beyond that is not documented.
+        """
         none = self._dates.entity(None)
         return {**_SESSION, **{name: none for name in _SESSION if name.startswith("When")}}
 
@@ -207,8 +209,10 @@ BLANK_MESSAGE: dict[str, Any] = {
 
 
 def with_links(entity: dict[str, Any], *, base: str, resource: str, entity_id: int) -> dict[str, Any]:
-    """The carrier `…WithLinks` of the REST resources. Captured links name the port, also the usual one, and end in
-    a slash."""
+    """Return the carrier `…WithLinks` of the REST resources.
+
+    Captured links name the port, also the usual one, and end in a slash.
+    """
     scheme, _, address = base.partition("://")
     host, _, path = address.partition("/")
     usual = "" if ":" in host.rpartition("]")[2] else ":443" if scheme == "https" else ":80"
@@ -287,5 +291,5 @@ def _pruned(value: Any, wanted: dict[str, list[str]]) -> Any:
 
 
 def group_of(associate: Associate) -> int:
-    """The user group that ``associate`` belongs to."""
+    """Return the user group that ``associate`` belongs to."""
     return SYSTEM_GROUP if associate.type is AssociateType.SYSTEM else USER_GROUP

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What SuperOffice's JSON web tokens say about a user and his tenant."""
+"""The claims of SuperOffice's JSON web tokens about a user and their tenant."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ EARLIER = 60
 
 
 def claims(associate: Associate, *, api: str, system_token: str) -> dict[str, Any]:
-    """The claims of every token, named and typed as in the sample of SuperOffice's introduction to its tokens: all
-    that is SuperOffice's own is a string, and `iat` is one too.
+    """Return the claims of every token, named and typed as in the sample of SuperOffice's introduction to its tokens.
 
-    The times are the computer's, not the sandbox's: whoever validates the token compares them with his own clock.
+    All that is SuperOffice's own is a string, and `iat` is one too. The times are the computer's, not the sandbox's:
+    whoever validates the token compares them with their own clock.
     """
     now = int(time.time())
     own = {

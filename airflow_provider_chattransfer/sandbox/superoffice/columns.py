@@ -51,8 +51,10 @@ ELSEWHERE = ("associate/", "chatTopic/", "person/", "contact/", "project/", "sal
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: ``key`` is what filters and orders go by, ``shown`` what a row holds. An ``asked`` one is in an answer
-    only when `$select` names it."""
+    """A column: ``key`` is what filters and orders go by, ``shown`` what a row holds.
+
+    An ``asked`` one is in an answer only when `$select` names it.
+    """
 
     name: str
     kind: Kind
@@ -62,12 +64,12 @@ class Column:
     asked: bool = False
 
     def raw(self, session: ChatSession) -> Any:
-        """The value behind what is shown: a list's number, an associate's id."""
+        """Return the value behind what is shown: a list's number, an associate's id."""
         numbered = self.kind in (Kind.LIST, Kind.ASSOCIATE, Kind.EJUSER)
         return self.key(session) if numbered else self.shown(session)
 
     def encoded(self, session: ChatSession) -> str:
-        """What is shown as `CultureDataFormatter` writes it: text as it is, `[I:157]`, `[DT:11/21/2026 09:05:00]`."""
+        """Write the value as `CultureDataFormatter` does: text as it is, `[I:157]`, `[DT:11/21/2026 09:05:00]`."""
         shown = self.shown(session)
         if self.kind is Kind.DATE:
             moment = datetime.fromisoformat(shown)
@@ -85,7 +87,7 @@ class Provider:
     columns: Mapping[str, Column]
 
     def column(self, name: str) -> Column:
-        """The column with this name in any case; 400 when there is none, 501 when only the sandbox has none."""
+        """Return the column with this name in any case; 400 when there is none, 501 when only the sandbox has none."""
         if (column := self.columns.get(name.casefold())) is not None:
             return column
         if name.casefold().startswith(tuple(map(str.casefold, ELSEWHERE))) or "(" in name:
@@ -93,7 +95,10 @@ class Provider:
         raise errors.invalid_argument(f"Unknown column: {name}")
 
     def chosen(self, names: list[str]) -> list[tuple[str, Column]]:
-        """The columns with these names, which an answer repeats as they were asked for; without any, the usual ones."""
+        """Return the columns with these names, which an answer repeats as they were asked for.
+
+        Without any, the usual ones.
+        """
         if names:
             return [(name, self.column(name)) for name in names]
         return [(column.name, column) for column in self.columns.values() if not column.asked]
@@ -196,7 +201,7 @@ class _Columns:
         ]
 
     def _user(self, attribute: str, nobody: Any, *, of: str = "user") -> Callable[[ChatSession], Any]:
-        """An attribute of the session's user, or of whom it is being transferred to."""
+        """Return an attribute of the session's user, or of whom it is being transferred to."""
         associates = self._centre.associates
 
         def value(session: ChatSession) -> Any:
@@ -219,12 +224,12 @@ def _int(name: str, value: Callable[[ChatSession], int], *, orderable: bool = Tr
 
 
 def _span(name: str, seconds: Callable[[ChatSession], float], *, orderable: bool = True) -> Column:
-    """A time span, in whole seconds; no document gives the unit."""
+    """Return a time span, in whole seconds; no document gives the unit."""
     return Column(name, Kind.SPAN, lambda s: int(seconds(s)), lambda s: int(seconds(s)), orderable)
 
 
 def _string(name: str, value: Callable[[ChatSession], str], *, orderable: bool = True, asked: bool = False) -> Column:
-    """A text; compared without regard to case, as the database does."""
+    """Return a text; compared without regard to case, as the database does."""
     return Column(name, Kind.STRING, lambda session: value(session).casefold(), value, orderable, asked)
 
 

@@ -44,7 +44,7 @@ class Dates:
         return cls(zone=zone(code) if code else base, base=base, with_offset=with_offset)
 
     def entity(self, at: float | None) -> str:
-        """A date of an entity: seven digits of a second, year 1 for none."""
+        """Return a date of an entity: seven digits of a second, year 1 for none."""
         return self._written(at, self.zone)
 
     def posted(self, at: float) -> str:
@@ -52,7 +52,7 @@ class Dates:
         return self._written(at, UTC)
 
     def row(self, at: float | None) -> str:
-        """A date in a row of an archive: whole seconds, always naive."""
+        """Return a date in a row of an archive: whole seconds, always naive."""
         if at is None:
             return NULL_DATE
         if at >= LAST_DAY:
@@ -60,12 +60,12 @@ class Dates:
         return datetime.fromtimestamp(at, self.zone).replace(tzinfo=None).isoformat(timespec="seconds")
 
     def parsed(self, text: str) -> float:
-        """A date from a filter; a naive one is in the caller's zone. Raises `ValueError`."""
+        """Return a date from a filter; a naive one is in the caller's zone. Raises `ValueError`."""
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=self.zone)).timestamp()
 
     def member(self, text: str | None) -> float | None:
-        """A date of an entity in a body, ``None`` for year 1 and for none. Raises `ValueError`."""
+        """Return a date of an entity in a body, ``None`` for year 1 and for none. Raises `ValueError`."""
         return None if not text or text.startswith("0001-") else self.parsed(text)
 
     def _written(self, at: float | None, zone: tzinfo) -> str:
@@ -79,7 +79,7 @@ class Dates:
 
 
 def zone(code: str) -> tzinfo:
-    """The zone with this name of SuperOffice's or of the tz database; raises `ValueError` when there is none."""
+    """Return the zone with this name of SuperOffice's or of the tz database; raises `ValueError` when there is none."""
     code = ZONES.get(code.upper(), code)
     if code == "UTC":
         return UTC
@@ -90,8 +90,10 @@ def zone(code: str) -> tzinfo:
 
 
 def _null_date(zone: tzinfo) -> str:
-    """No date with an offset: midnight in UTC, where that is not before year 1 (`0001-01-01T01:00:00+01:00`). A zone
-    has its standard offset then, not the local mean time of its town."""
+    """No date with an offset: midnight in UTC, where that is not before year 1 (`0001-01-01T01:00:00+01:00`).
+
+    A zone has its standard offset then, not the local mean time of its town.
+    """
     winter = next(moment for month in (1, 7) if not (moment := datetime(2000, month, 1, tzinfo=zone)).dst())
     east = max(winter.utcoffset() or timedelta(), timedelta())
     return (datetime(1, 1, 1) + east).isoformat(timespec="seconds") + _offset(winter)

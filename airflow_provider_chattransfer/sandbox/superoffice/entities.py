@@ -2,8 +2,8 @@
 """Chat sessions and topics as entities, for both flavours: create, replace, patch, delete.
 
 "HTTP PUT replaces the entire entity": what the body leaves out gets the default value of its type, as .NET binds it,
-so that a session saved without its `User` loses him. What saving changes beyond the values is not documented; here
-it is nothing. Members that the sandbox works out itself or has no data for stay as they are: the messages' copies
+so that a session saved without its `User` loses that user. What saving changes beyond the values is not documented;
+here it is nothing. Members that the sandbox works out itself or has no data for stay as they are: the messages' copies
 and dates, `Contact`, `Project`, `Sale`, `Ticket`, and of a topic all carriers but `OpeningHours`.
 """
 
@@ -15,10 +15,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
 from . import errors
-from .ask import Ask, lower
+from .binding import WebApiCall, lower
 from .carriers import OPENING_HOURS
 from .model import Centre, ChatSession, Customer, Status, Topic
-from .patch import Conflict, patched
+from .patch import ConflictError, patched
 from .sessions import Sessions
 from .switches import Switches
 
@@ -35,30 +35,35 @@ class Entities:
         self._sessions = sessions
         self._switches = switches
 
-    def save_session(self, ask: Ask, body: Any, *, session_id: int | None = None) -> ChatSession | None:
-        """The session that ``body`` replaces, a new one for the id 0; ``None`` when there is none with the id.
-        ``session_id`` stands for the one in the body."""
-        entity = ask.entity(body, "ChatSessionEntity", like=ask.carriers.blank_session())
+    def save_session(self, call: WebApiCall, body: Any, *, session_id: int | None = None) -> ChatSession | None:
+        """Return the session that ``body`` replaces, a new one for the id 0; ``None`` when there is none with the id.
+
+        ``session_id`` stands for the one in the body.
+        """
+        entity = call.entity(body, "ChatSessionEntity", like=call.carriers.blank_session())
         number = entity["ChatSessionId"] if session_id is None else session_id
         topic = self._topic_in(entity)
-        session = self._centre.sessions.get(number) if number else self._sessions.draft(topic, actor=ask.actor)
+        session = self._centre.sessions.get(number) if number else self._sessions.draft(topic, actor=call.actor)
         if session is None:
             return None
-        values = self._values(session, entity, ask)
+        values = self._values(session, entity, call)
         if not number:
-            self._sessions.begin(session, actor=ask.actor)
-        self._sessions.save(session, values, actor=ask.actor)
+            self._sessions.begin(session, actor=call.actor)
+        self._sessions.save(session, values, actor=call.actor)
         return session
 
-    def patch_session(self, ask: Ask, session: ChatSession) -> None:
-        """Carry out the patch in the body; raises `Refusal`: 409 for a `test` that fails, 412 when the session has
-        changed since `If-Unmodified-Since`."""
-        self.save_session(ask, _patched(ask, ask.carriers.session(session), session.changed), session_id=session.id)
+    def patch_session(self, call: WebApiCall, session: ChatSession) -> None:
+        """Carry out the patch in the body.
 
-    def save_topic(self, ask: Ask, body: Any, *, topic_id: int | None = None) -> Topic | None:
+        Raises `RefusalError`: 409 for a `test` that fails, 412 when the session has changed since
+        `If-Unmodified-Since`.
+        """
+        self.save_session(call, _patched(call, call.carriers.session(session), session.changed), session_id=session.id)
+
+    def save_topic(self, call: WebApiCall, body: Any, *, topic_id: int | None = None) -> Topic | None:
         """As `save_session`, for a topic. A new one has nobody in it."""
-        blank = ask.carriers.blank_topic()
-        entity = ask.entity(body, "ChatTopicEntity", like=blank)
+        blank = call.carriers.blank_topic()
+        entity = call.entity(body, "ChatTopicEntity", like=blank)
         number = entity["ChatTopicId"] if topic_id is None else topic_id
         topic = self._centre.topic(number) if number else Topic(id=self._centre.new_topic_id(), name="", roles={})
         if topic is None:
@@ -66,33 +71,35 @@ class Entities:
         stored = {name: entity[name] for name, default in blank.items() if isinstance(default, (int, str))}
         del stored["LastAccept"]
         if entity["OpeningHours"] is not None:
-            stored["OpeningHours"] = ask.entity(entity["OpeningHours"], "OpeningHours", like=OPENING_HOURS)
+            stored["OpeningHours"] = call.entity(entity["OpeningHours"], "OpeningHours", like=OPENING_HOURS)
         saved = replace(topic, name=entity["Name"] or "", stored=stored, changed=self._sessions.now())
         self._centre.topics[topic.id] = saved
         return saved
 
-    def patch_topic(self, ask: Ask, topic: Topic) -> Topic | None:
+    def patch_topic(self, call: WebApiCall, topic: Topic) -> Topic | None:
         """As `patch_session`."""
-        return self.save_topic(ask, _patched(ask, ask.carriers.topic(topic), topic.changed), topic_id=topic.id)
+        return self.save_topic(call, _patched(call, call.carriers.topic(topic), topic.changed), topic_id=topic.id)
 
     def delete_topic(self, topic: Topic) -> None:
         """Nobody finds it again. The sessions that were in it stay; what becomes of them is not documented."""
         self._centre.topics[topic.id] = replace(topic, roles={}, deleted=True)
 
-    def _values(self, session: ChatSession, entity: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
-        """The attributes of ``session`` as ``entity`` has them. An empty `SessionKey` or `WhenRequested` leaves
-        what was there: without them the session would not be one."""
-        shown = ask.carriers.session(session)
+    def _values(self, session: ChatSession, entity: Mapping[str, Any], call: WebApiCall) -> dict[str, Any]:
+        """Return the attributes of ``session`` as ``entity`` has them.
+
+        An empty `SessionKey` or `WhenRequested` leaves what was there: without them the session would not be one.
+        """
+        shown = call.carriers.session(session)
         return {
             "topic": self._topic_in(entity).id,
-            "customer": self._customer(session, entity["Person"], ask),
-            "status": _status(entity["Status"], ask),
+            "customer": self._customer(session, entity["Person"], call),
+            "status": _status(entity["Status"], call),
             "key": entity["SessionKey"] or session.key,
-            "requested": _date(entity, "WhenRequested", session.requested, ask) or session.requested,
-            "started": _date(entity, "WhenStarted", session.started, ask),
-            "ended": _date(entity, "WhenEnded", session.ended, ask),
-            "user": self._associate(entity["User"], ask),
-            "transfer_to": self._associate(entity["TransferTo"], ask),
+            "requested": _date(entity, "WhenRequested", session.requested, call) or session.requested,
+            "started": _date(entity, "WhenStarted", session.started, call),
+            "ended": _date(entity, "WhenEnded", session.ended, call),
+            "user": self._associate(entity["User"], call),
+            "transfer_to": self._associate(entity["TransferTo"], call),
             "queue_position": entity["InitialQueuePos"],
             "rank": entity["Rank"],
             "chatbot": entity["ChatbotIsActive"],
@@ -104,15 +111,15 @@ class Entities:
         topic = self._centre.topic(entity["TopicId"])
         return topic or self._unknown("ChatTopic", entity["TopicId"])
 
-    def _associate(self, carrier: Mapping[str, Any] | None, ask: Ask) -> int | None:
-        """The associate in a carrier; the id 0 stands for nobody."""
-        number = _id_in(carrier, "AssociateId", ask)
+    def _associate(self, carrier: Mapping[str, Any] | None, call: WebApiCall) -> int | None:
+        """Return the associate in a carrier; the id 0 stands for nobody."""
+        number = _id_in(carrier, "AssociateId", call)
         return (
             None if not number else number if number in self._centre.associates else self._unknown("Associate", number)
         )
 
-    def _customer(self, session: ChatSession, carrier: Mapping[str, Any] | None, ask: Ask) -> Customer:
-        number = _id_in(carrier, "PersonId", ask)
+    def _customer(self, session: ChatSession, carrier: Mapping[str, Any] | None, call: WebApiCall) -> Customer:
+        number = _id_in(carrier, "PersonId", call)
         if number in (0, session.customer.id):
             return replace(session.customer, known=bool(number))
         customers = (other.customer for other in self._centre.sessions.values() if other.customer.known)
@@ -123,13 +130,13 @@ class Entities:
         raise errors.invalid_argument(f"{what} id {number} not found", status=self._switches.error_status)
 
 
-def _patched(ask: Ask, entity: Mapping[str, Any], changed: float) -> dict[str, Any]:
-    unless = ask.request.headers.get("if-unmodified-since")
+def _patched(call: WebApiCall, entity: Mapping[str, Any], changed: float) -> dict[str, Any]:
+    unless = call.request.headers.get("if-unmodified-since")
     if unless is not None and int(changed) > _moment(unless):
         raise errors.message(412, "The entity has changed since the given time.")
     try:
-        return patched(entity, ask.body)
-    except Conflict as problem:
+        return patched(entity, call.body)
+    except ConflictError as problem:
         raise errors.message(409, str(problem)) from None
     except ValueError as problem:
         raise errors.message(400, "The request is invalid.", str(problem)) from None
@@ -142,24 +149,24 @@ def _moment(text: str) -> float:
         raise errors.message(400, "The request is invalid.", f"Not a date: {text}") from None
 
 
-def _date(entity: Mapping[str, Any], name: str, present: float | None, ask: Ask) -> float | None:
-    """The date in ``entity``; the ``present`` one where it is written alike, so that no fraction is lost."""
-    if entity[name] == ask.dates.entity(present):
+def _date(entity: Mapping[str, Any], name: str, present: float | None, call: WebApiCall) -> float | None:
+    """Return the date in ``entity``; the ``present`` one where it is written alike, so that no fraction is lost."""
+    if entity[name] == call.dates.entity(present):
         return present
     try:
-        return ask.dates.member(entity[name])
+        return call.dates.member(entity[name])
     except ValueError:
-        raise errors.unbound(name, "System.DateTime", status=ask.unbound_status) from None
+        raise errors.unbound(name, "System.DateTime", status=call.unbound_status) from None
 
 
-def _status(text: str | None, ask: Ask) -> Status:
+def _status(text: str | None, call: WebApiCall) -> Status:
     """By name in any case or by number, as Json.NET reads an enum."""
     wanted = (text or "Invalid").casefold()
     found = next((status for status in Status if wanted in (status.name.casefold(), str(int(status)))), None)
     if found is None:
-        raise errors.unbound("Status", "SuperOffice.Data.ChatSessionStatus", status=ask.unbound_status)
+        raise errors.unbound("Status", "SuperOffice.Data.ChatSessionStatus", status=call.unbound_status)
     return found
 
 
-def _id_in(carrier: Mapping[str, Any] | None, name: str, ask: Ask) -> int:
-    return int(ask.bound(name, lower(carrier or {}).get(name.casefold()), like=0))
+def _id_in(carrier: Mapping[str, Any] | None, name: str, call: WebApiCall) -> int:
+    return int(call.bound(name, lower(carrier or {}).get(name.casefold()), like=0))

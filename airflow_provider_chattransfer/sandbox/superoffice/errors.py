@@ -11,7 +11,7 @@ from ..service import HttpResponse
 SOURCE = "SuperOffice.Services.Implementation"
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """A call that ends with an error; ``response`` is the answer."""
 
     def __init__(self, response: HttpResponse) -> None:
@@ -19,7 +19,7 @@ class Refusal(Exception):
         self.response = response
 
 
-class ServiceException(Refusal):
+class ServiceError(RefusalError):
     """An exception of the service itself, written as the overview page of the REST API documents it."""
 
     def __init__(self, kind: str, text: str, *, status: int) -> None:
@@ -29,7 +29,7 @@ class ServiceException(Refusal):
         self._text = text
 
     def of_agent(self, shape: str) -> HttpResponse:
-        """The same from an agent, in a ``shape`` of the switch `agent_errors`."""
+        """Return the same from an agent, in a ``shape`` of the switch `agent_errors`."""
         if shape == "null":
             return HttpResponse.json(None)
         return (
@@ -51,28 +51,28 @@ class ServiceException(Refusal):
         }
 
 
-def not_found(entity: str, entity_id: int | str) -> Refusal:
+def not_found(entity: str, entity_id: int | str) -> RefusalError:
     """404: the entity does not exist. Only the REST flavour says so; an agent answers `null`."""
-    return ServiceException("SoNotFoundException", f"{entity} id {entity_id} not found", status=404)
+    return ServiceError("SoNotFoundException", f"{entity} id {entity_id} not found", status=404)
 
 
-def invalid_argument(message: str, *, status: int = 400) -> Refusal:
-    """An argument that the service cannot use."""
-    return ServiceException("SoInvalidArgumentException", message, status=status)
+def invalid_argument(message: str, *, status: int = 400) -> RefusalError:
+    """Return an argument that the service cannot use."""
+    return ServiceError("SoInvalidArgumentException", message, status=status)
 
 
-def illegal_operation(message: str, *, status: int = 400) -> Refusal:
+def illegal_operation(message: str, *, status: int = 400) -> RefusalError:
     """Something that cannot be done in this state."""
-    return ServiceException("SoIllegalOperationException", message, status=status)
+    return ServiceError("SoIllegalOperationException", message, status=status)
 
 
-def not_simulated(what: str) -> Refusal:
+def not_simulated(what: str) -> RefusalError:
     """501: SuperOffice has it, this sandbox does not. No real server answers so."""
-    return ServiceException("SoNotSupportedException", f"The sandbox does not simulate {what}.", status=501)
+    return ServiceError("SoNotSupportedException", f"The sandbox does not simulate {what}.", status=501)
 
 
-def unbound(parameter: str, kind: str = "System.Int32", *, status: int = 400) -> Refusal:
-    """The answer of ASP.NET's parameter binder to a value of the wrong type."""
+def unbound(parameter: str, kind: str = "System.Int32", *, status: int = 400) -> RefusalError:
+    """Return the answer of ASP.NET's parameter binder to a value of the wrong type."""
     return message(
         status,
         "The request is invalid.",
@@ -80,49 +80,53 @@ def unbound(parameter: str, kind: str = "System.Int32", *, status: int = 400) ->
     )
 
 
-def message(status: int, text: str, detail: str | None = None, *, headers: Mapping[str, str] | None = None) -> Refusal:
+def message(
+    status: int, text: str, detail: str | None = None, *, headers: Mapping[str, str] | None = None
+) -> RefusalError:
     """ASP.NET's own error object."""
     body: dict[str, Any] = {"Message": text}
     if detail is not None:
         body["MessageDetail"] = detail
-    return Refusal(HttpResponse.json(body, status=status, headers=headers))
+    return RefusalError(HttpResponse.json(body, status=status, headers=headers))
 
 
-def no_resource(address: str) -> Refusal:
+def no_resource(address: str) -> RefusalError:
     """404: nothing is served at this address."""
     return message(404, f"No HTTP resource was found that matches the request URI '{address}'.", "No route matches.")
 
 
-def wrong_verb(verb: str) -> Refusal:
+def wrong_verb(verb: str) -> RefusalError:
     """405: the address knows other verbs."""
     return message(405, f"The requested resource does not support http method '{verb}'.")
 
 
-def denied() -> Refusal:
+def denied() -> RefusalError:
     """401: no credential, or none that is good."""
     return message(401, "Authorization has been denied for this request.", headers={"www-authenticate": "Bearer"})
 
 
-def forbidden() -> Refusal:
+def forbidden() -> RefusalError:
     """403: what the best-practices page promises for an expired access token."""
     return message(403, "Access is denied.")
 
 
-def misdirected() -> Refusal:
+def misdirected() -> RefusalError:
     """421: since November 2023 the answer of a host on which the tenant does not live."""
-    return Refusal(
+    return RefusalError(
         HttpResponse(
             status=421, body=b"Wrong subdomain used to access tenant", content_type="text/plain; charset=utf-8"
         )
     )
 
 
-def maintenance() -> Refusal:
+def maintenance() -> RefusalError:
     """503: the page of the proxy while the tenant is offline."""
     page = b"<html><head><title>Maintenance</title></head><body><h1>Service Unavailable</h1></body></html>"
-    return Refusal(HttpResponse(status=503, body=page, content_type="text/html"))
+    return RefusalError(HttpResponse(status=503, body=page, content_type="text/html"))
 
 
-def oauth(status: int, code: str, description: str, *, headers: Mapping[str, str] | None = None) -> Refusal:
-    """The token endpoint's error (RFC 6749, 5.2)."""
-    return Refusal(HttpResponse.json({"error": code, "error_description": description}, status=status, headers=headers))
+def oauth(status: int, code: str, description: str, *, headers: Mapping[str, str] | None = None) -> RefusalError:
+    """Return the token endpoint's error (RFC 6749, 5.2)."""
+    return RefusalError(
+        HttpResponse.json({"error": code, "error_description": description}, status=status, headers=headers)
+    )

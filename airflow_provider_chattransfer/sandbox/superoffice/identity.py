@@ -34,7 +34,9 @@ class Identity:
         self._credentials = dict(settings.credentials)
 
     def caller(self, headers: Mapping[str, str]) -> Associate:
-        """The associate behind the request's credentials; raises `Refusal` (401, or 403 for one that has expired).
+        """Return the associate behind the request's credentials.
+
+        Raises `RefusalError` (401, or 403 for one that has expired).
 
         Which schemes there are is the table of SuperOffice's WebAPI overview: online no `Basic`, on-site no `Bearer`,
         and a ticket needs the application's token online only.
@@ -52,11 +54,11 @@ class Identity:
         raise errors.denied()
 
     def new_access_token(self, associate: Associate, *, lifetime: float) -> str:
-        """A Bearer token that stands for ``associate`` for ``lifetime`` seconds."""
+        """Return a Bearer token that stands for ``associate`` for ``lifetime`` seconds."""
         return self._new(BEARER_PREFIX, Credential(associate.id, self._clock.now() + lifetime))
 
     def new_ticket(self, associate: Associate, *, lifetime: float) -> str:
-        """A ticket that stands for ``associate`` until it has not been used for ``lifetime`` seconds."""
+        """Return a ticket that stands for ``associate`` until it has not been used for ``lifetime`` seconds."""
         return self._new(TICKET_PREFIX, Credential(associate.id, self._clock.now() + lifetime, renewed_for=lifetime))
 
     def expire(self, headers: Mapping[str, str]) -> bool:
@@ -95,7 +97,7 @@ class Identity:
 
 
 def decoded(value: str) -> str:
-    """The text behind the base64 of a `Basic` credential; empty for what is none."""
+    """Return the text behind the base64 of a `Basic` credential; empty for what is none."""
     try:
         return base64.b64decode(value, validate=True).decode()
     except ValueError:
@@ -108,6 +110,6 @@ def same(one: str, other: str) -> bool:
 
 
 def _authorization(headers: Mapping[str, str]) -> tuple[str, str]:
-    """The scheme in lower case, and what follows it."""
+    """Return the scheme in lower case, and what follows it."""
     scheme, _, value = headers.get("authorization", "").strip().partition(" ")
     return scheme.casefold(), value.strip()

@@ -11,7 +11,7 @@ _WRITTEN = re.compile(r"\s*[+-]?[0-9]{1,20}\s*")
 
 
 def int32(text: str) -> int | None:
-    """The int32 that ``text`` writes, with a sign and spaces around it at most; ``None`` for anything else."""
+    """Return the int32 that ``text`` writes, with a sign and spaces around it at most; ``None`` for anything else."""
     if not _WRITTEN.fullmatch(text):
         return None
     return value if (value := int(text)) in INT32 else None

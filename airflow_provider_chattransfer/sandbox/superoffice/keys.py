@@ -79,19 +79,19 @@ def signed(claims: Mapping[str, Any]) -> str:
 
 
 def key_set() -> dict[str, Any]:
-    """The public key that belongs to `signed`, as a JSON web key set (RFC 7517)."""
+    """Return the public key that belongs to `signed`, as a JSON web key set (RFC 7517)."""
     numbers = _private(SIGNING_KEY).public_key().public_numbers()
     key = {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": KEY_ID, "n": _number(numbers.n), "e": _number(numbers.e)}
     return {"keys": [key]}
 
 
 def application_public_key() -> RSAPublicKey:
-    """The public half of `APPLICATION_KEY`."""
+    """Return the public half of `APPLICATION_KEY`."""
     return _private(APPLICATION_KEY).public_key()
 
 
 def public_key(pem: str) -> RSAPublicKey:
-    """The RSA key in ``pem``; raises `ValueError` for what is none."""
+    """Return the RSA key in ``pem``; raises `ValueError` for what is none."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -132,5 +132,5 @@ def _private(key: Primes) -> RSAPrivateKey:
 
 
 def _number(value: int) -> str:
-    """A number as a JSON web key holds it: big-endian bytes in base64url without padding."""
+    """Return a number as a JSON web key holds it: big-endian bytes in base64url without padding."""
     return base64.urlsafe_b64encode(value.to_bytes((value.bit_length() + 7) // 8)).rstrip(b"=").decode()

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from . import errors
-from .ask import Ask
+from .binding import WebApiCall
 from .carriers import USER_GROUP
 from .integers import int32
 from .model import Associate, Centre, Status
@@ -27,28 +27,28 @@ Items = list[dict[str, Any]]
 def routes(centre: Centre) -> list[Route]:
     """`GET MDOList/{name}?flat=&additional=`, and of the MDO agent what reads a whole list."""
 
-    def named(ask: Ask, name: str, **form: Any) -> Items:
-        if (items := Lists(centre, caller=ask.caller).named(name)) is None:
+    def named(call: WebApiCall, name: str, **form: Any) -> Items:
+        if (items := Lists(centre, caller=call.caller).named(name)) is None:
             raise errors.not_simulated(f"the list {name!r}")
         return items(**form)
 
     def at(name: str) -> Handler:
-        return lambda ask: named(
-            ask, name, flat=ask.query_bool("flat", default=False), additional=ask.query.get("additional", "")
+        return lambda call: named(
+            call, name, flat=call.query_bool("flat", default=False), additional=call.query.get("additional", "")
         )
 
-    def whole(ask: Ask) -> Items:
-        """`GetList`. Nobody has a history here: the items that he chose last."""
-        if ask.flag("OnlyHistory"):
+    def whole(call: WebApiCall) -> Items:
+        """`GetList`. Nobody has a history here: the items that the user chose last."""
+        if call.flag("OnlyHistory"):
             return []
-        name, additional = ask.text("Name") or "", ask.text("AdditionalInfo") or ""
-        return named(ask, name, flat=ask.flag("ForceFlatList"), additional=additional)
+        name, additional = call.text("Name") or "", call.text("AdditionalInfo") or ""
+        return named(call, name, flat=call.flag("ForceFlatList"), additional=additional)
 
     return [
         *(Route("GET", f"MDOList/{name}", at(name)) for name in NAMES),
-        Route("GET", "MDOList/{name}", lambda ask: at(ask.parts["name"])(ask)),
+        Route("GET", "MDOList/{name}", lambda call: at(call.parts["name"])(call)),
         Route("POST", "Agents/MDO/GetList", whole),
-        Route("POST", "Agents/MDO/GetSimpleList", lambda ask: named(ask, ask.text("Name") or "", flat=True)),
+        Route("POST", "Agents/MDO/GetSimpleList", lambda call: named(call, call.text("Name") or "", flat=True)),
     ]
 
 
@@ -60,7 +60,10 @@ class Lists:
         self._caller = caller
 
     def named(self, name: str) -> Callable[..., Items] | None:
-        """The list ``name`` as a function of `flat` and `additional`; ``None`` for one that is not about chat."""
+        """Return the list ``name`` as a function of `flat` and `additional`.
+
+        ``None`` for one that is not about chat.
+        """
         known: list[Callable[..., Items]] = [self.users, self.channels, self.statuses]
         return dict(zip(NAMES, known, strict=True)).get(name.casefold())
 
@@ -83,8 +86,10 @@ class Lists:
         return _users(users, by_associate=_true(wanted, "associate"), flat=flat)
 
     def channels(self, *, flat: bool = True, additional: str = "") -> Items:
-        """`chatchannel`: the topics, and before them "All" with the id 0 unless the attribute `notAll` is true, as
-        the list's own page shows it. What its attribute `listAll` leaves out is not documented: nothing, here."""
+        """Return `chatchannel`: the topics, and before them "All" with the id 0 unless the attribute `notAll` is true.
+
+        So does the list's own page. What its attribute `listAll` leaves out is not documented; here, nothing.
+        """
         topics = [item(topic.id, topic.name) for topic in self._centre.topics.values() if not topic.deleted]
         return topics if _true(_attributes(additional), "notall") else [item(0, "All"), *topics]
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from ..clock import Clock
 from ..service import HttpRequest, HttpResponse
 from . import errors, keys
-from .ask import body_of, lower
+from .binding import body_of, lower
 from .identity import Identity
 from .model import Centre
 from .oauth import OAuth
@@ -42,7 +42,7 @@ class Login:
         }
 
     def answer(self, request: HttpRequest, segments: Sequence[str], *, api: str) -> HttpResponse:
-        """Carry out ``request`` at ``segments``, what follows `login`; raises `Refusal`."""
+        """Carry out ``request`` at ``segments``, what follows `login`; raises `RefusalError`."""
         address = tuple(segment.casefold() for segment in segments)
         if address not in self._addresses:
             raise errors.no_resource(request.path)
@@ -61,7 +61,7 @@ class Login:
 
 
 def _configuration(issuer: str) -> dict[str, Any]:
-    """The metadata document of OpenID Connect, as SuperOffice's reference page prints it."""
+    """Return the metadata document of OpenID Connect, as SuperOffice's reference page prints it."""
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/login/common/oauth/authorize",
@@ -78,5 +78,8 @@ def _configuration(issuer: str) -> dict[str, Any]:
 
 
 def _form(request: HttpRequest) -> dict[str, str]:
-    """The parameters of the token endpoint: SuperOffice's documents put them in the query, its own code in a form."""
+    """Return the parameters of the token endpoint.
+
+    The documents put them in the query, SuperOffice's own code in a form.
+    """
     return dict([*parse_qsl(request.query), *parse_qsl(request.body.decode("utf-8", "replace"))])

@@ -84,12 +84,12 @@ class Associate:
 
     @property
     def user_name(self) -> str:
-        """`Associate.UserName`: online the name by which he signs in to all of SuperOffice."""
+        """`Associate.UserName`: online the name by which they sign in to all of SuperOffice."""
         return f"{self.login}@example.com"
 
     @property
     def chats(self) -> bool:
-        """Whether he can be given a chat: an internal associate with a chat licence who is not deleted."""
+        """Whether they can be given a chat: an internal associate with a chat licence who is not deleted."""
         return self.type is AssociateType.INTERNAL and not self.deleted
 
 
@@ -104,8 +104,11 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A chat topic (also called channel): ``roles`` by associate, and in ``stored`` what was saved of the entity's
-    members that mean nothing here. A deleted one is kept for the sessions that were in it."""
+    """A chat topic, also called channel.
+
+    ``roles`` are by associate; ``stored`` holds what was saved of the entity's members that have no effect here. A
+    deleted topic is kept for the sessions that were in it.
+    """
 
     id: int
     name: str
@@ -115,7 +118,7 @@ class Topic:
     changed: float = 0.0
 
     def having(self, role: Role) -> frozenset[int]:
-        """The associates with ``role``."""
+        """Return the associates with ``role``."""
         return frozenset(number for number, roles in self.roles.items() if role in roles)
 
     @property
@@ -136,7 +139,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """Who writes in. ``known`` tells whether he is a person in the database."""
+    """Who writes in. ``known`` tells whether they are a person in the database."""
 
     id: int
     known: bool
@@ -204,9 +207,12 @@ COPY_LENGTH = 1024
 
 @dataclass(slots=True)
 class ChatSession:
-    """A chat. Times are seconds since the epoch. ``offer`` numbers the pending transfers, so that the answer to
-    one that was replaced meanwhile is not taken for the answer to the present one. ``stored`` is what was saved of
-    the entity's members that mean nothing here, ``changed`` the time of its last change."""
+    """A chat.
+
+    Times are seconds since the epoch. ``offer`` numbers the pending transfers, so that the answer to one that was
+    replaced meanwhile is not taken for the answer to the present one. ``stored`` is what was saved of the entity's
+    members that mean nothing here, ``changed`` the time of its last change.
+    """
 
     id: int
     topic: int
@@ -265,37 +271,37 @@ class Centre:
         self._last_topic = max(self.topics, default=0)
 
     def by_ejuser(self, ejuser_id: int) -> Associate | None:
-        """The associate behind an ejuser id."""
+        """Return the associate behind an ejuser id."""
         return self._by_ejuser.get(ejuser_id)
 
     def by_login(self, login: str) -> Associate | None:
-        """The associate with this `Associate.Name`."""
+        """Return the associate with this `Associate.Name`."""
         return self._by_login.get(login.casefold())
 
     def by_user_name(self, user_name: str) -> Associate | None:
-        """The associate with this `Associate.UserName`."""
+        """Return the associate with this `Associate.UserName`."""
         return self._by_user_name.get(user_name.casefold())
 
     def chat_users(self) -> Iterator[Associate]:
-        """The associates who can be given a chat."""
+        """Return the associates who can be given a chat."""
         return (associate for associate in self.associates.values() if associate.chats)
 
     def topics_of(self, associate: Associate) -> list[Topic]:
-        """The topics in which ``associate`` has a role."""
+        """Return the topics in which ``associate`` has a role."""
         return [topic for topic in self.topics.values() if topic.roles.get(associate.id)]
 
     def topic(self, topic_id: int) -> Topic | None:
-        """The topic with this id, unless it was deleted."""
+        """Return the topic with this id, unless it was deleted."""
         topic = self.topics.get(topic_id)
         return None if topic is None or topic.deleted else topic
 
     def new_session_id(self) -> int:
-        """A number that no session has had."""
+        """Return a number that no session has had."""
         self._last_session = max(self._last_session, *self.sessions, 0) + 1
         return self._last_session
 
     def new_topic_id(self) -> int:
-        """A number that no topic has had."""
+        """Return a number that no topic has had."""
         self._last_topic += 1
         return self._last_topic
 
@@ -305,7 +311,7 @@ class Centre:
         del self.sessions[session.id]
 
     def active_of(self, associate_id: int) -> Iterator[ChatSession]:
-        """The active sessions whose user is ``associate_id``."""
+        """Return the active sessions whose user is ``associate_id``."""
         return (session for session in self.sessions.values() if session.user == associate_id and session.status.active)
 
     def write(

@@ -49,9 +49,11 @@ class OAuth:
         self._codes: dict[str, Code] = {}
 
     def authorize(self, query: Mapping[str, str]) -> HttpResponse:
-        """302 back to `redirect_uri` with a `code`. In place of a sign-in page, `login_hint` tells who signs in: an
-        agent's login or user name. What is wrong comes back as `error` (RFC 6749, 4.1.2.1), unless there is nowhere
-        to go back to."""
+        """302 back to `redirect_uri` with a `code`.
+
+        In place of a sign-in page, `login_hint` tells who signs in: an agent's login or user name. What is wrong comes
+        back as `error` (RFC 6749, 4.1.2.1), unless there is nowhere to go back to.
+        """
         target = query.get("redirect_uri", "")
         if not (_is_address(target) and same(query.get("client_id", ""), self._application.client_id)):
             raise errors.oauth(400, "invalid_request", "The client id or the redirect address is not right.")
@@ -71,7 +73,7 @@ class OAuth:
         return HttpResponse(status=302, body=b"", headers={"location": f"{target}{mark}{urlencode(answer)}"})
 
     def tokens(self, form: Mapping[str, str], headers: Mapping[str, str], *, issuer: str, api: str) -> dict[str, Any]:
-        """New tokens for a code or a refresh token; raises `Refusal` with an error of RFC 6749, 5.2."""
+        """Return new tokens for a code or a refresh token; raises `RefusalError` with an error of RFC 6749, 5.2."""
         self._check_client(form, headers)
         associate, refresh_token = self._grant(form)
         lifetime = self._settings.switches.token_lifetime
@@ -144,7 +146,7 @@ def _is_address(text: str) -> bool:
 
 
 def _challenge(verifier: str, method: str) -> str:
-    """The challenge to which ``verifier`` is the answer (RFC 7636); without one, both are empty."""
+    """Return the challenge to which ``verifier`` is the answer (RFC 7636); without one, both are empty."""
     if method != "S256" or not verifier:
         return verifier
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()

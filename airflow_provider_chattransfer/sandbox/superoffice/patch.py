@@ -12,12 +12,12 @@ from copy import deepcopy
 from typing import Any
 
 
-class Conflict(Exception):
+class ConflictError(Exception):
     """A `test` operation found another value."""
 
 
 def patched(entity: Mapping[str, Any], changes: Any) -> dict[str, Any]:
-    """A copy of ``entity`` with all ``changes``. Raises `Conflict`, and `ValueError` for what is no patch."""
+    """Return a copy of ``entity`` with all ``changes``; raises `ConflictError`, and `ValueError` for no patch."""
     result = deepcopy(dict(entity))
     for operation in _operations(changes):
         _apply(result, {str(name).casefold(): value for name, value in operation.items()})
@@ -46,7 +46,7 @@ def _apply(entity: dict[str, Any], operation: Mapping[str, Any]) -> None:
     owner, name = _located(entity, [part.casefold() for part in path.strip("/").split("/")])
     if op == "test":
         if owner[name] != operation.get("value"):
-            raise Conflict(f"The value of {path} is another.")
+            raise ConflictError(f"The value of {path} is another.")
     elif op in ("add", "replace"):
         owner[name] = operation.get("value")
     elif op == "remove":
@@ -56,7 +56,7 @@ def _apply(entity: dict[str, Any], operation: Mapping[str, Any]) -> None:
 
 
 def _located(entity: dict[str, Any], parts: list[str]) -> tuple[dict[str, Any], str]:
-    """The object that holds the member at the path, and the member's name as it is written there."""
+    """Return the object that holds the member at the path, and the member's name as it is written there."""
     names = {name.casefold(): name for name in entity}
     if (name := names.get(parts[0])) is None:
         raise ValueError(f"There is no member {parts[0]!r}.")

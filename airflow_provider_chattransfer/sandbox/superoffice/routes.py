@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from . import errors
-from .ask import Ask
+from .binding import WebApiCall
 
-Handler = Callable[[Ask], Any]
+Handler = Callable[[WebApiCall], Any]
 """Answers a call with a JSON value, or with a `HttpResponse` where it is not 200."""
 
 
@@ -24,7 +24,7 @@ class Route:
     handler: Handler
 
     def parts(self, segments: Sequence[str]) -> dict[str, str] | None:
-        """What stands at the places in braces; ``None`` when ``segments`` is another address."""
+        """Return what stands at the places in braces; ``None`` when ``segments`` is another address."""
         own = self.template.split("/")
         if len(own) != len(segments):
             return None
@@ -38,8 +38,11 @@ class Route:
 
     @property
     def names(self) -> list[str]:
-        """How faults may call this operation: `ChatSession/{id}/AcceptTransfer`, the same after its verb, and the
-        last word of it, unless that is the resource's own (`AcceptTransfer`, `TransferChatSession`)."""
+        """The names by which faults call this operation.
+
+        The address `ChatSession/{id}/AcceptTransfer`, the same after its verb, and the last word of it, unless that is
+        the resource's own (`AcceptTransfer`, `TransferChatSession`).
+        """
         return [self.template, f"{self.verb} {self.template}", *self.words[-1:] * (len(self.words) > 1)]
 
     @property
@@ -62,14 +65,14 @@ class Routes:
         return found
 
     def find(self, verb: str, segments: Sequence[str]) -> tuple[Route, dict[str, str]] | None:
-        """The operation at ``segments`` with its parts."""
+        """Return the operation at ``segments`` with its parts."""
         for route in self._routes:
             if route.verb == verb and (parts := route.parts(segments)) is not None:
                 return route, parts
         return None
 
     def require(self, verb: str, segments: Sequence[str], url: str) -> tuple[Route, dict[str, str]]:
-        """As `find`; raises `Refusal`: 405 for an address that knows other verbs, 404 for none."""
+        """As `find`; raises `RefusalError`: 405 for an address that knows other verbs, 404 for none."""
         if found := self.find(verb, segments):
             return found
         if verbs := [route.verb for route in self._routes if route.parts(segments) is not None]:
@@ -84,5 +87,5 @@ class Routes:
 
 
 def segments_of(path: str) -> list[str]:
-    """The decoded segments of an encoded path."""
+    """Return the decoded segments of an encoded path."""
     return [unquote(segment) for segment in path.strip("/").split("/")]

@@ -18,7 +18,7 @@ from typing import Any
 
 from ..chat_generator import generate_chats
 from ..validation import boolean, shown, whole_number
-from . import invention
+from . import fake_data
 from .model import (
     Associate,
     AssociateType,
@@ -53,7 +53,7 @@ CHAT_KEYS = {"id", "owner", "queue", "state", "status", "customer", "known", "tr
 
 
 def centre(scenario: Mapping[str, Any], *, now: float, rng: random.Random) -> Centre:
-    """The data of ``scenario``; raises `ValueError` for what is contradictory or unknown."""
+    """Return the data of ``scenario``; raises `ValueError` for what is contradictory or unknown."""
     known("scenario of superoffice", scenario, KEYS)
     associates, present = _associates(scenario.get("operators"))
     result = Centre(associates=associates, topics=_topics(scenario.get("queues"), associates), present=present)
@@ -76,7 +76,7 @@ def _associates(value: Any) -> tuple[list[Associate], set[int]]:
 
 
 def _operator_entries(value: Any) -> list[Mapping[str, Any]]:
-    """The listed operators; for a number that many agents, with the supervisor and the two who cannot chat."""
+    """Return the listed operators; for a number that many agents, with the supervisor and the two who cannot chat."""
     if isinstance(value, list):
         return [known("operator", entry, OPERATOR_KEYS) for entry in value]
     agents = list(DEFAULT_AGENTS) if value is None else _agent_numbers(_amount("operators", value))
@@ -89,7 +89,7 @@ def _operator_entries(value: Any) -> list[Mapping[str, Any]]:
 
 
 def _agent_numbers(amount: int) -> list[int]:
-    """The default agents first, then the numbers from 22 on, leaving out the two who cannot chat."""
+    """Return the default agents first, then the numbers from 22 on, leaving out the two who cannot chat."""
     numbers = list(DEFAULT_AGENTS[:amount])
     number = DEFAULT_AGENTS[-1]
     while len(numbers) < amount:
@@ -107,7 +107,7 @@ def _from_entry(entry: Mapping[str, Any], place: int) -> Associate:
         person_id=1000 + number,
         login=login,
         password=str(entry.get("password", f"Secret{number}")),
-        full_name=str(entry.get("name", invention.AGENT_NAMES[place % len(invention.AGENT_NAMES)])),
+        full_name=str(entry.get("name", fake_data.AGENT_NAMES[place % len(fake_data.AGENT_NAMES)])),
         type=AssociateType(entry.get("type", AssociateType.INTERNAL)),
         deleted=boolean(entry.get("deleted", False), "deleted"),
     )
@@ -168,7 +168,7 @@ class _Chats:
     ranks: Counter[int] = field(default_factory=Counter)
 
     def add(self, value: Any) -> None:
-        """The listed sessions, or that many generated ones, in all or by state."""
+        """Add the listed sessions, or a number of generated ones, in all or by state."""
         entries: Sequence[Mapping[str, Any]]
         if isinstance(value, list):
             entries = [known("chat", entry, CHAT_KEYS) for entry in value]
@@ -194,7 +194,7 @@ class _Chats:
         return [self._entry(place, agents) for place in range(amount)]
 
     def _entry(self, place: int, agents: Sequence[int]) -> Mapping[str, Any]:
-        """The session at ``place`` of the generated ones: most belong to the first two agents, who go home."""
+        """Return the session at ``place`` of the generated ones: most belong to the first two agents, who go home."""
         ten = place % len(OWNERS)
         repeated = place % 7 == REPEATED_CUSTOMER
         customer = FIRST_CUSTOMER + (place - 2 if repeated else place)
@@ -238,7 +238,7 @@ class _Chats:
             topic=topic,
             customer=self._customer(entry, place),
             status=status,
-            key=invention.session_key(self.rng),
+            key=fake_data.session_key(self.rng),
             requested=requested,
             user=owner,
             transfer_to=asked,
@@ -268,11 +268,11 @@ class _Chats:
         number = whole_number(entry.get("customer", FIRST_CUSTOMER + place), "customer", least=1)
         if number not in self.customers:
             known = boolean(entry.get("known", True), "known")
-            self.customers[number] = invention.customer(number, known=known, rng=self.rng)
+            self.customers[number] = fake_data.customer(number, known=known, rng=self.rng)
         return self.customers[number]
 
     def _talk(self, session: ChatSession, amount: int) -> None:
-        """A conversation of ``amount`` messages whose last one fits the status."""
+        """Write a conversation of ``amount`` messages whose last one fits the status."""
         at = session.requested
         self.centre.write(session, at=at, type=MessageType.SPECIAL, special=SpecialType.NEW_SESSION)
         last_is_agent = session.status is Status.UserLast or session.status.ended
@@ -281,7 +281,7 @@ class _Chats:
             at += 60.0
             turn = (amount - 1 - place) % 2 == (0 if last_is_agent else 1)
             by_agent = turn and place > 0 and session.user is not None
-            texts = invention.QUESTIONS if place == 0 else invention.REPLIES if by_agent else invention.ANSWERS
+            texts = fake_data.QUESTIONS if place == 0 else fake_data.REPLIES if by_agent else fake_data.ANSWERS
             self.centre.write(
                 session,
                 at=at,
@@ -292,7 +292,7 @@ class _Chats:
 
 
 def _status(number: int, entry: Mapping[str, Any], place: int) -> Status:
-    """The status that ``state`` stands for, or ``status`` by its own name."""
+    """Return the status that ``state`` stands for, or ``status`` by its own name."""
     state = entry.get("state", "waiting" if entry.get("owner") is None else "open")
     if state not in ("open", "waiting", "closed"):
         raise ValueError(f"chat {number}: state must be open, waiting or closed, got {state!r}")

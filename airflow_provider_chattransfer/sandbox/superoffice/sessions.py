@@ -17,7 +17,7 @@ from ..ledger import Ledger
 from ..scheduler import Scheduler
 from ..simulated_agents import Reaction, SimulatedAgents
 from ..simulated_customers import SimulatedCustomers
-from . import errors, invention
+from . import errors, fake_data
 from .integers import int32
 from .model import Associate, Centre, ChatSession, Customer, Message, MessageType, SpecialType, Status, Topic
 from .switches import Switches
@@ -43,7 +43,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A simulated customer, who acts in his chat window."""
+    """A simulated customer, who acts in their chat window."""
 
     customer: Customer
     method: None = None
@@ -87,7 +87,7 @@ class Sessions:
         """Ask ``to`` (a login name or an associate id in digits) to take ``session`` over.
 
         A request only: the user stays the same until it is accepted. "If the session does not belong to the
-        user, nothing happens" (TransferChatSession). Raises `Refusal` only where a switch asks for it.
+        user, nothing happens" (TransferChatSession). Raises `RefusalError` only where a switch asks for it.
         """
         if not self._may_transfer(session, actor.associate) or not self._transferable(session):
             return
@@ -179,7 +179,7 @@ class Sessions:
         session.chatbot = False
 
     def now(self) -> float:
-        """The time of what is happening, in seconds since the epoch."""
+        """Return the time of what is happening, in seconds since the epoch."""
         return self._scheduler.now()
 
     def create(self, topic: Topic, *, actor: Actor | Visitor) -> ChatSession:
@@ -189,9 +189,11 @@ class Sessions:
         return session
 
     def draft(self, topic: Topic, *, actor: Actor | Visitor) -> ChatSession:
-        """A session of the customer or of somebody unknown, which nobody sees before it has begun. He waits at once,
-        as in a topic without a form before the chat; "if all agents have status Away, the customer will only see the
-        offline form" (user guide)."""
+        """Return a session of the customer or of somebody unknown, which nobody sees before it has begun.
+
+        He waits at once, as in a topic without a form before the chat; "if all agents have status Away, the customer
+        will only see the offline form" (user guide).
+        """
         number = self._centre.new_session_id()
         is_staffed = bool(topic.members & self._centre.present)
         status = Status.InQueue if is_staffed else Status.OfflineForm
@@ -200,9 +202,9 @@ class Sessions:
         return ChatSession(
             id=number,
             topic=topic.id,
-            customer=actor.customer if isinstance(actor, Visitor) else invention.stranger(number),
+            customer=actor.customer if isinstance(actor, Visitor) else fake_data.stranger(number),
             status=status,
-            key=invention.session_key(random.Random(number)),
+            key=fake_data.session_key(random.Random(number)),
             requested=self.now(),
             queue_position=len(waiting) + 1,
         )
@@ -217,8 +219,10 @@ class Sessions:
         self._centre.write(session, at=self.now(), type=MessageType.SPECIAL, special=SpecialType.NEW_SESSION)
 
     def save(self, session: ChatSession, values: Mapping[str, Any], *, actor: Actor) -> None:
-        """Store ``values`` (attributes by name) as they are: nobody is told, nothing else follows. No document says
-        what saving another user or status does."""
+        """Store ``values`` (attributes by name) as they are: nobody is told, nothing else follows.
+
+        No document says what saving another user or status does.
+        """
         changes = {name: value for name, value in values.items() if getattr(session, name) != value}
         if not changes:
             return
@@ -245,11 +249,11 @@ class Sessions:
     # -- what simulated people do -------------------------------------------------------------------
 
     def agent_leaves(self, agent: int, *, for_good: bool) -> None:
-        """See `AgentEvents`: he is Away. His sessions stay with him, and a transfer to him stays pending."""
+        """See `AgentEvents`: the agent is Away. Their sessions stay with them, and a transfer to them stays pending."""
         self._centre.present.discard(agent)
 
     def agent_returns(self, agent: int) -> None:
-        """See `AgentEvents`: he is Present, and looks at what was transferred to him and who waits for his answer."""
+        """See `AgentEvents`: the agent is Present, and looks at what was transferred to them and who waits."""
         self._centre.present.add(agent)
         for session in self._centre.sessions.values():
             if session.status.active and session.transfer_to == agent:
@@ -262,7 +266,7 @@ class Sessions:
         session = self._centre.sessions.get(chat_id)
         if session is None or not _is_open(session):
             return False
-        text = invention.ANSWERS[len(session.messages) % len(invention.ANSWERS)]
+        text = fake_data.ANSWERS[len(session.messages) % len(fake_data.ANSWERS)]
         message = {"type": MessageType.TO_USER, "text": text, "author": session.customer.first_name}
         self.say(session, message, actor=Visitor(session.customer))
         self._await_answer(session)
@@ -280,8 +284,11 @@ class Sessions:
         self._customers.ended(chat_id)
 
     def customer_returns(self, chat_id: int) -> None:
-        """See `Counter`. A finished session is "reactivated" with its user (user guide, post-chat form); after
-        another end it is a new session that waits in the topic."""
+        """See `Counter`.
+
+        A finished session is "reactivated" with its user (user guide, post-chat form); after another end it is a new
+        session that waits in the topic.
+        """
         session = self._centre.sessions.get(chat_id)
         if session is None or _is_open(session):
             return
@@ -298,7 +305,7 @@ class Sessions:
             (self._customers.began if _is_open(new) else self._customers.ended)(new.id)
 
     def _await_answer(self, session: ChatSession) -> None:
-        """Plan what the user of ``session`` does about a customer who waits for him."""
+        """Plan what the user of ``session`` does about a customer who waits for them."""
         owner = session.user
         if owner is None or session.status is not Status.CustomerLast:
             return
@@ -308,7 +315,7 @@ class Sessions:
     def _answer(self, session: ChatSession, owner: Associate) -> None:
         waiting = session.user == owner.id and session.status is Status.CustomerLast
         if waiting and not self._agents.is_away(owner.id):
-            text = invention.REPLIES[len(session.messages) % len(invention.REPLIES)]
+            text = fake_data.REPLIES[len(session.messages) % len(fake_data.REPLIES)]
             message = {"type": MessageType.TO_CUSTOMER, "text": text, "author": owner.full_name}
             self.say(session, message, actor=Actor(owner))
 
@@ -334,7 +341,7 @@ class Sessions:
         return None
 
     def named(self, to: str) -> Associate | None:
-        """The associate whom ``to`` means: an associate id in digits, or a name as the switch `target_name` says."""
+        """Find the associate named by ``to``: an associate id in digits, or a name as the switch `target_name` says."""
         to = to.strip()
         if (number := int32(to)) is not None:
             return self._centre.associates.get(number)
@@ -355,8 +362,11 @@ class Sessions:
         return self._switches.non_member_target == "apply" or target.id in self._centre.topics[session.topic].people
 
     def _ask(self, session: ChatSession, target: Associate) -> None:
-        """Plan what the simulated ``target`` does about the transfer. One who is away does nothing, and nothing
-        ever ends a transfer that is left pending: the user guide names no timeout."""
+        """Plan what the simulated ``target`` does about the transfer.
+
+        One who is away does nothing, and nothing ever ends a transfer that is left pending: the user guide names no
+        timeout.
+        """
         reaction, delay = self._agents.reaction(target.id)
         if reaction is Reaction.IGNORE or target.id not in self._centre.present:
             return

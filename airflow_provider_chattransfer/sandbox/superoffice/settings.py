@@ -23,8 +23,10 @@ CONSENTS = ("Given", "Revoked", "Expired", "Denied", "NeedsReapproval")
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """Whom a token or ticket stands for, and until when (``None``: for good). Each use of one with ``renewed_for``
-    gives it that many seconds from then on."""
+    """Whom a token or ticket stands for, and until when (``None``: for good).
+
+    Each use of one with ``renewed_for`` gives it that many seconds from then on.
+    """
 
     associate: int
     expires: float | None = None
@@ -48,7 +50,7 @@ class Application:
 
     @classmethod
     def from_json(cls, value: Any) -> Application:
-        """The application of a scenario; raises `ValueError` for what is not one."""
+        """Return the application of a scenario; raises `ValueError` for what is not one."""
         names = {each.name for each in fields(cls)}
         result = cls(**{name: str(text) for name, text in known("application", value, names).items()})
         if result.consent not in CONSENTS:
@@ -67,7 +69,7 @@ class DataHost:
 
     @classmethod
     def from_json(cls, value: Any, *, now: float) -> DataHost | None:
-        """The host of a scenario, ``None`` for any; raises `ValueError` for what is not one."""
+        """Return the host of a scenario, ``None`` for any; raises `ValueError` for what is not one."""
         if value is None:
             return None
         entry = known("data_host", {"name": value} if isinstance(value, str) else value, {"name", "after"})
@@ -93,7 +95,7 @@ class Settings:
 
     @classmethod
     def from_json(cls, scenario: Mapping[str, Any], centre: Centre, *, now: float) -> Settings:
-        """The settings of ``scenario``; raises `ValueError` for what is not one."""
+        """Return the settings of ``scenario``; raises `ValueError` for what is not one."""
         rate = scenario.get("rate")
         if rate is not None and not number(rate, "rate"):
             raise ValueError("rate must be null or calls per second, got 0")
@@ -117,7 +119,7 @@ class Settings:
 
 
 def _credentials(tokens: Mapping[str, Any], centre: Centre, *, now: float) -> dict[str, Credential]:
-    """The default tokens and tickets of everybody, and those that the scenario adds."""
+    """Return the default tokens and tickets of everybody, and those that the scenario adds."""
     credentials = {
         f"{prefix}:{TENANT}.{associate.login}": Credential(associate.id)
         for associate in centre.associates.values()

@@ -32,7 +32,7 @@ class Switches:
     """Accepted by somebody who was not asked: nothing, or (the literal reading) assigned to the caller."""
 
     sender_may_reject: bool = False
-    """Whether the owner can withdraw his transfer with RejectChatSessionTransfer; no cancel is documented."""
+    """Whether the owner can withdraw their transfer with RejectChatSessionTransfer; no cancel is documented."""
 
     overwrite_pending: bool = True
     """Whether a new transfer replaces one that is pending; otherwise nothing happens."""
@@ -41,7 +41,7 @@ class Switches:
     """The transfer of a session that has ended."""
 
     away_target: Literal["apply", "noop"] = "apply"
-    """A transfer to an agent who is not present. The user interface does not offer him."""
+    """A transfer to an agent who is not present. The user interface does not offer them."""
 
     non_member_target: Literal["apply", "noop"] = "apply"
     """A transfer to an agent who has no role in the session's topic."""
@@ -96,7 +96,7 @@ class Switches:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Switches:
-        """The switches of a scenario; raises `ValueError` for an unknown name or value."""
+        """Return the switches of a scenario; raises `ValueError` for an unknown name or value."""
         hints = get_type_hints(cls)
         if unknown := set(value) - set(hints):
             raise ValueError(f"unknown switches: {sorted(unknown)}")

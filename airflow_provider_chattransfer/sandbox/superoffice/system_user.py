@@ -45,7 +45,7 @@ class SystemUser:
         self._identity = identity
 
     def authenticate(self, request: Mapping[str, Any], *, api: str) -> dict[str, Any]:
-        """The answer to ``request`` (names in lower case). A refusal is an answer too, with status 200.
+        """Return the answer to ``request`` (names in lower case). A refusal is an answer too, with status 200.
 
         What `ErrorMessage` says is not documented; here it begins with the name of the `AuthorizeErrorCode`. Of a
         request with several faults, the one with the lower number counts.

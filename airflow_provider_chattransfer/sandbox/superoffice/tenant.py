@@ -21,7 +21,7 @@ from ..simulated_customers import SimulatedCustomers
 from . import errors, lists, scenario
 from .agents import ChatAgent
 from .archive_agent import ArchiveAgent
-from .ask import FORM_TYPE, JSON_TYPES, Ask, options
+from .binding import FORM_TYPE, JSON_TYPES, WebApiCall, options
 from .carriers import Carriers
 from .dates import Dates
 from .entities import Entities
@@ -54,7 +54,7 @@ class Tenant:
     def __init__(
         self, scenario_: Mapping[str, Any], *, clock: Clock, scheduler: Scheduler, ledger: Ledger, rng: random.Random
     ) -> None:
-        """Raises `ValueError` for a scenario that is not one."""
+        """Raise `ValueError` for a scenario that is not one."""
         self._clock = clock
         self._centre = scenario.centre(scenario_, now=clock.now(), rng=rng)
         self._settings = Settings.from_json(scenario_, self._centre, now=clock.now())
@@ -87,8 +87,10 @@ class Tenant:
         return first in (TENANT.casefold(), "login") or (first == "api" and rest[:1] == ["state"])
 
     def methods_of(self, request: HttpRequest) -> list[str]:
-        """The operation under all its names (see `Route.names`); for the others the last word of the address (`tokens`,
-        `Authenticate`), `state` and `api`."""
+        """Return the operation under all its names (see `Route.names`).
+
+        For the others the last word of the address (`tokens`, `Authenticate`), `state` and `api`.
+        """
         segments = segments_of(request.path)
         if (inner := _inside_api(segments)) is not None:
             found = self._routes.find(request.verb, inner)
@@ -99,10 +101,10 @@ class Tenant:
         """Carry out ``request``."""
         try:
             return self._answer(request)
-        except errors.ServiceException as exception:
+        except errors.ServiceError as exception:
             agent = [part.casefold() for part in segments_of(request.path)[3:4]] == ["agents"]
             return exception.of_agent(self._settings.switches.agent_errors) if agent else exception.response
-        except errors.Refusal as refusal:
+        except errors.RefusalError as refusal:
             return refusal.response
         except RecursionError:
             return errors.message(400, "The request is invalid.", "It is nested too deeply.").response
@@ -156,7 +158,7 @@ class Tenant:
         return self._invoke(request, inner)
 
     def _invoke(self, request: HttpRequest, segments: Sequence[str]) -> HttpResponse:
-        """An operation of the WebAPI: who asks is settled before what he asks."""
+        """Return an operation of the WebAPI: who asks is settled before what they ask."""
         caller = self._identity.caller(request.headers)
         if not segments:
             _only("GET", request)
@@ -166,7 +168,7 @@ class Tenant:
         dates = self._dates(request)
         switches = self._settings.switches
         method = route.template.removeprefix("Agents/Chat/")
-        ask = Ask(
+        call = WebApiCall(
             request=request,
             method=method,
             base=self._base(request),
@@ -178,7 +180,7 @@ class Tenant:
             lenient=switches.lenient_types or request.headers.get("content-type", "").casefold().startswith(FORM_TYPE),
             unbound_status=switches.binder_error_status if route.template.startswith("Agents/") else 400,
         )
-        answer = route.handler(ask)
+        answer = route.handler(call)
         return (
             answer
             if isinstance(answer, HttpResponse)
@@ -186,14 +188,14 @@ class Tenant:
         )
 
     def _base(self, request: HttpRequest) -> str:
-        """The address of the API: where the tenant lives, else where the caller reached us."""
+        """Return the address of the API: where the tenant lives, else where the caller reached us."""
         if (host := self._only_host()) is None:
             return f"{request.origin}/{TENANT}/api"
         _, mark, port = request.headers.get("host", "").rpartition(":")
         return f"{request.scheme}://{host}{mark}{port if mark else ''}/{TENANT}/api"
 
     def _only_host(self) -> str | None:
-        """The only host name at which the data is served; ``None`` for any."""
+        """Return the only host name at which the data is served; ``None`` for any."""
         host = self._settings.data_host
         return host.name if host is not None and host.since <= self._clock.now() else None
 
@@ -211,7 +213,7 @@ class Tenant:
         while self._recent and self._recent[0] <= now - 1.0:
             self._recent.popleft()
         if len(self._recent) >= self._settings.rate:
-            raise errors.Refusal(self.overloaded(self._settings.switches.rate_status))
+            raise errors.RefusalError(self.overloaded(self._settings.switches.rate_status))
         self._recent.append(now)
 
     def _dates(self, request: HttpRequest) -> Dates:
@@ -223,7 +225,7 @@ class Tenant:
     def _tenant_state(self, request: HttpRequest, tenant: str) -> dict[str, Any]:
         """`GET /api/state/{tenant}`; needs no credential. A tenant that is not ours is unknown, and has no address.
 
-        `ValidUntil` is by the computer's clock, not the sandbox's: the caller compares it with his own.
+        `ValidUntil` is by the computer's clock, not the sandbox's: the caller compares it with their own.
         """
         state = self._settings.tenant_state if tenant.casefold() == TENANT.casefold() else "Unknown"
         ours = state != "Unknown"
@@ -254,7 +256,7 @@ def _chat(session: ChatSession) -> dict[str, Any]:
 
 
 def _inside_api(segments: Sequence[str]) -> Sequence[str] | None:
-    """What follows `/Cust12345/api/v1`; ``None`` for another address."""
+    """Return what follows `/Cust12345/api/v1`; ``None`` for another address."""
     prefix = [segment.casefold() for segment in segments[:3]]
     return segments[3:] if prefix == [TENANT.casefold(), "api", "v1"] else None
 
@@ -265,7 +267,7 @@ def _only(verb: str, request: HttpRequest) -> None:
 
 
 def _accepted(request: HttpRequest) -> str:
-    """The content type of the answer: the first in `Accept` that is JSON; the sandbox has no XML."""
+    """Return the content type of the answer: the first in `Accept` that is JSON; the sandbox has no XML."""
     for kind in request.headers.get("accept", "").split(","):
         kind = kind.partition(";")[0].strip().casefold()
         if (kind := ACCEPTED.get(kind, kind)) in JSON_TYPES:

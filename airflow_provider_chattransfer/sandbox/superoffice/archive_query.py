@@ -66,7 +66,7 @@ class Order:
 
 
 def parse_filter(text: str) -> Node:
-    """The restriction that ``text`` writes."""
+    """Return the restriction that ``text`` writes."""
     return _Parser(text).whole()
 
 
@@ -81,7 +81,7 @@ def predicate(node: Node, compiled: Callable[[Condition], Predicate]) -> Predica
 
 
 def parse_order(text: str) -> list[Order]:
-    """The columns of `$orderBy`: `chatSessionId asc,status desc`."""
+    """Return the columns of `$orderBy`: `chatSessionId asc,status desc`."""
     orders = []
     for part in names(text):
         column, *direction = part.split()
@@ -92,7 +92,7 @@ def parse_order(text: str) -> list[Order]:
 
 
 def names(text: str) -> list[str]:
-    """The items of a comma-separated list."""
+    """Return the items of a comma-separated list."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 

@@ -60,5 +60,5 @@ def stranger(number: int) -> Customer:
 
 
 def session_key(rng: random.Random) -> str:
-    """A secret of the right shape."""
+    """Return a secret of the right shape."""
     return f"{rng.getrandbits(128):032x}"

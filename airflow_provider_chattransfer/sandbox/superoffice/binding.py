@@ -27,8 +27,8 @@ a session as it has read them, as 0."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """A call: who asks, for what, in which form he wants the answer."""
+class WebApiCall:
+    """A call: who asks, for what, and in which form they want the answer."""
 
     request: HttpRequest
     method: str
@@ -43,12 +43,12 @@ class Ask:
 
     @property
     def body(self) -> Any:
-        """The body; raises `Refusal` for one that cannot be read, so that an operation without a body takes any."""
+        """The body; raises `RefusalError` for an unreadable one, so that an operation without a body takes any."""
         return body_of(self.request) if self.request.verb in READABLE_BODY else None
 
     @property
     def actor(self) -> Actor:
-        """The caller as the state machine and the ledger know him."""
+        """The caller as the state machine and the ledger know them."""
         return Actor(self.caller, method=self.method, request=self.request.number)
 
     @property
@@ -57,18 +57,18 @@ class Ask:
         return self.request.origin + self.request.path
 
     def part(self, name: str) -> int:
-        """The int32 in the path at ``{name}``."""
+        """Return the int32 in the path at ``{name}``."""
         return self._int32(name, self.parts[name])
 
     def query_int(self, name: str, default: int | None = None) -> int:
-        """The int32 ``name`` of the query; an absent one without ``default`` cannot be bound."""
+        """Return the int32 ``name`` of the query; an absent one without ``default`` cannot be bound."""
         text = self.query.get(name.casefold())
         if text is None and default is not None:
             return default
         return self._int32(name, text or "")
 
     def query_bool(self, name: str, default: bool | None = None) -> bool:
-        """The boolean ``name`` of the query."""
+        """Return the boolean ``name`` of the query."""
         text = self.query.get(name.casefold(), "").casefold()
         if not text and default is not None:
             return default
@@ -77,21 +77,23 @@ class Ask:
         return text == "true"
 
     def integer(self, name: str) -> int:
-        """The int32 member ``name`` of the body; 0 when it is left out, as .NET has it."""
+        """Return the int32 member ``name`` of the body; 0 when it is left out, as .NET has it."""
         return int(self.bound(name, self.member(name), like=0))
 
     def text(self, name: str) -> str | None:
-        """The string member ``name`` of the body."""
+        """Return the string member ``name`` of the body."""
         value: str | None = self.bound(name, self.member(name), like="")
         return value
 
     def flag(self, name: str) -> bool:
-        """The boolean member ``name`` of the body; false when it is left out."""
+        """Return the boolean member ``name`` of the body; false when it is left out."""
         return bool(self.bound(name, self.member(name), like=False))
 
     def entity(self, value: Any, name: str, *, like: Mapping[str, Any]) -> dict[str, Any]:
-        """``value`` as a carrier with the members of ``like``: unknown ones are passed over, one that is left out
-        has the default value of its type, whatever ``like`` holds."""
+        """Return ``value`` as a carrier with the members of ``like``.
+
+        Unknown members are ignored; a missing one has the default value of its type, whatever ``like`` holds.
+        """
         if not isinstance(value, dict):
             raise errors.unbound(name, "SuperOffice.CRM.Services", status=self.unbound_status)
         given = lower(value)
@@ -117,7 +119,7 @@ class Ask:
         return [lower(item) for item in value]
 
     def member(self, name: str) -> Any:
-        """The member ``name`` of the body, whatever it is."""
+        """Return the member ``name`` of the body, whatever it is."""
         if self.body is None:
             return None
         if not isinstance(self.body, dict):
@@ -159,7 +161,7 @@ def lower(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def options(query: str) -> dict[str, str]:
-    """A query string with its names in lower case; of a repeated name the first counts."""
+    """Return a query string with its names in lower case; of a repeated name the first counts."""
     result: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         result.setdefault(name.casefold(), value)
@@ -167,7 +169,7 @@ def options(query: str) -> dict[str, str]:
 
 
 def body_of(request: HttpRequest) -> Any:
-    """The body: JSON, a form, or nothing (also with a JSON content type, as the official client sends it)."""
+    """Return the body: JSON, a form, or nothing (also with a JSON content type, as the official client sends it)."""
     if not request.body.strip():
         return None
     kind = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
