@@ -16,6 +16,10 @@ ROOT = Path(__file__).parent.parent.parent / PACKAGE
 
 MAY_IMPORT = {
     "shortening": set[str](),
+    "connection_forms": set[str](),
+    "service_info": {"connection_forms"},
+    "services": {"connection_forms", "service_info"},
+    "get_provider_info": {"services"},
     "exceptions": {"shortening"},
     "chats": {"chats", "exceptions", "shortening"},
     "platforms": {"chats", "exceptions", "platforms", "connection_forms", "service_info", "__version__"},
@@ -45,6 +49,12 @@ def imports_of(file: Path) -> Iterator[str]:
             yield node.module or ""
 
 
+def module_of(file: Path) -> str:
+    """The full name of a module of ours."""
+    path = file.relative_to(ROOT).with_suffix("")
+    return ".".join([PACKAGE, *(path.parts[:-1] if path.name == "__init__" else path.parts)])
+
+
 def files_in(layer: str) -> list[Path]:
     return sorted((ROOT / layer).rglob("*.py")) or [ROOT / f"{layer}.py"]
 
@@ -55,6 +65,13 @@ class TestLayers:
         for file in files_in(layer):
             ours = {name.split(".")[1] for name in imports_of(file) if name.startswith(f"{PACKAGE}.")}
             assert ours <= MAY_IMPORT[layer], f"{file.name} imports {sorted(ours - MAY_IMPORT[layer])}"
+
+    def test_import_each_other_in_no_circle(self) -> None:
+        graph = {module_of(file): set(imports_of(file)) for file in ROOT.rglob("*.py")}
+        while free := [module for module, below in graph.items() if not below & graph.keys()]:
+            for module in free:
+                del graph[module]
+        assert sorted(graph) == []
 
     def test_nothing_of_ours_imports_the_sandbox_but_itself(self) -> None:
         for file in ROOT.rglob("*.py"):
@@ -70,6 +87,41 @@ class TestLayers:
     def test_http_is_spoken_in_platforms_only(self, layer: str) -> None:
         for file in files_in(layer):
             assert not {name.split(".")[0] for name in imports_of(file)} & SPEAKS_HTTP, file.name
+
+
+SERVICES = ("bitrix24", "superoffice")
+OF_ONE_SERVICE = [*(f"platforms/{name}" for name in SERVICES), *(f"hooks/{name}.py" for name in SERVICES)]
+OF_THE_SANDBOX = ["sandbox", "testing"]
+WHERE_THEY_ARE_NAMED = {"services.py": "the list of services", "chats/spellings.py": "what an error says of references"}
+
+
+class TestAService:
+    @pytest.mark.parametrize("service", SERVICES)
+    def test_is_imported_by_its_own_files_only(self, service: str) -> None:
+        for file in ROOT.rglob("*.py"):
+            if file.relative_to(ROOT).as_posix().startswith((f"platforms/{service}", f"hooks/{service}.py", "sandbox")):
+                continue
+            own = [name for name in imports_of(file) if service in name.split(".")]
+            assert own == [], f"{file.relative_to(ROOT)} imports {own}"
+
+    def test_is_named_in_no_text_of_shared_code_but_in_the_list(self) -> None:
+        naming = set()
+        for file in ROOT.rglob("*.py"):
+            path = file.relative_to(ROOT).as_posix()
+            if path.startswith((*OF_ONE_SERVICE, *OF_THE_SANDBOX)):
+                continue
+            if any(service in text.lower() for text in texts_in(file) for service in SERVICES):
+                naming.add(path)
+        assert naming == set(WHERE_THEY_ARE_NAMED)
+
+
+def texts_in(file: Path) -> Iterator[str]:
+    """The texts that a file's code uses: all but those that stand alone, which document."""
+    tree = ast.parse(file.read_text())
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
+            yield node.value
 
 
 class TestAParsedDag:
