@@ -24,7 +24,7 @@ bench: $(READY)  ## measure requests, time and memory of bulk runs
 
 chaos: $(READY)  ## kill workers at random moments among random faults, and count who was lost or moved twice
 	$(BIN)/python -m tests.chaos
-	$(BIN)/python -m pytest -m cluster tests/chaos tests/airflow
+	$(BIN)/python -m pytest -m "cluster or chaos" tests/chaos tests/airflow tests/ui
 	seed=$$(date +%s) && echo "any answer, seed $$seed" && $(BIN)/python -m pytest tests/airflow/test_any_answer.py \
 		--hypothesis-profile=chaos --hypothesis-seed=$$seed
 

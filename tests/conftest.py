@@ -53,7 +53,7 @@ os.environ.update(
 
 from airflow_provider_chattransfer.sandbox.server import SandboxServer  # noqa: E402
 
-from .support.quick_airflow import quicken  # noqa: E402
+from .support.quick_airflow import forget_secrets, quicken  # noqa: E402
 from .support.redis_server import RedisServer, running_redis  # noqa: E402
 
 
@@ -87,6 +87,12 @@ def locks(temporary: None) -> Path:
     else:
         folder.unlink(missing_ok=True)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_secret_known() -> None:
+    """Mask no secret of another test."""
+    forget_secrets()
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from airflow_provider_chattransfer.platforms.base import ChatPlatform
 from airflow_provider_chattransfer.platforms.tokens.manager import IssuedToken, TokenManager
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
+from ..support.quick_airflow import forget_secrets
 from ..support.ways_of_signing_in import BOT, WAYS, Way
 from ..ui.running_airflow import RunningAirflow
 from .conftest import Sandbox
@@ -42,9 +43,8 @@ def way(
     way: Way = request.param
     sandbox.reset(**{service: dict(settings) for service, settings in way.settings.items()})
     monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps(connection(way, sandbox.url, tmp_path)))
-    forget()
+    forget_secrets()
     yield way
-    forget()
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ class TestASecret:
     def test_is_known_to_a_worker_that_goes_on_after_a_trigger(self, way: Way, obtained: list[str]) -> None:
         look(open_platform("mine"))
         by_the_trigger = list(obtained)
-        forget()
+        forget_secrets()
         look(open_platform("mine"))
         assert obtained == by_the_trigger, "the worker found what the trigger had saved"
         assert_masked([*secrets_of(way), *by_the_trigger], in_tasks_only=BOT)
@@ -281,13 +281,3 @@ def assert_masked(secrets: list[str], *, in_tasks_only: str = "") -> None:
     for form in {form for secret in secrets for form in forms(secret)}:
         for redact in (of_tasks,) if form == in_tasks_only else (of_services, of_tasks):
             assert form not in str(redact(f"https://portal.example/{form}?auth={form}"))
-
-
-def forget() -> None:
-    """Let both of Airflow's maskers forget what they have been told, as in a new process."""
-    from airflow._shared.secrets_masker import _secrets_masker as of_services
-    from airflow.sdk._shared.secrets_masker import _secrets_masker as of_tasks
-
-    maskers: list[Any] = [of_services(), of_tasks()]
-    for masker in maskers:
-        masker.reset_masker()

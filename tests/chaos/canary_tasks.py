@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Airflow tasks in a process of their own, with every logger at DEBUG, for ``test_canaries`` to search.
 
-``python -m tests.chaos.canary_tasks <folder> <address of the sandbox>`` leaves in the folder all that tasks leave
-anywhere: rows of the database, reports and ledgers, and what could be printed, if somebody did: triggers and their
-events, errors with all that is chained to them, and the objects that hold secrets. Logs go to its output.
+``python -m tests.chaos.canary_tasks <folder> <address of the sandbox>``, with a migrated database, leaves in the folder
+all that tasks leave anywhere: rows of the database, reports and ledgers, and what could be printed, if somebody did:
+triggers and their events, errors with all that is chained to them, and the objects that hold secrets. Logs go to its
+output.
 """
 
 from __future__ import annotations
@@ -63,9 +64,6 @@ PACKAGE = "airflow_provider_chattransfer"
 
 def main(folder: Path, url: str) -> None:
     """Live through everything, and write down what became of each task."""
-    from airflow.utils.db import initdb
-
-    initdb()
     stories = Stories(folder, ChatSandbox(url=url))
     told: dict[str, Any] = {}
     with everything_at_debug(), no_pauses(), witnessed(folder):

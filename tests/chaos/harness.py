@@ -59,7 +59,7 @@ class Stage:
         self.folder = Path(tempfile.mkdtemp(prefix="chattransfer-chaos-"))
         self._sandbox = SandboxProcess().__enter__()
         self.sandbox = ChatSandbox(url=self._sandbox.url)
-        environment = {**os.environ, **_airflow_home(self.folder)}
+        environment = {**os.environ, **_airflow_home(self.folder), **as_environment(self._connections())}
         if self._database:
             shutil.copy(self._database, self.folder / "airflow.db")
         self._worker = subprocess.Popen(  # noqa: S603
@@ -87,9 +87,6 @@ class Stage:
     def task(self, service: str, operator: str, *, chunk: int, **more: Any) -> Task:
         """A task that nobody has tried yet; ``more`` is the rest of a ``Try``."""
         self._tried += 1
-        connections = self.sandbox.connections()
-        for conn_id in ("bitrix24_default", "superoffice_default"):
-            connections[conn_id]["extra"]["timeout"] = CLIENT_TIMEOUT
         name = f"task-{self._tried}"
         return Task(
             stage=self,
@@ -102,7 +99,7 @@ class Stage:
                 operator=operator,
                 options={},
                 chunk=chunk,
-                environment=as_environment(connections),
+                environment=as_environment(self._connections()),
                 **more,
             ),
         )
@@ -128,6 +125,13 @@ class Stage:
     def log(self) -> str:
         """The end of what the worker wrote."""
         return (self.folder / "worker.log").read_text()[-6000:]
+
+    def _connections(self) -> dict[str, Any]:
+        """Return connections to the sandbox that wait for no answer long."""
+        connections = self.sandbox.connections()
+        for conn_id in ("bitrix24_default", "superoffice_default"):
+            connections[conn_id]["extra"]["timeout"] = CLIENT_TIMEOUT
+        return connections
 
     def _answer(self) -> dict[str, Any]:
         assert self._worker.stdout is not None

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -46,10 +47,11 @@ class Left:
 
 
 @pytest.fixture(scope="module")
-def left(sandbox_server: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Left:
+def left(sandbox_server: SandboxServer, database: Path, tmp_path_factory: pytest.TempPathFactory) -> Left:
     """The tasks have run."""
     folder = tmp_path_factory.mktemp("canaries")
     (folder / "temporary").mkdir()
+    shutil.copy(database, folder / "airflow.db")
     sandbox = ChatSandbox(url=sandbox_server.url)
     sandbox.reset(**scenario())
     words = planted(sandbox.url)

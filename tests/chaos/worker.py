@@ -80,6 +80,7 @@ def main() -> int:
     _import_all()
     if "--airflow" in sys.argv:
         _make_api()
+    _list_once()
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         child = os.fork()
@@ -100,6 +101,18 @@ def _import_all() -> None:
     import airflow_provider_chattransfer.platforms.bitrix24.platform
     import airflow_provider_chattransfer.platforms.runner
     import airflow_provider_chattransfer.platforms.superoffice.platform  # noqa: F401
+
+
+def _list_once() -> None:
+    """List chats of both services as a task would: what is made at the first use is made before the first fork."""
+    from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator
+
+    with tempfile.TemporaryDirectory() as folder:
+        for service in ("bitrix24", "superoffice"):
+            ReassignChatsOperator(
+                task_id="task", conn_id=f"{service}_default", from_agents=[7], to=["agent:12"], dry_run=True
+            ).execute(_context("listed", FileStore(Path(folder, service)), {}))
+    assert threading.active_count() == 1
 
 
 def _make_api() -> None:
@@ -187,18 +200,23 @@ class FileStore:
         return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()}.json"
 
 
-def _light(this: Try) -> dict[str, Any]:
-    """``execute`` with a context of its own."""
-    pushed: dict[str, Any] = {}
+def _context(run_id: str, store: FileStore, pushed: dict[str, Any]) -> Any:
+    """Return what ``execute`` is given; it pushes into ``pushed``."""
 
     def push(key: str, value: Any) -> None:
         pushed[key] = value
 
     ti = SimpleNamespace(
-        dag_id="chaos", run_id=this.task, task_id="task", map_index=-1, max_tries=9, try_number=1, xcom_push=push
+        dag_id="chaos", run_id=run_id, task_id="task", map_index=-1, max_tries=9, try_number=1, xcom_push=push
     )
+    return {"ti": ti, "task_state_store": store}
+
+
+def _light(this: Try) -> dict[str, Any]:
+    """``execute`` with a context of its own."""
+    pushed: dict[str, Any] = {}
     store = FileStore(Path(this.folder, f"{this.task}.store"))
-    context: dict[str, Any] = {"ti": ti, "task_state_store": store}
+    context = _context(this.task, store, pushed)
     said: dict[str, Any] = {"error": None}
     try:
         said["report"] = _operator(this)().execute(context)

@@ -70,3 +70,12 @@ def quick_schedule() -> Iterator[None]:
 
     with patch("time.sleep", sleeping):
         yield
+
+
+def forget_secrets() -> None:
+    """Let Airflow's maskers forget what earlier tests told them: at each new secret they compile one expression for all
+    that they know."""
+    for name in ("airflow._shared.secrets_masker", "airflow.sdk._shared.secrets_masker"):
+        masker = getattr(sys.modules.get(name), "_secrets_masker", None)
+        if masker is not None:
+            masker().reset_masker()
