@@ -8,7 +8,7 @@ READY := .venv/.ready
 demo: $(READY)  ## run both hand-overs against the sandbox and show what happened
 	$(BIN)/python -m demo
 
-test: $(READY)  ## run every test, in two processes
+test: $(READY)  ## run the tests in two processes; the slowest proofs are left to make chaos
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(READY)  ## run the tests of single modules, in seconds
@@ -22,7 +22,7 @@ check: $(READY)  ## lint, format and types
 bench: $(READY)  ## measure requests, time and memory of bulk runs
 	$(BIN)/python -m tests.bench
 
-chaos: $(READY)  ## kill workers at random moments among random faults, and count who was lost or moved twice
+chaos: $(READY)  ## run the slowest proofs: random faults and kills, real clusters, what make test leaves out
 	$(BIN)/python -m tests.chaos
 	$(BIN)/python -m pytest -m "cluster or chaos" tests/chaos tests/airflow tests/ui
 	seed=$$(date +%s) && echo "any answer, seed $$seed" && $(BIN)/python -m pytest tests/airflow/test_any_answer.py \

@@ -38,13 +38,13 @@ PATIENCE = 120.0
 @pytest.fixture(params=WAYS, ids=lambda way: way.name)
 def way(
     request: pytest.FixtureRequest, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Way]:
+) -> Way:
     """Each way of signing in, in the connection ``mine``, before any secret is known to a masker."""
     way: Way = request.param
     sandbox.reset(**{service: dict(settings) for service, settings in way.settings.items()})
     monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps(connection(way, sandbox.url, tmp_path)))
     forget_secrets()
-    yield way
+    return way
 
 
 @pytest.fixture
