@@ -36,9 +36,7 @@ PATIENCE = 120.0
 
 
 @pytest.fixture(params=WAYS, ids=lambda way: way.name)
-def way(
-    request: pytest.FixtureRequest, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Way:
+def way(request: pytest.FixtureRequest, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Way:
     """Each way of signing in, in the connection ``mine``, before any secret is known to a masker."""
     way: Way = request.param
     sandbox.reset(**{service: dict(settings) for service, settings in way.settings.items()})
