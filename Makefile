@@ -3,7 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-fast check bench chaos airflow clean
+.PHONY: help demo test test-fast coverage check bench chaos airflow map clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## run both hand-overs against the sandbox and show what happened
 	$(BIN)/python -m demo
@@ -13,6 +16,12 @@ test: $(READY)  ## run the tests in two processes; the slowest proofs are left t
 
 test-fast: $(READY)  ## run the tests of single modules, in seconds
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/unit
+
+coverage: $(READY)  ## tell which lines of the package the tests of single modules and of the platforms run
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/unit tests/platforms
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
 
 check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check .
@@ -31,8 +40,11 @@ chaos: $(READY)  ## run the slowest proofs: random faults and kills, real cluste
 airflow: $(READY)  ## start Airflow with the sandbox beside it
 	$(BIN)/python -m demo.standalone
 
-clean:
-	rm -rf .venv .airflow .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
+map: $(READY)  ## draw docs/contributing/map.md from the code
+	$(BIN)/python -m tools.draw_map
+
+clean:  ## remove what was installed, cached and built
+	rm -rf .coverage* .venv .airflow .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
 
 $(READY): pyproject.toml constraints.txt airflow_provider_chattransfer/__init__.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
