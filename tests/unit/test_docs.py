@@ -48,7 +48,7 @@ from ..support import documented_connections
 from ..support.ways_of_signing_in import WAYS
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 CODE = [path for path in (ROOT / "airflow_provider_chattransfer").rglob("*.py") if "sandbox" not in path.parts]
 COMMON = "Options of the three transfer operators"
 AIRFLOWS_OWN = "[operators] default_deferrable"
@@ -422,13 +422,16 @@ class TestLinks:
                 continue
             path, _, anchor = link.partition("#")
             target = (source.parent / path).resolve() if path else source
-            assert target.is_file(), link
+            assert target.exists(), link
             assert target.is_relative_to(ROOT), link
             assert not anchor or anchor in anchors(target.read_text()), link
 
     def test_every_page_is_in_the_index(self) -> None:
         pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md"}
         assert pages <= set(re.findall(r"\]\(([\w-]+\.md)\)", page("index.md")))
+        contributing = ROOT / "docs" / "contributing"
+        pages = {path.relative_to(contributing).as_posix() for path in contributing.rglob("*.md")} - {"README.md"}
+        assert pages <= set(re.findall(r"\]\(([\w/-]+\.md)\)", page("contributing/README.md")))
 
     @pytest.mark.parametrize("source", PAGES, ids=lambda path: path.name)
     def test_python_examples_are_python(self, source: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-FOLDERS = ("airflow_provider_chattransfer", "demo", "example_dags", "tests")
+FOLDERS = ("airflow_provider_chattransfer", "demo", "example_dags", "tests", "tools")
 USED_ELSEWHERE = {
     "Ledger": ("sandbox",),
     "Credential": ("sandbox",),

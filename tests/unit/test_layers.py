@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = "airflow_provider_chattransfer"
-ROOT = Path(__file__).parent.parent.parent / PACKAGE
+from tools.draw_map import PACKAGE, ROOT, imports_of
 
 MAY_IMPORT = {
     "shortening": set[str](),
@@ -33,20 +32,6 @@ MAY_IMPORT = {
     "testing": {"testing"},
 }
 SPEAKS_HTTP = {"requests", "urllib3", "httpx", "aiohttp"}
-
-
-def imports_of(file: Path) -> Iterator[str]:
-    """The modules that a file imports, ours with their full name."""
-    package = ".".join([PACKAGE, *file.relative_to(ROOT).parts[:-1]])
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level:
-            base = package.split(".")[: len(package.split(".")) - node.level + 1]
-            names = [node.module] if node.module else [alias.name for alias in node.names]
-            yield from (".".join([*base, name]) for name in names)
-        elif isinstance(node, ast.ImportFrom):
-            yield node.module or ""
 
 
 def module_of(file: Path) -> str:
