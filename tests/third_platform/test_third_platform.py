@@ -109,6 +109,18 @@ class TestWhatAirflowIsTold:
             assert "Helpwave" in [each["integration-name"] for each in info[kind]]
         assert "SuperOffice chat and Helpwave" in info["description"]
 
+    def test_is_shown_as_a_form(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+        from airflow.providers_manager import ProvidersManager
+
+        monkeypatch.setattr(ProvidersManager, "_instance", None)
+        monkeypatch.setattr(ProvidersManager, "_initialized", False)
+        shown = {each.connection_type: each for each in HookMetaService.hook_meta_data()}[HelpwaveHook.conn_type]
+        assert list(shown.extra_fields or {}) == [field.key for _, field in FORM.fields()]
+        assert shown.standard_fields is not None
+        assert shown.standard_fields.password is not None
+        assert shown.standard_fields.password.hidden
+
     def test_has_the_same_fields_for_airflow_3_1(self) -> None:
         shown = fields_in_airflow_3_1(HelpwaveHook)
         assert list(shown) == list(FORM.conn_fields())

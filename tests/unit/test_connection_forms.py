@@ -15,15 +15,13 @@ from airflow._shared.secrets_masker import should_hide_value_for_key
 
 from airflow_provider_chattransfer.connection_forms import ConnectionForm, Kind
 from airflow_provider_chattransfer.hooks.base import ChatPlatformHook
-from airflow_provider_chattransfer.hooks.bitrix24 import Bitrix24Hook
-from airflow_provider_chattransfer.hooks.superoffice import SuperOfficeHook
-from airflow_provider_chattransfer.services import forms
+from airflow_provider_chattransfer.hooks.dispatch import hook_of
+from airflow_provider_chattransfer.services import forms, services
 
 from ..support.airflow_forms import fields_in_airflow_3_1
 from ..support.ways_of_signing_in import OWN_SECRETS, STANDARD, WAYS, Way
 
-HOOKS: tuple[type[ChatPlatformHook], ...] = (Bitrix24Hook, SuperOfficeHook)
-BOTH = pytest.mark.parametrize("hook", HOOKS)
+EACH_HOOK = pytest.mark.parametrize("hook", [hook_of(service) for service in services().values()], ids=list(services()))
 FORM = pytest.mark.parametrize("form", forms().values(), ids=list(forms()))
 
 
@@ -34,7 +32,7 @@ def schema(name: str) -> Any:
 class TestTheFormOfAirflow31:
     """The two class methods of a hook."""
 
-    @BOTH
+    @EACH_HOOK
     def test_has_the_fields_of_the_providers_information(self, hook: type[ChatPlatformHook]) -> None:
         expected = {
             key: {
@@ -57,16 +55,16 @@ class TestTheFormOfAirflow31:
         assert found == expected
         assert list(found) == list(expected)
 
-    @BOTH
+    @EACH_HOOK
     def test_is_where_it_looks(self, hook: type[ChatPlatformHook]) -> None:
         """In the class of the hook; what a base class has it takes for another hook's."""
         assert {"get_connection_form_widgets", "get_ui_field_behaviour"} <= vars(hook).keys()
 
-    @BOTH
+    @EACH_HOOK
     def test_is_valid_by_airflows_schema(self, hook: type[ChatPlatformHook]) -> None:
         jsonschema.validate(hook.get_ui_field_behaviour(), schema("customized_form_field_behaviours.schema.json"))
 
-    @BOTH
+    @EACH_HOOK
     def test_calls_airflows_own_fields_the_same(self, hook: type[ChatPlatformHook]) -> None:
         told = hook.get_ui_field_behaviour()
         assert {key.replace("_", "-"): value for key, value in told.items()} == forms()[
