@@ -13,10 +13,10 @@ code is 0 when all is well, and 1 when it is not.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 
+from .airflow_internals import act_as_server
 from .service_info import Command, ServiceInfo
 from .services import services
 
@@ -26,7 +26,7 @@ PROGRAM = "python -m airflow_provider_chattransfer"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what ``arguments`` say, print what came of it, and return the exit code."""
     asked = _parser().parse_args(arguments)
-    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")  # as Airflow's own commands, to find all connections
+    act_as_server()
     from .exceptions import TransferError
 
     command: Callable[[argparse.Namespace], tuple[bool, str]] = asked.command

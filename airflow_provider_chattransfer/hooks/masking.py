@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
+from ..airflow_internals import mask_in_services
 from ..connection_forms import ConnectionForm, Field, Kind, Masking
 from ..services import forms
 from .fields import extra_of, likely_secrets
@@ -73,9 +73,7 @@ def _hide_field(field: Field, value: str) -> None:
 def _mask(text: str) -> None:
     """Tell both maskers; with each new text they compile all that they know anew, so tell no more than needed."""
     _mask_in_tasks(text)
-    of_services = sys.modules.get("airflow._shared.secrets_masker")
-    if of_services is not None:
-        of_services.mask_secret(text)
+    mask_in_services(text)
 
 
 def _mask_in_tasks(text: str | dict[str, Any]) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
+from ..airflow_internals import read_variable, write_variable
 from ..exceptions import HostFileError, TokenStoreError
 from ..platforms.file_lock import host_file, open_private
 from ..platforms.tokens.file_store import FileStore, Sealed, locked
@@ -61,12 +61,11 @@ class VariableStore:
 
     def load(self, entry: Entry) -> str | None:
         """Load what was saved last; raises ``TokenStoreError``."""
-        read = _read_as_task if _in_task() else _read_as_service
-        return _told("read", lambda: read(self._key(entry)))
+        return _told("read", lambda: read_variable(self._key(entry)))
 
     def save(self, entry: Entry, text: str) -> None:
         """Keep ``text``; raises ``TokenStoreError``."""
-        _told("written", lambda: _variables().set(self._key(entry), text, description=self._about))
+        _told("written", lambda: write_variable(self._key(entry), text, description=self._about))
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -82,54 +81,6 @@ class VariableStore:
         return (
             f"{VARIABLE_PREFIX}{self._name}" if entry is Entry.CREDENTIAL else f"{VARIABLE_PREFIX}{self._name}_{entry}"
         )
-
-
-def _in_task() -> bool:
-    """Whether we are in a worker or a triggerer, which reach Variables through their supervisor, as Airflow tells."""
-    return hasattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS")
-
-
-def _variables() -> Any:
-    if _in_task():
-        from airflow.sdk import Variable as OfTasks
-
-        return OfTasks
-    from airflow.models.variable import Variable
-
-    return Variable
-
-
-def _read_as_task(key: str) -> str | None:
-    """Ask the supervisor for a Variable; ``None`` where there is none.
-
-    ``Variable.get`` would call a Variable missing that could not be read for another reason, and the token that it
-    holds would be lost.
-    """
-    from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
-    from airflow.sdk.execution_time import task_runner
-    from airflow.sdk.execution_time.comms import ErrorResponse, GetVariable, VariableResult
-
-    try:
-        reply: Any = task_runner.SUPERVISOR_COMMS.send(GetVariable(key=key))
-    except AirflowRuntimeError as error:
-        reply = error.error
-    if isinstance(reply, ErrorResponse) and reply.error is not ErrorType.VARIABLE_NOT_FOUND:
-        raise TokenStoreError(f"Airflow's Variables cannot be read: {reply.error.value}")
-    return reply.value if isinstance(reply, VariableResult) else None
-
-
-def _read_as_service(key: str) -> str | None:
-    from airflow.models.variable import Variable
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
-    with create_session() as session:
-        found = session.scalar(select(Variable).where(Variable.key == key))
-        if found and found.val is None:
-            raise TokenStoreError(
-                f"Airflow's Variable {key} cannot be decrypted; give all of Airflow the same fernet_key"
-            )
-        return found.val if found else None
 
 
 def _told(done: str, do: Callable[[], T]) -> T:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, TaskDeferred
 
+from ..airflow_internals import reschedule_exception
 from ..chats.model import Outcome, Result, RetryAction, TransferReport
 from ..exceptions import (
     IN_THE_REPORT,
@@ -23,11 +24,6 @@ from ..exceptions import (
 from ..shortening import MAX_SENTENCE_LETTERS
 from .summary import group_by_reason, log_summary
 from .wait_event import WaitEnded
-
-try:
-    from airflow.sdk.exceptions import AirflowRescheduleException
-except ImportError:  # Airflow 3.1
-    from airflow.exceptions import AirflowRescheduleException
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -59,7 +55,7 @@ def push_report_on_failure(context: Context) -> Iterator[LatestReport]:
     latest = LatestReport()
     try:
         yield latest
-    except (TaskDeferred, AirflowRescheduleException, RecordTakenOverError):
+    except (TaskDeferred, reschedule_exception(), RecordTakenOverError):
         raise
     except BaseException as error:
         try:

@@ -285,7 +285,7 @@ class TestATask:
         """By the portal itself, for a cause that may pass: nobody told before that the receiver is dismissed."""
         from airflow_provider_chattransfer.platforms.bitrix24.receivers import Receivers
 
-        monkeypatch.setattr(Receivers, "refusal", lambda *_: None)
+        monkeypatch.setattr(Receivers, "why_refused", lambda *_: None)
         wanted = [{"chat_id": 101, "to": "agent:90"}, {"chat_id": 102, "to": "agent:12"}]
         ran = do(TransferChatsOperator, transfers=wanted)
         message = str(ran.errors["task"])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,24 +21,51 @@ MAY_IMPORT = {
     "services": {"connection_forms", "service_info"},
     "get_provider_info": {"services"},
     "exceptions": {"shortening"},
+    "airflow_internals": {"exceptions"},
     "chats": {"chats", "exceptions", "shortening"},
     "platforms": {"chats", "exceptions", "platforms", "connection_forms", "service_info", "__version__"},
     "retry_policy": {"exceptions"},
-    "hooks": {"chats", "exceptions", "platforms", "hooks", "services", "service_info", "connection_forms"},
-    "tasks": {"chats", "exceptions", "shortening", "platforms", "hooks", "retry_policy", "tasks"},
+    "hooks": {
+        "airflow_internals",
+        "chats",
+        "exceptions",
+        "platforms",
+        "hooks",
+        "services",
+        "service_info",
+        "connection_forms",
+    },
+    "tasks": {"airflow_internals", "chats", "exceptions", "shortening", "platforms", "hooks", "retry_policy", "tasks"},
     "triggers": {"chats", "exceptions", "platforms", "hooks", "tasks", "triggers"},
     "operators": {"chats", "exceptions", "shortening", "platforms", "hooks", "triggers", "tasks", "operators"},
     "sensors": {"chats", "exceptions", "platforms", "hooks", "triggers", "tasks", "sensors"},
     "sandbox": {"sandbox"},
     "testing": {"testing"},
 }
+PUBLIC_AIRFLOW = ("airflow.sdk", "airflow.triggers.base", "airflow.providers.common.compat")
+"""What Airflow promises to keep; of ``airflow.sdk`` only the package itself."""
+
 SPEAKS_HTTP = {"requests", "urllib3", "httpx", "aiohttp"}
 
 
 def module_of(file: Path) -> str:
-    """The full name of a module of ours."""
+    """Return the full name of a module of ours."""
     path = file.relative_to(ROOT).with_suffix("")
     return ".".join([PACKAGE, *(path.parts[:-1] if path.name == "__init__" else path.parts)])
+
+
+def internals_in(file: Path) -> Iterator[str]:
+    """Yield the modules and private names of Airflow that a file uses beside its public interface, also in texts."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        match node:
+            case ast.ImportFrom(module=str(name), names=names, level=0) if name.split(".")[0] == "airflow":
+                private = [each.name for each in names if each.name.startswith("_")]
+                public = name == "airflow.sdk" or name.startswith(PUBLIC_AIRFLOW[1:])
+                yield from private if public else [name]
+            case ast.Import(names=names):
+                yield from (each.name for each in names if each.name.startswith("airflow."))
+            case ast.Constant(value=str(text)) if re.fullmatch(r"airflow\.[\w.]+|_AIRFLOW_\w+|SUPERVISOR_COMMS", text):
+                yield text
 
 
 def files_in(layer: str) -> list[Path]:
@@ -67,6 +95,27 @@ class TestLayers:
     def test_below_the_hooks_nothing_knows_airflow(self, layer: str) -> None:
         for file in files_in(layer):
             assert not [name for name in imports_of(file) if name.split(".")[0] == "airflow"], file.name
+
+    def test_only_airflow_internals_uses_what_airflow_does_not_promise(self) -> None:
+        for file in ROOT.rglob("*.py"):
+            if file.name != "airflow_internals.py":
+                assert not list(internals_in(file)), file.name
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "from airflow.models.variable import Variable",
+            "from airflow.sdk.execution_time import task_runner",
+            "import airflow.utils.session",
+            "from airflow._shared import secrets_masker",
+            "from airflow.sdk import _internal",
+            'sys.modules.get("airflow._shared.secrets_masker")',
+            'os.environ["_AIRFLOW_PROCESS_CONTEXT"]',
+        ],
+    )
+    def test_an_internal_of_airflow_is_recognised(self, tmp_path: Path, line: str) -> None:
+        (file := tmp_path / "module.py").write_text(f"def later():\n    {line}\n")
+        assert list(internals_in(file))
 
     @pytest.mark.parametrize("layer", [layer for layer in MAY_IMPORT if layer not in ("platforms", "testing")])
     def test_http_is_spoken_in_platforms_only(self, layer: str) -> None:
