@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ from airflow_provider_chattransfer.sandbox.superoffice.switches import Switches 
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from airflow_provider_chattransfer.services import forms
 from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger
+from tools.draw_map import parsed
 
 from ..support import documented_connections
 from ..support.ways_of_signing_in import WAYS
@@ -235,12 +237,13 @@ class TestSandboxPage:
         assert applied == {kind for kind in FaultKind if kind.applied} | {FaultKind.DELAY_BEFORE}
 
 
+@cache
 def known_tests(folder: Path) -> set[str]:
     """The tests in the classes of a folder, as ``test_file.py::TestClass::test_name``."""
     return {
         f"{file.name}::{kind.name}::{test.name}"
         for file in folder.glob("test_*.py")
-        for kind in ast.parse(file.read_text()).body
+        for kind in parsed(file).body
         if isinstance(kind, ast.ClassDef)
         for test in kind.body
         if isinstance(test, ast.FunctionDef)
@@ -301,7 +304,7 @@ def blocks(text: str, language: str) -> list[str]:
 
 def strings() -> str:
     """All texts in the package, each as it is told; what an f-string puts in is left out."""
-    trees = (ast.parse(file.read_text()) for file in (ROOT / "airflow_provider_chattransfer").rglob("*.py"))
+    trees = (parsed(file) for file in (ROOT / "airflow_provider_chattransfer").rglob("*.py"))
     texts = (each.value for tree in trees for each in ast.walk(tree) if isinstance(each, ast.Constant))
     return "\n".join(text for text in texts if isinstance(text, str))
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.draw_map import parsed
+
 ROOT = Path(__file__).parent.parent.parent
 FOLDERS = ("airflow_provider_chattransfer", "demo", "example_dags", "tests", "tools")
 USED_ELSEWHERE = {
@@ -34,7 +36,7 @@ def identifiers() -> dict[str, set[str]]:
     for folder in FOLDERS:
         for file in (ROOT / folder).rglob("*.py"):
             if "node_modules" not in file.parts:
-                for name in names_in(ast.parse(file.read_text())):
+                for name in names_in(parsed(file)):
                     found.setdefault(name, set()).add(str(file.relative_to(ROOT)))
     return found
 

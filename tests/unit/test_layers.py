@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.draw_map import PACKAGE, ROOT, imports_of
+from tools.draw_map import PACKAGE, ROOT, imports_of, parsed
 
 MAY_IMPORT = {
     "shortening": set[str](),
@@ -151,7 +151,7 @@ class TestAService:
 
 def texts_in(file: Path) -> Iterator[str]:
     """The texts that a file's code uses: all but those that stand alone, which document."""
-    tree = ast.parse(file.read_text())
+    tree = parsed(file)
     alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
