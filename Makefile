@@ -17,7 +17,7 @@ test: $(READY)  ## run the tests in two processes; the slowest proofs are left t
 test-fast: $(READY)  ## run the tests of single modules, in seconds
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/unit
 
-coverage: $(READY)  ## tell which lines of the package the tests of single modules and of the platforms run
+coverage: $(READY)  ## tell which lines of chats/ and platforms/ their own tests run
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/unit tests/platforms
 	$(BIN)/python -m coverage combine --quiet
