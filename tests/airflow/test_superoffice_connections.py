@@ -246,8 +246,7 @@ class TestInTheMiddleOfARun:
         assert ran.results["task"]["counts"]["requested"] == len(THEIRS)
         assert Counter(desk.sandbox.sent("superoffice")) == Counter(THEIRS)
 
-    @pytest.mark.parametrize("end", END)
-    @pytest.mark.parametrize("name", RENEWABLE)
+    @pytest.mark.parametrize(("name", "end"), zip(RENEWABLE, END, strict=True))
     def test_tokens_end_and_every_chat_is_moved_once(
         self, desk: Desk, halfway: list[Callable[[], None]], name: str, end: str
     ) -> None:
@@ -277,8 +276,7 @@ class TestInTheMiddleOfARun:
         self.moved(desk)
         assert desk.asked("Cust12345") == 2, "it was asked where it is once, and once more"
 
-    @pytest.mark.parametrize("deferrable", [False, True])
-    @pytest.mark.parametrize("name", RENEWABLE)
+    @pytest.mark.parametrize(("name", "deferrable"), zip(RENEWABLE, [False, True], strict=True))
     def test_of_a_wait_what_was_signed_in_with_ends(self, desk: Desk, name: str, deferrable: bool) -> None:
         desk.reset(people={"accept_after": [0.5, 0.5]}, chats=[{"id": 150, "owner": 7}])
         desk.connect(ALL[name])
@@ -383,19 +381,30 @@ class TestBadInput:
         assert desk.calls == []
 
     @pytest.mark.parametrize(("wrong", "words"), AGENT_WRONG, ids=[words[:40] for _, words in AGENT_WRONG])
-    def test_in_an_agents_connection_concerns_his_chats_only(
+    def test_in_an_agents_connection_is_why_their_chats_cannot_be_sent(
         self, desk: Desk, wrong: dict[str, Any], words: str
     ) -> None:
-        desk.reset(people=NOBODY, chats=CHATS)
         desk.connect(ALL["system-user"], agent_conn_id=AGENTS)
         desk.connect_agents(8)
         desk.put(AGENTS.format(agent=7), {"conn_type": "superoffice", **wrong})
+        with SuperOfficeHook("desk").get_conn() as platform:
+            why = platform.why_cannot_send("7")
+            assert platform.why_cannot_send("8") is None
+        assert why is not None
+        assert why.startswith("connection 'desk_agent_7': ")
+        assert words in without_labels(why)
+        assert not [secret for secret in SECRETS if secret in why]
+
+    def test_in_an_agents_connection_concerns_their_chats_only(self, desk: Desk) -> None:
+        desk.reset(people=NOBODY, chats=CHATS)
+        desk.connect(ALL["system-user"], agent_conn_id=AGENTS)
+        desk.connect_agents(8)
+        desk.put(AGENTS.format(agent=7), {"conn_type": "superoffice", "extra": {"ticket": "7T:x y"}})
         ran = do(ReassignChatsOperator, from_agents=["7", "8"], to=["agent:12"], max_failed_ratio=0.6)
         report = ran.results["task"]
         assert (report["counts"]["requested"], report["counts"]["failed"]) == (10, 10)
         reason = next(entry["reason"] for entry in report["transfers"] if entry["outcome"] == "failed")
         assert reason.startswith("not sent: connection 'desk_agent_7': ")
-        assert words in without_labels(reason)
         assert not [secret for secret in SECRETS if secret in json.dumps(report)]
 
     def test_as_an_agent_online_of_a_task_on_site_is_said(self, desk: Desk) -> None:
