@@ -15,7 +15,7 @@ import requests
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator
 from airflow_provider_chattransfer.platforms.superoffice import tenant as tenants
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
-from tests.support.documented_connections import FORMS, examples, fields, with_a_key
+from tests.support.documented_connections import examples, fields, with_a_key
 from tests.support.ways_of_signing_in import WAYS, Way
 
 from .conftest import Sandbox, a_dag, run
@@ -80,10 +80,10 @@ def prepare(sandbox: Sandbox, way: Way) -> None:
 def connect(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Make the connection ``shown``: what Airflow reads from an example, with the sandbox as its host."""
 
-    def connect(way: Way, form: str) -> None:
+    def connect(way: Way) -> None:
         from airflow.sdk import Connection
 
-        monkeypatch.setenv("AIRFLOW_CONN_OF_THE_PAGE", examples()[way.name][form])
+        monkeypatch.setenv("AIRFLOW_CONN_OF_THE_PAGE", examples()[way.name]["uri"])
         read = Connection.get("of_the_page")
         parts = urlsplit(sandbox.url)
         extra = with_a_key(read.extra_dejson) | QUICK | {"token_store": "file", "token_store_at": str(tmp_path)}
@@ -110,10 +110,11 @@ def transfer_by_agent_8(sandbox: Sandbox) -> None:
 
 
 class TestAnExampleOfThePage:
-    @pytest.mark.parametrize("form", FORMS)
+    """As a URI: in all forms it is the same, see ``TestConnectionsPage`` in ``tests/unit/test_docs.py``."""
+
     @pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.name))
-    def test_lists_transfers_and_waits(self, sandbox: Sandbox, connect: Any, way: Way, form: str) -> None:
-        connect(way, form)
+    def test_lists_transfers_and_waits(self, sandbox: Sandbox, connect: Any, way: Way) -> None:
+        connect(way)
         prepare(sandbox, way)
         if not way.moves:
             transfer_by_agent_8(sandbox)
