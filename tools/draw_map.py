@@ -137,11 +137,10 @@ def direct(rooms: Rooms, room: str) -> set[str]:
 
 
 def graph(rooms: Rooms, order: list[str]) -> str:
-    """Return the rooms that import or are imported as a Mermaid graph."""
+    """Return the rooms and their imports as a Mermaid graph."""
     number = {room: f"r{place}" for place, room in enumerate(order)}
-    linked = [room for room in order if rooms[room] or any(room in imported for imported in rooms.values())]
-    lines = [f'    {number[room]}["{room}"]' for room in linked]
-    for room in linked:
+    lines = [f'    {number[room]}["{room}"]' for room in order]
+    for room in order:
         lines += [f"    {number[room]} --> {number[each]}" for each in sorted(direct(rooms, room), key=order.index)]
     return "\n".join(["```mermaid", "flowchart TD", *lines, "```"])
 
