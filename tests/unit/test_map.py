@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ ROOT = MAP.parent.parent.parent
 WRITTEN = [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted(MAP.parent.rglob("*.md"))]
 WRITTEN.remove(MAP)
 UNDER = (ROOT, ROOT / PACKAGE, ROOT / "docs", ROOT / "tests")
+MAKEFILE = (ROOT / "Makefile").read_text()
 ENDINGS = (".py", ".md", ".toml", ".txt", ".yaml", ".yml")
 
 
@@ -30,6 +33,13 @@ class TestTheMap:
         assert direct({"a": {"b", "c"}, "b": {"c"}, "c": {"b"}}, "a") == {"b", "c"}
 
 
+def test_make_help_tells_of_every_target() -> None:
+    make = shutil.which("make") or pytest.skip("there is no make")
+    told = subprocess.run([make, "--directory", ROOT, "help"], capture_output=True, text=True, check=True).stdout  # noqa: S603
+    (targets,) = re.findall(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)
+    assert sorted(re.findall(r"^make ([a-z-]+) +\S", told, re.MULTILINE)) == sorted(targets.split())
+
+
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
 class TestAPageForContributors:
     def test_names_files_that_exist(self, page: Path) -> None:
@@ -44,7 +54,7 @@ class TestAPageForContributors:
         assert gone == [], "a name has changed: mend the page"
 
     def test_asks_for_targets_of_the_makefile(self, page: Path) -> None:
-        targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+        targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
         assert set(re.findall(r"\bmake ([a-z-]+)`", page.read_text())) <= targets
 
     def test_leads_to_nothing_outside_the_repository(self, page: Path) -> None:
