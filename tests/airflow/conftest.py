@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -77,13 +76,6 @@ def forget_tokens() -> None:
 
     with create_session() as session:
         session.execute(delete(Variable).where(Variable.key.startswith(VARIABLE_PREFIX)))
-
-
-class Store(dict[str, Any]):
-    """The task state store, which outlives every try of its task."""
-
-    def set(self, key: str, value: Any) -> None:
-        self[key] = json.loads(json.dumps(value))
 
 
 @dataclass

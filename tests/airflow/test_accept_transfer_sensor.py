@@ -28,6 +28,7 @@ from airflow_provider_chattransfer.platforms.transport import ATTEMPTS
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger
 
+from ..support.reports import outcomes, reasons
 from .conftest import Ran, Sandbox, a_dag, run
 from .under_way import DESKS, NEVER, SENDER, SOON, Bitrix24Desk, Desk, SuperOfficeDesk
 
@@ -97,14 +98,6 @@ def wait(desk: Desk, transfers: Any, **options: Any) -> Ran:
     with a_dag() as dag:
         sensor(task_id="task", **{"conn_id": desk.conn_id, "transfers": transfers, "poll_interval": 0.02, **options})
     return run(dag)
-
-
-def outcomes(report: Any) -> list[str]:
-    return [entry["outcome"] for entry in report["transfers"]]
-
-
-def reasons(report: Any) -> list[str | None]:
-    return [entry["reason"] for entry in report["transfers"]]
 
 
 class TestAcceptance:

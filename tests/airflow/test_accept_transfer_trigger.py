@@ -27,6 +27,7 @@ from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransfer
 from airflow_provider_chattransfer.tasks.wait_event import WaitEnded
 from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger
 
+from ..support.reports import outcomes, reasons
 from .conftest import Sandbox
 from .under_way import DESKS, NEVER, SOON, Bitrix24Desk, Desk, SuperOfficeDesk
 
@@ -64,14 +65,6 @@ def rebuilt(trigger: AcceptTransferTrigger) -> AcceptTransferTrigger:
     module, _, name = path.rpartition(".")
     again: AcceptTransferTrigger = getattr(import_module(module), name)(**arguments)
     return again
-
-
-def outcomes(report: Any) -> list[str]:
-    return [entry["outcome"] for entry in report["transfers"]]
-
-
-def reasons(report: Any) -> list[str | None]:
-    return [entry["reason"] for entry in report["transfers"]]
 
 
 class TestTheWait:

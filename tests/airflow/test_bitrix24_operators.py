@@ -25,6 +25,7 @@ from airflow_provider_chattransfer.operators.transfer import (
 from airflow_provider_chattransfer.testing.audit import audit
 
 from ..support.answers import Exchange, tampered
+from ..support.reports import outcome_by_chat, reason_by_chat
 from .conftest import Sandbox, a_dag, run, run_one
 
 CONN = "bitrix24_default"
@@ -32,14 +33,6 @@ QUICK = {"people": {"accept_after": [0.05, 0.2]}, "rate": None}
 
 
 do = partial(run_one, conn_id=CONN, poll_interval=0.1)
-
-
-def outcomes(report: Any) -> dict[str, str]:
-    return {entry["chat_id"]: entry["outcome"] for entry in report["transfers"]}
-
-
-def reasons(report: Any) -> dict[str, str]:
-    return {entry["chat_id"]: entry["reason"] for entry in report["transfers"] if entry["reason"]}
 
 
 def members(sandbox: Sandbox, chat_id: int) -> list[int]:
@@ -69,7 +62,7 @@ class TestReassignFromAgents:
         )
         report = ran.results["task"]
         assert ran.state == "success"
-        assert set(outcomes(report)) == theirs
+        assert set(outcome_by_chat(report)) == theirs
         assert report["counts"]["accepted"] == len(theirs)
         assert audit(report, changes=sandbox.ledger("bitrix24")) == []
         given = Counter(entry["to"] for entry in report["transfers"])
@@ -77,14 +70,14 @@ class TestReassignFromAgents:
 
     def test_without_waiting_chats_in_a_queue_are_requested(self, sandbox: Sandbox) -> None:
         report = do(ReassignChatsOperator, from_agents=["8"], to=["queue:4"]).results["task"]
-        assert set(outcomes(report).values()) == {"requested"}
+        assert set(outcome_by_chat(report).values()) == {"requested"}
         assert audit(report, changes=sandbox.ledger("bitrix24")) == []
 
     def test_takes_along_chats_that_only_ring_at_somebody_who_goes_home(self, sandbox: Sandbox) -> None:
         ringing = {each["id"] for each in sandbox.chats("bitrix24").values() if each["offered_to"] == "7"}
         report = do(ReassignChatsOperator, from_agents=["7"], to=["agent:12"]).results["task"]
         assert ringing
-        assert ringing <= set(outcomes(report))
+        assert ringing <= set(outcome_by_chat(report))
         assert all(sandbox.chats("bitrix24")[chat_id]["owner"] == "12" for chat_id in ringing)
 
     def test_of_an_agent_without_chats_is_an_empty_success(self, sandbox: Sandbox) -> None:
@@ -147,8 +140,8 @@ class TestReassignOtherwise:
             if each["state"] == "waiting" and each["queue"] == "3"
         }
         report = do(ReassignChatsOperator, from_queue=3, to=["agent:12"]).results["task"]
-        assert set(outcomes(report)) == waiting
-        assert set(outcomes(report).values()) == {"accepted"}
+        assert set(outcome_by_chat(report)) == waiting
+        assert set(outcome_by_chat(report).values()) == {"accepted"}
         assert audit(report, changes=sandbox.ledger("bitrix24")) == []
 
     def test_named_chats_keep_their_order_and_those_at_a_receiver_stay(self, sandbox: Sandbox) -> None:
@@ -159,15 +152,15 @@ class TestReassignOtherwise:
             }
         )
         report = do(ReassignChatsOperator, chat_ids=[14, "12", 13, 11], to=["agent:12", "agent:15"]).results["task"]
-        assert outcomes(report) == {"14": "accepted", "12": "unchanged", "13": "unchanged", "11": "accepted"}
-        assert list(outcomes(report)) == ["14", "12", "13", "11"]
+        assert outcome_by_chat(report) == {"14": "accepted", "12": "unchanged", "13": "unchanged", "11": "accepted"}
+        assert list(outcome_by_chat(report)) == ["14", "12", "13", "11"]
         assert sorted(sandbox.sent("bitrix24")) == ["11", "14"]
 
     def test_a_second_run_over_the_same_chats_moves_nothing(self, sandbox: Sandbox) -> None:
         options = {"chat_ids": [101, 102, 103], "to": ["agent:12", "agent:15"]}
         do(ReassignChatsOperator, **options)
         again = do(ReassignChatsOperator, **options).results["task"]
-        assert set(outcomes(again).values()) == {"unchanged"}
+        assert set(outcome_by_chat(again).values()) == {"unchanged"}
         assert Counter(sandbox.sent("bitrix24")) == {"101": 1, "102": 1, "103": 1}
 
 
@@ -181,13 +174,13 @@ class TestOneChat:
 
     def test_goes_back_to_its_own_queue(self, sandbox: Sandbox) -> None:
         report = do(TransferChatOperator, chat_id="112", to="queue").results["task"]
-        assert outcomes(report) == {"112": "requested"}
+        assert outcome_by_chat(report) == {"112": "requested"}
         assert sandbox.chats("bitrix24")["112"]["queue"] == "3"
 
     def test_that_is_closed_is_skipped_and_never_reopened(self, sandbox: Sandbox) -> None:
         closed = next(each for each in sandbox.chats("bitrix24").values() if each["state"] == "closed")
         ran = do(TransferChatOperator, chat_id=closed["id"], to="agent:12")
-        assert (ran.state, outcomes(ran.results["task"])) == ("success", {closed["id"]: "skipped"})
+        assert (ran.state, outcome_by_chat(ran.results["task"])) == ("success", {closed["id"]: "skipped"})
         assert sandbox.chats("bitrix24")[closed["id"]] == closed
         assert sandbox.ledger("bitrix24") == []
 
@@ -195,7 +188,7 @@ class TestOneChat:
         ran = do(TransferChatOperator, chat_id=999_999, to="agent:12")
         assert isinstance(ran.errors["task"], ChatsNotTransferredError)
         assert "999999" in str(ran.errors["task"])
-        assert outcomes(ran.results["task"]) == {"999999": "failed"}
+        assert outcome_by_chat(ran.results["task"]) == {"999999": "failed"}
 
     def test_can_be_given_by_params_of_the_run(self, sandbox: Sandbox) -> None:
         with a_dag() as dag:
@@ -207,9 +200,9 @@ class TestOneChat:
     def test_on_a_server_that_asks_the_operator_first_waits_until_he_accepts(self, sandbox: Sandbox) -> None:
         sandbox.reset(bitrix24={**QUICK, "switches": {"accept_mode": "pending"}})
         report = do(TransferChatOperator, chat_id=112, to="agent:12").results["task"]
-        assert outcomes(report) == {"112": "requested"}
+        assert outcome_by_chat(report) == {"112": "requested"}
         report = do(TransferChatOperator, chat_id=113, to="agent:12", wait_for_acceptance=True).results["task"]
-        assert outcomes(report) == {"113": "accepted"}
+        assert outcome_by_chat(report) == {"113": "accepted"}
 
     def test_that_nobody_accepts_is_requested_when_the_time_is_over(self, sandbox: Sandbox) -> None:
         sandbox.reset(bitrix24={"rate": None, "people": {"ignore": 1}})
@@ -220,7 +213,7 @@ class TestOneChat:
             wait_for_acceptance=True,
             accept_within=timedelta(seconds=0.3),
         )
-        assert (ran.state, outcomes(ran.results["task"])) == ("success", {"112": "requested"})
+        assert (ran.state, outcome_by_chat(ran.results["task"])) == ("success", {"112": "requested"})
 
     def test_that_is_waited_for_longer_than_the_task_may_run_leaves_its_report(self, sandbox: Sandbox) -> None:
         sandbox.reset(bitrix24={"rate": None, "people": {"ignore": 1}})
@@ -231,12 +224,12 @@ class TestOneChat:
             wait_for_acceptance=True,
             execution_timeout=timedelta(seconds=1),
         )
-        assert (ran.state, outcomes(ran.results["task"])) == ("failed", {"112": "requested"})
+        assert (ran.state, outcome_by_chat(ran.results["task"])) == ("failed", {"112": "requested"})
 
     def test_that_is_locked_for_a_moment_is_tried_again(self, sandbox: Sandbox) -> None:
         sandbox.reset(bitrix24={**QUICK, "chats": [{"id": 112, "owner": 7, "locked_for": 1.5}]})
         report = do(TransferChatOperator, chat_id=112, to="agent:12").results["task"]
-        assert outcomes(report) == {"112": "accepted"}
+        assert outcome_by_chat(report) == {"112": "accepted"}
         assert sandbox.sent("bitrix24") == ["112"]
 
 
@@ -248,12 +241,12 @@ class TestManyChats:
             {"chat_id": 103, "to": "queue:4"},
         ]
         report = do(TransferChatsOperator, transfers=wanted).results["task"]
-        assert outcomes(report) == {"101": "accepted", "102": "accepted", "103": "requested"}
+        assert outcome_by_chat(report) == {"101": "accepted", "102": "accepted", "103": "requested"}
         assert audit(report, changes=sandbox.ledger("bitrix24")) == []
 
     def test_the_same_chat_twice_with_the_same_target_is_sent_and_reported_once(self, sandbox: Sandbox) -> None:
         report = do(TransferChatsOperator, transfers=[{"chat_id": 101, "to": "agent:12"}] * 2).results["task"]
-        assert outcomes(report) == {"101": "accepted"}
+        assert outcome_by_chat(report) == {"101": "accepted"}
         assert len(report["transfers"]) == 1
         assert sandbox.sent("bitrix24") == ["101"]
 
@@ -274,8 +267,8 @@ class TestManyChats:
         ]
         ran = do(TransferChatsOperator, transfers=wanted, max_failed_ratio=0.7)
         assert ran.state == "success"
-        assert outcomes(ran.results["task"]) == {"101": "failed", "102": "accepted", "103": "failed"}
-        assert reasons(ran.results["task"]) == {
+        assert outcome_by_chat(ran.results["task"]) == {"101": "failed", "102": "accepted", "103": "failed"}
+        assert reason_by_chat(ran.results["task"]) == {
             "101": "user 90 is dismissed",
             "103": "there is no open line 99",
         }
@@ -285,7 +278,7 @@ class TestManyChats:
         ran = do(TransferChatsOperator, transfers=wanted)
         assert ran.state == "failed"
         assert "1 of 2 chats were not moved: chat 101: user 90 is dismissed" in str(ran.errors["task"])
-        assert outcomes(ran.results["task"]) == {"101": "failed", "102": "accepted"}
+        assert outcome_by_chat(ran.results["task"]) == {"101": "failed", "102": "accepted"}
 
     def test_all_failed_is_failure_whatever_is_allowed(self, sandbox: Sandbox) -> None:
         ran = do(TransferChatsOperator, transfers=[{"chat_id": 101, "to": "agent:90"}], max_failed_ratio=1.0)
@@ -295,7 +288,7 @@ class TestManyChats:
         closed = next(each["id"] for each in sandbox.chats("bitrix24").values() if each["state"] == "closed")
         wanted = [{"chat_id": 101, "to": "agent:12"}, {"chat_id": closed, "to": "agent:12"}]
         report = do(TransferChatsOperator, transfers=wanted, dry_run=True).results["task"]
-        assert outcomes(report) == {"101": "planned", closed: "skipped"}
+        assert outcome_by_chat(report) == {"101": "planned", closed: "skipped"}
         assert report["dry_run"] is True
         assert sandbox.ledger("bitrix24") == []
 
@@ -361,8 +354,8 @@ class TestTrouble:
         ran = do(ReassignChatsOperator, from_agents=["7"], to=["agent:12"])
         report = ran.results["task"]
         assert report["counts"]["failed"] == 120
-        assert "bot_client_id" in reasons(report)["1000"]
-        assert reasons(report)["1119"].startswith("not sent")
+        assert "bot_client_id" in reason_by_chat(report)["1000"]
+        assert reason_by_chat(report)["1119"].startswith("not sent")
         assert sandbox.state()["requests"]["bitrix24"] <= 6
 
     def test_with_the_webhook_is_an_error_that_says_where_to_look(
@@ -400,8 +393,8 @@ class TestAnAnswerAboutAnotherChat:
             monkeypatch.setenv("AIRFLOW_CONN_TAMPERED", connection(answers.url))
             ran = run_one(TransferChatOperator, conn_id="tampered", chat_id=112, to="agent:15")
         assert isinstance(ran.errors["task"], ChatsNotTransferredError)
-        assert outcomes(ran.results["task"]) == {"112": "failed"}
-        assert reasons(ran.results["task"])["112"].startswith("not understood: ")
+        assert outcome_by_chat(ran.results["task"]) == {"112": "failed"}
+        assert reason_by_chat(ran.results["task"])["112"].startswith("not understood: ")
         assert sandbox.sent("bitrix24") == []
 
     def test_is_taken_over_by_nobody(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -410,7 +403,7 @@ class TestAnAnswerAboutAnotherChat:
             answers.tampering = self.shown
             monkeypatch.setenv("AIRFLOW_CONN_TAMPERED", connection(answers.url, user="12", code="secretcode12"))
             ran = run_one(AcceptTransferOperator, conn_id="tampered", chat_id=112)
-        assert outcomes(ran.results["task"]) == {"112": "failed"}
+        assert outcome_by_chat(ran.results["task"]) == {"112": "failed"}
         assert "imopenlines.operator.answer" not in answers.asked()
         assert sandbox.chats("bitrix24")["999"]["owner"] is None
 
@@ -431,5 +424,5 @@ class TestAccept:
             "outcome": "accepted",
             "reason": None,
         }
-        assert outcomes(ran.results["taken"]) == {"13": "skipped"}
+        assert outcome_by_chat(ran.results["taken"]) == {"13": "skipped"}
         assert sandbox.chats("bitrix24")["11"]["owner"] == "12"

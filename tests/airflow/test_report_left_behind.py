@@ -33,7 +33,8 @@ from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Pl
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger
 
-from .conftest import Sandbox, Store, a_dag, run
+from ..support.record_stores import TaskStateStore
+from .conftest import Sandbox, a_dag, run
 from .under_way import NEVER, SuperOfficeDesk
 
 CHATS = [{"id": 1000 + each, "owner": 7, "queue": 3} for each in range(120)]
@@ -48,7 +49,7 @@ ENDS: list[BaseException] = [
 ]  # fmt: skip
 
 
-def context(store: Store | None, pushed: list[Any], **ti: Any) -> Any:
+def context(store: TaskStateStore | None, pushed: list[Any], **ti: Any) -> Any:
     ids = {"dag_id": "dag", "run_id": "run", "task_id": "task", "map_index": -1, "max_tries": 1}
     task = SimpleNamespace(**ids, xcom_push=lambda key, value: pushed.append((key, value)), **ti)
     return {"ti": task} if store is None else {"ti": task, "task_state_store": store}
@@ -94,7 +95,7 @@ class TestWhateverEndsARun:
             task_id="task", conn_id="bitrix24_default", transfers=TRANSFERS, report_path=str(path)
         )
         with pytest.raises(type(end)) as raised:
-            task.execute(context(Store(), pushed))
+            task.execute(context(TaskStateStore(), pushed))
         assert raised.value is end
         ((key, report),) = pushed
         assert key == "return_value"
@@ -115,7 +116,7 @@ class TestWhateverEndsARun:
         if method == "send" and nth > 3:
             return
         with pytest.raises(KeyError):
-            task.execute(context(Store(), pushed))
+            task.execute(context(TaskStateStore(), pushed))
         ((_, report),) = pushed
         assert len(report["transfers"]) == len(CHATS)
         assert sandbox.audit(report) == []
@@ -125,7 +126,7 @@ class TestWhateverEndsARun:
         pushed: list[Any] = []
         task = TransferChatsOperator(task_id="task", conn_id="bitrix24_default", transfers=TRANSFERS)
         with pytest.raises(KeyError):
-            task.execute(context(Store(), pushed))
+            task.execute(context(TaskStateStore(), pushed))
         assert pushed == []
 
     def test_does_not_hide_the_error_when_the_report_cannot_be_left(
@@ -137,7 +138,7 @@ class TestWhateverEndsARun:
         task = TransferChatsOperator(
             task_id="task", conn_id="bitrix24_default", transfers=TRANSFERS[:3], report_path=str(tmp_path / "r.json")
         )
-        broken = context(Store(), [])
+        broken = context(TaskStateStore(), [])
         broken["ti"].xcom_push = None
         with pytest.raises(KeyError) as raised:
             task.execute(broken)
@@ -155,7 +156,7 @@ class TestWhateverEndsAWait:
             task_id="task", conn_id="bitrix24_default", transfers=TRANSFERS[:3], wait_for_acceptance=True
         )
         with pytest.raises(type(end)):
-            task.execute(context(Store(), pushed))
+            task.execute(context(TaskStateStore(), pushed))
         assert told(pushed[-1][1]) == {"requested": 3}
 
     @pytest.mark.parametrize("end", ENDS, ids=lambda end: type(end).__name__)
@@ -167,7 +168,7 @@ class TestWhateverEndsAWait:
         pushed: list[Any] = []
         sensor = AcceptTransferSensor(task_id="task", conn_id=desk.conn_id, transfers=transfers, poll_interval=0.01)
         with pytest.raises(type(end)):
-            sensor.execute(context(Store(), pushed))
+            sensor.execute(context(TaskStateStore(), pushed))
         assert told(pushed[-1][1]) == {"accepted": 1, "requested": 1}
 
     @pytest.mark.parametrize(
@@ -181,7 +182,7 @@ class TestWhateverEndsAWait:
         rows = [{"chat_id": 1000, "to": "agent:12"}, {"chat_id": 1001, "to": "agent:12", "outcome": "accepted"}]
         sensor = AcceptTransferSensor(task_id="task", conn_id="bitrix24_default", transfers=rows, **options)
         with pytest.raises(error):
-            sensor.execute(context(Store(), pushed))
+            sensor.execute(context(TaskStateStore(), pushed))
         assert told(pushed[-1][1]) == {"requested": 1, "accepted": 1}
         assert pushed[-1][1]["platform"] == "bitrix24"
 
@@ -189,8 +190,10 @@ class TestWhateverEndsAWait:
         """A service that is away when the sensor looks again is waited for."""
         sandbox.reset(bitrix24={"chats": CHATS[:1], "switches": PENDING, "people": NEVER})
         rows = [{"chat_id": 1000, "to": "agent:12"}]
-        TransferChatsOperator(task_id="sends", conn_id="bitrix24_default", transfers=rows).execute(context(Store(), []))
-        store = Store()
+        TransferChatsOperator(task_id="sends", conn_id="bitrix24_default", transfers=rows).execute(
+            context(TaskStateStore(), [])
+        )
+        store = TaskStateStore()
         ends(Bitrix24Platform, "resolve", 2, UnreachableError("away", method="user.search"))
         for _ in range(2):
             sensor = AcceptTransferSensor(
@@ -208,7 +211,7 @@ class TestWhateverEndsAWait:
         pushed: list[Any] = []
         task = AcceptTransferOperator(task_id="task", conn_id=desk.conn_id, chat_id=201)
         with pytest.raises(type(end)):
-            task.execute(context(Store(), pushed))
+            task.execute(context(TaskStateStore(), pushed))
         assert told(pushed[-1][1]) == {"not known": 1}
 
 
@@ -216,9 +219,9 @@ class TestATriggerThatFails:
     """Airflow then resumes the task with ``__fail__`` and never calls ``execute_complete``."""
 
     @pytest.fixture
-    def deferred(self, sandbox: Sandbox, tmp_path: Path) -> tuple[Any, Store, Path]:
+    def deferred(self, sandbox: Sandbox, tmp_path: Path) -> tuple[Any, TaskStateStore, Path]:
         sandbox.reset(bitrix24={"chats": CHATS[:3], "switches": PENDING, "people": NEVER})
-        path, store = tmp_path / "report.json", Store()
+        path, store = tmp_path / "report.json", TaskStateStore()
         pushed: list[Any] = []
         task = TransferChatsOperator(
             task_id="task",
@@ -243,7 +246,7 @@ class TestATriggerThatFails:
         ],
     )
     def test_leaves_the_report_on_record(
-        self, deferred: tuple[Any, Store, Path], kwargs: Any, error: type[BaseException]
+        self, deferred: tuple[Any, TaskStateStore, Path], kwargs: Any, error: type[BaseException]
     ) -> None:
         task, store, path = deferred
         path.unlink()
@@ -257,7 +260,7 @@ class TestATriggerThatFails:
         "event", [None, {}, [], "done", {"report": []}, {"report": {"transfers": ["x"]}}, {"status": "success"}]
     )
     def test_or_sends_what_is_no_event_leaves_the_report_on_record(
-        self, deferred: tuple[Any, Store, Path], event: Any
+        self, deferred: tuple[Any, TaskStateStore, Path], event: Any
     ) -> None:
         task, store, _ = deferred
         pushed: list[Any] = []
@@ -267,7 +270,7 @@ class TestATriggerThatFails:
 
     @pytest.mark.parametrize("fault", ["report_path", "record"])
     def test_is_not_told_by_what_is_older_when_nothing_else_can_be_read(
-        self, deferred: tuple[Any, Store, Path], fault: str
+        self, deferred: tuple[Any, TaskStateStore, Path], fault: str
     ) -> None:
         """The event is the newest that is known."""
         task, store, path = deferred
@@ -292,9 +295,9 @@ class TestATriggerThatFails:
         sessions = {str(each["id"]): each["session"] for each in sandbox.state()["bitrix24"]["chats"]}
         rows = [{"chat_id": f"session:{sessions[chat]}", "to": "agent:12"} for chat in ("1000", "1001")]
         TransferChatsOperator(task_id="sends", conn_id="bitrix24_default", transfers=TRANSFERS[:2]).execute(
-            context(Store(), [])
+            context(TaskStateStore(), [])
         )
-        store, pushed = Store(), list[Any]()
+        store, pushed = TaskStateStore(), list[Any]()
         sensor = AcceptTransferSensor(
             task_id="task", conn_id="bitrix24_default", transfers=[*rows, TRANSFERS[0]], deferrable=True
         )
@@ -307,7 +310,7 @@ class TestATriggerThatFails:
 
     def test_of_a_sensor_tells_its_event_though_the_upstream_report_is_gone(self, sandbox: Sandbox) -> None:
         desk = SuperOfficeDesk(sandbox)
-        transfers, store = desk.open([12], **NEVER), Store()
+        transfers, store = desk.open([12], **NEVER), TaskStateStore()
         pushed: list[Any] = []
         sensor = AcceptTransferSensor(
             task_id="task", conn_id=desk.conn_id, transfers=transfers, deferrable=True, accept_within=600
@@ -332,7 +335,7 @@ class TestATriggerThatFails:
         self, sandbox: Sandbox, options: dict[str, Any], error: type[BaseException]
     ) -> None:
         desk = SuperOfficeDesk(sandbox)
-        transfers, store = desk.open([12, 15], **NEVER), Store()
+        transfers, store = desk.open([12, 15], **NEVER), TaskStateStore()
         pushed: list[Any] = []
         desk.accept(201, 12)
         sensor = AcceptTransferSensor(
@@ -377,7 +380,7 @@ class TestAnExecutionTimeout:
         )
         started_at = datetime.now(UTC) - timedelta(minutes=4)
         with pytest.raises(TaskDeferred) as deferred:
-            task.execute(context(Store(), [], start_date=started_at))
+            task.execute(context(TaskStateStore(), [], start_date=started_at))
         assert timedelta(minutes=6) < deferred.value.timeout < timedelta(minutes=7)
         trigger = deferred.value.trigger
         assert isinstance(trigger, AcceptTransferTrigger)
@@ -395,5 +398,5 @@ class TestAnExecutionTimeout:
             execution_timeout=timedelta(minutes=1),
         )
         with pytest.raises(AirflowTaskTimeout):
-            task.execute(context(Store(), pushed, start_date=datetime.now(UTC) - timedelta(minutes=4)))
+            task.execute(context(TaskStateStore(), pushed, start_date=datetime.now(UTC) - timedelta(minutes=4)))
         assert told(pushed[-1][1]) == {"requested": 1}

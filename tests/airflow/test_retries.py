@@ -18,7 +18,8 @@ from airflow_provider_chattransfer.operators.accept import AcceptTransferOperato
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator, TransferChatsOperator
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 
-from .conftest import Ran, Sandbox, Store, a_dag, run
+from ..support.record_stores import TaskStateStore
+from .conftest import Ran, Sandbox, a_dag, run
 from .under_way import SOON, SuperOfficeDesk
 
 pytest.importorskip("airflow.sdk.definitions.retry_policy", reason="the task state store is there since Airflow 3.3")
@@ -81,7 +82,7 @@ class TestARetry:
         assert len(sandbox.sent("bitrix24")) == 5
 
 
-def execute(store: Store, *, max_tries: int = 0, **options: Any) -> dict[str, Any]:
+def execute(store: TaskStateStore, *, max_tries: int = 0, **options: Any) -> dict[str, Any]:
     """One try of a task that keeps ``store``."""
     task = ReassignChatsOperator(task_id="task", conn_id="bitrix24_default", from_agents=[7], **options)
     ti = SimpleNamespace(max_tries=max_tries, dag_id="dag", run_id="run", task_id="task", map_index=-1)
@@ -94,7 +95,7 @@ class TestATaskThatHadSucceeded:
 
     def test_gives_the_same_report_when_airflow_did_not_learn_of_it(self, sandbox: Sandbox) -> None:
         sandbox.reset(bitrix24={"chats": chats(3)})
-        store = Store()
+        store = TaskStateStore()
         first = execute(store, to=["agent:12"])
         requests = sandbox.state()["requests"]["bitrix24"]
         again = execute(store, to=["agent:12"])
@@ -103,19 +104,19 @@ class TestATaskThatHadSucceeded:
 
     def test_starts_anew_when_it_was_cleared(self, sandbox: Sandbox) -> None:
         sandbox.reset(bitrix24={"chats": chats(3)})
-        store = Store()
+        store = TaskStateStore()
         execute(store, to=["agent:12"])
         assert execute(store, to=["agent:12"], max_tries=1)["transfers"] == []
         assert len(sandbox.sent("bitrix24")) == 3
 
     def test_starts_anew_with_other_inputs(self, sandbox: Sandbox) -> None:
         sandbox.reset(bitrix24={"chats": chats(3)})
-        store = Store()
+        store = TaskStateStore()
         execute(store, to=["agent:12"])
         assert execute(store, to=["agent:15"])["transfers"] == []
 
 
-class FullStore(Store):
+class FullStore(TaskStateStore):
     """A store that takes only so many entries."""
 
     def __init__(self, room: int) -> None:
@@ -181,7 +182,7 @@ class TestARecordThatCannotBeWritten:
         task.report_path = str(tmp_path / "report.json")
         self.while_it_plans(task, (tmp_path / "report.json").mkdir)
         with pytest.raises(RecordWriteError):
-            task.execute(self.context(Store(), pushed))
+            task.execute(self.context(TaskStateStore(), pushed))
         assert self.words(pushed[-1]) == {"accepted": 3}
 
     def test_since_another_try_has_it_pushes_nothing_over_its_report(self, sandbox: Sandbox, tmp_path: Path) -> None:
@@ -195,11 +196,11 @@ class TestARecordThatCannotBeWritten:
 
         self.while_it_plans(task, another_try_begins)
         with pytest.raises(RecordTakenOverError):
-            task.execute(self.context(Store(), pushed))
+            task.execute(self.context(TaskStateStore(), pushed))
         assert pushed == []
         assert sandbox.sent("bitrix24") == []
 
-    def fails(self, store: Store, operator: Any, **options: Any) -> dict[str, Any]:
+    def fails(self, store: TaskStateStore, operator: Any, **options: Any) -> dict[str, Any]:
         """Return the report that a try has pushed before it failed."""
         task, pushed = self.task(operator, **options)
         with pytest.raises(RecordWriteError) as error:
@@ -210,7 +211,7 @@ class TestARecordThatCannotBeWritten:
         assert not error.value.permanent
         return pushed[-1]
 
-    def execute(self, store: Store, operator: Any, **options: Any) -> dict[str, Any]:
+    def execute(self, store: TaskStateStore, operator: Any, **options: Any) -> dict[str, Any]:
         task, pushed = self.task(operator, **options)
         report: dict[str, Any] = task.execute(self.context(store, pushed))
         return report
@@ -232,7 +233,7 @@ class TestARecordThatCannotBeWritten:
         return operator(task_id="task", **{"conn_id": "bitrix24_default", **options}), []
 
     @staticmethod
-    def context(store: Store, pushed: list[dict[str, Any]]) -> Any:
+    def context(store: TaskStateStore, pushed: list[dict[str, Any]]) -> Any:
         def push(key: str, value: dict[str, Any]) -> None:
             assert key == "return_value"
             pushed.append(value)

@@ -29,7 +29,8 @@ from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransfer
 from airflow_provider_chattransfer.testing.connections import as_environment
 
 from ..chaos.canaries import connections, leaks, planted, scenario
-from .conftest import Sandbox, Store
+from ..support.record_stores import TaskStateStore
+from .conftest import Sandbox
 
 CUSTOMER = "Zelda Quist <zelda@customer.example>"
 """What no text of ours may hold, wherever an answer does."""
@@ -119,7 +120,7 @@ class Told:
 
     def run(self, task: Any) -> None:
         """One try of a task, whatever becomes of it."""
-        store = Store()
+        store = TaskStateStore()
         ti = SimpleNamespace(
             max_tries=0, try_number=1, xcom_push=lambda **push: self.texts.append(repr(push)), task_id="task",
             dag_id="dag", run_id="run", map_index=-1,

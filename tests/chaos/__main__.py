@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
-from .harness import Stage
+from .harness import Harness
 from .schedules import Played, Schedule, play
 
 SCHEDULES = 1000
@@ -45,7 +45,7 @@ def main() -> int:
 def replay(seed: int) -> int:
     """Play one schedule and show its course."""
     schedule = Schedule.of(seed)
-    with Stage() as stage:
+    with Harness() as stage:
         played = play(schedule, stage)
         print(stage.log())
     for name in schedule.__slots__:
@@ -68,7 +68,7 @@ def play_all(seeds: Sequence[int], *, stages: int) -> Iterator[Played]:
 
     def run(pile: Sequence[int]) -> None:
         try:
-            with Stage() as stage:
+            with Harness() as stage:
                 for seed in pile:
                     done.put(play(Schedule.of(seed), stage))
         finally:

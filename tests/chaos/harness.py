@@ -49,13 +49,13 @@ class Ended:
         return not self.killed and self.error is None
 
 
-class Stage:
+class Harness:
     """A sandbox and a worker for as long as the block lasts. ``database``, migrated, is for real tasks."""
 
     def __init__(self, *, database: Path | None = None) -> None:
         self._database = database
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> Harness:
         self.folder = Path(tempfile.mkdtemp(prefix="chattransfer-chaos-"))
         self._sandbox = SandboxProcess().__enter__()
         self.sandbox = ChatSandbox(url=self._sandbox.url)
@@ -146,7 +146,7 @@ class Stage:
 class Task:
     """A task of one operator on one service, and its tries so far."""
 
-    stage: Stage
+    stage: Harness
     name: str
     first: Try
 

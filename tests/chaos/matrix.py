@@ -41,7 +41,7 @@ from airflow_provider_chattransfer.platforms.transport import Transport
 from airflow_provider_chattransfer.testing.audit import MOVES, audit
 from tests.support.record_stores import Lines
 
-from ..platforms.conftest import SUPERVISOR, Stage
+from ..platforms.conftest import SUPERVISOR, ClockedSandbox
 
 BITRIX24, SUPEROFFICE = "bitrix24", "superoffice"
 SERVICES = (BITRIX24, SUPEROFFICE)
@@ -83,7 +83,7 @@ def tell_time(monkeypatch: pytest.MonkeyPatch, now: Callable[[], datetime]) -> N
 class Scene:
     """Open chats of agent 7 on one service, a run over all of them, and the record that its tries share."""
 
-    stage: Stage
+    stage: ClockedSandbox
     service: str
     chat_ids: list[str]
     target: str = "agent:12"
@@ -93,7 +93,14 @@ class Scene:
 
     @classmethod
     def set(
-        cls, stage: Stage, service: str, *, target: str = "agent:12", number: int = 0, seed: int = 1, **scenario: Any
+        cls,
+        stage: ClockedSandbox,
+        service: str,
+        *,
+        target: str = "agent:12",
+        number: int = 0,
+        seed: int = 1,
+        **scenario: Any,
     ) -> Scene:
         """A fresh sandbox with ``number`` chats of agent 7."""
         number = number or NUMBER[service]

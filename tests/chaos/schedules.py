@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_provider_chattransfer.sandbox.faults import FaultKind
 
-from .harness import Ended, Stage, Task
+from .harness import Ended, Harness, Task
 from .judge import Case, Wanted, judge
 from .kills import HALVES, Kill, Point
 
@@ -130,7 +130,7 @@ class Played:
     changes: list[dict[str, Any]] = field(default_factory=list)
 
 
-def play(schedule: Schedule, stage: Stage) -> Played:
+def play(schedule: Schedule, stage: Harness) -> Played:
     """Run a schedule from a fresh sandbox to the end of its task, and judge after each try."""
     played = Played(schedule, violations=[])
     stage.sandbox.reset(seed=schedule.seed, **{schedule.service: schedule.scenario})
@@ -168,7 +168,7 @@ EXPECTED = ("airflow_provider_chattransfer.tasks.report.ChatsNotTransferredError
 """Errors with which a task may end: some chats failed, or the service could not even be asked which chats there are."""
 
 
-def _note(played: Played, stage: Stage) -> None:
+def _note(played: Played, stage: Harness) -> None:
     last = next((ended.report for ended in reversed(played.ended) if ended.report is not None), None)
     for entry in last["transfers"] if last else []:
         known = "" if not (entry["reason"] or "").startswith("not known") else ", not known"
@@ -177,7 +177,7 @@ def _note(played: Played, stage: Stage) -> None:
         played.faults[fault["kind"]] += fault["struck"]
 
 
-def _prepare(schedule: Schedule, stage: Stage) -> Task:
+def _prepare(schedule: Schedule, stage: Harness) -> Task:
     clock = {"skew": schedule.skew, "lag": schedule.lag}
     task = stage.task(schedule.service, schedule.operator, chunk=schedule.chunk, **clock)
     task.set(**schedule.options)

@@ -31,7 +31,7 @@ from airflow_provider_chattransfer.testing.audit import MOVES
 from tests.support.record_stores import Lines
 
 from ..airflow.conftest import Sandbox, a_dag, run
-from ..platforms.conftest import Stage
+from ..platforms.conftest import ClockedSandbox
 from .matrix import BITRIX24, SENDING, SERVICES, SUPEROFFICE, Scene, run_alone, tell_time
 
 TARGETS = ("agent:12", "queue")
@@ -41,7 +41,7 @@ MANY = {BITRIX24: 50_000, SUPEROFFICE: 2_000}
 
 
 @pytest.fixture(autouse=True)
-def one_clock(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def one_clock(stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker's clock is the sandbox's unless a test says otherwise."""
     tell_time(monkeypatch, lambda: datetime.fromtimestamp(stage.now(), UTC))
 
@@ -80,7 +80,7 @@ class TestAnAnswerIsLost:
         ],
     )
     def test_after_the_service_has_done_it(
-        self, stage: Stage, aim: tuple[str, str], kind: str, options: dict[str, Any]
+        self, stage: ClockedSandbox, aim: tuple[str, str], kind: str, options: dict[str, Any]
     ) -> None:
         service, target = aim
         scene = Scene.set(stage, service, target=target)
@@ -88,13 +88,13 @@ class TestAnAnswerIsLost:
         assert set(scene.holds(scene.attempt(), row=f"`{kind}`")) <= MOVED
 
     @pytest.mark.parametrize("kind", ["drop_before", "html_502_before", "html_503_before", "error_503"])
-    def test_before_the_service_has_done_it(self, stage: Stage, aim: tuple[str, str], kind: str) -> None:
+    def test_before_the_service_has_done_it(self, stage: ClockedSandbox, aim: tuple[str, str], kind: str) -> None:
         service, target = aim
         scene = Scene.set(stage, service, target=target)
         stage.fault(kind=kind, service=service, method=scene.method, **some(service))
         assert set(scene.holds(scene.attempt(), row=f"`{kind}`")) <= MOVED
 
-    def test_twice_in_twenty_batches(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_twice_in_twenty_batches(self, stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
         """The measurement of the market survey: 2 of 20 batches, two of two clients moved 100 of 1,000 chats twice."""
         scene = Scene.set(stage, BITRIX24, number=1000)
         platform, sent = scene.platform(), []
@@ -113,14 +113,16 @@ class TestAnAnswerIsLost:
 class TestASlowService:
     """Time in these tests runs a hundred times as fast: 0.6 s stand for the 60 s that Bitrix24 works at the most."""
 
-    def test_whose_batch_is_cut_half_way_through(self, stage: Stage) -> None:
+    def test_whose_batch_is_cut_half_way_through(self, stage: ClockedSandbox) -> None:
         """1.3 s for each command, 65 s for a batch: the portal cuts it at 60 s, and has done what began by then."""
         operating = {"limit": 10**6, "seconds": {SENDING[BITRIX24, "agent:12"]: 1.3}}
         scene = Scene.set(stage, BITRIX24, operating=operating)
         assert scene.holds(scene.attempt(), row="batch of 65 s, cut at 60 s", struck=1) == {"accepted": 60}
 
     @pytest.mark.parametrize("kind", ["delay_before", "delay_after"])
-    def test_that_goes_on_when_the_connection_is_gone(self, stage: Stage, aim: tuple[str, str], kind: str) -> None:
+    def test_that_goes_on_when_the_connection_is_gone(
+        self, stage: ClockedSandbox, aim: tuple[str, str], kind: str
+    ) -> None:
         """Somebody between us cuts the connection, and the service carries out the request up to 60 s later."""
         service, target = aim
         scene = Scene.set(stage, service, target=target)
@@ -134,7 +136,7 @@ class TestASlowService:
         time.sleep(0.5)
         assert set(scene.holds(report, row=f"`{kind}`, the client gone")) <= MOVED
 
-    def test_that_answers_late_but_in_time(self, stage: Stage, aim: tuple[str, str]) -> None:
+    def test_that_answers_late_but_in_time(self, stage: ClockedSandbox, aim: tuple[str, str]) -> None:
         service, target = aim
         scene = Scene.set(stage, service, target=target)
         stage.fault(kind="delay_before", service=service, method=scene.method, seconds=0.12, count=2)
@@ -145,7 +147,7 @@ class TestABatch:
     """SuperOffice has none."""
 
     def test_that_halts_leaves_out_what_is_sent_in_the_next_one(
-        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+        self, stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         run = batch.run_commands
         halted: list[int] = []
@@ -169,13 +171,13 @@ class TestAStorm:
 
     @pytest.mark.parametrize("seconds", [5, 30, 60])
     @pytest.mark.parametrize("kind", ["error_503", "html_503_before", "drop_before"])
-    def test_is_outlasted(self, stage: Stage, service: str, kind: str, seconds: int) -> None:
+    def test_is_outlasted(self, stage: ClockedSandbox, service: str, kind: str, seconds: int) -> None:
         scene = Scene.set(stage, service)
         stage.fault(kind=kind, service=service, for_seconds=seconds)
         assert set(scene.holds(scene.attempt(), row=f"`{kind}` for {seconds} s")) <= MOVED
 
     @pytest.mark.parametrize("kind", ["error_503", "html_503_before"])
-    def test_of_five_minutes_is_left_to_the_tasks_retry(self, stage: Stage, service: str, kind: str) -> None:
+    def test_of_five_minutes_is_left_to_the_tasks_retry(self, stage: ClockedSandbox, service: str, kind: str) -> None:
         scene = Scene.set(stage, service)
         stage.fault(kind=kind, service=service, for_seconds=300)
         report = scene.attempt()
@@ -186,7 +188,7 @@ class TestAStorm:
         assert set(scene.holds(report, row=f"`{kind}` for 300 s")) <= MOVED
 
     @pytest.mark.parametrize("told", [True, False])
-    def test_of_operating_time_is_waited_out(self, stage: Stage, told: bool) -> None:
+    def test_of_operating_time_is_waited_out(self, stage: ClockedSandbox, told: bool) -> None:
         """480 s in ten minutes, spent after 48 transfers of 10 s; with ``operating_reset_at`` and without."""
         operating = {"limit": 480, "seconds": {SENDING[BITRIX24, "agent:12"]: 10}}
         switches = {"operating_in_time": told, "request_seconds": 0.0}
@@ -203,7 +205,7 @@ class TestAStorm:
 class TestAToken:
     """No connection renews a token by itself yet, so the rows of refresh tokens have nothing to test."""
 
-    def test_of_superoffice_that_expires_in_the_middle(self, stage: Stage) -> None:
+    def test_of_superoffice_that_expires_in_the_middle(self, stage: ClockedSandbox) -> None:
         tokens = {"8A:Cust12345.new": 7}
         scene = Scene.set(stage, SUPEROFFICE, tokens=tokens)
         first, second = (as_agent_seven(stage, each) for each in ("8A:Cust12345.agent7", "8A:Cust12345.new"))
@@ -222,7 +224,9 @@ class TestAToken:
         assert {each["reason"][:3] for each in report["transfers"] if each["reason"]} == {"not"}
         assert set(scene.holds(scene.attempt(second), row="token expires, a new one for the retry")) <= MOVED
 
-    def test_of_a_webhook_that_expires_in_the_middle(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_of_a_webhook_that_expires_in_the_middle(
+        self, stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         hooks = [{"user": 1, "code": "short", "expires_in": 60}, {"user": 1, "code": "secretcode"}]
         scene = Scene.set(stage, BITRIX24, webhooks=hooks)
         platform = stage.bitrix24(code="short")
@@ -241,7 +245,7 @@ class TestAToken:
         assert outcomes == {"accepted": 60}
 
 
-def as_agent_seven(stage: Stage, token: str) -> SuperOfficePlatform:
+def as_agent_seven(stage: ClockedSandbox, token: str) -> SuperOfficePlatform:
     """The tenant by a Bearer token of the chats' owner."""
     return SuperOfficePlatform(stage.web_api(Bearer(token)))
 
@@ -257,7 +261,7 @@ class TestTwoRuns:
     """Two processes with the same plan, started together."""
 
     def test_on_one_host_do_not_move_a_chat_twice(
-        self, stage: Stage, aim: tuple[str, str], processes: ProcessPoolExecutor
+        self, stage: ClockedSandbox, aim: tuple[str, str], processes: ProcessPoolExecutor
     ) -> None:
         service, target = aim
         scene = Scene.set(stage, service, target=target, people={"ignore": 1.0})
@@ -277,7 +281,7 @@ class TestTheReceiver:
     """Rejects, does not answer, is away, or accepts late, when what nobody took is being given to another."""
 
     @pytest.mark.parametrize("seed", range(3))
-    def test_who_accepts_late_wins_or_is_reported(self, stage: Stage, service: str, seed: int) -> None:
+    def test_who_accepts_late_wins_or_is_reported(self, stage: ClockedSandbox, service: str, seed: int) -> None:
         """Bitrix24: offered by a queue, then taken from it. SuperOffice: asked, while the sender has the chat still."""
         target, source = ("queue", "queue:3") if service == BITRIX24 else ("agent:12", "agent:7")
         people = {"accept_after": [1, 40], "reject": 0.2, "ignore": 0.2, "agents": {"15": {"accept_after": [1, 5]}}}
@@ -308,7 +312,7 @@ class TestTheReceiver:
         fallback.note(second, row="10 s later, what nobody took goes to another", struck=len(late), since=begin)
 
     @pytest.mark.parametrize("accepts", ["never", "away"])
-    def test_who_never_answers_is_waited_for_until_the_deadline(self, stage: Stage, accepts: str) -> None:
+    def test_who_never_answers_is_waited_for_until_the_deadline(self, stage: ClockedSandbox, accepts: str) -> None:
         people = {"ignore": 1.0} if accepts == "never" else {"leave_after": 0.001}
         scene = Scene.set(stage, SUPEROFFICE, people=people)
         report = waited(scene, scene.attempt(), seconds=30)
@@ -326,7 +330,7 @@ def waited(scene: Scene, report: Json, *, seconds: float) -> Json:
 class TestNothingHappens:
     """What the service does not do, or must not be asked to do."""
 
-    def test_when_superoffice_says_yes_to_somebody_who_does_not_own_the_chat(self, stage: Stage) -> None:
+    def test_when_superoffice_says_yes_to_somebody_who_does_not_own_the_chat(self, stage: ClockedSandbox) -> None:
         scene = Scene.set(stage, SUPEROFFICE)
         report = scene.attempt(SuperOfficePlatform(stage.web_api()))
         assert {each["reason"].partition(":")[0] for each in report["transfers"]} == {"not performed"}
@@ -342,7 +346,9 @@ class TestNothingHappens:
         ],
         ids=["is with its target", "is closed", "is with somebody else", "is not there"],
     )
-    def test_to_a_chat_that(self, stage: Stage, service: str, chat: dict[str, Any], end: tuple[str, str]) -> None:
+    def test_to_a_chat_that(
+        self, stage: ClockedSandbox, service: str, chat: dict[str, Any], end: tuple[str, str]
+    ) -> None:
         scene = Scene.set(stage, service, chats=[chat])
         scene.chat_ids = ["201"]
         report = scene.attempt()
@@ -353,7 +359,7 @@ class TestNothingHappens:
         assert stage.moved(service) == []
 
     @pytest.mark.parametrize("seconds", [10, 55])
-    def test_while_bitrix24_keeps_a_chat_locked(self, stage: Stage, seconds: int) -> None:
+    def test_while_bitrix24_keeps_a_chat_locked(self, stage: ClockedSandbox, seconds: int) -> None:
         """SuperOffice has no lock."""
         scene = Scene.set(stage, BITRIX24, chats=[{"id": 201, "owner": 7, "locked_for": seconds}])
         scene.chat_ids = ["201"]
@@ -365,7 +371,7 @@ class TestClocks:
 
     @pytest.mark.parametrize("skew", [-300, 300])
     def test_that_disagree_do_not_decide(
-        self, stage: Stage, aim: tuple[str, str], skew: int, monkeypatch: pytest.MonkeyPatch
+        self, stage: ClockedSandbox, aim: tuple[str, str], skew: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         service, target = aim
         scene = Scene.set(stage, service, target=target, people={"accept_after": [0, 0]})
@@ -376,7 +382,7 @@ class TestClocks:
 
     @pytest.mark.parametrize("skew", [-300, 300])
     def test_that_disagree_do_not_prolong_the_wait_for_a_limit(
-        self, stage: Stage, skew: int, monkeypatch: pytest.MonkeyPatch
+        self, stage: ClockedSandbox, skew: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         operating = {"limit": 100, "seconds": {"imopenlines.dialog.get": 1}}
         scene = Scene.set(stage, BITRIX24, operating=operating, switches={"request_seconds": 0.0})
@@ -405,7 +411,7 @@ class TestTheRecord:
 
     @pytest.mark.parametrize("room", range(2, 8))
     def test_that_cannot_be_written_stops_the_run_before_the_next_sending(
-        self, stage: Stage, aim: tuple[str, str], room: int
+        self, stage: ClockedSandbox, aim: tuple[str, str], room: int
     ) -> None:
         service, target = aim
         scene = Scene.set(stage, service, target=target)
@@ -417,7 +423,7 @@ class TestTheRecord:
         scene.journal.room = 10**6
         assert set(scene.holds(scene.attempt(), row="record full", struck=1)) <= MOVED
 
-    def test_that_cannot_be_read_lets_nothing_be_sent(self, stage: Stage, service: str) -> None:
+    def test_that_cannot_be_read_lets_nothing_be_sent(self, stage: ClockedSandbox, service: str) -> None:
         scene = Scene.set(stage, service)
         scene.journal = Unreadable()
         with pytest.raises(OSError, match="out of reach"):
@@ -454,7 +460,7 @@ class TestAMappedTask:
 class TestFiftyThousandChats:
     """In a process of its own that may not have more than 1 GiB; fewer chats where ``CHAOS`` is not set."""
 
-    def test_pass(self, stage: Stage, service: str, processes: ProcessPoolExecutor) -> None:
+    def test_pass(self, stage: ClockedSandbox, service: str, processes: ProcessPoolExecutor) -> None:
         number = MANY[service] if "CHAOS" in os.environ else 1000
         scene = Scene.set(stage, service, number=number, people={"ignore": 1.0})
         report = processes.submit(run_alone, stage.url, service, "agent:12", "many", time.time(), number, GIB).result()

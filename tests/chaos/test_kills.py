@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from .harness import Ended, Stage, Task
+from .harness import Ended, Harness, Task
 from .judge import Case, Wanted, judge
 from .kills import HALVES, Kill, Point
 from .schedules import LAG, SLOW
@@ -37,12 +37,12 @@ ONCE = {Point.BEFORE_PLAN, Point.AFTER_PLAN, Point.BEFORE_END, Point.AFTER_END}
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
-    with Stage() as stage:
+def stage() -> Iterator[Harness]:
+    with Harness() as stage:
         yield stage
 
 
-def a_task(stage: Stage, service: str, target: str, *, beside_report: bool = False, **more: Any) -> Task:
+def a_task(stage: Harness, service: str, target: str, *, beside_report: bool = False, **more: Any) -> Task:
     """A task that hands over chats of agent 7, in three pieces, with people who answer at once."""
     chats = [{"id": int(number), "owner": 7, "queue": 3} for number in NUMBERS]
     stage.sandbox.reset(**{service: {"chats": chats, "people": {"accept_after": [0, 1]}}})
@@ -51,7 +51,7 @@ def a_task(stage: Stage, service: str, target: str, *, beside_report: bool = Fal
     return task.keep_beside_report() if beside_report else task
 
 
-def violations(stage: Stage, service: str, ended: Ended) -> list[str]:
+def violations(stage: Harness, service: str, ended: Ended) -> list[str]:
     """What the three witnesses disagree on, and chats that were not moved at all."""
     assert ended.well, ended.error
     assert ended.report is not None
@@ -81,7 +81,7 @@ class TestAWorkerThatIsKilled:
         ],
     )
     def test_loses_nobody_and_moves_nobody_twice(
-        self, stage: Stage, service: str, target: str, beside_report: bool
+        self, stage: Harness, service: str, target: str, beside_report: bool
     ) -> None:
         wrong = {}
         for kill in kills(beside_report=beside_report):
@@ -92,14 +92,14 @@ class TestAWorkerThatIsKilled:
         assert wrong == {}
 
     @pytest.mark.parametrize(("service", "target"), CASES)
-    def test_may_be_killed_again_and_again(self, stage: Stage, service: str, target: str) -> None:
+    def test_may_be_killed_again_and_again(self, stage: Harness, service: str, target: str) -> None:
         task = a_task(stage, service, target)
         for point in (Point.AFTER_INTENT, Point.SENT, Point.CARRIED_OUT, Point.BEFORE_OUTCOME, Point.AFTER_READ):
             assert task.attempt(Kill(point)).killed
         assert violations(stage, service, task.attempt()) == []
 
     @pytest.mark.parametrize("service", TARGETS)
-    def test_does_not_send_again_what_the_service_is_still_at(self, stage: Stage, service: str) -> None:
+    def test_does_not_send_again_what_the_service_is_still_at(self, stage: Harness, service: str) -> None:
         """The request is carried out fifty seconds later, when the retry has long begun."""
         task = a_task(stage, service, "agent:12", lag=LAG)
         stage.sandbox.fault(kind="delay_before", service=service, seconds=SLOW * LAG, method=SENDS[service])
@@ -113,9 +113,9 @@ SENDS = {"bitrix24": "imopenlines.bot.session.transfer", "superoffice": "Transfe
 
 
 @pytest.fixture(scope="module")
-def airflow(database: Path) -> Iterator[Stage]:
+def airflow(database: Path) -> Iterator[Harness]:
     pytest.importorskip("airflow.sdk.definitions.retry_policy", reason="no task state store before Airflow 3.3")
-    with Stage(database=database) as stage:
+    with Harness(database=database) as stage:
         yield stage
 
 
@@ -124,7 +124,7 @@ class TestARealTask:
 
     @pytest.mark.parametrize("beside_report", [False, True], ids=["state store", "files"])
     @pytest.mark.parametrize("service", TARGETS)
-    def test_goes_on_where_it_was_killed(self, airflow: Stage, service: str, beside_report: bool) -> None:
+    def test_goes_on_where_it_was_killed(self, airflow: Harness, service: str, beside_report: bool) -> None:
         task = a_task(airflow, service, "agent:12", beside_report=beside_report, airflow=True)
         for point in STEPS:
             assert task.attempt(Kill(point)).killed, f"the run never came to: {point}"

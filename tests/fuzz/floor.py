@@ -22,6 +22,7 @@ from airflow_provider_chattransfer.testing.connections import as_environment, sa
 from airflow_provider_chattransfer.testing.sandbox import ChatSandbox
 
 from ..support.answers import Answers, Exchange, tampered
+from ..support.record_stores import TaskStateStore
 from ..support.ways_of_signing_in import WAYS
 from .changes import Change, Tampering
 from .errands import ERRANDS, Errand
@@ -29,13 +30,6 @@ from .judge import Ran
 
 OURS = "airflow_provider_chattransfer"
 MANY = {"requests_per_second": 1000, "burst": 100_000, "timeout": 5}
-
-
-class Store(dict[str, Any]):
-    """The task state store."""
-
-    def set(self, key: str, value: Any) -> None:
-        self[key] = json.loads(json.dumps(value))
 
 
 class Floor:
@@ -62,7 +56,7 @@ class Floor:
         began = time.monotonic()
         with _logged(ran.logged):
             try:
-                ran.result = errand.run({"ti": ti, "task_state_store": Store()})
+                ran.result = errand.run({"ti": ti, "task_state_store": TaskStateStore()})
             except BaseException as error:
                 if isinstance(error, KeyboardInterrupt):
                     raise

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,41 +27,21 @@ from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Cred
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 from airflow_provider_chattransfer.platforms.superoffice.tenant import Site
-from airflow_provider_chattransfer.platforms.tokens.manager import Entry
 from airflow_provider_chattransfer.platforms.transport import Transport
 from airflow_provider_chattransfer.sandbox.sandbox import Sandbox
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from airflow_provider_chattransfer.sandbox.service import HttpRequest, Service
+from airflow_provider_chattransfer.testing.sandbox import ChatSandbox
 
 SUPERVISOR = Basic("tje0", "Tje0")
 
 
-@dataclass
-class Memory:
-    """A store of one account's credential for the threads of this process."""
-
-    kept: dict[Entry, str] = field(default_factory=dict)
-    _lock: Any = field(default_factory=threading.Lock)
-
-    def load(self, entry: Entry) -> str | None:
-        """Return what was saved last."""
-        return self.kept.get(entry)
-
-    def save(self, entry: Entry, text: str) -> None:
-        """Keep ``text``."""
-        self.kept[entry] = text
-
-    def lock(self) -> AbstractContextManager[None]:
-        """Lets one thread in at a time."""
-        return self._lock  # type: ignore[no-any-return]
-
-
-class Stage:
+class ClockedSandbox(ChatSandbox):
     """The sandbox, what reached it, and platforms that live by its clock: a pause takes no time."""
 
     def __init__(self, server: SandboxServer) -> None:
+        super().__init__(url=server.url)
         self.server = server
-        self.url = server.url
         self.calls: list[HttpRequest] = []
         self.slept: list[float] = []
         self._opened: list[Transport] = []
@@ -72,20 +51,6 @@ class Stage:
         scenario["bitrix24"] = {"rate": None, **scenario.get("bitrix24", {})}
         requests.post(f"{self.url}/sandbox/reset", json=scenario, timeout=10).raise_for_status()
         self.calls.clear()
-
-    def fault(self, **fault: Any) -> None:
-        """Arm a fault."""
-        requests.post(f"{self.url}/sandbox/faults", json=fault, timeout=10).raise_for_status()
-
-    def chats(self, service: str) -> dict[str, dict[str, Any]]:
-        """Return the chats as the sandbox knows them, by id."""
-        state = requests.get(f"{self.url}/sandbox/state", timeout=10).json()
-        return {chat["id"]: chat for chat in state[service]["chats"]}
-
-    def ledger(self, service: str) -> list[dict[str, Any]]:
-        """Return what happened to the chats of a service."""
-        changes = requests.get(f"{self.url}/sandbox/ledger", timeout=10).json()["changes"]
-        return [change for change in changes if change["service"] == service]
 
     def moved(self, service: str) -> list[str]:
         """Return the chats that a request moved, one entry for each time."""
@@ -154,9 +119,9 @@ class Stage:
 
 
 @pytest.fixture
-def stage(sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def stage(sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ClockedSandbox]:
     """Yield a fresh sandbox that records what reaches it."""
-    stage = Stage(sandbox_server)
+    stage = ClockedSandbox(sandbox_server)
     count = Sandbox.count
 
     def record(sandbox: Sandbox, service: Service, call: HttpRequest) -> None:
@@ -173,11 +138,6 @@ def to(target: str, *chat_ids: str, source: str | None = None) -> list[Transfer]
     """Transfers of ``chat_ids`` to ``target``."""
     origin = None if source is None else Target.parse(source)
     return [Transfer(chat_id=chat_id, target=Target.parse(target), source=origin) for chat_id in chat_ids]
-
-
-def outcomes(results: Sequence[Result]) -> list[str]:
-    """Return what became of each chat."""
-    return [result.outcome.value for result in results]
 
 
 def report(platform: ChatPlatform, results: Sequence[Result]) -> Json:
@@ -276,13 +236,13 @@ def script() -> Iterator[Script]:
 
 
 @pytest.fixture
-def portal(script: Script, stage: Stage) -> Bitrix24Client:
+def portal(script: Script, stage: ClockedSandbox) -> Bitrix24Client:
     """Return a client of a portal that answers as it is told."""
     auth = Webhook(portal=script.url, user_id="1", code="secretcode", bot_client_id="chattransfer")
     return Bitrix24Client(auth=auth, transport=stage.transport())
 
 
 @pytest.fixture
-def tenant(script: Script, stage: Stage) -> SuperOfficeClient:
+def tenant(script: Script, stage: ClockedSandbox) -> SuperOfficeClient:
     """Return a client of a tenant that answers as it is told."""
     return SuperOfficeClient(address=Site(script.url), credentials=SUPERVISOR, transport=stage.transport())

@@ -26,8 +26,8 @@ from airflow_provider_chattransfer.platforms.claim_log import KEPT_SECONDS, MAX_
 from airflow_provider_chattransfer.platforms.file_lock import host_file
 from airflow_provider_chattransfer.platforms.runner import run_to_end
 
-from .conftest import Stage as Floor
-from .conftest import outcomes, to
+from ..support.reports import outcomes_of
+from .conftest import ClockedSandbox, to
 
 CHATS = [str(1000 + number) for number in range(60)]
 HOLDER = """
@@ -44,7 +44,9 @@ sys.stdin.read()
 
 class TestTwoRunsAtTheSameTime:
     @pytest.mark.parametrize("service", ["bitrix24", "superoffice"])
-    def test_move_each_chat_once_and_the_second_leaves_what_the_first_did(self, stage: Floor, service: str) -> None:
+    def test_move_each_chat_once_and_the_second_leaves_what_the_first_did(
+        self, stage: ClockedSandbox, service: str
+    ) -> None:
         chats = [{"id": int(chat_id), "owner": 7, "queue": 3} for chat_id in CHATS]
         stage.reset(**{service: {"chats": chats, "people": {"ignore": 1}}})
         sending, began = threading.Event(), time.time()
@@ -71,7 +73,7 @@ class TestTwoRunsAtTheSameTime:
         assert set(moved) == set(CHATS)
         assert set(moved.values()) == {1}
         arrived = "accepted" if service == "bitrix24" else "requested"
-        assert {tuple(sorted(pair)) for pair in zip(outcomes(first), outcomes(second), strict=True)} == {
+        assert {tuple(sorted(pair)) for pair in zip(outcomes_of(first), outcomes_of(second), strict=True)} == {
             (arrived, "skipped")
         }
         reasons = {result.reason for result in [*first, *second]} - {None}
@@ -122,7 +124,7 @@ class TestTheFirstOfTwoRuns:
     """In processes of their own: it claims its second piece of chats, and comes to its end before it sends them."""
 
     @pytest.fixture
-    def begin(self, stage: Floor) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    def begin(self, stage: ClockedSandbox) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         begun: list[subprocess.Popen[str]] = []
 
         def begin(service: str, target: str, source: str) -> subprocess.Popen[str]:
@@ -147,7 +149,7 @@ class TestTheFirstOfTwoRuns:
         ],
     )
     def test_that_comes_to_its_end_leaves_all_the_rest_to_the_second(
-        self, stage: Floor, begin: Callable[..., subprocess.Popen[str]], service: str, source: str, ends: str
+        self, stage: ClockedSandbox, begin: Callable[..., subprocess.Popen[str]], service: str, source: str, ends: str
     ) -> None:
         chats = [{"id": int(chat_id), "owner": 7, "queue": 3} for chat_id in MANY]
         stage.reset(**{service: {"chats": chats, "people": {"ignore": 1}}})
@@ -392,14 +394,14 @@ class TestAClaim:
 
 
 class TestARunThatIsOver:
-    def test_has_told_what_it_came_to_of_each_chat(self, stage: Floor) -> None:
+    def test_has_told_what_it_came_to_of_each_chat(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": [{"id": int(each), "owner": 7, "queue": 3} for each in CHATS[:2]]})
         platform = stage.bitrix24()
         stopped = iter([False, True])
         steps = run_transfers(to("agent:12", *CHATS[:2]), chunk=1)
         account_lock = AccountLock(platform.account, run="another", since=0.0)
         results = run_to_end(steps, platform, account_lock=account_lock, interrupted=lambda: next(stopped))
-        assert outcomes(results) == ["accepted", "failed"]
+        assert outcomes_of(results) == ["accepted", "failed"]
         mine = an_account_lock(platform.account, run="mine")
         mine.acquire()
         claims = mine.claims_of_others(CHATS[:2])
@@ -459,7 +461,7 @@ class TestABookThatIsNone:
 
 
 class TestARunThatCannotTakeItsTurn:
-    def test_sends_nothing_and_says_of_each_chat_why(self, stage: Floor) -> None:
+    def test_sends_nothing_and_says_of_each_chat_why(self, stage: ClockedSandbox) -> None:
         chats = [{"id": int(chat_id), "owner": 7, "queue": 3} for chat_id in CHATS[:3]]
         stage.reset(bitrix24={"chats": chats})
         platform = stage.bitrix24()
@@ -470,7 +472,9 @@ class TestARunThatCannotTakeItsTurn:
         assert all(".account.lock (a folder of user" in (result.reason or "") for result in results)
         assert stage.moved("bitrix24") == []
 
-    def test_because_there_is_no_space_left_sends_nothing(self, stage: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_because_there_is_no_space_left_sends_nothing(
+        self, stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Its claim cannot be noted, so that others would not see what it sends."""
         stage.reset(bitrix24={"chats": [{"id": 1000, "owner": 7, "queue": 3}]})
         platform = stage.bitrix24()

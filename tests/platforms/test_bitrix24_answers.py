@@ -26,7 +26,8 @@ from airflow_provider_chattransfer.platforms.tokens.manager import IssuedToken
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
 from ..support.answers import HUGE, Answers, Exchange, tampered
-from .conftest import Script, Scripted, Stage, outcomes, to
+from ..support.reports import outcomes_of
+from .conftest import ClockedSandbox, Script, Scripted, to
 
 TRANSFER = "imopenlines.bot.session.transfer"
 DIALOG = "imopenlines.dialog.get"
@@ -63,7 +64,7 @@ def shown(value: Any) -> str:
 class Portal:
     """A portal that answers as the sandbox does, but for what a test changes."""
 
-    stage: Stage
+    stage: ClockedSandbox
     answers: Answers
     client: Bitrix24Client
     platform: Bitrix24Platform
@@ -99,7 +100,7 @@ class Portal:
 
     def run_transfers(self, *chat_ids: str, target: str = "agent:12") -> list[str]:
         """Return what became of these chats."""
-        return outcomes(self.stage.run_to_end(self.platform, to(target, *chat_ids, source="agent:7")))
+        return outcomes_of(self.stage.run_to_end(self.platform, to(target, *chat_ids, source="agent:7")))
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +111,7 @@ def before_the_sandbox(sandbox_server: SandboxServer) -> Iterator[Answers]:
 
 
 @pytest.fixture
-def portal(stage: Stage, before_the_sandbox: Answers) -> Portal:
+def portal(stage: ClockedSandbox, before_the_sandbox: Answers) -> Portal:
     """Three chats of agent 7, one of agent 8 and one of agent 12, in two lines."""
     chats = [{"id": each, "owner": 7} for each in (111, 112, 113)]
     others = [{"id": 999, "owner": 8}, {"id": 120, "owner": 12}]
@@ -191,7 +192,7 @@ class TestADialogue:
         """Accepting as user 1: 999 is shown for 112."""
         portal.give_for("112", lambda given: {**given, "id": 999, "owner": 0})
         results = run_to_end(run_acceptance(to("agent:1", "112")[0]), portal.platform, sleep=portal.stage.sleep)
-        assert outcomes(results) == ["failed"]
+        assert outcomes_of(results) == ["failed"]
         assert "imopenlines.operator.answer" not in portal.answers.asked()
         assert portal.stage.chats("bitrix24")["999"]["owner"] == "8"
 
@@ -206,7 +207,7 @@ class TestADialogue:
 
         portal.answers.tampering = swapped
         results = portal.stage.run_to_end(portal.platform, to("agent:12", "111", "120"))
-        assert outcomes(results) == ["failed"] * 2
+        assert outcomes_of(results) == ["failed"] * 2
         assert portal.moved() == []
 
 
@@ -260,7 +261,7 @@ class TestABatch:
         portal.answers.tampering = only(tamper, method=method)
         expected = "failed" if method == DIALOG else "accepted"
         results = portal.stage.run_to_end(portal.platform, to("agent:12", "111", "112", "113"))
-        assert outcomes(results) == ["accepted", expected, "accepted"]
+        assert outcomes_of(results) == ["accepted", expected, "accepted"]
         assert portal.moved() == (["111", "113"] if method == DIALOG else ["111", "112", "113"])
         assert all(len(each.reason or "") <= 300 for each in results)
 
@@ -630,7 +631,7 @@ class TestABot:
 class TestAToken:
     """What the authorisation server gives out."""
 
-    def fetch_token(self, stage: Stage, script: Script, **told: Any) -> IssuedToken:
+    def fetch_token(self, stage: ClockedSandbox, script: Script, **told: Any) -> IssuedToken:
         script.play(Scripted.json({"access_token": "new", "refresh_token": "next", "user_id": 7, **told}))
         server = AuthorizationServer(
             host=script.url, client_id="c", client_secret="s", refresh_token="first", transport=stage.transport()
@@ -639,7 +640,7 @@ class TestAToken:
 
     @pytest.mark.parametrize("wrong", [None, True, 7, "", [], {}, "a b", "a\r\nX: 1", "ä", "x" * 9000], ids=shown)
     @pytest.mark.parametrize("name", ["access_token", "refresh_token"])
-    def test_that_is_none_is_not_understood(self, stage: Stage, script: Script, name: str, wrong: Any) -> None:
+    def test_that_is_none_is_not_understood(self, stage: ClockedSandbox, script: Script, name: str, wrong: Any) -> None:
         if name == "refresh_token" and wrong is None:
             assert self.fetch_token(stage, script, refresh_token=None).renewal == "last"
             return
@@ -648,7 +649,7 @@ class TestAToken:
         assert str(error.value) == f"oauth/token: the answer is not as documented: {name} is missing or wrong"
 
     @pytest.mark.parametrize("odd", [None, True, 0, "x", [], {}, DIGITS], ids=shown)
-    def test_may_be_of_nobody_that_is_known(self, stage: Stage, script: Script, odd: Any) -> None:
+    def test_may_be_of_nobody_that_is_known(self, stage: ClockedSandbox, script: Script, odd: Any) -> None:
         about = self.fetch_token(stage, script, user_id=odd, client_endpoint=[odd]).about
         assert about == {}
 

@@ -12,7 +12,7 @@ from airflow_provider_chattransfer.exceptions import CredentialsError, RequestRe
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client, Command
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
 
-from .conftest import Script, Scripted, Stage
+from .conftest import ClockedSandbox, Script, Scripted
 
 SESSIONS = "imopenlines.v2.Session.list"
 OPERATORS = "imopenlines.v2.Operator.list"
@@ -28,7 +28,7 @@ def transfer(chat: int, *, user: int) -> Command:
     return Command("imopenlines.bot.session.transfer", params)
 
 
-def truth(stage: Stage, *agents: str, ringing: bool) -> list[tuple[str, str | None, str | None]]:
+def truth(stage: ClockedSandbox, *agents: str, ringing: bool) -> list[tuple[str, str | None, str | None]]:
     """Chat, owner and who was asked, as the sandbox knows the open chats of ``agents``."""
     return [
         (chat["id"], chat["owner"], chat["offered_to"])
@@ -43,18 +43,18 @@ def found(chats: list[Chat]) -> list[tuple[str, str | None, str | None]]:
 
 
 class TestTheReports:
-    def test_show_every_open_chat_also_those_that_ring(self, stage: Stage) -> None:
+    def test_show_every_open_chat_also_those_that_ring(self, stage: ClockedSandbox) -> None:
         expected = truth(stage, "7", "8", ringing=True)
         assert {each[2] for each in expected} == {None, "7"}, "the scenario has both"
         assert found(stage.bitrix24().find_agents_chats(["7", "8"])) == expected
         assert stage.asked() == ["batch"]
 
-    def test_show_pinned_chats(self, stage: Stage) -> None:
+    def test_show_pinned_chats(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": [{"id": 101, "owner": 7, "pinned": True}]})
         assert found(stage.bitrix24().find_agents_chats(["7"])) == [("101", "7", None)]
         assert stage.asked() == ["batch"]
 
-    def test_are_read_page_by_page(self, stage: Stage) -> None:
+    def test_are_read_page_by_page(self, stage: ClockedSandbox) -> None:
         chats = [{"id": 101 + index, "owner": 7 if index % 3 else 8} for index in range(450)]
         stage.reset(bitrix24={"chats": chats})
         expected = truth(stage, "7", "8", ringing=True)
@@ -62,7 +62,7 @@ class TestTheReports:
         assert found(stage.bitrix24().find_agents_chats(["7", "8"])) == expected
         assert stage.asked() == ["batch", SESSIONS, SESSIONS]
 
-    def test_are_asked_about_many_agents_in_few_requests(self, stage: Stage) -> None:
+    def test_are_asked_about_many_agents_in_few_requests(self, stage: ClockedSandbox) -> None:
         stage.reset(
             bitrix24={"operators": 45, "chats": [{"id": 101 + index, "owner": 17 + index} for index in range(25)]}
         )
@@ -70,7 +70,7 @@ class TestTheReports:
         assert found(stage.bitrix24().find_agents_chats(agents)) == truth(stage, *agents, ringing=True)
         assert stage.asked() == ["batch"]
 
-    def test_show_the_chats_that_wait_in_a_queue(self, stage: Stage) -> None:
+    def test_show_the_chats_that_wait_in_a_queue(self, stage: ClockedSandbox) -> None:
         waiting = [chat["id"] for chat in stage.chats("bitrix24").values() if chat["state"] == "waiting"]
         chats = stage.bitrix24().find_waiting_chats("3")
         assert [chat.id for chat in chats] == waiting
@@ -90,29 +90,29 @@ class TestTheReports:
 class TestSilence:
     """An agent without chats in the reports may be one whom the webhook's user may not see."""
 
-    def test_of_an_agent_who_is_idle_is_believed(self, stage: Stage) -> None:
+    def test_of_an_agent_who_is_idle_is_believed(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": []})
         assert stage.bitrix24().find_agents_chats(["7", "8"]) == []
         assert stage.asked() == ["batch", OPERATORS]
 
-    def test_of_an_agent_who_is_busy_is_not_believed(self, stage: Stage) -> None:
+    def test_of_an_agent_who_is_busy_is_not_believed(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"switches": {"reports_lag": 100000}})
         assert found(stage.bitrix24().find_agents_chats(["7"])) == truth(stage, "7", ringing=False)
         assert ACTIVITIES in stage.asked()
 
-    def test_about_agents_whom_the_reports_do_not_show_is_not_believed(self, stage: Stage) -> None:
+    def test_about_agents_whom_the_reports_do_not_show_is_not_believed(self, stage: ClockedSandbox) -> None:
         webhook = {"user": 12, "code": "narrow", "scopes": ["imopenlines", "crm"]}
         stage.reset(bitrix24={"webhooks": [webhook]})
         chats = stage.bitrix24(user=12, code="narrow").find_agents_chats(["7"])
         assert found(chats) == truth(stage, "7", ringing=False)
 
-    def test_about_one_agent_is_not_hidden_by_the_chats_of_another(self, stage: Stage) -> None:
+    def test_about_one_agent_is_not_hidden_by_the_chats_of_another(self, stage: ClockedSandbox) -> None:
         webhook = {"user": 7, "code": "narrow", "scopes": ["imopenlines", "crm"]}
         stage.reset(bitrix24={"webhooks": [webhook]})
         chats = stage.bitrix24(user=7, code="narrow").find_agents_chats(["7", "8"])
         assert found(chats) == truth(stage, "7", "8", ringing=False)
 
-    def test_that_cannot_be_checked_is_an_error_that_says_what_to_do(self, stage: Stage) -> None:
+    def test_that_cannot_be_checked_is_an_error_that_says_what_to_do(self, stage: ClockedSandbox) -> None:
         webhook = {"user": 12, "code": "narrow", "scopes": ["imopenlines"]}
         stage.reset(bitrix24={"webhooks": [webhook]})
         with pytest.raises(RequestRefusedError, match=r"agents 7.*chat_ids"):
@@ -122,37 +122,37 @@ class TestSilence:
 class TestTheActivities:
     @pytest.mark.parametrize("switches", NO_REPORTS)
     def test_are_read_where_there_are_no_reports_and_miss_what_only_rings(
-        self, stage: Stage, switches: dict[str, Any]
+        self, stage: ClockedSandbox, switches: dict[str, Any]
     ) -> None:
         stage.reset(bitrix24={"switches": switches})
         assert found(stage.bitrix24().find_agents_chats(["7", "8"])) == truth(stage, "7", "8", ringing=False)
 
     @pytest.mark.parametrize("denied", [True, False])
-    def test_are_read_by_a_user_without_the_right_to_reports(self, stage: Stage, denied: bool) -> None:
+    def test_are_read_by_a_user_without_the_right_to_reports(self, stage: ClockedSandbox, denied: bool) -> None:
         webhook = {"user": 12, "code": "narrow", "scopes": ["imopenlines", "crm", "im"]}
         stage.reset(bitrix24={"webhooks": [webhook], "switches": {"reports_denied": denied}})
         chats = stage.bitrix24(user=12, code="narrow").find_agents_chats(["7", "8"])
         assert found(chats) == truth(stage, "7", "8", ringing=False)
 
-    def test_are_read_page_by_page(self, stage: Stage) -> None:
+    def test_are_read_page_by_page(self, stage: ClockedSandbox) -> None:
         chats = [{"id": 101 + index, "owner": 7} for index in range(320)]
         stage.reset(bitrix24={"chats": chats, "switches": {"v2_methods": False}})
         assert len(stage.bitrix24().find_agents_chats(["7"])) == 320
         assert stage.asked().count(ACTIVITIES) == 7
 
-    def test_are_all_read_where_the_responsible_person_does_not_follow_a_transfer(self, stage: Stage) -> None:
+    def test_are_all_read_where_the_responsible_person_does_not_follow_a_transfer(self, stage: ClockedSandbox) -> None:
         queues = [{"id": 3, "members": [7, 8, 12, 15], "crm_transfer_change": False}]
         stage.reset(bitrix24={"queues": queues, "chats": [{"id": 101, "owner": 7}], "switches": {"v2_methods": False}})
         stage.webhook().call(transfer(101, user=12), repeatable=False)
         assert found(stage.bitrix24().find_agents_chats(["12"])) == [("101", "12", None)]
         assert stage.bitrix24().find_agents_chats(["7"]) == []
 
-    def test_show_the_chats_that_wait_in_a_queue(self, stage: Stage) -> None:
+    def test_show_the_chats_that_wait_in_a_queue(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"switches": {"plan_has_reports": False}})
         waiting = [chat["id"] for chat in stage.chats("bitrix24").values() if chat["state"] == "waiting"]
         assert [chat.id for chat in stage.bitrix24().find_waiting_chats("3")] == waiting
 
-    def test_miss_lines_without_crm(self, stage: Stage) -> None:
+    def test_miss_lines_without_crm(self, stage: ClockedSandbox) -> None:
         queues = [{"id": 3, "members": [7], "crm": False}, {"id": 4, "members": [7]}]
         chats = [{"id": 101, "owner": 7, "queue": 3}, {"id": 102, "owner": 7, "queue": 4}]
         stage.reset(bitrix24={"queues": queues, "chats": chats, "switches": {"v2_methods": False}})
@@ -161,13 +161,13 @@ class TestTheActivities:
 
 class TestTheRecentList:
     @pytest.mark.parametrize("switches", [*NO_REPORTS, {"missing_scope": "not_found", "v2_methods": False}])
-    def test_is_read_for_the_webhooks_own_user(self, stage: Stage, switches: dict[str, Any]) -> None:
+    def test_is_read_for_the_webhooks_own_user(self, stage: ClockedSandbox, switches: dict[str, Any]) -> None:
         webhook = {"user": 7, "code": "own", "scopes": ["imopenlines", "im"]}
         stage.reset(bitrix24={"webhooks": [webhook], "switches": switches})
         assert found(stage.bitrix24(user=7, code="own").find_agents_chats(["7"])) == truth(stage, "7", ringing=False)
         assert stage.asked()[-1] == RECENT
 
-    def test_is_nobody_elses(self, stage: Stage) -> None:
+    def test_is_nobody_elses(self, stage: ClockedSandbox) -> None:
         webhook = {"user": 7, "code": "own", "scopes": ["imopenlines", "im"]}
         stage.reset(bitrix24={"webhooks": [webhook], "switches": {"v2_methods": False}})
         with pytest.raises(RequestRefusedError, match="cannot list the open chats of agents 7, 8"):
@@ -176,7 +176,7 @@ class TestTheRecentList:
 
 
 class TestNoWay:
-    def test_through_is_an_error_and_not_an_empty_list(self, stage: Stage) -> None:
+    def test_through_is_an_error_and_not_an_empty_list(self, stage: ClockedSandbox) -> None:
         webhook = {"user": 1, "code": "narrow", "scopes": ["imopenlines"]}
         stage.reset(bitrix24={"webhooks": [webhook], "switches": {"plan_has_reports": False}})
         with pytest.raises(RequestRefusedError, match="insufficient_scope"):
@@ -184,7 +184,7 @@ class TestNoWay:
         with pytest.raises(RequestRefusedError, match="waiting in queue 3"):
             stage.bitrix24(code="narrow").find_waiting_chats("3")
 
-    def test_in_with_a_wrong_code_tries_no_other_way(self, stage: Stage) -> None:
+    def test_in_with_a_wrong_code_tries_no_other_way(self, stage: ClockedSandbox) -> None:
         with pytest.raises(CredentialsError, match="INVALID_CREDENTIALS"):
             stage.bitrix24(code="wrongcode").find_agents_chats(["7"])
         assert stage.asked() == ["batch"]

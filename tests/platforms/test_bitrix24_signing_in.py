@@ -37,7 +37,9 @@ from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from tests.sandbox.certificates import self_signed
 from tests.support.ports import free_port
 
-from .conftest import Memory, Script, Scripted, Stage, outcomes, query_of, to
+from ..support.reports import outcomes_of
+from ..support.token_stores import MemoryTokenStore
+from .conftest import ClockedSandbox, Script, Scripted, query_of, to
 
 TRANSFER = "imopenlines.bot.session.transfer"
 READ = Command("imopenlines.dialog.get", {"CHAT_ID": 101})
@@ -46,11 +48,11 @@ PAGE = Scripted(200, b"<html>Welcome</html>", {"Content-Type": "text/html"})
 
 
 def an_app(
-    stage: Stage,
+    stage: ClockedSandbox,
     *,
     portal: str | None = None,
     server: str | None = None,
-    store: Memory | None = None,
+    store: MemoryTokenStore | None = None,
     transport: Transport | None = None,
     through: Callable[[FetchToken], FetchToken] = lambda fetch_token: fetch_token,
     client_id: str = "local.chattransfer",
@@ -67,21 +69,24 @@ def an_app(
         clock=stage.now,
     )
     token_manager = TokenManager(
-        store=store or Memory(), fetch_token=through(authorization.fetch_token), clock=stage.now, sleep=stage.sleep
+        store=store or MemoryTokenStore(),
+        fetch_token=through(authorization.fetch_token),
+        clock=stage.now,
+        sleep=stage.sleep,
     )
     auth = OAuthApp(portal=portal or stage.url, client_id=client_id, token_manager=token_manager)
     return Bitrix24Client(auth=auth, transport=transport or stage.transport(), clock=stage.now)
 
 
-def by_webhook(stage: Stage) -> Bitrix24Client:
+def by_webhook(stage: ClockedSandbox) -> Bitrix24Client:
     return stage.webhook()
 
 
 WAYS = pytest.mark.parametrize("sign_in", [by_webhook, an_app], ids=["webhook", "application"])
-SignIn = Callable[[Stage], Bitrix24Client]
+SignIn = Callable[[ClockedSandbox], Bitrix24Client]
 
 
-def refreshes(stage: Stage) -> int:
+def refreshes(stage: ClockedSandbox) -> int:
     """How often a token was asked for."""
     return sum(call.path.startswith("/oauth/") for call in stage.calls)
 
@@ -100,20 +105,20 @@ def problem(client: Bitrix24Client, kind: type[PlatformError] = CredentialsError
 
 class TestAWayOfSigningIn:
     @WAYS
-    def test_transfers_lists_and_reads(self, stage: Stage, sign_in: SignIn) -> None:
+    def test_transfers_lists_and_reads(self, stage: ClockedSandbox, sign_in: SignIn) -> None:
         platform = Bitrix24Platform(sign_in(stage))
         chats = [chat.id for chat in platform.find_agents_chats(["7"]) if chat.owner == "7"]
         assert len(chats) == 14
-        assert outcomes(stage.run_to_end(platform, to("agent:12", *chats))) == ["accepted"] * 14
+        assert outcomes_of(stage.run_to_end(platform, to("agent:12", *chats))) == ["accepted"] * 14
         assert {chat.owner for chat in platform.read_chats(chats).values() if isinstance(chat, Chat)} == {"12"}
         assert sorted(stage.moved("bitrix24")) == sorted(chats)
 
     @WAYS
-    def test_finds_who_waits_in_a_queue(self, stage: Stage, sign_in: SignIn) -> None:
+    def test_finds_who_waits_in_a_queue(self, stage: ClockedSandbox, sign_in: SignIn) -> None:
         assert len(Bitrix24Platform(sign_in(stage)).find_waiting_chats("3")) > 0
 
     @WAYS
-    def test_accepts_as_its_user(self, stage: Stage, sign_in: SignIn) -> None:
+    def test_accepts_as_its_user(self, stage: ClockedSandbox, sign_in: SignIn) -> None:
         stage.reset(bitrix24={"chats": [{"id": 11, "queue": 3, "state": "waiting", "offered_to": 7}]})
         platform = Bitrix24Platform(sign_in(stage))
         assert platform.receiver_of(Chat(id="11")) == Target.agent("1")
@@ -122,7 +127,7 @@ class TestAWayOfSigningIn:
 
     @WAYS
     def test_shows_no_secret_in_logs_and_reprs(
-        self, stage: Stage, sign_in: SignIn, caplog: pytest.LogCaptureFixture
+        self, stage: ClockedSandbox, sign_in: SignIn, caplog: pytest.LogCaptureFixture
     ) -> None:
         given: list[IssuedToken] = []
         with caplog.at_level("DEBUG"):
@@ -136,7 +141,7 @@ class TestAWayOfSigningIn:
         assert no_secret_in(shown)
         assert not [each for each in given if each.secret in shown or str(each.renewal) in shown]
 
-    def test_by_an_application_names_no_bot_and_keeps_its_token_in_a_header(self, stage: Stage) -> None:
+    def test_by_an_application_names_no_bot_and_keeps_its_token_in_a_header(self, stage: ClockedSandbox) -> None:
         platform = Bitrix24Platform(an_app(stage))
         stage.run_to_end(platform, to("agent:12", "101", "102"))
         assert refreshes(stage) == 1
@@ -146,11 +151,11 @@ class TestAWayOfSigningIn:
                 assert token not in call.path + call.query + call.body.decode()
                 assert b"CLIENT_ID" not in call.body
 
-    def test_by_an_application_is_told_who_it_is_with_the_token(self, stage: Stage) -> None:
+    def test_by_an_application_is_told_who_it_is_with_the_token(self, stage: ClockedSandbox) -> None:
         assert an_app(stage).user_id() == "1"
         assert stage.asked() == [""]
 
-    def test_by_an_application_asks_who_it_is_where_the_token_does_not_tell(self, stage: Stage) -> None:
+    def test_by_an_application_asks_who_it_is_where_the_token_does_not_tell(self, stage: ClockedSandbox) -> None:
         def untold(fetch_token: FetchToken) -> FetchToken:
             return lambda renewal: replace(fetch_token(renewal), about={})
 
@@ -158,7 +163,7 @@ class TestAWayOfSigningIn:
         assert client.user_id() == client.user_id() == "1"
         assert stage.asked() == ["", "profile"]
 
-    def test_by_an_application_finds_its_own_users_chats_without_reports_and_crm(self, stage: Stage) -> None:
+    def test_by_an_application_finds_its_own_users_chats_without_reports_and_crm(self, stage: ClockedSandbox) -> None:
         app = {"client_id": "local.own", "user": 7, "scopes": ["imopenlines", "im"]}
         stage.reset(bitrix24={"apps": [app], "switches": {"v2_methods": False}})
         platform = Bitrix24Platform(an_app(stage, client_id="local.own"))
@@ -169,7 +174,7 @@ class TestAToken:
     @pytest.mark.parametrize("method", [TRANSFER, "imopenlines.dialog.get"])
     @pytest.mark.parametrize("count", [1, 60])
     def test_that_runs_out_is_renewed_once_and_every_chat_moved_once(
-        self, stage: Stage, method: str, count: int
+        self, stage: ClockedSandbox, method: str, count: int
     ) -> None:
         chats = [{"id": 1000 + number, "owner": 7, "queue": 3} for number in range(count)]
         stage.reset(bitrix24={"chats": chats})
@@ -177,11 +182,11 @@ class TestAToken:
         platform.client.user_id()
         stage.fault(kind="token_expired", service="bitrix24", method=method)
         ids = [str(chat["id"]) for chat in chats]
-        assert outcomes(stage.run_to_end(platform, to("agent:12", *ids))) == ["accepted"] * count
+        assert outcomes_of(stage.run_to_end(platform, to("agent:12", *ids))) == ["accepted"] * count
         assert sorted(stage.moved("bitrix24")) == sorted(ids)
         assert refreshes(stage) == 2
 
-    def test_is_not_renewed_before_it_has_run_out(self, stage: Stage) -> None:
+    def test_is_not_renewed_before_it_has_run_out(self, stage: ClockedSandbox) -> None:
         client = an_app(stage)
         client.call(READ, repeatable=True)
         stage.server.sandbox.clock.skip(3590)
@@ -191,8 +196,8 @@ class TestAToken:
         client.call(READ, repeatable=True)
         assert refreshes(stage) == 2
 
-    def test_is_renewed_by_the_refresh_token_that_came_with_it(self, stage: Stage) -> None:
-        store = Memory()
+    def test_is_renewed_by_the_refresh_token_that_came_with_it(self, stage: ClockedSandbox) -> None:
+        store = MemoryTokenStore()
         client = an_app(stage, store=store)
         used = ["refresh-1"]
         for _ in range(3):
@@ -203,7 +208,7 @@ class TestAToken:
         assert asked == used[:3]
 
     def test_that_runs_out_in_the_middle_of_a_batch_repeats_only_what_it_struck(
-        self, stage: Stage, script: Script
+        self, stage: ClockedSandbox, script: Script
     ) -> None:
         expired = {"error": "expired_token", "error_description": ""}
         script.play(
@@ -219,7 +224,9 @@ class TestAToken:
         assert again.headers["Authorization"] == "Bearer token-2"
         assert [command.partition("?")[2] for command in again.body["cmd"].values()] == ["CHAT_ID=2", "CHAT_ID=3"]
 
-    def test_that_runs_out_in_the_middle_keeps_the_results_before_it(self, stage: Stage, script: Script) -> None:
+    def test_that_runs_out_in_the_middle_keeps_the_results_before_it(
+        self, stage: ClockedSandbox, script: Script
+    ) -> None:
         expired = {"error": "expired_token", "error_description": ""}
         script.play(
             _granted("token-1"),
@@ -231,7 +238,7 @@ class TestAToken:
         assert first is True
         assert isinstance(second, CredentialsError)
 
-    def test_that_runs_out_in_the_middle_of_reads_repeats_them_all(self, stage: Stage, script: Script) -> None:
+    def test_that_runs_out_in_the_middle_of_reads_repeats_them_all(self, stage: ClockedSandbox, script: Script) -> None:
         expired = {"error": "expired_token", "error_description": ""}
         script.play(
             _granted("token-1"),
@@ -243,7 +250,9 @@ class TestAToken:
         assert client.batch([READ, READ], repeatable=True) == [1, 2]
 
     @pytest.mark.parametrize("answer", ["whole", "nested"])
-    def test_that_is_not_taken_although_it_is_new_ends_the_run(self, stage: Stage, script: Script, answer: str) -> None:
+    def test_that_is_not_taken_although_it_is_new_ends_the_run(
+        self, stage: ClockedSandbox, script: Script, answer: str
+    ) -> None:
         expired = {"error": "expired_token", "error_description": ""}
         refusal = (
             Scripted.json(expired, status=401) if answer == "whole" else _batch({}, {"c0": expired, "c1": expired})
@@ -257,7 +266,7 @@ class TestAToken:
         assert "oauth_refresh_token of the connection [expired_token]" in str(found)
         assert len(script.heard) == 4
 
-    def test_that_is_renewed_too_slowly_lets_the_chats_be_read_again(self, stage: Stage) -> None:
+    def test_that_is_renewed_too_slowly_lets_the_chats_be_read_again(self, stage: ClockedSandbox) -> None:
         def slow(fetch_token: FetchToken) -> FetchToken:
             def obtain_slowly(renewal: str | None) -> IssuedToken:
                 stage.sleep(30)
@@ -273,10 +282,10 @@ class TestAToken:
             client.call(command, repeatable=False)
         assert stage.moved("bitrix24") == []
         stage.fault(kind="token_expired", service="bitrix24", method=TRANSFER)
-        assert outcomes(stage.run_to_end(Bitrix24Platform(client), to("agent:12", "101"))) == ["accepted"]
+        assert outcomes_of(stage.run_to_end(Bitrix24Platform(client), to("agent:12", "101"))) == ["accepted"]
         assert stage.moved("bitrix24") == ["101"]
 
-    def test_that_cannot_be_renewed_leaves_the_chats_unsent_for_sure(self, stage: Stage) -> None:
+    def test_that_cannot_be_renewed_leaves_the_chats_unsent_for_sure(self, stage: ClockedSandbox) -> None:
         platform = Bitrix24Platform(an_app(stage))
         platform.client.user_id()
         stage.fault(kind="token_expired", service="bitrix24", method=TRANSFER)
@@ -285,8 +294,8 @@ class TestAToken:
         assert (result.outcome, stage.moved("bitrix24")) == ("failed", [])
         assert "no token is to be had" in str(result.reason)
 
-    def test_that_two_threads_find_spent_is_renewed_once(self, stage: Stage) -> None:
-        store = Memory()
+    def test_that_two_threads_find_spent_is_renewed_once(self, stage: ClockedSandbox) -> None:
+        store = MemoryTokenStore()
         clients = [an_app(stage, store=store) for _ in range(4)]
         for client in clients:
             client.call(READ, repeatable=True)
@@ -310,12 +319,14 @@ class TestTheAuthorisationServer:
             (("local.chattransfer", "appsecret", "refresh-2"), "put the new token into oauth_refresh_token of the"),
         ],
     )
-    def test_that_refuses_names_the_field(self, stage: Stage, fields: tuple[str, str, str], words: str) -> None:
+    def test_that_refuses_names_the_field(
+        self, stage: ClockedSandbox, fields: tuple[str, str, str], words: str
+    ) -> None:
         client_id, client_secret, refresh_token = fields
         client = an_app(stage, client_id=client_id, client_secret=client_secret, refresh_token=refresh_token)
         assert words in problem(client)
 
-    def test_takes_a_refresh_token_for_180_days(self, stage: Stage) -> None:
+    def test_takes_a_refresh_token_for_180_days(self, stage: ClockedSandbox) -> None:
         stage.server.sandbox.clock.skip(181 * 86400)
         assert "each works once and for 180 days" in problem(an_app(stage))
 
@@ -323,32 +334,32 @@ class TestTheAuthorisationServer:
         ("state", "words"),
         [("app_unpaid", "is not paid for"), ("app_not_installed", "is not installed on the portal: install it")],
     )
-    def test_tells_what_became_of_the_application(self, stage: Stage, state: str, words: str) -> None:
+    def test_tells_what_became_of_the_application(self, stage: ClockedSandbox, state: str, words: str) -> None:
         stage.reset(bitrix24={"switches": {"portal_state": state}})
         assert words in problem(an_app(stage))
 
     @pytest.mark.parametrize("answer", [PAGE, replace(PAGE, status=404), Scripted.json({"version": 1}), Scripted(302)])
     def test_that_is_none_is_told_by_the_field_of_its_host(
-        self, stage: Stage, script: Script, answer: Scripted
+        self, stage: ClockedSandbox, script: Script, answer: Scripted
     ) -> None:
         script.play(answer)
         assert "check oauth_host of the connection" in problem(an_app(stage, server=script.url))
 
-    def test_that_does_not_exist_is_told_by_the_field_of_its_host(self, stage: Stage) -> None:
+    def test_that_does_not_exist_is_told_by_the_field_of_its_host(self, stage: ClockedSandbox) -> None:
         told = problem(an_app(stage, server=_nobody()), UnreachableError)
         assert told.startswith("oauth/token: the connection to 127.0.0.1:")
         assert "check oauth_host of the connection" in told
 
     @pytest.mark.parametrize("kind", ["html_503_before", "error_503", "error_429", "drop_before"])
-    def test_that_is_away_for_a_moment_is_asked_again(self, stage: Stage, kind: str) -> None:
+    def test_that_is_away_for_a_moment_is_asked_again(self, stage: ClockedSandbox, kind: str) -> None:
         stage.fault(kind=kind, service="bitrix24", method="oauth.token", count=2)
         assert an_app(stage).user_id() == "1"
 
-    def test_whose_answer_is_lost_has_spent_the_refresh_token(self, stage: Stage) -> None:
+    def test_whose_answer_is_lost_has_spent_the_refresh_token(self, stage: ClockedSandbox) -> None:
         stage.fault(kind="drop_after", service="bitrix24", method="oauth.token")
         assert "Sign in anew" in problem(an_app(stage))
 
-    def test_is_not_followed_elsewhere_with_the_secret(self, stage: Stage, script: Script) -> None:
+    def test_is_not_followed_elsewhere_with_the_secret(self, stage: ClockedSandbox, script: Script) -> None:
         script.play(Scripted(302, headers={"Location": f"{stage.url}/oauth/token/"}))
         problem(an_app(stage, server=script.url))
         assert stage.calls == []
@@ -365,7 +376,7 @@ class TestARefusal:
         ],
     )
     def test_by_the_portals_state_says_who_can_change_it(
-        self, stage: Stage, sign_in: SignIn, state: str, words: str
+        self, stage: ClockedSandbox, sign_in: SignIn, state: str, words: str
     ) -> None:
         stage.reset(bitrix24={"switches": {"portal_state": state}})
         assert words in problem(sign_in(stage))
@@ -379,32 +390,32 @@ class TestARefusal:
             ("confirm_denied", "ask them to allow it"),
         ],
     )
-    def test_of_an_application_says_where_to_open_it(self, stage: Stage, state: str, words: str) -> None:
+    def test_of_an_application_says_where_to_open_it(self, stage: ClockedSandbox, state: str, words: str) -> None:
         stage.reset(bitrix24={"switches": {"portal_state": state}})
         assert words in problem(an_app(stage))
 
-    def test_of_an_application_that_is_taken_off_later_says_so(self, stage: Stage) -> None:
-        store = Memory()
+    def test_of_an_application_that_is_taken_off_later_says_so(self, stage: ClockedSandbox) -> None:
+        store = MemoryTokenStore()
         an_app(stage, store=store).user_id()
         token = json.loads(store.kept[Entry.CREDENTIAL])["secret"]
         app = {"client_id": "local.chattransfer", "access_token": token}
         stage.reset(bitrix24={"apps": [app], "switches": {"portal_state": "app_not_installed"}})
         assert "not installed on the portal: install it, then sign in anew" in problem(an_app(stage, store=store))
 
-    def test_of_a_token_of_another_portal_says_so_and_renews_nothing(self, stage: Stage) -> None:
-        store = Memory()
+    def test_of_a_token_of_another_portal_says_so_and_renews_nothing(self, stage: ClockedSandbox) -> None:
+        store = MemoryTokenStore()
         client = an_app(stage, store=store)
         client.user_id()
         stage.reset()
         assert "host of the connection is another portal" in problem(client)
         assert refreshes(stage) == 0
 
-    def test_of_a_dismissed_user_says_whose_token_is_needed(self, stage: Stage) -> None:
+    def test_of_a_dismissed_user_says_whose_token_is_needed(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"apps": [{"client_id": "local.old", "user": 90}]})
         assert "let another one authorise it" in problem(an_app(stage, client_id="local.old"))
 
     @pytest.mark.parametrize("cause", ["wrong code", "dismissed user", "expired"])
-    def test_of_a_webhook_says_all_that_it_may_be(self, stage: Stage, cause: str) -> None:
+    def test_of_a_webhook_says_all_that_it_may_be(self, stage: ClockedSandbox, cause: str) -> None:
         stage.reset(
             bitrix24={"webhooks": [{"user": 1, "code": "brief", "expires_in": 60}, {"user": 90, "code": "fired"}]}
         )
@@ -416,13 +427,13 @@ class TestARefusal:
         assert code not in told
 
     @pytest.mark.parametrize("refusal", ["insufficient_scope", "not_found"])
-    def test_for_a_scope_names_it(self, stage: Stage, refusal: str) -> None:
+    def test_for_a_scope_names_it(self, stage: ClockedSandbox, refusal: str) -> None:
         webhook = {"user": 1, "code": "narrow", "scopes": ["im"]}
         stage.reset(bitrix24={"webhooks": [webhook], "switches": {"missing_scope": refusal}})
         kind = CredentialsError if refusal == "insufficient_scope" else RequestRefusedError
         assert "lacks the scope imopenlines (give it under" in problem(stage.webhook(code="narrow"), kind)
 
-    def test_for_plain_http_says_so(self, stage: Stage) -> None:
+    def test_for_plain_http_says_so(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"switches": {"https_required": True}})
         assert "takes only https" in problem(stage.webhook())
 
@@ -459,12 +470,12 @@ def _nobody() -> str:
 class TestAPortalThatWasRenamed:
     @WAYS
     def test_is_followed_by_the_same_post_and_told_once(
-        self, stage: Stage, sign_in: SignIn, caplog: pytest.LogCaptureFixture
+        self, stage: ClockedSandbox, sign_in: SignIn, caplog: pytest.LogCaptureFixture
     ) -> None:
         stage.reset(bitrix24={"switches": {"moved_to": "localhost"}})
         platform = Bitrix24Platform(sign_in(stage))
         chats = [str(number) for number in range(101, 115)]
-        assert outcomes(stage.run_to_end(platform, to("agent:12", *chats))) == ["accepted"] * 14
+        assert outcomes_of(stage.run_to_end(platform, to("agent:12", *chats))) == ["accepted"] * 14
         assert sorted(stage.moved("bitrix24")) == chats
         assert {call.verb for call in stage.calls if call.path.startswith("/rest/")} == {"POST"}
         assert [call.headers["host"].split(":")[0] for call in stage.calls].count("127.0.0.1") == 1 + refreshes(stage)
@@ -474,7 +485,7 @@ class TestAPortalThatWasRenamed:
         assert platform.account == stage.url
 
     def test_is_found_by_the_address_that_comes_with_a_token(
-        self, stage: Stage, script: Script, caplog: pytest.LogCaptureFixture
+        self, stage: ClockedSandbox, script: Script, caplog: pytest.LogCaptureFixture
     ) -> None:
         script.play(_granted("token-1", client_endpoint=f"{stage.url}/rest/"))
         client = an_app(stage, portal="http://127.0.0.1:9", server=script.url)
@@ -498,7 +509,7 @@ class TestAPortalThatWasRenamed:
         ],
     )
     def test_to_anywhere_else_gets_nothing_and_is_named(
-        self, stage: Stage, portal: Bitrix24Client, script: Script, location: str, words: str
+        self, stage: ClockedSandbox, portal: Bitrix24Client, script: Script, location: str, words: str
     ) -> None:
         script.play(Scripted(302, headers={"Location": location.format(other=stage.url, same=script.url)}))
         assert words in problem(portal)
@@ -589,13 +600,13 @@ class TestASelfHostedPortal:
             yield server
 
     @pytest.fixture
-    def secure(self, server: SandboxServer) -> Iterator[Stage]:
-        stage = Stage(server)
+    def secure(self, server: SandboxServer) -> Iterator[ClockedSandbox]:
+        stage = ClockedSandbox(server)
         yield stage
         stage.close()
 
     @pytest.mark.parametrize("way", ["webhook", "application"])
-    def test_is_trusted_by_its_own_authority(self, secure: Stage, certificate: Path, way: str) -> None:
+    def test_is_trusted_by_its_own_authority(self, secure: ClockedSandbox, certificate: Path, way: str) -> None:
         with closing(_trusting(certificate)) as transport:
             if way == "webhook":
                 auth = Webhook(portal=secure.url, user_id="1", code="secretcode", bot_client_id="chattransfer")
@@ -606,7 +617,7 @@ class TestASelfHostedPortal:
             answers: list[Any] = client.batch([READ, READ], repeatable=True)
         assert [answer["id"] for answer in answers] == [101, 101]
 
-    def test_whose_authority_is_unknown_gets_nothing(self, secure: Stage) -> None:
+    def test_whose_authority_is_unknown_gets_nothing(self, secure: ClockedSandbox) -> None:
         assert "certificate" in problem(secure.webhook(), UnreachableError)
         assert secure.server.sandbox.state()["requests"]["bitrix24"] == 0
 
@@ -618,7 +629,7 @@ def _trusting(certificate: Path) -> Transport:
 
 class TestAnExamination:
     @WAYS
-    def test_says_who_we_are_and_what_we_can_in_one_request(self, stage: Stage, sign_in: SignIn) -> None:
+    def test_says_who_we_are_and_what_we_can_in_one_request(self, stage: ClockedSandbox, sign_in: SignIn) -> None:
         client = sign_in(stage)
         found = Bitrix24Platform(client).check_connection()
         assert str(found) == (
@@ -645,7 +656,7 @@ class TestAnExamination:
         ],
     )  # fmt: skip
     def test_says_which_scope_is_missing_for_what(
-        self, stage: Stage, scopes: list[str], words: str, good: bool
+        self, stage: ClockedSandbox, scopes: list[str], words: str, good: bool
     ) -> None:
         stage.reset(bitrix24={"webhooks": [{"user": 1, "code": "narrow", "scopes": scopes}]})
         found = check_connection(stage.webhook(code="narrow"))
@@ -662,7 +673,7 @@ class TestAnExamination:
             (["imopenlines", "imbot", "im", "crm"], "can transfer, accept, wait and list"),
         ],
     )  # fmt: skip
-    def test_says_by_which_way_chats_can_be_found(self, stage: Stage, scopes: list[str], words: str) -> None:
+    def test_says_by_which_way_chats_can_be_found(self, stage: ClockedSandbox, scopes: list[str], words: str) -> None:
         webhook = {"user": 1, "code": "narrow", "scopes": scopes}
         stage.reset(bitrix24={"webhooks": [webhook], "switches": {"plan_has_reports": False}})
         found = check_connection(stage.webhook(code="narrow"))
@@ -670,14 +681,16 @@ class TestAnExamination:
         assert found.is_good
 
     @WAYS
-    def test_misses_the_bot(self, stage: Stage, sign_in: SignIn) -> None:
+    def test_misses_the_bot(self, stage: ClockedSandbox, sign_in: SignIn) -> None:
         stage.reset(bitrix24={"bots": []})
         found = check_connection(sign_in(stage))
         assert "It cannot transfer: no bot is registered" in str(found)
         assert not found.is_good
 
     @pytest.mark.parametrize(("seconds", "words"), [(-600, " s behind ours"), (900, " s ahead of ours")])
-    def test_compares_the_clocks(self, stage: Stage, monkeypatch: pytest.MonkeyPatch, seconds: int, words: str) -> None:
+    def test_compares_the_clocks(
+        self, stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch, seconds: int, words: str
+    ) -> None:
         real = time.time
         if seconds > 0:
             stage.server.sandbox.clock.skip(seconds)
@@ -687,19 +700,19 @@ class TestAnExamination:
         assert found.clock_ahead == pytest.approx(seconds, abs=3)
         assert words in str(found)
 
-    def test_names_the_new_host_of_a_portal_that_was_renamed(self, stage: Stage) -> None:
+    def test_names_the_new_host_of_a_portal_that_was_renamed(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"switches": {"moved_to": "localhost"}})
         port = stage.url.rpartition(":")[2]
         told = f"to localhost:{port} (host of the connection still says 127.0.0.1:{port}: change it) as user 1"
         assert told in str(check_connection(stage.webhook()))
 
-    def test_of_a_host_that_does_not_exist_names_the_field(self, stage: Stage) -> None:
+    def test_of_a_host_that_does_not_exist_names_the_field(self, stage: ClockedSandbox) -> None:
         auth = Webhook(portal=_nobody(), user_id="1", code="secretcode", bot_client_id="chattransfer")
         client = Bitrix24Client(auth=auth, transport=stage.transport())
         with pytest.raises(UnreachableError, match="nobody listens there; check host of the connection"):
             check_connection(client)
 
-    def test_of_a_portal_that_does_not_let_us_in_is_its_refusal(self, stage: Stage) -> None:
+    def test_of_a_portal_that_does_not_let_us_in_is_its_refusal(self, stage: ClockedSandbox) -> None:
         with pytest.raises(CredentialsError, match="does not know the webhook"):
             check_connection(stage.webhook(code="guess"))
 
@@ -713,7 +726,9 @@ class TestAnExamination:
 
 class TestTheBot:
     @WAYS
-    def test_is_registered_once_and_then_lets_chats_be_transferred(self, stage: Stage, sign_in: SignIn) -> None:
+    def test_is_registered_once_and_then_lets_chats_be_transferred(
+        self, stage: ClockedSandbox, sign_in: SignIn
+    ) -> None:
         stage.reset(bitrix24={"bots": []})
         client = sign_in(stage)
         bot = register_bot(client, code="handover", name="Hand-over")
@@ -723,19 +738,19 @@ class TestTheBot:
         assert str(bot) == f"The bot handover is registered now; it is user {bot.id}."
         assert str(again) == f"The bot handover was there already, and is as it was; it is user {bot.id}."
         assert check_connection(client).is_good
-        assert outcomes(stage.run_to_end(Bitrix24Platform(client), to("agent:12", "101"))) == ["accepted"]
+        assert outcomes_of(stage.run_to_end(Bitrix24Platform(client), to("agent:12", "101"))) == ["accepted"]
 
-    def test_of_somebody_else_keeps_its_code(self, stage: Stage) -> None:
+    def test_of_somebody_else_keeps_its_code(self, stage: ClockedSandbox) -> None:
         register_bot(stage.webhook(), code="handover", name="Hand-over")
         with pytest.raises(RequestRefusedError, match=r"choose another code \[BOT_CODE_ALREADY_TAKEN\]"):
             register_bot(an_app(stage), code="handover", name="Hand-over")
 
-    def test_needs_the_scope_imbot(self, stage: Stage) -> None:
+    def test_needs_the_scope_imbot(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"webhooks": [{"user": 1, "code": "narrow", "scopes": ["imopenlines"]}]})
         with pytest.raises(CredentialsError, match="the webhook lacks the scope imbot"):
             register_bot(stage.webhook(code="narrow"), code="handover", name="Hand-over")
 
-    def test_may_be_one_too_many(self, stage: Stage) -> None:
+    def test_may_be_one_too_many(self, stage: ClockedSandbox) -> None:
         bots = [{"client_id": "chattransfer", "id": 1000 + number} for number in range(100)]
         stage.reset(bitrix24={"bots": bots})
         with pytest.raises(RequestRefusedError, match=r"unregister one \[BOT_LIMIT_EXCEEDED\]"):
@@ -746,7 +761,7 @@ class TestTheBot:
         [("", "x", "x", "code"), ("x", " ", "x", "name"), ("x", "x", "x" * 41, "bot_client_id")],
     )
     def test_that_the_portal_would_not_take_is_not_sent(
-        self, stage: Stage, code: str, name: str, bot: str, field: str
+        self, stage: ClockedSandbox, code: str, name: str, bot: str, field: str
     ) -> None:
         with pytest.raises(ValueError, match=f"^{field}: "):
             register_bot(stage.webhook(bot=bot), code=code, name=name)

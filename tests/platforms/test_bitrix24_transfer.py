@@ -30,7 +30,8 @@ from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Pl
 from airflow_provider_chattransfer.platforms.runner import poll_until_done, run_to_end
 from airflow_provider_chattransfer.testing.audit import audit
 
-from .conftest import Script, Scripted, Stage, outcomes, report, to
+from ..support.reports import outcomes_of
+from .conftest import ClockedSandbox, Script, Scripted, report, to
 
 TRANSFER = "imopenlines.bot.session.transfer"
 DIALOG = "imopenlines.dialog.get"
@@ -42,7 +43,7 @@ def owned(number: int, *, owner: int = 7, first: int = 101) -> list[dict[str, An
     return [{"id": first + index, "owner": owner} for index in range(number)]
 
 
-def batched(stage: Stage, number: int) -> list[tuple[str, dict[str, str]]]:
+def batched(stage: ClockedSandbox, number: int) -> list[tuple[str, dict[str, str]]]:
     """Return the commands in the batch that was the request of this number."""
     body = json.loads(stage.calls[number].body)
     pairs = [command.partition("?") for command in body["cmd"].values()]
@@ -55,13 +56,13 @@ class TestTheWire:
         [("agent:12", {"USER_ID": 12}), ("queue:4", {"QUEUE_ID": 4}), ("queue", {"QUEUE_ID": 3})],
     )
     def test_one_transfer_has_upper_case_names_and_exactly_one_destination(
-        self, stage: Stage, target: str, destination: dict[str, int]
+        self, stage: ClockedSandbox, target: str, destination: dict[str, int]
     ) -> None:
         stage.run_to_end(stage.bitrix24(), to(target, "101"))
         sent = [json.loads(call.body) for call in stage.calls if call.path.endswith(TRANSFER)]
         assert sent == [{"CHAT_ID": 101, **destination, "LEAVE": "N", "CLIENT_ID": "chattransfer"}]
 
-    def test_a_batch_of_transfers_has_the_same_parameters(self, stage: Stage) -> None:
+    def test_a_batch_of_transfers_has_the_same_parameters(self, stage: ClockedSandbox) -> None:
         stage.run_to_end(stage.bitrix24(), [*to("agent:12", "101"), *to("queue:4", "102")], bot_leaves=True)
         commands = next(
             batched(stage, number) for number, call in enumerate(stage.calls) if TRANSFER.encode() in call.body
@@ -72,37 +73,37 @@ class TestTheWire:
             (TRANSFER, {"CHAT_ID": "102", "QUEUE_ID": "4", **both}),
         ]
 
-    def test_a_batch_does_not_halt_at_an_error(self, stage: Stage) -> None:
+    def test_a_batch_does_not_halt_at_an_error(self, stage: ClockedSandbox) -> None:
         stage.bitrix24().read_chats(["1", "101"])
         assert json.loads(stage.calls[0].body)["halt"] == 0
 
-    def test_a_client_id_keeps_its_special_characters(self, stage: Stage) -> None:
+    def test_a_client_id_keeps_its_special_characters(self, stage: ClockedSandbox) -> None:
         bot = "a&b=c#d+e f%20?"
         stage.reset(bitrix24={"bots": [{"client_id": bot, "id": 80}]})
         results = stage.run_to_end(stage.bitrix24(bot=bot), to("agent:12", "101", "102"))
-        assert outcomes(results) == ["accepted"] * 2
+        assert outcomes_of(results) == ["accepted"] * 2
 
     @pytest.mark.parametrize("mark", ["$result[c0]", "x$error", "$total"])
     def test_a_client_id_that_a_batch_would_replace_is_an_error(self, mark: str) -> None:
         with pytest.raises(ValueError, match="bot_client_id"):
             Webhook(portal="https://example.com", user_id="1", code="abc", bot_client_id=mark)
 
-    def test_fifty_chats_are_read_sent_and_read_back_in_three_requests(self, stage: Stage) -> None:
+    def test_fifty_chats_are_read_sent_and_read_back_in_three_requests(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": owned(50)})
         results = stage.run_to_end(stage.bitrix24(), to("agent:12", *map(str, range(101, 151))))
-        assert outcomes(results) == ["accepted"] * 50
+        assert outcomes_of(results) == ["accepted"] * 50
         assert stage.asked() == ["batch", USERS, USERS, "batch", "batch"], "owners and receivers are looked up once"
 
-    def test_several_hundred_chats_are_moved_without_another_look_up(self, stage: Stage) -> None:
+    def test_several_hundred_chats_are_moved_without_another_look_up(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": owned(320)})
         chat_ids = [str(number) for number in range(101, 421)]
         results = stage.run_to_end(stage.bitrix24(), to("agent:12", *chat_ids))
-        assert outcomes(results) == ["accepted"] * 320
+        assert outcomes_of(results) == ["accepted"] * 320
         assert stage.moved("bitrix24") == chat_ids
         assert stage.asked().count("batch") == 3 * 7
         assert stage.asked().count(USERS) == 2
 
-    def test_more_than_fifty_commands_are_no_batch(self, stage: Stage) -> None:
+    def test_more_than_fifty_commands_are_no_batch(self, stage: ClockedSandbox) -> None:
         with pytest.raises(ValueError, match="50 commands, not 51"):
             stage.webhook().batch([Command(DIALOG, {})] * 51, repeatable=True)
 
@@ -142,7 +143,7 @@ class TestThePhpArraysOfABatch:
         with pytest.raises(UnexpectedResponseError):
             portal.call(Command("one", {}), repeatable=False)
 
-    def test_a_limit_inside_a_batch_of_reads_is_waited_out_for_all(self, stage: Stage) -> None:
+    def test_a_limit_inside_a_batch_of_reads_is_waited_out_for_all(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"operating": {"limit": 3.0, "seconds": {DIALOG: 2.0}}})
         client = stage.webhook()
         for chat_ids in ((101, 102), (103, 104)):
@@ -153,10 +154,10 @@ class TestThePhpArraysOfABatch:
             assert [result["id"] for result in results] == list(chat_ids)
         assert stage.asked() == ["batch", "batch"]
 
-    def test_a_limit_inside_a_batch_of_transfers_lets_only_the_rest_be_sent_again(self, stage: Stage) -> None:
+    def test_a_limit_inside_a_batch_of_transfers_lets_only_the_rest_be_sent_again(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"operating": {"limit": 3.0, "seconds": {TRANSFER: 2.0}}})
         results = stage.run_to_end(stage.bitrix24(), to("agent:12", "101", "102", "103"))
-        assert outcomes(results) == ["accepted"] * 3
+        assert outcomes_of(results) == ["accepted"] * 3
         assert stage.moved("bitrix24") == ["101", "102", "103"]
         assert stage.asked().count(TRANSFER) == 1, "the third chat, alone, when the time had come"
 
@@ -176,7 +177,7 @@ REFUSALS: list[tuple[dict[str, Any], str, type[PlatformError]]] = [
 class TestARefusal:
     @pytest.mark.parametrize(("change", "code", "kind"), REFUSALS)
     def test_is_typed_by_its_code_alone_and_in_a_batch(
-        self, stage: Stage, change: dict[str, Any], code: str, kind: type[PlatformError]
+        self, stage: ClockedSandbox, change: dict[str, Any], code: str, kind: type[PlatformError]
     ) -> None:
         usual = {"CHAT_ID": 101, "USER_ID": 12, "LEAVE": "N", "CLIENT_ID": "chattransfer"}
         params = {name: value for name, value in {**usual, **change}.items() if value is not None}
@@ -189,20 +190,20 @@ class TestARefusal:
         assert stage.moved("bitrix24") == []
 
     @pytest.mark.parametrize("code", ["OPERATOR_WRONG", "WRONG_CHAT"])
-    def test_that_may_pass_is_tried_again(self, stage: Stage, code: str) -> None:
+    def test_that_may_pass_is_tried_again(self, stage: ClockedSandbox, code: str) -> None:
         chats = [{"id": 101, "owner": 7, "locked_for": 11}, {"id": 102, "owner": 7}]
         stage.reset(bitrix24={"chats": chats, "switches": {"wrong_target": code}})
         results = stage.run_to_end(stage.bitrix24(), to("agent:12", "101", "102"))
-        assert outcomes(results) == ["accepted", "accepted"]
+        assert outcomes_of(results) == ["accepted", "accepted"]
         assert stage.slept == [2.0, 10.0]
         assert stage.moved("bitrix24") == ["102", "101"]
 
     @pytest.mark.parametrize("code", ["OPERATOR_WRONG", "WRONG_CHAT"])
-    def test_that_does_not_pass_fails_that_chat_alone(self, stage: Stage, code: str) -> None:
+    def test_that_does_not_pass_fails_that_chat_alone(self, stage: ClockedSandbox, code: str) -> None:
         chats = [{"id": 101, "owner": 7, "broken": True}, {"id": 102, "owner": 7}]
         stage.reset(bitrix24={"chats": chats, "switches": {"wrong_target": code}})
         results = stage.run_to_end(stage.bitrix24(), to("agent:12", "101", "102"))
-        assert outcomes(results) == ["failed", "accepted"]
+        assert outcomes_of(results) == ["failed", "accepted"]
         assert code in (results[0].reason or "")
 
     @pytest.mark.parametrize(
@@ -216,29 +217,31 @@ class TestARefusal:
             ("queue:99", "there is no open line 99"),
         ],
     )
-    def test_of_a_wrong_target_is_foreseen_and_nothing_is_sent(self, stage: Stage, target: str, why: str) -> None:
+    def test_of_a_wrong_target_is_foreseen_and_nothing_is_sent(
+        self, stage: ClockedSandbox, target: str, why: str
+    ) -> None:
         results = stage.run_to_end(stage.bitrix24(), [*to(target, "101"), *to("agent:12", "102")])
-        assert outcomes(results) == ["failed", "accepted"]
+        assert outcomes_of(results) == ["failed", "accepted"]
         assert any(part in (results[0].reason or "") for part in why.split("|"))
         assert stage.moved("bitrix24") == ["102"]
 
-    def test_of_the_account_stops_the_run_and_accounts_for_every_chat(self, stage: Stage) -> None:
+    def test_of_the_account_stops_the_run_and_accounts_for_every_chat(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": owned(120)})
         results = stage.run_to_end(stage.bitrix24(bot="nobody"), to("agent:12", *map(str, range(101, 221))))
-        assert outcomes(results) == ["failed"] * 120
+        assert outcomes_of(results) == ["failed"] * 120
         assert all("BOT_ID_ERROR" in (result.reason or "") for result in results)
         assert stage.asked().count("batch") == 2, "one read, one send"
         assert stage.slept == []
 
-    def test_of_one_chat_alone_for_the_account_is_the_same(self, stage: Stage) -> None:
+    def test_of_one_chat_alone_for_the_account_is_the_same(self, stage: ClockedSandbox) -> None:
         results = stage.run_to_end(stage.bitrix24(bot="nobody"), to("agent:12", "101"))
-        assert outcomes(results) == ["failed"]
+        assert outcomes_of(results) == ["failed"]
         assert "BOT_ID_ERROR" in (results[0].reason or "")
         assert stage.asked().count(TRANSFER) == 1
 
-    def test_of_the_webhook_stops_before_anything_is_sent(self, stage: Stage) -> None:
+    def test_of_the_webhook_stops_before_anything_is_sent(self, stage: ClockedSandbox) -> None:
         results = stage.run_to_end(stage.bitrix24(code="wrongcode"), to("agent:12", "101", "102"))
-        assert outcomes(results) == ["failed"] * 2
+        assert outcomes_of(results) == ["failed"] * 2
         assert "INVALID_CREDENTIALS" in (results[0].reason or "")
         assert stage.asked() == ["batch"]
 
@@ -290,39 +293,39 @@ class TestAnAnswer:
 
 
 class TestWhoHasAChat:
-    def test_that_is_closed_is_skipped_and_never_reopened(self, stage: Stage) -> None:
+    def test_that_is_closed_is_skipped_and_never_reopened(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": [{"id": 101, "owner": 7, "state": "closed"}, {"id": 102, "owner": 7}]})
         results = stage.run_to_end(stage.bitrix24(), to("agent:12", "101", "102"))
-        assert outcomes(results) == ["skipped", "accepted"]
+        assert outcomes_of(results) == ["skipped", "accepted"]
         assert "reopened" not in [change["change"] for change in stage.ledger("bitrix24")]
 
-    def test_that_a_bot_leads_is_nobody(self, stage: Stage) -> None:
+    def test_that_a_bot_leads_is_nobody(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": [{"id": 101, "owner": 80}, {"id": 102, "owner": 7}]})
         chats = stage.bitrix24().read_chats(["101", "102"])
         assert [_owner(chats[each]) for each in ("101", "102")] == [None, "7"]
 
-    def test_that_a_bot_leads_can_be_handed_over(self, stage: Stage) -> None:
+    def test_that_a_bot_leads_can_be_handed_over(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": [{"id": 101, "owner": 80}]})
-        assert outcomes(stage.run_to_end(stage.bitrix24(), to("agent:12", "101"))) == ["accepted"]
+        assert outcomes_of(stage.run_to_end(stage.bitrix24(), to("agent:12", "101"))) == ["accepted"]
 
     @pytest.mark.parametrize("missing_scope", ["insufficient_scope", "not_found"])
     @pytest.mark.parametrize("chat_ids", [["101"], ["101", "102"]])
     def test_is_read_and_moved_by_a_webhook_that_may_not_ask_about_users(
-        self, stage: Stage, missing_scope: str, chat_ids: list[str]
+        self, stage: ClockedSandbox, missing_scope: str, chat_ids: list[str]
     ) -> None:
         webhook = {"user": 1, "code": "narrow", "scopes": ["imopenlines", "imbot"]}
         stage.reset(bitrix24={"webhooks": [webhook], "switches": {"missing_scope": missing_scope}})
         results = stage.run_to_end(stage.bitrix24(code="narrow"), to("agent:12", *chat_ids))
-        assert outcomes(results) == ["accepted"] * len(chat_ids)
+        assert outcomes_of(results) == ["accepted"] * len(chat_ids)
         assert stage.asked().count(USERS) == 1, "it is not asked again once it was refused"
 
-    def test_that_is_not_there_or_no_dialogue_of_a_line_is_not_read(self, stage: Stage) -> None:
+    def test_that_is_not_there_or_no_dialogue_of_a_line_is_not_read(self, stage: ClockedSandbox) -> None:
         chats = stage.bitrix24().read_chats(["999999", "101"])
         assert isinstance(chats["999999"], UnreadableChat)
         assert "ACCESS_ERROR" in chats["999999"].reason
         assert _owner(chats["101"]) == "7"
 
-    def test_shows_nothing_of_the_customer(self, stage: Stage) -> None:
+    def test_shows_nothing_of_the_customer(self, stage: ClockedSandbox) -> None:
         chats = stage.bitrix24().read_chats(["101", "102", "103"])
         data = stage.server.sandbox.services[0]._data  # type: ignore[attr-defined]
         for chat in data.chats.values():
@@ -330,32 +333,32 @@ class TestWhoHasAChat:
             for secret in (customer.name, customer.email, customer.phone, chat.last_text, chat.title):
                 assert secret not in str(chats)
 
-    def test_that_nobody_took_though_the_portal_said_true_is_requested(self, stage: Stage) -> None:
+    def test_that_nobody_took_though_the_portal_said_true_is_requested(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": [{"id": 101, "owner": 7, "answer_locked_for": 60}]})
-        assert outcomes(stage.run_to_end(stage.bitrix24(), to("agent:12", "101"))) == ["requested"]
+        assert outcomes_of(stage.run_to_end(stage.bitrix24(), to("agent:12", "101"))) == ["requested"]
 
 
 class TestAPortal:
-    def test_that_asks_the_receiver_first_gives_requested_and_then_accepted(self, stage: Stage) -> None:
+    def test_that_asks_the_receiver_first_gives_requested_and_then_accepted(self, stage: ClockedSandbox) -> None:
         people = {"accept_after": [20, 40]}
         stage.reset(bitrix24={"switches": {"accept_mode": "pending"}, "people": people})
         platform = stage.bitrix24()
         results = stage.run_to_end(platform, to("agent:12", "101", "102", source="agent:7"))
-        assert outcomes(results) == ["requested"] * 2
-        assert outcomes(_wait(stage, platform, results).results) == ["accepted"] * 2
+        assert outcomes_of(results) == ["requested"] * 2
+        assert outcomes_of(_wait(stage, platform, results).results) == ["accepted"] * 2
 
-    def test_whose_receiver_never_answers_ends_the_wait_with_requested(self, stage: Stage) -> None:
+    def test_whose_receiver_never_answers_ends_the_wait_with_requested(self, stage: ClockedSandbox) -> None:
         people = {"accept_after": [20, 40], "agents": {"12": {"ignore": 1.0}}}
         stage.reset(bitrix24={"switches": {"accept_mode": "pending"}, "people": people})
         platform = stage.bitrix24()
         waited = _wait(stage, platform, stage.run_to_end(platform, to("agent:12", "101")))
-        assert outcomes(waited.results) == ["requested"]
+        assert outcomes_of(waited.results) == ["requested"]
 
     @pytest.mark.parametrize("habit", ["accept", "ignore", "reject"])
     @pytest.mark.parametrize("mode", ["auto", "pending"])
     @pytest.mark.parametrize("lag", [0, 30, 10**6])
     def test_whose_log_lags_moves_a_chat_once_when_the_answer_is_lost(
-        self, stage: Stage, mode: str, habit: str, lag: int
+        self, stage: ClockedSandbox, mode: str, habit: str, lag: int
     ) -> None:
         """That the log has no row of the transfer is not taken for a no, whoever has the chat by then."""
         habits = {habit: 1.0} if habit != "accept" else {}
@@ -370,7 +373,9 @@ class TestAPortal:
         assert audit(report(platform, results), changes=stage.ledger("bitrix24")) == []
         assert {(each.reason or "not known").partition(":")[0] for each in results} <= {"not known", "not accepted"}
 
-    def test_whose_log_lags_moves_a_chat_once_though_its_receiver_has_given_it_back(self, stage: Stage) -> None:
+    def test_whose_log_lags_moves_a_chat_once_though_its_receiver_has_given_it_back(
+        self, stage: ClockedSandbox
+    ) -> None:
         """The log shows how the chat began, and not yet that it was transferred; its owner is the one from before."""
         stage.reset(bitrix24={"chats": owned(2), "switches": {"reports_lag": 300}})
         stage.sleep(600)
@@ -389,28 +394,28 @@ class TestAPortal:
             patched.setattr(platform, "send", given_back)
             results = run_to_end(run, platform, sleep=stage.sleep)
         assert stage.chats("bitrix24")["101"]["owner"] == "7"
-        assert outcomes(results) == ["failed", "accepted"]
+        assert outcomes_of(results) == ["failed", "accepted"]
         assert (results[0].reason or "").startswith("not known: ")
         assert Counter(stage.moved("bitrix24")) == {"101": 2, "102": 1}, "the second of 101 is its receiver's"
 
-    def test_that_knows_no_client_id_takes_transfers(self, stage: Stage) -> None:
+    def test_that_knows_no_client_id_takes_transfers(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"switches": {"client_id_required": False}})
-        assert outcomes(stage.run_to_end(stage.bitrix24(), to("agent:12", "101", "102"))) == ["accepted"] * 2
+        assert outcomes_of(stage.run_to_end(stage.bitrix24(), to("agent:12", "101", "102"))) == ["accepted"] * 2
 
-    def test_queue_is_left_by_the_operator_who_accepts(self, stage: Stage) -> None:
+    def test_queue_is_left_by_the_operator_who_accepts(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"people": {"accept_after": [20, 40]}})
         platform = stage.bitrix24()
         results = stage.run_to_end(platform, to("queue:4", "101", source="agent:7"))
-        assert outcomes(results) == ["requested"]
+        assert outcomes_of(results) == ["requested"]
         assert stage.chats("bitrix24")["101"]["queue"] == "4"
-        assert outcomes(_wait(stage, platform, results).results) == ["accepted"]
+        assert outcomes_of(_wait(stage, platform, results).results) == ["accepted"]
 
-    def test_lets_the_webhooks_user_accept_a_chat(self, stage: Stage) -> None:
+    def test_lets_the_webhooks_user_accept_a_chat(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": [{"id": 101, "offered_to": 7}], "people": {"ignore": 1.0}})
         platform = stage.bitrix24(user=7, code="secretcode7")
         assert platform.receiver_of(Chat(id="101")) == Target.agent("7")
         results = run_to_end(run_acceptance(to("agent:7", "101")[0]), platform, sleep=stage.sleep)
-        assert outcomes(results) == ["accepted"]
+        assert outcomes_of(results) == ["accepted"]
         assert stage.chats("bitrix24")["101"]["owner"] == "7"
 
 
@@ -430,7 +435,7 @@ def _owner(chat: object) -> str | None:
     return chat.owner
 
 
-def _wait(stage: Stage, platform: Bitrix24Platform, results: list[Result]) -> TransferReport:
+def _wait(stage: ClockedSandbox, platform: Bitrix24Platform, results: list[Result]) -> TransferReport:
     """Wait ten minutes at the most, looking every fifteen seconds."""
     begin = stage.server.sandbox.clock.utc()
     report = TransferReport("bitrix24", "test", tuple(results), started_at=begin, finished_at=begin)

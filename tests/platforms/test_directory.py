@@ -17,7 +17,7 @@ from airflow_provider_chattransfer.platforms.superoffice.auth import Basic
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 
-from .conftest import Script, Scripted, Stage
+from .conftest import ClockedSandbox, Script, Scripted
 
 PORTAL: dict[str, Any] = {
     "operators": [
@@ -49,13 +49,13 @@ TENANT: dict[str, Any] = {
 
 
 @pytest.fixture
-def portal_of(stage: Stage) -> Bitrix24Platform:
+def portal_of(stage: ClockedSandbox) -> Bitrix24Platform:
     stage.reset(bitrix24=PORTAL | {"chats": 0})
     return stage.bitrix24()
 
 
 @pytest.fixture
-def tenant_of(stage: Stage) -> SuperOfficePlatform:
+def tenant_of(stage: ClockedSandbox) -> SuperOfficePlatform:
     stage.reset(superoffice=TENANT)
     return stage.superoffice()
 
@@ -122,7 +122,7 @@ class TestBitrix24:
     ) -> None:
         assert refusal(portal_of, "agent:7", written) == why
 
-    def test_a_customer_is_no_agent(self, stage: Stage) -> None:
+    def test_a_customer_is_no_agent(self, stage: ClockedSandbox) -> None:
         assert refusal(stage.bitrix24(), "agent:5001") == "user 5001 is a customer, not an operator"
 
     def test_several_that_are_not_there_are_told_together(self, portal_of: Bitrix24Platform) -> None:
@@ -130,13 +130,13 @@ class TestBitrix24:
             "there is no user 121 on the portal (and so for 1 more)"
         )
 
-    def test_all_are_asked_for_at_once_and_once(self, stage: Stage, portal_of: Bitrix24Platform) -> None:
+    def test_all_are_asked_for_at_once_and_once(self, stage: ClockedSandbox, portal_of: Bitrix24Platform) -> None:
         everybody = ["agent:7", "agent:8", "agent:Zoë Costa", "agent:Anna Adams", "queue:3", "queue:Support", "queue"]
         for _ in range(3):
             resolved(portal_of, *everybody)
         assert len(stage.asked()) == 3, "numbers, names, and lines"
 
-    def test_more_than_a_batch_of_names(self, stage: Stage) -> None:
+    def test_more_than_a_batch_of_names(self, stage: ClockedSandbox) -> None:
         operators = [{"id": number, "name": f"Person Number{number}"} for number in range(200, 320)]
         queues = [{"id": number, "name": f"Line {number}", "members": [200]} for number in range(1, 201)]
         stage.reset(bitrix24={"operators": operators, "queues": queues, "chats": 0})
@@ -145,7 +145,7 @@ class TestBitrix24:
 
     @pytest.mark.parametrize("switches", [{}, {"missing_scope": "not_found"}])
     def test_without_the_right_to_ask_numbers_pass_and_names_do_not(
-        self, stage: Stage, switches: dict[str, Any]
+        self, stage: ClockedSandbox, switches: dict[str, Any]
     ) -> None:
         hooks = [{"user": 1, "code": "secretcode", "scopes": ["imopenlines"]}]
         stage.reset(bitrix24=PORTAL | {"chats": 0, "webhooks": hooks, "switches": switches})
@@ -155,13 +155,13 @@ class TestBitrix24:
             assert why.startswith(f"{name} cannot be looked up, write the number: user.")
             assert "the scope user" in why
 
-    def test_a_scope_that_hides_addresses_is_named(self, stage: Stage) -> None:
+    def test_a_scope_that_hides_addresses_is_named(self, stage: ClockedSandbox) -> None:
         hooks = [{"user": 1, "code": "secretcode", "scopes": ["imopenlines", "im", "user_brief"]}]
         stage.reset(bitrix24=PORTAL | {"chats": 0, "webhooks": hooks})
         assert resolved(stage.bitrix24(), "agent:Anna Adams") == ["agent:7"]
         assert "user_brief hides e-mail addresses" in refusal(stage.bitrix24(), "agent:operator7@portal.example")
 
-    def test_a_wrong_webhook_is_no_lack_of_a_right(self, stage: Stage) -> None:
+    def test_a_wrong_webhook_is_no_lack_of_a_right(self, stage: ClockedSandbox) -> None:
         with pytest.raises(CredentialsError):
             stage.bitrix24(code="wrong").resolve([Target.parse("agent:Anna Adams")], of="to")
 
@@ -201,7 +201,7 @@ class TestBitrix24:
 
 class TestChatsOfBitrix24:
     @pytest.fixture
-    def portal_of(self, stage: Stage) -> Bitrix24Platform:
+    def portal_of(self, stage: ClockedSandbox) -> Bitrix24Platform:
         """Of the chats of four customers one waits, one of two is open, two are open, and two are closed."""
         chats = [
             {"id": 101, "queue": 3, "state": "waiting", "customer": 5001},
@@ -215,11 +215,11 @@ class TestChatsOfBitrix24:
         stage.reset(bitrix24={"chats": chats})
         return stage.bitrix24()
 
-    def test_a_number_costs_no_request(self, stage: Stage, portal_of: Bitrix24Platform) -> None:
+    def test_a_number_costs_no_request(self, stage: ClockedSandbox, portal_of: Bitrix24Platform) -> None:
         assert portal_of.resolve_chats(["101", "999"]) == {"101": "101", "999": "999"}
         assert stage.asked() == []
 
-    def test_a_session_leads_to_its_chat(self, stage: Stage, portal_of: Bitrix24Platform) -> None:
+    def test_a_session_leads_to_its_chat(self, stage: ClockedSandbox, portal_of: Bitrix24Platform) -> None:
         chat = portal_of.read_chats(["101"])["101"]
         assert isinstance(chat, Chat)
         reference = f"session:{chat.session}"
@@ -239,7 +239,7 @@ class TestChatsOfBitrix24:
         lead = f"crm:lead:{10000 + customer}"
         assert portal_of.resolve_chats([lead]) == {lead: chat}
 
-    def test_many_cost_two_requests(self, stage: Stage, portal_of: Bitrix24Platform) -> None:
+    def test_many_cost_two_requests(self, stage: ClockedSandbox, portal_of: Bitrix24Platform) -> None:
         leads = [f"crm:lead:{number}" for number in (15001, 15002, 15004)]
         assert list(portal_of.resolve_chats([*leads, *leads]).values()) == ["101", "102", "107"]
         assert len(stage.asked()) <= 3
@@ -254,7 +254,7 @@ class TestChatsOfBitrix24:
             portal_of.resolve_chats([reference])
         assert len(str(error.value)) < 300
 
-    def test_what_may_not_be_read_says_so(self, stage: Stage, portal_of: Bitrix24Platform) -> None:
+    def test_what_may_not_be_read_says_so(self, stage: ClockedSandbox, portal_of: Bitrix24Platform) -> None:
         operator = stage.bitrix24(user=16, code="secretcode16")
         with pytest.raises(ValueError, match=r"crm:lead:15002, or it cannot be looked up: .*ACCESS_DENIED"):
             operator.resolve_chats(["crm:lead:15002"])
@@ -325,7 +325,7 @@ class TestSuperOffice:
         script.play(Scripted.json([]), Scripted.json({"value": [{"chatSessionId": 150, "status": 5}]}))
         assert resolved(SuperOfficePlatform(tenant), "agent:90") == ["agent:90"]
 
-    def test_all_are_asked_for_at_once_and_once(self, stage: Stage, tenant_of: SuperOfficePlatform) -> None:
+    def test_all_are_asked_for_at_once_and_once(self, stage: ClockedSandbox, tenant_of: SuperOfficePlatform) -> None:
         for _ in range(2):
             resolved(tenant_of, "agent:7", "agent:12", "agent:Anna Adams", "agent:Zoë Costa")
         assert stage.asked("superoffice") == ["chatuser"]
@@ -348,7 +348,7 @@ class TestSuperOffice:
         script.play(Scripted.json([]), Scripted.json({"Message": "no"}, status=403))
         assert resolved(SuperOfficePlatform(tenant), "agent:121") == ["agent:121"]
 
-    def test_credentials_that_are_not_taken_are_no_lack_of_a_right(self, stage: Stage) -> None:
+    def test_credentials_that_are_not_taken_are_no_lack_of_a_right(self, stage: ClockedSandbox) -> None:
         platform = stage.superoffice(Basic("tje0", "wrong"))
         with pytest.raises(CredentialsError):
             platform.resolve([Target.parse("agent:7")], of="to")
@@ -369,7 +369,7 @@ class TestSuperOffice:
         with pytest.raises(ValueError, match="queue:Support is not possible on SuperOffice"):
             tenant_of.check_targets([Target.parse("queue:Support")])
 
-    def test_chats_have_numbers_only(self, stage: Stage, tenant_of: SuperOfficePlatform) -> None:
+    def test_chats_have_numbers_only(self, stage: ClockedSandbox, tenant_of: SuperOfficePlatform) -> None:
         assert tenant_of.resolve_chats(["150", "999"]) == {"150": "150", "999": "999"}
         for reference in ("session:332", "crm:deal:42"):
             with pytest.raises(ValueError, match=f"{reference}: SuperOffice finds a chat by its number only"):

@@ -17,7 +17,8 @@ from airflow_provider_chattransfer.platforms.superoffice.client import SuperOffi
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 from airflow_provider_chattransfer.testing.audit import audit
 
-from .conftest import Script, Scripted, Stage, outcomes, report, to
+from ..support.reports import outcomes_of
+from .conftest import ClockedSandbox, Script, Scripted, report, to
 
 TRANSFERS = {"bitrix24": "imopenlines.bot.session.transfer", "superoffice": "TransferChatSession"}
 READS = {"bitrix24": "imopenlines.dialog.get", "superoffice": "ChatSessionsForUser"}
@@ -26,7 +27,7 @@ SERVICES = list(TRANSFERS)
 ONCE = ["drop_before", "drop_after", "html_502_before", "html_502_after", "html_503_before", "html_503_after"]
 
 
-def platform_of(stage: Stage, service: str, **scenario: Any) -> tuple[ChatPlatform, list[str]]:
+def platform_of(stage: ClockedSandbox, service: str, **scenario: Any) -> tuple[ChatPlatform, list[str]]:
     """Return a platform with that many open chats of agent 7, and their ids."""
     chats = [{"id": 201 + index, "owner": 7} for index in range(NUMBER[service])]
     stage.reset(**{service: {"chats": chats, "people": {"accept_after": [0.1, 1]}, **scenario}})
@@ -34,18 +35,18 @@ def platform_of(stage: Stage, service: str, **scenario: Any) -> tuple[ChatPlatfo
     return platform, [str(chat["id"]) for chat in chats]
 
 
-def check(stage: Stage, platform: ChatPlatform, transfers: list[Transfer]) -> list[str]:
+def check(stage: ClockedSandbox, platform: ChatPlatform, transfers: list[Transfer]) -> list[str]:
     """Carry out a run, hold its report against the ledger, and return the outcomes."""
     results = stage.run_to_end(platform, transfers)
     assert audit(report(platform, results), changes=stage.ledger(platform.name)) == []
-    return outcomes(results)
+    return outcomes_of(results)
 
 
 class TestATransferThatMeetsTrouble:
     @pytest.mark.parametrize("count", [1, 2])
     @pytest.mark.parametrize("kind", ONCE)
     @pytest.mark.parametrize("service", SERVICES)
-    def test_moves_every_chat_exactly_once(self, stage: Stage, service: str, kind: str, count: int) -> None:
+    def test_moves_every_chat_exactly_once(self, stage: ClockedSandbox, service: str, kind: str, count: int) -> None:
         platform, chat_ids = platform_of(stage, service)
         stage.fault(kind=kind, service=service, method=TRANSFERS[service], count=count)
         came_to = check(stage, platform, to("agent:12", *chat_ids, source="agent:7"))
@@ -54,7 +55,7 @@ class TestATransferThatMeetsTrouble:
 
     @pytest.mark.parametrize("kind", ["drop_after", "html_502_after", "html_503_after"])
     @pytest.mark.parametrize("service", SERVICES)
-    def test_to_a_queue_moves_every_chat_exactly_once(self, stage: Stage, service: str, kind: str) -> None:
+    def test_to_a_queue_moves_every_chat_exactly_once(self, stage: ClockedSandbox, service: str, kind: str) -> None:
         platform, chat_ids = platform_of(stage, service, people={"ignore": 1.0})
         method = TRANSFERS[service] if service == "bitrix24" else "ResetChatSession"
         stage.fault(kind=kind, service=service, method=method)
@@ -62,14 +63,16 @@ class TestATransferThatMeetsTrouble:
         assert Counter(stage.moved(service)) == Counter(chat_ids)
 
     @pytest.mark.parametrize("service", SERVICES)
-    def test_that_never_ends_fails_every_chat_of_which_nothing_is_known(self, stage: Stage, service: str) -> None:
+    def test_that_never_ends_fails_every_chat_of_which_nothing_is_known(
+        self, stage: ClockedSandbox, service: str
+    ) -> None:
         platform, chat_ids = platform_of(stage, service)
         stage.fault(kind="html_502_before", service=service, method=TRANSFERS[service], count=10**6)
         assert check(stage, platform, to("agent:12", *chat_ids)) == ["failed"] * len(chat_ids)
         assert stage.moved(service) == []
         assert [stage.slept.count(seconds) for seconds in PAUSES[1:4]] == [1] * 3
 
-    def test_that_waits_for_its_receiver_is_not_sent_twice_on_bitrix24(self, stage: Stage) -> None:
+    def test_that_waits_for_its_receiver_is_not_sent_twice_on_bitrix24(self, stage: ClockedSandbox) -> None:
         """Nothing shows that a pending transfer is under way, except that something has changed."""
         people = {"accept_after": [3, 9]}
         platform, chat_ids = platform_of(stage, "bitrix24", people=people, switches={"accept_mode": "pending"})
@@ -81,14 +84,14 @@ class TestATransferThatMeetsTrouble:
 class TestAReadThatMeetsTrouble:
     @pytest.mark.parametrize("kind", ONCE)
     @pytest.mark.parametrize("service", SERVICES)
-    def test_is_repeated_and_nobody_notices(self, stage: Stage, service: str, kind: str) -> None:
+    def test_is_repeated_and_nobody_notices(self, stage: ClockedSandbox, service: str, kind: str) -> None:
         platform, chat_ids = platform_of(stage, service)
         stage.fault(kind=kind, service=service, method=READS[service], count=3)
         came_to = check(stage, platform, to("agent:12", *chat_ids))
         assert set(came_to) <= {"accepted", "requested"}
 
     @pytest.mark.parametrize("service", SERVICES)
-    def test_for_good_stops_the_run_before_anything_is_sent(self, stage: Stage, service: str) -> None:
+    def test_for_good_stops_the_run_before_anything_is_sent(self, stage: ClockedSandbox, service: str) -> None:
         platform, chat_ids = platform_of(stage, service)
         stage.fault(kind="html_502_before", service=service, method=READS[service], count=10**6)
         assert check(stage, platform, to("agent:12", *chat_ids)) == ["failed"] * len(chat_ids)
@@ -96,7 +99,7 @@ class TestAReadThatMeetsTrouble:
 
 
 class TestAReadBackThatFails:
-    def test_says_that_it_is_not_known(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_says_that_it_is_not_known(self, stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
         platform, chat_ids = platform_of(stage, "bitrix24")
         send = platform.send
 
@@ -107,17 +110,17 @@ class TestAReadBackThatFails:
 
         monkeypatch.setattr(platform, "send", send_and_lose)
         results = stage.run_to_end(platform, to("agent:12", *chat_ids[:50]))
-        assert outcomes(results) == ["failed"] * 50
+        assert outcomes_of(results) == ["failed"] * 50
         assert all("not known: it was sent, and could not be read back" in (each.reason or "") for each in results)
 
 
 class TestALimit:
-    def test_of_bitrix24_is_lived_with(self, stage: Stage) -> None:
+    def test_of_bitrix24_is_lived_with(self, stage: ClockedSandbox) -> None:
         platform, chat_ids = platform_of(stage, "bitrix24", rate={"per_second": 0.5, "burst": 2})
         assert check(stage, platform, to("agent:12", *chat_ids)) == ["accepted"] * len(chat_ids)
 
     @pytest.mark.parametrize("status", [429, 503])
-    def test_of_superoffice_is_lived_with(self, stage: Stage, status: int) -> None:
+    def test_of_superoffice_is_lived_with(self, stage: ClockedSandbox, status: int) -> None:
         platform, chat_ids = platform_of(stage, "superoffice", rate=5, switches={"rate_status": status})
         assert set(check(stage, platform, to("agent:12", *chat_ids))) <= {"accepted", "requested"}
         assert Counter(stage.moved("superoffice")) == Counter(chat_ids)
@@ -129,7 +132,7 @@ class TestALimitThatLasts:
     HOUR = 3600
 
     def test_ends_the_run_when_it_meets_a_sending_and_tells_how_long_it_lasts(
-        self, stage: Stage, script: Script, tenant: SuperOfficeClient
+        self, stage: ClockedSandbox, script: Script, tenant: SuperOfficeClient
     ) -> None:
         script.play(self.sessions("150", "151"), self.limit())
         results, lasts = self.run_to_end(stage, tenant)
@@ -139,15 +142,15 @@ class TestALimitThatLasts:
         assert stage.slept == []
 
     def test_ends_the_run_when_it_meets_a_read_and_tells_how_long_it_lasts(
-        self, stage: Stage, script: Script, tenant: SuperOfficeClient
+        self, stage: ClockedSandbox, script: Script, tenant: SuperOfficeClient
     ) -> None:
         script.play(self.limit())
         results, lasts = self.run_to_end(stage, tenant)
-        assert outcomes(results) == ["failed", "failed"]
+        assert outcomes_of(results) == ["failed", "failed"]
         assert len(script.heard) == 1
         assert lasts == pytest.approx(self.HOUR, abs=60)
 
-    def run_to_end(self, stage: Stage, tenant: SuperOfficeClient) -> tuple[Any, float]:
+    def run_to_end(self, stage: ClockedSandbox, tenant: SuperOfficeClient) -> tuple[Any, float]:
         record, now = RunRecord(NullRecordStore()), stage.server.sandbox.clock.utc
         begin = now().timestamp()
         steps = run_transfers(to("agent:12", "150", "151"), chunk=50, record=record)

@@ -26,7 +26,8 @@ from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOf
 from airflow_provider_chattransfer.sandbox.bitrix24.switches import Switches
 from airflow_provider_chattransfer.testing.audit import audit
 
-from .conftest import Stage, outcomes, report, to
+from ..support.reports import outcomes_of
+from .conftest import ClockedSandbox, report, to
 
 TRANSFER = "imopenlines.bot.session.transfer"
 
@@ -52,19 +53,21 @@ def of(*names: str) -> list[dict[str, Any]]:
     return [dict(zip(names, each, strict=True)) for each in product(*(GUESSES[name] for name in names))]
 
 
-def set_up(stage: Stage, switches: dict[str, Any], *, chats: Sequence[dict[str, Any]], **scenario: Any) -> None:
+def set_up(
+    stage: ClockedSandbox, switches: dict[str, Any], *, chats: Sequence[dict[str, Any]], **scenario: Any
+) -> None:
     people = scenario.pop("people", {"ignore": 1.0})
     stage.reset(bitrix24={"switches": switches, "chats": list(chats), "people": people, **scenario})
 
 
-def call(stage: Stage, user: int, method: str, **params: Any) -> Any:
+def call(stage: ClockedSandbox, user: int, method: str, **params: Any) -> Any:
     """Return what an operator does themselves."""
     answer = requests.post(f"{stage.url}/rest/{user}/secretcode{user}/{method}", json=params, timeout=10).json()
     assert "result" in answer, answer
     return answer["result"]
 
 
-def owners(stage: Stage) -> dict[str, str | None]:
+def owners(stage: ClockedSandbox) -> dict[str, str | None]:
     return {chat_id: chat["owner"] for chat_id, chat in stage.chats("bitrix24").items()}
 
 
@@ -74,7 +77,7 @@ def test_the_first_position_is_the_sandboxs_default() -> None:
 
 
 @pytest.mark.parametrize("switches", POSITIONS)
-def test_a_hand_over_of_a_leavers_chats_reports_what_is_so(stage: Stage, switches: dict[str, Any]) -> None:
+def test_a_hand_over_of_a_leavers_chats_reports_what_is_so(stage: ClockedSandbox, switches: dict[str, Any]) -> None:
     """Listed, planned, sent, read back."""
     set_up(stage, switches, chats=[{"id": 101 + place, "owner": (7, 8)[place % 2]} for place in range(8)])
     lag = switches.get("reports_lag", 0)
@@ -85,7 +88,7 @@ def test_a_hand_over_of_a_leavers_chats_reports_what_is_so(stage: Stage, switche
     assert Counter(stage.moved("bitrix24")) == Counter(["101", "103", "105", "107"])
     assert audit(report(platform, results), changes=stage.ledger("bitrix24")) == []
     wanted = "requested" if switches.get("accept_mode") == "pending" else "accepted"
-    assert outcomes(results) == [wanted] * 4
+    assert outcomes_of(results) == [wanted] * 4
 
 
 @pytest.mark.parametrize("late", [0, 45])
@@ -97,7 +100,7 @@ def test_a_hand_over_of_a_leavers_chats_reports_what_is_so(stage: Stage, switche
     ids=str,
 )
 def test_a_transfer_whose_answer_is_lost_is_sent_once_and_never_called_not_performed(
-    stage: Stage, switches: dict[str, Any], habit: str, target: str, late: int, monkeypatch: pytest.MonkeyPatch
+    stage: ClockedSandbox, switches: dict[str, Any], habit: str, target: str, late: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the transfer log tells of it, or does not yet tell, and whoever has the chat by the time we look."""
     people = {"accept_after": [3, 30], **({habit: 1.0} if habit != "accept" else {})}
@@ -128,25 +131,27 @@ class TestWhatIsNew:
         {"id": 105, "owner": 8},
     )
 
-    def set_up(self, stage: Stage, switches: dict[str, Any]) -> Bitrix24Platform:
+    def set_up(self, stage: ClockedSandbox, switches: dict[str, Any]) -> Bitrix24Platform:
         """Of the chats of 7, 102 has been accepted and not yet been answered; 103 rings."""
         set_up(stage, switches, chats=self.CHATS)
         call(stage, 7, "imopenlines.operator.answer", CHAT_ID=102)
         return stage.bitrix24()
 
-    def test_what_the_leaver_has_is_moved_and_nobody_elses(self, stage: Stage, switches: dict[str, Any]) -> None:
+    def test_what_the_leaver_has_is_moved_and_nobody_elses(
+        self, stage: ClockedSandbox, switches: dict[str, Any]
+    ) -> None:
         platform = self.set_up(stage, switches)
         found = platform.find_agents_chats(["7"])
         rings = ["103"] if switches["new_session_has_operator"] else []
         assert [chat.id for chat in found] == ["101", "102", *rings]
         plan = plan_transfers(found, [Target.agent("12")], sources=[Target.agent("7")])
         results = stage.run_to_end(platform, plan)
-        assert outcomes(results) == ["accepted"] * len(found)
+        assert outcomes_of(results) == ["accepted"] * len(found)
         moved = {"101": "12", "102": "12", "104": None, "105": "8"}
         assert owners(stage) == {**moved, "103": "12" if rings else None}
 
     def test_what_waits_in_a_line_is_moved_and_nothing_that_somebody_has(
-        self, stage: Stage, switches: dict[str, Any]
+        self, stage: ClockedSandbox, switches: dict[str, Any]
     ) -> None:
         platform = self.set_up(stage, switches)
         found = platform.find_waiting_chats("3")
@@ -156,7 +161,7 @@ class TestWhatIsNew:
 
 
 @pytest.mark.parametrize("switches", of("lists_take_strings"), ids=str)
-def test_ids_are_numbers_in_every_filter(stage: Stage, switches: dict[str, Any]) -> None:
+def test_ids_are_numbers_in_every_filter(stage: ClockedSandbox, switches: dict[str, Any]) -> None:
     """Also where one command is sent alone, as JSON: in a batch all is text."""
     set_up(stage, switches, chats=[{"id": 101, "owner": 7}, {"id": 102, "state": "waiting", "queue": 3}])
     platform = stage.bitrix24()
@@ -167,7 +172,7 @@ def test_ids_are_numbers_in_every_filter(stage: Stage, switches: dict[str, Any])
 
 @pytest.mark.parametrize("switches", of("bot_list", "bot_codes"), ids=str)
 class TestTheBot:
-    def test_is_registered_and_lets_chats_be_transferred(self, stage: Stage, switches: dict[str, Any]) -> None:
+    def test_is_registered_and_lets_chats_be_transferred(self, stage: ClockedSandbox, switches: dict[str, Any]) -> None:
         set_up(stage, switches, chats=[{"id": 101, "owner": 7}], bots=[])
         client = stage.webhook()
         first, again = (register_bot(client, code="handover", name="Hand-over") for _ in range(2))
@@ -175,10 +180,10 @@ class TestTheBot:
         assert (first.is_new, again.is_new) == ((True, False) if switches["bot_list"] else (None, None))
         assert str(again).startswith("The bot handover ")
         assert check_connection(client).is_good
-        assert outcomes(stage.run_to_end(stage.bitrix24(), to("agent:12", "101"))) == ["accepted"]
+        assert outcomes_of(stage.run_to_end(stage.bitrix24(), to("agent:12", "101"))) == ["accepted"]
 
     def test_whose_code_is_taken_is_refused_with_the_services_code(
-        self, stage: Stage, switches: dict[str, Any]
+        self, stage: ClockedSandbox, switches: dict[str, Any]
     ) -> None:
         set_up(stage, switches, chats=[])
         with pytest.raises(RequestRefusedError) as refused:
@@ -189,14 +194,14 @@ class TestTheBot:
 
 @pytest.mark.parametrize("switches", of("answer_owned"), ids=str)
 class TestAcceptingWhatSomebodyOwns:
-    def test_is_not_tried(self, stage: Stage, switches: dict[str, Any]) -> None:
+    def test_is_not_tried(self, stage: ClockedSandbox, switches: dict[str, Any]) -> None:
         set_up(stage, switches, chats=[{"id": 101, "owner": 8}])
         (result,) = self.accept(stage, stage.bitrix24(user=7, code="secretcode7"))
         assert (result.outcome, result.reason) == ("skipped", "nothing to accept: agent:8 has it")
         assert owners(stage) == {"101": "8"}
 
     def test_when_they_took_it_a_moment_ago_ends_as_the_state_tells(
-        self, stage: Stage, switches: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+        self, stage: ClockedSandbox, switches: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         set_up(stage, switches, chats=[{"id": 101, "offered_to": 7}])
         platform = stage.bitrix24(user=7, code="secretcode7")
@@ -213,7 +218,7 @@ class TestAcceptingWhatSomebodyOwns:
         assert takes_over or (result.reason or "").startswith("not accepted")
 
     @staticmethod
-    def accept(stage: Stage, platform: Bitrix24Platform) -> list[Result]:
+    def accept(stage: ClockedSandbox, platform: Bitrix24Platform) -> list[Result]:
         return run_to_end(run_acceptance(to("agent:7", "101")[0]), platform, sleep=stage.sleep)
 
 
@@ -222,7 +227,7 @@ class TestAcceptingWhatSomebodyOwns:
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
 class TestSuperOfficesSpecialMessages:
     def test_tell_of_a_transfer_whose_answer_is_lost_only_where_there_are_some(
-        self, stage: Stage, kind: str, habit: str, leaves: bool, monkeypatch: pytest.MonkeyPatch
+        self, stage: ClockedSandbox, kind: str, habit: str, leaves: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A chat that its receiver has rejected looks as before.
 

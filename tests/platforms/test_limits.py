@@ -33,13 +33,14 @@ from airflow_provider_chattransfer.sandbox.bitrix24.portal import Portal
 from airflow_provider_chattransfer.sandbox.service import HttpRequest, HttpResponse
 from airflow_provider_chattransfer.sandbox.superoffice.tenant import Tenant
 
-from .conftest import Script, Scripted, Stage, outcomes, to
+from ..support.reports import outcomes_of
+from .conftest import ClockedSandbox, Script, Scripted, to
 
 TRANSFER, DIALOG = "imopenlines.bot.session.transfer", "imopenlines.dialog.get"
 
 
 @pytest.fixture(autouse=True)
-def only_time_that_is_let_pass(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def only_time_that_is_let_pass(stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop the sandbox's clock but for its skips, so that a busy machine shifts no figure."""
     moment = time.monotonic()
     monkeypatch.setattr(clock, "time", SimpleNamespace(monotonic=lambda: moment, time=time.time))
@@ -81,7 +82,7 @@ def _counting(
 
 
 @pytest.fixture
-def laborious(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
+def laborious(stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch) -> ClockedSandbox:
     """Return a sandbox whose methods let the time pass that they take."""
     spend = OperatingTime.spend
 
@@ -107,7 +108,7 @@ def ids(number: int) -> list[str]:
     return [str(1001 + place) for place in range(number)]
 
 
-def moves(stage: Stage, platform: Bitrix24Platform, number: int) -> list[Move]:
+def moves(stage: ClockedSandbox, platform: Bitrix24Platform, number: int) -> list[Move]:
     """Those chats as they are now, to be given to operator 12."""
     chats = platform.read_chats(ids(number))
     return [Move(each, chat) for each in to("agent:12", *ids(number)) if isinstance(chat := chats[each.chat_id], Chat)]
@@ -115,44 +116,48 @@ def moves(stage: Stage, platform: Bitrix24Platform, number: int) -> list[Move]:
 
 class TestOperatingTime:
     @pytest.mark.parametrize("billing", ["method", "apart", "batch"])
-    def test_is_never_used_up_however_it_is_billed(self, stage: Stage, refusals: Refusals, billing: str) -> None:
+    def test_is_never_used_up_however_it_is_billed(
+        self, stage: ClockedSandbox, refusals: Refusals, billing: str
+    ) -> None:
         seconds = {DIALOG: 0.8, TRANSFER: 0.3}
         switches = {"batch_billing": billing}
         stage.reset(bitrix24={"chats": owned(400), "operating": {"seconds": seconds}, "switches": switches})
         results = stage.run_to_end(stage.bitrix24(), to("agent:12", *ids(400)))
-        assert outcomes(results) == ["accepted"] * 400
+        assert outcomes_of(results) == ["accepted"] * 400
         assert refusals.operating == 0
         assert sum(stage.slept) > 0, "640 seconds of reads do not fit into 480"
 
-    def test_costs_little_more_than_the_portal_makes_it_cost(self, laborious: Stage, refusals: Refusals) -> None:
+    def test_costs_little_more_than_the_portal_makes_it_cost(
+        self, laborious: ClockedSandbox, refusals: Refusals
+    ) -> None:
         """Reads bind: 480 seconds of them in the first ten minutes, then 0.8 in each second, is the least time."""
         seconds = {DIALOG: 0.9, TRANSFER: 0.12}
         laborious.reset(bitrix24={"chats": owned(800), "operating": {"seconds": seconds}})
         begin = laborious.now()
         results = laborious.run_to_end(laborious.bitrix24(), to("agent:12", *ids(800)))
-        assert outcomes(results) == ["accepted"] * 800
+        assert outcomes_of(results) == ["accepted"] * 800
         assert refusals.operating == 0
         assert refusals.statuses[504] == 0
         least = 600 + (1600 * 0.9 - 480) / 0.8
         assert laborious.now() - begin <= 1.2 * least
 
-    def test_of_a_portal_that_does_not_tell_is_not_waited_for(self, stage: Stage, refusals: Refusals) -> None:
+    def test_of_a_portal_that_does_not_tell_is_not_waited_for(self, stage: ClockedSandbox, refusals: Refusals) -> None:
         stage.reset(bitrix24={"chats": owned(400), **untold({DIALOG: 0.8})})
         results = stage.run_to_end(stage.bitrix24(), to("agent:12", *ids(400)))
-        assert outcomes(results) == ["accepted"] * 400
+        assert outcomes_of(results) == ["accepted"] * 400
         assert stage.slept == []
 
     def test_that_is_used_up_because_the_portal_does_not_tell_is_lived_with(
-        self, laborious: Stage, refusals: Refusals
+        self, laborious: ClockedSandbox, refusals: Refusals
     ) -> None:
         operating, switches = {"seconds": {DIALOG: 0.4, TRANSFER: 6.0}}, {"operating_in_time": False}
         laborious.reset(bitrix24={"chats": owned(90), "operating": operating, "switches": switches})
         results = laborious.run_to_end(laborious.bitrix24(), to("agent:12", *ids(90)))
-        assert outcomes(results) == ["accepted"] * 90
+        assert outcomes_of(results) == ["accepted"] * 90
         assert Counter(laborious.moved("bitrix24")) == Counter(ids(90))
 
     def test_is_not_waited_for_longer_than_a_hint_is(
-        self, stage: Stage, script: Script, portal: Bitrix24Client
+        self, stage: ClockedSandbox, script: Script, portal: Bitrix24Client
     ) -> None:
         far = {"operating": 470, "operating_reset_at": 4_000_000_000, "duration": 1.0}
         script.play(Scripted.json({"result": 1, "time": far}))
@@ -161,7 +166,7 @@ class TestOperatingTime:
         assert stage.slept == [LONGEST_HINT]
 
     def test_that_is_waited_for_does_not_let_a_chat_be_sent_that_closed_meanwhile(
-        self, stage: Stage, refusals: Refusals
+        self, stage: ClockedSandbox, refusals: Refusals
     ) -> None:
         """A transfer would open it again."""
         customers = {"chats": {"1002": {"close_after": 300}}}
@@ -169,7 +174,7 @@ class TestOperatingTime:
         stage.reset(bitrix24={"chats": owned(20), "operating": operating, "customers": customers})
         stage.sleep(65 - stage.now() % 60)  # the portal counts by minutes: not where one ends
         platform = stage.bitrix24()
-        assert outcomes(stage.run_to_end(platform, to("agent:12", *ids(20)[2:]))) == ["accepted"] * 18
+        assert outcomes_of(stage.run_to_end(platform, to("agent:12", *ids(20)[2:]))) == ["accepted"] * 18
         planned = moves(stage, platform, 2)
         sent = platform.send(planned, SendOptions())
         assert stage.slept[-1] > 300
@@ -182,27 +187,27 @@ class TestOperatingTime:
 class TestARequest:
     @pytest.mark.parametrize("seconds", [2.0, 7.0, 40.0])
     def test_that_a_slow_portal_cuts_off_is_made_shorter(
-        self, stage: Stage, refusals: Refusals, seconds: float
+        self, stage: ClockedSandbox, refusals: Refusals, seconds: float
     ) -> None:
         seconds_of = {DIALOG: seconds, TRANSFER: seconds}
         stage.reset(bitrix24={"chats": owned(60), **untold(seconds_of)})
         results = stage.run_to_end(stage.bitrix24(), to("agent:12", *ids(60)))
-        assert outcomes(results) == ["accepted"] * 60
+        assert outcomes_of(results) == ["accepted"] * 60
         assert Counter(stage.moved("bitrix24")) == Counter(ids(60))
         assert refusals.statuses[504] <= 4, "found once for the reads: 50, 18, 6, 2"
 
-    def test_is_as_long_as_is_allowed_on_a_fast_portal(self, stage: Stage) -> None:
+    def test_is_as_long_as_is_allowed_on_a_fast_portal(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": owned(200), "operating": {"seconds": {DIALOG: 0.42, TRANSFER: 0.3}}})
         stage.run_to_end(stage.bitrix24(), to("agent:12", *ids(200)))
         assert stage.asked().count("batch") == 3 * 4
 
-    def test_of_transfers_is_not_made_shorter_for_slow_reads_once_both_are_known(self, stage: Stage) -> None:
+    def test_of_transfers_is_not_made_shorter_for_slow_reads_once_both_are_known(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": owned(150), **untold({DIALOG: 3.0, TRANSFER: 0.2})})
         stage.run_to_end(stage.bitrix24(), to("agent:12", *ids(150)))
         lengths = [len(each) for each in _commands_sent(stage, TRANSFER)]
         assert lengths[-2:] == [50, 50]
 
-    def test_whose_answer_is_lost_leaves_the_results_of_the_others_alone(self, stage: Stage) -> None:
+    def test_whose_answer_is_lost_leaves_the_results_of_the_others_alone(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": owned(50), **untold({TRANSFER: 3.0})})
         platform = stage.bitrix24()
         stage.run_to_end(platform, to("agent:15", *ids(2)))
@@ -214,7 +219,7 @@ class TestARequest:
         assert sent.stop is None
         assert stage.moved("bitrix24")[2:] == ids(50), "each was sent once"
 
-    def test_that_nobody_answers_ends_the_sending_of_the_rest(self, stage: Stage) -> None:
+    def test_that_nobody_answers_ends_the_sending_of_the_rest(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": owned(50), **untold({TRANSFER: 3.0})})
         platform = stage.bitrix24()
         stage.run_to_end(platform, to("agent:15", *ids(2)))
@@ -225,7 +230,7 @@ class TestARequest:
         assert list(sent.answers) == ids(50)[:15], "what has no answer was not sent"
 
 
-def _commands_sent(stage: Stage, method: str) -> list[list[str]]:
+def _commands_sent(stage: ClockedSandbox, method: str) -> list[list[str]]:
     """Return the commands with ``method`` of each batch that had any."""
     batches = (json.loads(call.body)["cmd"].values() for call in stage.calls if call.path.endswith("/batch"))
     return [found for batch in batches if (found := [each for each in batch if each.startswith(method)])]
@@ -234,7 +239,7 @@ def _commands_sent(stage: Stage, method: str) -> list[list[str]]:
 class Neighbour:
     """Somebody else who asks steadily from the same address. He does so while the sandbox's time passes."""
 
-    def __init__(self, stage: Stage, *, url: str, auth: tuple[str, str] | None, per_second: float) -> None:
+    def __init__(self, stage: ClockedSandbox, *, url: str, auth: tuple[str, str] | None, per_second: float) -> None:
         self.refused = self.served = 0
         self._stage, self._url, self._interval = stage, url, 1 / per_second
         self._session = requests.Session()
@@ -264,7 +269,7 @@ class Neighbour:
 class Street:
     """A service with a limit, we who keep to it, and a neighbour."""
 
-    stage: Stage
+    stage: ClockedSandbox
     neighbour: Neighbour
     ask: Callable[[], Any]
     times: list[float] = field(default_factory=list)
@@ -281,7 +286,7 @@ class Street:
         return sum(at > self.times[-1] - seconds for at in self.times) / seconds
 
 
-def _transport(stage: Stage, neighbour: Neighbour, limit: RateLimit) -> Transport:
+def _transport(stage: ClockedSandbox, neighbour: Neighbour, limit: RateLimit) -> Transport:
     gate = RateGate(limit, clock=stage.now, sleep=neighbour.sleep)
     transport = Transport(gate=gate, read_timeout=5, sleep=neighbour.sleep)
     stage._opened.append(transport)
@@ -289,7 +294,7 @@ def _transport(stage: Stage, neighbour: Neighbour, limit: RateLimit) -> Transpor
 
 
 @pytest.fixture
-def portal_street(stage: Stage, refusals: Refusals) -> Iterator[Street]:
+def portal_street(stage: ClockedSandbox, refusals: Refusals) -> Iterator[Street]:
     """Yield the portal with its documented limit, of which the neighbour takes half."""
     stage.reset(bitrix24={"rate": {"per_second": 2, "burst": 50}})
     neighbour = Neighbour(stage, url=f"{stage.url}/rest/1/secretcode/{DIALOG}", auth=None, per_second=1)
@@ -358,7 +363,7 @@ class TestAnOutage:
 
 class TestAnotherUserOfTheTenant:
     @pytest.mark.parametrize("status", [429, 503])
-    def test_is_given_way_to_and_both_get_through(self, stage: Stage, refusals: Refusals, status: int) -> None:
+    def test_is_given_way_to_and_both_get_through(self, stage: ClockedSandbox, refusals: Refusals, status: int) -> None:
         stage.reset(superoffice={"rate": 10, "switches": {"rate_status": status}})
         url = f"{stage.url}/Cust12345/api/v1/Agents/Chat/GetChatSessionEntity?chatSessionEntityId=150"
         neighbour = Neighbour(stage, url=url, auth=("tje0", "Tje0"), per_second=5)
@@ -372,7 +377,7 @@ class TestAnotherUserOfTheTenant:
 
 
 class TestALimitThatStaysShut:
-    def test_is_told_and_not_waited_for_without_end(self, stage: Stage) -> None:
+    def test_is_told_and_not_waited_for_without_end(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"rate": {"per_second": 0.0001, "burst": 1}})
         client = stage.webhook()
         client.call(Command(DIALOG, {"CHAT_ID": 101}), repeatable=True)

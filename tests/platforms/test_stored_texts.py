@@ -18,7 +18,7 @@ from airflow_provider_chattransfer.exceptions import TokenStoreError
 from airflow_provider_chattransfer.platforms.tokens.file_store import FileStore, Sealed
 from airflow_provider_chattransfer.platforms.tokens.manager import Entry, IssuedToken, TokenManager
 
-from .conftest import Memory
+from ..support.token_stores import MemoryTokenStore
 
 NOW = 1_800_000_000.0
 GOOD = IssuedToken("access", obtained_at=NOW - 10, renewal="renewal", about={"user_id": "7"})
@@ -82,7 +82,7 @@ class TestACredential:
     @pytest.mark.parametrize("text", NO_CREDENTIALS, ids=shown)
     def test_that_is_none_is_begun_anew_with_a_warning(self, text: str, caplog: pytest.LogCaptureFixture) -> None:
         assert IssuedToken.parse(text) is None
-        store, asked = Memory({Entry.CREDENTIAL: text}), list[str | None]()
+        store, asked = MemoryTokenStore({Entry.CREDENTIAL: text}), list[str | None]()
         assert token_manager(store, asked).present().secret == "new"
         assert asked == [None], "by the connection's own token"
         assert "What the token store holds cannot be read" in caplog.text
@@ -93,7 +93,7 @@ class TestACredential:
 
     def test_that_is_one_is_taken(self) -> None:
         asked = list[str | None]()
-        assert token_manager(Memory({Entry.CREDENTIAL: GOOD.to_text()}), asked).present() == GOOD
+        assert token_manager(MemoryTokenStore({Entry.CREDENTIAL: GOOD.to_text()}), asked).present() == GOOD
         assert asked == []
 
 
@@ -101,7 +101,7 @@ class TestAnAttempt:
     @pytest.mark.parametrize("text", NO_ATTEMPTS, ids=shown)
     def test_that_is_none_is_begun_anew_with_a_warning(self, text: str, caplog: pytest.LogCaptureFixture) -> None:
         asked = list[str | None]()
-        store = Memory({Entry.ATTEMPT: text})
+        store = MemoryTokenStore({Entry.ATTEMPT: text})
         assert token_manager(store, asked).present().secret == "new"
         assert "of an earlier attempt cannot be read" in caplog.text
         assert json.loads(store.kept[Entry.ATTEMPT]) == {"begun_at": NOW, "replaces": None}
@@ -112,11 +112,11 @@ class TestASeal:
     @pytest.mark.parametrize("entry", list(Entry))
     def test_that_is_none_is_begun_anew(self, entry: Entry, text: str, caplog: pytest.LogCaptureFixture) -> None:
         asked = list[str | None]()
-        assert token_manager(Sealed(Memory({entry: text}), key="key"), asked).present().secret == "new"
+        assert token_manager(Sealed(MemoryTokenStore({entry: text}), key="key"), asked).present().secret == "new"
         assert "cannot be read" in caplog.text
 
     def test_of_what_is_no_text_is_begun_anew(self) -> None:
-        memory = Memory()
+        memory = MemoryTokenStore()
         sealed = Sealed(memory, key="key")
         memory.kept[Entry.CREDENTIAL] = sealed._fernet.encrypt(b"\xff\xfe").decode()
         assert IssuedToken.parse(sealed.load(Entry.CREDENTIAL)) is None

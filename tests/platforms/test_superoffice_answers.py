@@ -41,7 +41,8 @@ from airflow_provider_chattransfer.platforms.tokens.manager import IssuedToken
 from airflow_provider_chattransfer.sandbox.superoffice import keys
 
 from ..support.answers import HUGE, Answers, Exchange, tampered
-from .conftest import SUPERVISOR, Script, Scripted, Stage, outcomes, to
+from ..support.reports import outcomes_of
+from .conftest import SUPERVISOR, ClockedSandbox, Script, Scripted, to
 
 ENTITY, LIST, MESSAGES, ROWS = "GetChatSessionEntity", "ChatSessionsForUser", "GetChatMessages", "ChatSession"
 TRANSFER, RESET, ACCEPT = "TransferChatSession", "ResetChatSession", "AcceptTransfer"
@@ -123,7 +124,7 @@ SESSION = {
 
 
 @pytest.fixture
-def answers(stage: Stage) -> Iterator[Answers]:
+def answers(stage: ClockedSandbox) -> Iterator[Answers]:
     """Yield the tenant's answers, to be changed."""
     stage.reset(superoffice={"people": {"ignore": 1}})
     with tampered(stage.url) as answers:
@@ -131,7 +132,7 @@ def answers(stage: Stage) -> Iterator[Answers]:
 
 
 @pytest.fixture
-def platform(stage: Stage, answers: Answers) -> SuperOfficePlatform:
+def platform(stage: ClockedSandbox, answers: Answers) -> SuperOfficePlatform:
     """Return the tenant behind those answers, sent to as each owner."""
     transport = stage.transport()
 
@@ -165,7 +166,7 @@ def moves(*chat_ids: str, target: str = "agent:12", owner: str = "7") -> list[Mo
     return [Move(each, Chat(id=each.chat_id, owner=owner)) for each in to(target, *chat_ids)]
 
 
-def touched(stage: Stage) -> set[str]:
+def touched(stage: ClockedSandbox) -> set[str]:
     """Return the chats that any request has changed."""
     return {each["chat_id"] for each in stage.ledger("superoffice") if each["request"]}
 
@@ -286,7 +287,13 @@ class TestATransfer:
     @cases
     @pytest.mark.parametrize(("target", "method"), [("agent:12", TRANSFER), ("queue", RESET)])
     def test_whose_answer_is_about_something_else_is_unclear(
-        self, stage: Stage, platform: SuperOfficePlatform, answers: Answers, target: str, method: str, change: Change
+        self,
+        stage: ClockedSandbox,
+        platform: SuperOfficePlatform,
+        answers: Answers,
+        target: str,
+        method: str,
+        change: Change,
     ) -> None:
         answers.tampering = lambda each: change(each.answer)
         sent = platform.send(moves("150", target=target), SendOptions())
@@ -296,7 +303,9 @@ class TestATransfer:
         assert touched(stage) == {"150"}
         assert answers.asked() == [method]
 
-    def test_is_of_the_chat_that_was_named_whatever_was_read(self, stage: Stage, platform: SuperOfficePlatform) -> None:
+    def test_is_of_the_chat_that_was_named_whatever_was_read(
+        self, stage: ClockedSandbox, platform: SuperOfficePlatform
+    ) -> None:
         """Where a chat with another id was let through, the transfer's own is sent."""
         (transfer,) = to("agent:12", "150")
         platform.send([Move(transfer, Chat(id="152", owner="7"))], SendOptions())
@@ -304,7 +313,7 @@ class TestATransfer:
 
     @pytest.mark.parametrize("methods", [(ENTITY,), (LIST,), (ENTITY, LIST)], ids=" and ".join)
     def test_of_a_chat_for_which_another_is_shown_moves_neither(
-        self, stage: Stage, platform: SuperOfficePlatform, answers: Answers, methods: tuple[str, ...]
+        self, stage: ClockedSandbox, platform: SuperOfficePlatform, answers: Answers, methods: tuple[str, ...]
     ) -> None:
         def swapped(each: Exchange) -> Any:
             if each.method not in methods:
@@ -317,11 +326,11 @@ class TestATransfer:
         answers.tampering = swapped
         if methods == (LIST,):
             results = stage.run_to_end(platform, to("agent:12", "150", "157"))
-            assert outcomes(results) == ["requested", "requested"], "read singly"
+            assert outcomes_of(results) == ["requested", "requested"], "read singly"
             assert touched(stage) == {"150", "157"}
             return
         results = stage.run_to_end(platform, to("agent:12", "150"))
-        assert outcomes(results) == ["failed"]
+        assert outcomes_of(results) == ["failed"]
         assert results[0].reason == (
             "not understood: GetChatSessionEntity: the answer is about another session than was asked for"
         )
@@ -329,7 +338,7 @@ class TestATransfer:
 
     @cases
     def test_with_any_such_answer_moves_those_that_were_named_at_most(
-        self, stage: Stage, platform: SuperOfficePlatform, answers: Answers, change: Change
+        self, stage: ClockedSandbox, platform: SuperOfficePlatform, answers: Answers, change: Change
     ) -> None:
         answers.tampering = lambda each: change(each.answer) if isinstance(each.answer, dict) else each.answer
         results = stage.run_to_end(platform, to("agent:12", "150"))
@@ -340,7 +349,7 @@ class TestATransfer:
 class TestAnAcceptance:
     @cases
     def test_whose_answer_is_about_something_else_is_typed(
-        self, stage: Stage, platform: SuperOfficePlatform, answers: Answers, change: Change
+        self, stage: ClockedSandbox, platform: SuperOfficePlatform, answers: Answers, change: Change
     ) -> None:
         answers.tampering = lambda each: change(each.answer)
         accepted = typed(lambda: platform.accept(Chat(id=RINGS, owner="8", offered_to="12", shows_offers=True)))
@@ -526,7 +535,7 @@ class TestAHistory:
 class TestAnExamination:
     @pytest.mark.parametrize("method", ["currentPrincipal", "chatuser", "ChatTopicsForUser", ROWS, ENTITY])
     def test_of_whatever_is_answered_is_typed_and_changes_nothing(
-        self, stage: Stage, answers: Answers, method: str
+        self, stage: ClockedSandbox, answers: Answers, method: str
     ) -> None:
         examined = SuperOfficePlatform(as_agent_7(stage, answers))
         nothing: list[Any] = [None, ["x"], "text", {}]
@@ -542,7 +551,7 @@ class TestAnExamination:
         with pytest.raises(UnexpectedResponseError, match="User/currentPrincipal"):
             platform.check_connection()
 
-    def test_of_a_list_of_people_counts_those_that_can_be_read(self, stage: Stage, answers: Answers) -> None:
+    def test_of_a_list_of_people_counts_those_that_can_be_read(self, stage: ClockedSandbox, answers: Answers) -> None:
         change(answers, "chatuser", lambda items: [{"Id": -1}, {"Id": "x"}, {}, *items])
         client = as_agent_7(stage, answers)
         assert {right.name: right.missing for right in SuperOfficePlatform(client).check_connection().capabilities}[
@@ -612,7 +621,7 @@ class TestA403:
         assert len(sent.answers) == len(chats)
 
     def test_about_a_chat_that_is_read_singly_is_that_chats(
-        self, script: Script, tenant: SuperOfficeClient, stage: Stage
+        self, script: Script, tenant: SuperOfficeClient, stage: ClockedSandbox
     ) -> None:
         script.play(Scripted.json([]), self.DENIED, self.answer("152"))
         read = SuperOfficePlatform(tenant).read_chats(["150", "152"])
@@ -633,7 +642,7 @@ class TestA403:
             getattr(SuperOfficePlatform(tenant), read)(["7", "8"])
 
     def test_is_not_wrong_credentials_where_another_process_has_renewed_the_token_long_ago(
-        self, script: Script, stage: Stage
+        self, script: Script, stage: ClockedSandbox
     ) -> None:
         """It is renewed once, also where the token in the store is not new; then it is about rights."""
 
@@ -659,7 +668,7 @@ class TestA403:
 
 class TestATenantsState:
     @pytest.fixture
-    def tenant_at(self, script: Script, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Tenant:
+    def tenant_at(self, script: Script, stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch) -> Tenant:
         monkeypatch.setattr(tenants, "_known", {})
         return Tenant(host=script.url, name="Cust12345", transport=stage.transport(), clock=stage.now)
 
@@ -694,7 +703,7 @@ class TestAToken:
     GOOD: dict[str, Any] = {"access_token": "8A:Cust12345.x", "expires_in": 3600}  # noqa: RUF012
 
     @pytest.fixture
-    def grant(self, script: Script, stage: Stage) -> RefreshToken:
+    def grant(self, script: Script, stage: ClockedSandbox) -> RefreshToken:
         return RefreshToken(
             host=script.url,
             client_id="a",
@@ -727,7 +736,7 @@ class TestAToken:
 
     @pytest.mark.parametrize("more", [{}, {"refresh_token": None}, {"id_token": []}], ids=str)
     def test_that_is_one_is_taken(
-        self, script: Script, stage: Stage, grant: RefreshToken, more: dict[str, Any]
+        self, script: Script, stage: ClockedSandbox, grant: RefreshToken, more: dict[str, Any]
     ) -> None:
         script.play(Scripted.json({**self.GOOD, **more}))
         granted = grant.fetch_token("last")
@@ -736,7 +745,7 @@ class TestAToken:
 
 class TestASystemUsersTicket:
     @pytest.fixture
-    def user(self, script: Script, stage: Stage) -> system_user.SystemUser:
+    def user(self, script: Script, stage: ClockedSandbox) -> system_user.SystemUser:
         return system_user.SystemUser(
             host=script.url,
             tenant="Cust12345",
@@ -855,7 +864,7 @@ class TestEveryRemedy:
             assert why in reason
 
 
-def as_agent_7(stage: Stage, answers: Answers) -> SuperOfficeClient:
+def as_agent_7(stage: ClockedSandbox, answers: Answers) -> SuperOfficeClient:
     """Agent 7, who acts for themselves."""
     return SuperOfficeClient(
         address=Site(f"{answers.url}/Cust12345"), credentials=Basic("agent7", "Secret7"), transport=stage.transport()

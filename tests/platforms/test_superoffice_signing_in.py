@@ -48,7 +48,9 @@ from airflow_provider_chattransfer.platforms.transport import FRESH, Transport
 from airflow_provider_chattransfer.sandbox.superoffice import keys
 from airflow_provider_chattransfer.sandbox.superoffice.tenant import STATE_LIFETIME
 
-from .conftest import Memory, Script, Scripted, Stage, outcomes, to
+from ..support.reports import outcomes_of
+from ..support.token_stores import MemoryTokenStore
+from .conftest import ClockedSandbox, Script, Scripted, to
 
 TRANSFER = "TransferChatSession"
 SYSTEM_TOKEN = "Chat Transfer 1.0-8k8Q7DmBgo"
@@ -63,10 +65,10 @@ ANY_TIME = {"timestamp_window": 1e9}
 class Online:
     """The sandbox as SuperOffice online."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: ClockedSandbox) -> None:
         self.stage = stage
         self.transport = stage.transport()
-        self.store = Memory()
+        self.store = MemoryTokenStore()
         self.key = keys.APPLICATION_KEY.pem
 
     def reset(self, *, switches: dict[str, Any] | None = None, **scenario: Any) -> None:
@@ -79,14 +81,14 @@ class Online:
         return Tenant(host=host or self.stage.url, name=name, transport=self.transport, clock=self.stage.now)
 
     def token_manager(
-        self, fetch_token: Callable[[str | None], IssuedToken], *, store: Memory | None = None
+        self, fetch_token: Callable[[str | None], IssuedToken], *, store: MemoryTokenStore | None = None
     ) -> TokenManager:
         clock, sleep = self.stage.now, self.stage.sleep
         kept = store or self.store
         return TokenManager(store=kept, fetch_token=fetch_token, rotates=False, clock=clock, sleep=sleep)
 
     def agent(
-        self, number: int = 7, *, token: str | None = None, secret: str = SECRET, store: Memory | None = None
+        self, number: int = 7, *, token: str | None = None, secret: str = SECRET, store: MemoryTokenStore | None = None
     ) -> Renewed:
         """As an agent, by his refresh token."""
         grant = RefreshToken(
@@ -128,7 +130,7 @@ class Online:
 
 
 @pytest.fixture
-def online(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Online:
+def online(stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch) -> Online:
     """Return the sandbox as SuperOffice online, to a process that knows nothing of it yet."""
     monkeypatch.setattr(tenants, "_known", {})
     online = Online(stage)
@@ -145,7 +147,7 @@ def refused(call: Callable[[], Any]) -> str:
 
 class TestAnAgentOnline:
     def test_signs_in_by_his_refresh_token(self, online: Online) -> None:
-        assert outcomes(online.stage.run_to_end(online.platform(online.agent()), to("agent:12", "150"))) == [
+        assert outcomes_of(online.stage.run_to_end(online.platform(online.agent()), to("agent:12", "150"))) == [
             "requested"
         ]
         assert online.stage.ledger("superoffice")[0]["by"] == "associate:7"
@@ -192,7 +194,7 @@ class TestAnAgentOnline:
 
         monkeypatch.setattr(SuperOfficeClient, "transfer", ending)
         results = online.stage.run_to_end(platform, to("agent:12", *THOSE))
-        assert outcomes(results) == ["requested"] * len(THOSE)
+        assert outcomes_of(results) == ["requested"] * len(THOSE)
         assert sorted(online.stage.moved("superoffice")) == THOSE
         assert online.asked(TRANSFER) == len(THOSE) + 3
         assert online.asked("tokens") == 1 + 3
@@ -263,22 +265,22 @@ class TestAnAgentOnline:
 
     def test_of_several_each_has_tokens_of_his_own(self, online: Online) -> None:
         online.reset(chats=[{"id": 1000, "owner": 7}, {"id": 1001, "owner": 8}, {"id": 1002, "owner": 7}])
-        agents = {number: online.client(online.agent(int(number), store=Memory())) for number in "78"}
+        agents = {number: online.client(online.agent(int(number), store=MemoryTokenStore())) for number in "78"}
         platform = online.platform(online.system_user(), identities=agents.__getitem__)
         results = online.stage.run_to_end(platform, to("agent:12", "1000", "1001", "1002"))
-        assert outcomes(results) == ["requested"] * 3
+        assert outcomes_of(results) == ["requested"] * 3
         sent = [each["by"] for each in online.stage.ledger("superoffice") if each["change"] == "transferred"]
         assert sent == ["associate:7", "associate:8", "associate:7"]
 
     def test_who_gets_no_token_is_not_tried_again_for_each_of_his_chats(self, online: Online) -> None:
         online.reset(chats=[{"id": 1000 + number, "owner": 7 + number % 2} for number in range(10)])
         agents = {
-            "7": online.client(online.agent(7, store=Memory())),
-            "8": online.client(online.agent(8, token="refresh-gone", store=Memory())),
+            "7": online.client(online.agent(7, store=MemoryTokenStore())),
+            "8": online.client(online.agent(8, token="refresh-gone", store=MemoryTokenStore())),
         }
         platform = online.platform(online.system_user(), identities=agents.__getitem__)
         results = online.stage.run_to_end(platform, to("agent:12", *(str(1000 + number) for number in range(10))))
-        assert outcomes(results) == ["requested", "failed"] * 5
+        assert outcomes_of(results) == ["requested", "failed"] * 5
         assert "signing in as agent 8" in (results[1].reason or "")
         assert online.asked("tokens") == 2
 
@@ -350,7 +352,7 @@ class TestATenant:
         results = online.stage.run_to_end(platform, to("agent:12", *THOSE[:6]))
         online.stage.sleep(61)
         results += online.stage.run_to_end(platform, to("agent:12", *THOSE[6:]))
-        assert outcomes(results) == ["requested"] * len(THOSE)
+        assert outcomes_of(results) == ["requested"] * len(THOSE)
         assert sorted(online.stage.moved("superoffice")) == THOSE
         assert online.asked("Cust12345") == 2
         assert online.stage.calls[-1].headers["host"].startswith("localhost:")
@@ -499,7 +501,7 @@ class TestASystemUser:
         assert online.stage.calls == []
 
     def test_moves_by_the_identities_of_agents(self, online: Online) -> None:
-        agents = {"7": online.client(online.agent(7, store=Memory()))}
+        agents = {"7": online.client(online.agent(7, store=MemoryTokenStore()))}
 
         def identity(agent: str) -> SuperOfficeClient:
             if agent not in agents:
@@ -511,7 +513,7 @@ class TestASystemUser:
         assert platform.why_cannot_send("7") is None
         assert platform.why_cannot_send("8") == "there is no connection for agent 8"
         assert online.stage.calls == []
-        assert outcomes(online.stage.run_to_end(platform, to("agent:12", "150"))) == ["requested"]
+        assert outcomes_of(online.stage.run_to_end(platform, to("agent:12", "150"))) == ["requested"]
 
     def test_asks_for_a_ticket_every_five_hours(self, online: Online) -> None:
         online.reset(switches=ANY_TIME)
@@ -524,7 +526,9 @@ class TestASystemUser:
 
     def test_whose_ticket_ends_in_a_wait_goes_on_waiting(self, online: Online) -> None:
         online.reset(people={"accept_after": [100, 100]})
-        results = online.stage.run_to_end(online.platform(online.agent(store=Memory())), to("agent:12", "150"))
+        results = online.stage.run_to_end(
+            online.platform(online.agent(store=MemoryTokenStore())), to("agent:12", "150")
+        )
 
         def sleep(seconds: float) -> None:
             online.stage.sleep(seconds)
@@ -536,7 +540,7 @@ class TestASystemUser:
         asked = TransferReport("superoffice", "test", tuple(results), started_at=now(), finished_at=now())
         poller = AcceptancePoller(asked, deadline=online.stage.now() + HOUR)
         report = poll_until_done(poller, online.platform(online.system_user()), interval=30, now=now, sleep=sleep)
-        assert outcomes(report.results) == ["accepted"]
+        assert outcomes_of(report.results) == ["accepted"]
         assert online.asked("Authenticate") == 1 + 4
 
     @pytest.mark.parametrize(
@@ -807,7 +811,7 @@ class TestAnExamination:
         assert "agent_conn_id" in str(missing["accept"])
 
     def test_names_the_agents_whose_connections_are_missing(self, online: Online) -> None:
-        agents = {"7": online.client(online.agent(7, store=Memory()))}
+        agents = {"7": online.client(online.agent(7, store=MemoryTokenStore()))}
 
         def identity(agent: str) -> SuperOfficeClient:
             if agent not in agents:
@@ -822,10 +826,10 @@ class TestAnExamination:
 
     def test_says_of_each_agents_connection_what_holds(self, online: Online) -> None:
         agents = {
-            "5": online.client(online.agent(token="another", store=Memory())),
-            "7": online.client(online.agent(7, store=Memory())),
-            "8": online.client(online.agent(12, store=Memory())),
-            "12": online.client(online.agent(12, store=Memory())),
+            "5": online.client(online.agent(token="another", store=MemoryTokenStore())),
+            "7": online.client(online.agent(7, store=MemoryTokenStore())),
+            "8": online.client(online.agent(12, store=MemoryTokenStore())),
+            "12": online.client(online.agent(12, store=MemoryTokenStore())),
         }
 
         def identity(agent: str) -> SuperOfficeClient:
@@ -843,7 +847,10 @@ class TestAnExamination:
 
     def test_leaves_alone_an_agent_who_keeps_it_waiting(self, online: Online, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(connection_check, "MAX_CHECK_SECONDS", 0.3)
-        agents = {name: online.client(online.agent(int(name), store=Memory())) for name in ("5", "7", "8", "12", "15")}
+        agents = {
+            name: online.client(online.agent(int(name), store=MemoryTokenStore()))
+            for name in ("5", "7", "8", "12", "15")
+        }
         over = Event()
 
         def slow() -> Any:

@@ -8,11 +8,9 @@ import signal
 import stat
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -40,46 +38,9 @@ from airflow_provider_chattransfer.platforms.tokens.manager import (
 from airflow_provider_chattransfer.platforms.tokens.redis_store import RedisStore
 
 from ..support.redis_server import RedisServer
+from ..support.token_stores import MemoryTokenStore, UnlockedTokenStore
 
 SEED = "seed-of-the-connection"
-
-
-class Memory:
-    """A store without a lock, as for processes on several hosts; it can be made to fail."""
-
-    def __init__(self) -> None:
-        self.kept: dict[Entry, str] = {}
-        self.saves_that_fail = 0
-
-    def load(self, entry: Entry) -> str | None:
-        return self.kept.get(entry)
-
-    def save(self, entry: Entry, text: str) -> None:
-        if entry is Entry.CREDENTIAL and self.saves_that_fail:
-            self.saves_that_fail -= 1
-            raise TokenStoreError("the store is full")
-        self.kept[entry] = text
-
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        yield
-
-    @property
-    def credential(self) -> IssuedToken | None:
-        return IssuedToken.parse(self.kept.get(Entry.CREDENTIAL))
-
-
-class Locked(Memory):
-    """The same with a lock, as for the threads of a process."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        with self._lock:
-            yield
 
 
 class Service:
@@ -140,8 +101,8 @@ def service() -> Service:
 
 
 @pytest.fixture
-def store() -> Memory:
-    return Memory()
+def store() -> UnlockedTokenStore:
+    return UnlockedTokenStore()
 
 
 class TestACredential:
@@ -165,14 +126,14 @@ class TestACredential:
 
 
 class TestTheKeeper:
-    def test_asks_once_and_keeps_what_it_got(self, service: Service, store: Memory) -> None:
+    def test_asks_once_and_keeps_what_it_got(self, service: Service, store: UnlockedTokenStore) -> None:
         token_manager = service.token_manager(store)
         assert [token_manager.present().secret for _ in range(3)] == ["access-1"] * 3
         assert service.token_manager(store).present().secret == "access-1"
         assert service.given == 1
 
     def test_saves_a_token_before_it_shows_it_and_hides_it_before_it_saves_it(
-        self, service: Service, store: Memory, monkeypatch: pytest.MonkeyPatch
+        self, service: Service, store: UnlockedTokenStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         hidden_when_saved: list[list[str]] = []
         save = store.save
@@ -185,20 +146,20 @@ class TestTheKeeper:
         assert service.token_manager(store).present() == store.credential
         assert hidden_when_saved[-1] == ["access-1", "refresh-1"]
 
-    def test_hides_what_another_process_has_saved(self, service: Service, store: Memory) -> None:
+    def test_hides_what_another_process_has_saved(self, service: Service, store: UnlockedTokenStore) -> None:
         service.token_manager(store).present()
         HIDDEN.clear()
         service.token_manager(store).present()
         assert HIDDEN == ["access-1", "refresh-1"]
 
-    def test_renews_by_the_last_refresh_token(self, service: Service, store: Memory) -> None:
+    def test_renews_by_the_last_refresh_token(self, service: Service, store: UnlockedTokenStore) -> None:
         token_manager = service.token_manager(store)
         for number in (1, 2, 3):
             assert token_manager.present().secret == f"access-{number}"
             token_manager.renew(token_manager.present())
         assert service.given == 4
 
-    def test_takes_what_another_process_has_obtained(self, service: Service, store: Memory) -> None:
+    def test_takes_what_another_process_has_obtained(self, service: Service, store: UnlockedTokenStore) -> None:
         one, other = service.token_manager(store), service.token_manager(store)
         spent = one.present()
         assert other.present() == spent
@@ -207,7 +168,7 @@ class TestTheKeeper:
         assert other.present().secret == "access-2"
         assert service.given == 2
 
-    def test_does_not_take_what_has_run_out_as_well(self, service: Service, store: Memory) -> None:
+    def test_does_not_take_what_has_run_out_as_well(self, service: Service, store: UnlockedTokenStore) -> None:
         idle, busy = service.token_manager(store), service.token_manager(store)
         spent = idle.present()
         busy.renew(busy.present())
@@ -215,7 +176,9 @@ class TestTheKeeper:
         idle.renew(spent)
         assert idle.present().secret == "access-3", "the one of the other process is old, and may have run out"
 
-    def test_renews_ahead_where_it_is_known_when_a_credential_ends(self, service: Service, store: Memory) -> None:
+    def test_renews_ahead_where_it_is_known_when_a_credential_ends(
+        self, service: Service, store: UnlockedTokenStore
+    ) -> None:
         service.lasts = 3600.0
         token_manager = service.token_manager(store)
         token_manager.present()
@@ -225,7 +188,7 @@ class TestTheKeeper:
         assert token_manager.present().secret == "access-2"
 
     def test_lets_one_thread_renew_for_all(self, service: Service) -> None:
-        token_manager = service.token_manager(Locked())
+        token_manager = service.token_manager(MemoryTokenStore())
         spent = token_manager.present()
 
         def slowly(renewal: str | None) -> IssuedToken:
@@ -239,7 +202,7 @@ class TestTheKeeper:
 
     @pytest.mark.parametrize("text", ["?", "{}", '{"secret": 1', "\0\1"])
     def test_begins_with_the_connections_token_where_the_store_holds_what_it_cannot_read(
-        self, service: Service, store: Memory, text: str, caplog: pytest.LogCaptureFixture
+        self, service: Service, store: UnlockedTokenStore, text: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         store.kept = {Entry.CREDENTIAL: text, Entry.ATTEMPT: text}
         assert service.token_manager(store).present().secret == "access-1"
@@ -248,20 +211,20 @@ class TestTheKeeper:
 
 
 class TestAStoreThatFails:
-    def test_is_found_out_before_the_token_is_spent(self, service: Service, store: Memory) -> None:
+    def test_is_found_out_before_the_token_is_spent(self, service: Service, store: UnlockedTokenStore) -> None:
         for method in ("load", "save", "lock"):
-            broken = Memory()
+            broken = UnlockedTokenStore()
             setattr(broken, method, _failing)
             with pytest.raises(TokenStoreError, match="the disk is gone"):
                 service.token_manager(broken).present()
         assert service.given == 0
 
-    def test_is_tried_again_when_it_is_to_keep_the_new_token(self, service: Service, store: Memory) -> None:
+    def test_is_tried_again_when_it_is_to_keep_the_new_token(self, service: Service, store: UnlockedTokenStore) -> None:
         store.saves_that_fail = len(SAVE_AGAIN)
         assert service.token_manager(store).present().secret == "access-1"
         assert store.credential is not None
 
-    def test_says_that_the_new_token_is_lost(self, service: Service, store: Memory) -> None:
+    def test_says_that_the_new_token_is_lost(self, service: Service, store: UnlockedTokenStore) -> None:
         store.saves_that_fail = len(SAVE_AGAIN) + 1
         with pytest.raises(
             CredentialsError, match=r"store is full.*new one could not be saved: sign in anew"
@@ -270,7 +233,7 @@ class TestAStoreThatFails:
         assert "refresh-1" not in str(trouble.value)
 
     def test_does_not_stop_who_needs_no_refresh_token(
-        self, service: Service, store: Memory, caplog: pytest.LogCaptureFixture
+        self, service: Service, store: UnlockedTokenStore, caplog: pytest.LogCaptureFixture
     ) -> None:
         service.rotates = False
         store.saves_that_fail = 100
@@ -279,14 +242,14 @@ class TestAStoreThatFails:
 
 
 class TestARefusal:
-    def test_is_told_as_it_is(self, service: Service, store: Memory) -> None:
+    def test_is_told_as_it_is(self, service: Service, store: UnlockedTokenStore) -> None:
         service.good = "another"
         for _ in range(2):
             with pytest.raises(CredentialsError) as trouble:
                 service.token_manager(store).present()
             assert str(trouble.value) == "token: the refresh token is not valid [invalid_grant]"
 
-    def test_after_a_process_that_was_killed_says_what_to_do(self, service: Service, store: Memory) -> None:
+    def test_after_a_process_that_was_killed_says_what_to_do(self, service: Service, store: UnlockedTokenStore) -> None:
         token_manager = service.token_manager(store)
         token_manager.present()
 
@@ -300,7 +263,9 @@ class TestARefusal:
             with pytest.raises(CredentialsError, match=r"1970-01-12T13:46:40\+00:00.*is lost. Sign in anew"):
                 service.token_manager(store).renew(token_manager.present())
 
-    def test_is_none_when_the_process_was_killed_before_it_asked(self, service: Service, store: Memory) -> None:
+    def test_is_none_when_the_process_was_killed_before_it_asked(
+        self, service: Service, store: UnlockedTokenStore
+    ) -> None:
         def killed(renewal: str | None) -> IssuedToken:
             raise KeyboardInterrupt
 
@@ -308,7 +273,9 @@ class TestARefusal:
             service.token_manager(store, killed).present()
         assert service.token_manager(store).present().secret == "access-1"
 
-    def test_long_after_a_crash_that_was_survived_is_told_as_it_is(self, service: Service, store: Memory) -> None:
+    def test_long_after_a_crash_that_was_survived_is_told_as_it_is(
+        self, service: Service, store: UnlockedTokenStore
+    ) -> None:
         self.test_is_none_when_the_process_was_killed_before_it_asked(service, store)
         service.good = "another"
         token_manager = service.token_manager(store)
@@ -323,46 +290,48 @@ class TestATokenThatStaysGood:
         service.rotates = False
         return service
 
-    def test_is_refused_at_once(self, service: Service, store: Memory) -> None:
+    def test_is_refused_at_once(self, service: Service, store: UnlockedTokenStore) -> None:
         service.good = "another"
         asked_at = service.now
         with pytest.raises(CredentialsError):
             service.token_manager(store).present()
         assert service.now == asked_at
 
-    def test_is_not_called_lost_when_no_answer_came(self, service: Service, store: Memory) -> None:
+    def test_is_not_called_lost_when_no_answer_came(self, service: Service, store: UnlockedTokenStore) -> None:
         service.lost = [ResponseLostError("gone", method="token")]
         assert service.token_manager(store).present().secret == "access-2"
 
-    def test_leaves_no_trace_of_an_attempt(self, service: Service, store: Memory) -> None:
+    def test_leaves_no_trace_of_an_attempt(self, service: Service, store: UnlockedTokenStore) -> None:
         service.token_manager(store).present()
         assert set(store.kept) == {Entry.CREDENTIAL}
 
 
 class TestATokenRequestThatFails:
-    def test_without_an_answer_is_made_again(self, service: Service, store: Memory) -> None:
+    def test_without_an_answer_is_made_again(self, service: Service, store: UnlockedTokenStore) -> None:
         service.trouble = [ResponseLostError("gone", method="token")] * len(ASK_AGAIN)
         assert service.token_manager(store).present().secret == "access-1"
 
-    def test_without_an_answer_is_given_up_at_last(self, service: Service, store: Memory) -> None:
+    def test_without_an_answer_is_given_up_at_last(self, service: Service, store: UnlockedTokenStore) -> None:
         service.trouble = [ResponseLostError("gone", method="token")] * (len(ASK_AGAIN) + 1)
         with pytest.raises(ResponseLostError):
             service.token_manager(store).present()
         assert service.token_manager(store).present().secret == "access-1"
 
-    def test_whose_answer_was_lost_is_called_so(self, service: Service, store: Memory) -> None:
+    def test_whose_answer_was_lost_is_called_so(self, service: Service, store: UnlockedTokenStore) -> None:
         service.lost = [ResponseLostError("gone", method="token")]
         with pytest.raises(CredentialsError, match="the answer never came, or was never saved"):
             service.token_manager(store).present()
 
-    def test_with_an_answer_that_nobody_understands_leaves_a_trace(self, service: Service, store: Memory) -> None:
+    def test_with_an_answer_that_nobody_understands_leaves_a_trace(
+        self, service: Service, store: UnlockedTokenStore
+    ) -> None:
         service.lost = [UnexpectedResponseError("a page", method="token")]
         with pytest.raises(UnexpectedResponseError):
             service.token_manager(store).present()
         with pytest.raises(CredentialsError, match="the answer never came, or was never saved"):
             service.token_manager(store).present()
 
-    def test_that_never_arrived_leaves_none(self, service: Service, store: Memory) -> None:
+    def test_that_never_arrived_leaves_none(self, service: Service, store: UnlockedTokenStore) -> None:
         service.trouble = [UnreachableError("nobody listens", method="token")]
         with pytest.raises(UnreachableError):
             service.token_manager(store).present()
@@ -375,7 +344,7 @@ class TestATokenRequestThatFails:
 class TestProcessesThatNoLockReaches:
     """On two hosts, with Variables."""
 
-    def test_end_with_the_token_of_the_one_that_was_first(self, service: Service, store: Memory) -> None:
+    def test_end_with_the_token_of_the_one_that_was_first(self, service: Service, store: UnlockedTokenStore) -> None:
         first, second = service.token_manager(store), service.token_manager(store)
         spent = first.present()
         second.present()
@@ -384,7 +353,7 @@ class TestProcessesThatNoLockReaches:
         assert first.present() == second.present() == store.credential
         assert service.given == 2
 
-    def test_find_it_also_when_the_first_is_slow_to_save_it(self, service: Service, store: Memory) -> None:
+    def test_find_it_also_when_the_first_is_slow_to_save_it(self, service: Service, store: UnlockedTokenStore) -> None:
         first, second = service.token_manager(store), service.token_manager(store)
         spent = first.present()
         second.present()
@@ -401,7 +370,7 @@ class TestProcessesThatNoLockReaches:
         assert second.present() == got[0]
 
     def test_do_not_lose_it_when_the_second_begins_just_after_the_first_has_saved_it(
-        self, service: Service, store: Memory, monkeypatch: pytest.MonkeyPatch
+        self, service: Service, store: UnlockedTokenStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         first, second = service.token_manager(store), service.token_manager(store)
         spent = first.present()

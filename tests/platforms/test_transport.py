@@ -35,7 +35,7 @@ from airflow_provider_chattransfer.platforms.transport import ATTEMPTS, FRESH, L
 from airflow_provider_chattransfer.sandbox.faults import FaultKind
 from tests.support.ports import free_port
 
-from .conftest import Script, Scripted, Stage
+from .conftest import ClockedSandbox, Script, Scripted
 
 READ = Command("imopenlines.dialog.get", {"CHAT_ID": 101})
 MOVE = Command(
@@ -47,12 +47,12 @@ BROKEN = ["drop_before", "drop_after", "truncated_json", *GATEWAY]
 
 class TestARead:
     @pytest.mark.parametrize("kind", BROKEN)
-    def test_is_repeated_after_a_broken_connection_and_a_gateways_page(self, stage: Stage, kind: str) -> None:
+    def test_is_repeated_after_a_broken_connection_and_a_gateways_page(self, stage: ClockedSandbox, kind: str) -> None:
         stage.fault(kind=kind)
         assert stage.webhook().call(READ, repeatable=True)["id"] == 101
         assert stage.asked() == [READ.method] * 2
 
-    def test_is_repeated_after_query_limit_exceeded(self, stage: Stage) -> None:
+    def test_is_repeated_after_query_limit_exceeded(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"rate": {"per_second": 2, "burst": 1}})
         client = stage.webhook()
         for _ in range(2):
@@ -60,7 +60,7 @@ class TestARead:
         assert stage.asked() == [READ.method] * 3
         assert stage.slept == [1.0]
 
-    def test_is_repeated_after_429_when_the_hint_has_passed(self, stage: Stage) -> None:
+    def test_is_repeated_after_429_when_the_hint_has_passed(self, stage: ClockedSandbox) -> None:
         stage.reset(superoffice={"rate": 1, "switches": {"retry_after": True}})
         client = stage.web_api()
         for _ in range(2):
@@ -69,13 +69,13 @@ class TestARead:
         assert sum(stage.slept) == pytest.approx(1.0)
 
     def test_is_repeated_after_a_429_that_a_gateway_wrote(
-        self, stage: Stage, script: Script, portal: Bitrix24Client
+        self, stage: ClockedSandbox, script: Script, portal: Bitrix24Client
     ) -> None:
         script.play(Scripted(429, b"<html>", {"Retry-After": "7"}), Scripted.json({"result": True}))
         assert portal.call(READ, repeatable=True) is True
         assert stage.slept == [7.0]
 
-    def test_is_given_up_after_some_attempts(self, stage: Stage) -> None:
+    def test_is_given_up_after_some_attempts(self, stage: ClockedSandbox) -> None:
         stage.fault(kind="html_502_before", count=100)
         with pytest.raises(ResponseLostError, match="HTTP 502"):
             stage.webhook().call(READ, repeatable=True)
@@ -83,7 +83,7 @@ class TestARead:
 
     @pytest.mark.parametrize("hint", [{}, {"Retry-After": "30"}])
     def test_that_meets_503_closes_the_gate_for_all(
-        self, stage: Stage, script: Script, portal: Bitrix24Client, hint: dict[str, str]
+        self, stage: ClockedSandbox, script: Script, portal: Bitrix24Client, hint: dict[str, str]
     ) -> None:
         script.play(Scripted(503, b"<html>", hint), Scripted.json({"result": True}))
         begin = stage.now()
@@ -91,7 +91,7 @@ class TestARead:
         assert stage.now() - begin >= float(hint.get("Retry-After", 1.0))
 
     def test_does_not_wait_for_a_limit_that_is_hours_away(
-        self, stage: Stage, script: Script, portal: Bitrix24Client
+        self, stage: ClockedSandbox, script: Script, portal: Bitrix24Client
     ) -> None:
         script.play(Scripted(429, b"", {"Retry-After": str(LONGEST_HINT + 1)}))
         with pytest.raises(RateLimitError):
@@ -105,14 +105,14 @@ class TestARead:
 
 class TestATransfer:
     @pytest.mark.parametrize("kind", BROKEN)
-    def test_is_never_repeated_unseen(self, stage: Stage, kind: str) -> None:
+    def test_is_never_repeated_unseen(self, stage: ClockedSandbox, kind: str) -> None:
         stage.fault(kind=kind)
         with pytest.raises(ResponseLostError):
             stage.webhook().call(MOVE, repeatable=False)
         assert stage.asked() == [MOVE.method]
         assert stage.moved("bitrix24") == (["101"] if FaultKind(kind).applied else [])
 
-    def test_of_superoffice_is_never_repeated_unseen(self, stage: Stage) -> None:
+    def test_of_superoffice_is_never_repeated_unseen(self, stage: ClockedSandbox) -> None:
         stage.fault(kind="drop_after", service="superoffice")
         client = stage.web_api(Basic("agent7", "Secret7"))
         with pytest.raises(ResponseLostError):
@@ -120,7 +120,7 @@ class TestATransfer:
         assert stage.asked("superoffice") == ["TransferChatSession"]
         assert stage.moved("superoffice") == ["150"]
 
-    def test_is_repeated_after_query_limit_exceeded_since_it_was_not_carried_out(self, stage: Stage) -> None:
+    def test_is_repeated_after_query_limit_exceeded_since_it_was_not_carried_out(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"rate": {"per_second": 2, "burst": 1}})
         client = stage.webhook()
         client.call(READ, repeatable=True)
@@ -129,7 +129,7 @@ class TestATransfer:
         assert stage.moved("bitrix24") == ["101"]
 
     def test_is_not_repeated_when_the_limit_lasts_for_so_long_that_its_chat_must_be_read_again(
-        self, stage: Stage
+        self, stage: ClockedSandbox
     ) -> None:
         stage.reset(bitrix24={"operating": {"limit": 1.0, "seconds": {MOVE.method: 2.0}}})
         client = stage.webhook()
@@ -143,7 +143,7 @@ class TestATransfer:
 
 
 class TestTrouble:
-    def test_of_a_port_where_nobody_listens_is_unreachable(self, stage: Stage) -> None:
+    def test_of_a_port_where_nobody_listens_is_unreachable(self, stage: ClockedSandbox) -> None:
         client = SuperOfficeClient(
             address=Site(f"http://127.0.0.1:{free_port()}"), credentials=Bearer("8A:x"), transport=stage.transport()
         )
@@ -151,7 +151,7 @@ class TestTrouble:
             client.agents("TransferChatSession", body={})
         assert FRESH / 2 < sum(stage.slept) < 2 * FRESH, "what was not sent may be repeated, but is soon too old"
 
-    def test_of_an_answer_that_is_too_late_is_interrupted_and_not_repeated(self, stage: Stage) -> None:
+    def test_of_an_answer_that_is_too_late_is_interrupted_and_not_repeated(self, stage: ClockedSandbox) -> None:
         stage.fault(kind="delay_after", seconds=0.3)
         webhook = stage.webhook()
         hasty = Bitrix24Client(auth=webhook.auth, transport=stage.transport(read_timeout=0.05))
@@ -161,7 +161,7 @@ class TestTrouble:
         assert stage.moved("bitrix24") == ["101"]
 
     def test_of_tls_in_the_middle_of_an_answer_is_interrupted(
-        self, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, stage: ClockedSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         certificate = _certificate(tmp_path)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
@@ -169,13 +169,13 @@ class TestTrouble:
             _post(stage.transport(), f"https://localhost:{port}/")
         assert not stage.slept, "the server may have carried it out"
 
-    def test_of_a_certificate_that_is_not_trusted_is_unreachable(self, stage: Stage, tmp_path: Path) -> None:
+    def test_of_a_certificate_that_is_not_trusted_is_unreachable(self, stage: ClockedSandbox, tmp_path: Path) -> None:
         trouble = pytest.raises(UnreachableError, match="certificate cannot be verified")
         with _tls_server(_certificate(tmp_path), answer=b"") as port, trouble:
             _post(stage.transport(), f"https://localhost:{port}/")
 
     def test_of_an_answer_in_no_known_shape_is_not_understood(
-        self, script: Script, portal: Bitrix24Client, stage: Stage
+        self, script: Script, portal: Bitrix24Client, stage: ClockedSandbox
     ) -> None:
         script.play(Scripted(200, b"<html>log in</html>"))
         with pytest.raises(UnexpectedResponseError, match="HTTP 200"):
@@ -201,7 +201,7 @@ class TestIdentities:
         assert "Cookie" not in script.heard[1].headers
 
     def test_are_not_replaced_by_a_netrc_file(
-        self, script: Script, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, script: Script, stage: ClockedSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
         monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
@@ -216,37 +216,37 @@ class TestIdentities:
         assert script.heard[0].headers["User-Agent"].startswith("airflow-provider-chattransfer/")
 
 
-def _nobody_there(stage: Stage) -> Bitrix24Client:
+def _nobody_there(stage: ClockedSandbox) -> Bitrix24Client:
     stage.url = f"http://127.0.0.1:{free_port()}"
     return stage.webhook()
 
 
-def _faulty(kind: str) -> Callable[[Stage], Bitrix24Client]:
-    def client(stage: Stage) -> Bitrix24Client:
+def _faulty(kind: str) -> Callable[[ClockedSandbox], Bitrix24Client]:
+    def client(stage: ClockedSandbox) -> Bitrix24Client:
         stage.fault(kind=kind, count=100)
         return stage.webhook()
 
     return client
 
 
-def _too_hasty(stage: Stage) -> Bitrix24Client:
+def _too_hasty(stage: ClockedSandbox) -> Bitrix24Client:
     stage.fault(kind="delay_after", seconds=0.2)
     return Bitrix24Client(auth=stage.webhook().auth, transport=stage.transport(read_timeout=0.05))
 
 
-def _limited(stage: Stage) -> Bitrix24Client:
+def _limited(stage: ClockedSandbox) -> Bitrix24Client:
     stage.reset(bitrix24={"rate": {"per_second": 0.001, "burst": 1}})
     client = stage.webhook()
     client.call(READ, repeatable=True)
     return client
 
 
-def _locked(stage: Stage) -> Bitrix24Client:
+def _locked(stage: ClockedSandbox) -> Bitrix24Client:
     stage.reset(bitrix24={"chats": [{"id": 101, "owner": 7, "locked_for": 60}]})
     return stage.webhook()
 
 
-TROUBLE: dict[str, Callable[[Stage], Bitrix24Client]] = {
+TROUBLE: dict[str, Callable[[ClockedSandbox], Bitrix24Client]] = {
     "nobody listens": _nobody_there,
     "dropped": _faulty("drop_before"),
     "gateway page": _faulty("html_502_before"),
@@ -260,7 +260,7 @@ TROUBLE: dict[str, Callable[[Stage], Bitrix24Client]] = {
 class TestASecret:
     @pytest.mark.parametrize("trouble", TROUBLE)
     def test_is_in_no_exception_and_no_log_record(
-        self, stage: Stage, caplog: pytest.LogCaptureFixture, trouble: str
+        self, stage: ClockedSandbox, caplog: pytest.LogCaptureFixture, trouble: str
     ) -> None:
         client = TROUBLE[trouble](stage)
         with caplog.at_level(logging.DEBUG), pytest.raises(PlatformError) as caught:
@@ -270,14 +270,16 @@ class TestASecret:
             assert "secretcode" not in text
             assert "/rest/" not in text
 
-    def test_is_in_no_log_record_when_all_is_well(self, stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    def test_is_in_no_log_record_when_all_is_well(
+        self, stage: ClockedSandbox, caplog: pytest.LogCaptureFixture
+    ) -> None:
         with caplog.at_level(logging.DEBUG):
             stage.webhook().call(READ, repeatable=True)
         lines = _lines(caplog)
         assert "imopenlines.dialog.get: HTTP 200" in lines
         assert not any("secretcode" in line or "/rest/" in line for line in lines)
 
-    def test_of_others_is_theirs_to_log(self, stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    def test_of_others_is_theirs_to_log(self, stage: ClockedSandbox, caplog: pytest.LogCaptureFixture) -> None:
         stage.webhook().call(READ, repeatable=True)
         with caplog.at_level(logging.DEBUG):
             requests.get(f"{stage.url}/sandbox/state", timeout=10)
@@ -295,7 +297,7 @@ class TestASecret:
         assert "secret" not in repr(Basic("agent7", "secret"))
         assert "secret" not in repr(Bearer("secret"))
 
-    def test_is_not_in_the_repr_of_a_webhook(self, stage: Stage) -> None:
+    def test_is_not_in_the_repr_of_a_webhook(self, stage: ClockedSandbox) -> None:
         told = repr(stage.webhook(bot="hiddenbot").auth)
         assert "secretcode" not in told
         assert "hiddenbot" not in told

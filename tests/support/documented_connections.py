@@ -12,7 +12,6 @@ from typing import Any
 from airflow_provider_chattransfer.sandbox.superoffice.keys import APPLICATION_KEY
 
 PAGE = Path(__file__).parents[2] / "docs" / "connections.md"
-FORMS = ("json", "uri", "environment")
 LEFT_OUT = "…"
 """Stands in the example for most of a private key."""
 

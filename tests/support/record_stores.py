@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A record store for tests that need no Airflow."""
+"""Record stores for tests that need no Airflow, and a task state store without its database."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from airflow_provider_chattransfer.chats.model import Json
 
@@ -20,3 +21,11 @@ class Lines:
 
     def append(self, entry: Json) -> None:
         self.lines.append(json.dumps(entry))
+
+
+class TaskStateStore(dict[str, Any]):
+    """Airflow's task state store, which outlives every try of its task."""
+
+    def set(self, key: str, value: Any) -> None:
+        """Keep ``value`` as JSON would."""
+        self[key] = json.loads(json.dumps(value))

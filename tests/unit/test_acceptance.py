@@ -36,6 +36,8 @@ from airflow_provider_chattransfer.exceptions import (
 from airflow_provider_chattransfer.platforms.base import ChatPlatform
 from airflow_provider_chattransfer.platforms.runner import poll_once, poll_until_done
 
+from ..support.reports import outcomes_of
+
 BEGIN = datetime(2026, 11, 21, 21, 0, tzinfo=UTC)
 RINGING = Chat(id="0", owner="7", offered_to="12", shows_offers=True)
 TAKEN = Chat(id="0", owner="12", shows_offers=True)
@@ -56,10 +58,6 @@ def poller(*outcomes: str, seconds: float = 60) -> AcceptancePoller:
     return AcceptancePoller(report, deadline=after(seconds).timestamp())
 
 
-def outcomes(report: TransferReport) -> list[str]:
-    return [result.outcome.value for result in report.results]
-
-
 class TestThePoller:
     def test_watches_only_what_is_requested(self) -> None:
         assert poller("accepted", "requested", "failed", "requested", "skipped", "unchanged").chat_ids == ["2", "4"]
@@ -72,7 +70,7 @@ class TestThePoller:
         wait = poller("requested", "requested", "requested")
         verdict = wait.observe({"1": TAKEN, "2": RINGING, "3": REJECTED}, now=after(1))
         assert not verdict.done
-        assert outcomes(verdict.report) == ["accepted", "requested", "failed"]
+        assert outcomes_of(verdict.report.results) == ["accepted", "requested", "failed"]
         assert wait.chat_ids == ["2"]
 
     def test_is_done_when_the_last_one_is_settled(self) -> None:
@@ -94,17 +92,17 @@ class TestThePoller:
     def test_never_looks_again_at_what_is_settled(self) -> None:
         wait = poller("requested")
         wait.observe({"1": TAKEN}, now=after(1))
-        assert outcomes(wait.observe({"1": REJECTED}, now=after(2)).report) == ["accepted"]
+        assert outcomes_of(wait.observe({"1": REJECTED}, now=after(2)).report.results) == ["accepted"]
 
     def test_ends_at_its_deadline_with_what_is_still_requested(self) -> None:
         wait = poller("requested", seconds=60)
         assert not wait.observe({"1": RINGING}, now=after(59.9)).done
         verdict = wait.observe({"1": RINGING}, now=after(60))
         assert verdict.done
-        assert outcomes(verdict.report) == ["requested"]
+        assert outcomes_of(verdict.report.results) == ["requested"]
 
     def test_counts_what_is_seen_at_the_last_moment(self) -> None:
-        assert outcomes(poller("requested").observe({"1": TAKEN}, now=after(60)).report) == ["accepted"]
+        assert outcomes_of(poller("requested").observe({"1": TAKEN}, now=after(60)).report.results) == ["accepted"]
 
     def test_says_why_a_chat_cannot_be_seen_any_more(self) -> None:
         verdict = poller("requested").observe({"1": UnreadableChat("gone")}, now=after(1))
@@ -136,7 +134,7 @@ class TestThePoller:
             carried = TransferReport.from_json(json.loads(json.dumps(other.report.to_json())))
             other = AcceptancePoller(carried, deadline=other.deadline)
             other.observe(chats, now=after(number))
-        assert outcomes(one.report) == outcomes(other.report)
+        assert outcomes_of(one.report.results) == outcomes_of(other.report.results)
         assert one.chat_ids == other.chat_ids
         assert len(one.report.results) == len(begin)
         assert sum(one.report.counts.values()) == len(begin)
@@ -225,13 +223,13 @@ class Wait:
 class TestTheLoop:
     def test_looks_at_once_and_then_every_interval_until_all_are_settled(self) -> None:
         service, wait = Service(RINGING, RINGING, TAKEN), Wait()
-        assert outcomes(wait.poll_until_done(poller("requested", "requested"), service)) == ["accepted"] * 2
+        assert outcomes_of(wait.poll_until_done(poller("requested", "requested"), service).results) == ["accepted"] * 2
         assert service.asked == [["1", "2"]] * 3
         assert wait.slept == [15.0, 15.0]
 
     def test_ends_at_its_deadline_after_a_last_look(self) -> None:
         service, wait = Service(RINGING), Wait()
-        assert outcomes(wait.poll_until_done(poller("requested", seconds=40), service)) == ["requested"]
+        assert outcomes_of(wait.poll_until_done(poller("requested", seconds=40), service).results) == ["requested"]
         assert wait.slept == [15.0, 15.0, 10.0]
         assert len(service.asked) == 4
 
@@ -243,12 +241,12 @@ class TestTheLoop:
     @pytest.mark.parametrize("kind", [ResponseLostError, RateLimitError, UnreachableError])
     def test_takes_a_look_that_fails_for_no_news(self, kind: type[PlatformError]) -> None:
         service, wait = Service(kind("trouble", method="read"), TAKEN), Wait()
-        assert outcomes(wait.poll_until_done(poller("requested"), service)) == ["accepted"]
+        assert outcomes_of(wait.poll_until_done(poller("requested"), service).results) == ["accepted"]
         assert wait.slept == [15.0]
 
     def test_ends_at_its_deadline_also_when_no_look_succeeds(self) -> None:
         service, wait = Service(ResponseLostError("trouble", method="read")), Wait()
-        assert outcomes(wait.poll_until_done(poller("requested", seconds=40), service)) == ["requested"]
+        assert outcomes_of(wait.poll_until_done(poller("requested", seconds=40), service).results) == ["requested"]
         assert wait.time == after(40)
 
     @pytest.mark.parametrize("kind", [ResponseLostError, RateLimitError, UnreachableError, UnexpectedResponseError])
@@ -261,7 +259,7 @@ class TestTheLoop:
     def test_counts_failed_looks_anew_after_one_that_succeeded(self) -> None:
         trouble = [ResponseLostError("trouble", method="read")] * (MAX_FAILED_POLLS - 1)
         service, wait = Service(*trouble, RINGING, *trouble, TAKEN), Wait()
-        assert outcomes(wait.poll_until_done(poller("requested", seconds=10_000), service)) == ["accepted"]
+        assert outcomes_of(wait.poll_until_done(poller("requested", seconds=10_000), service).results) == ["accepted"]
 
     def test_goes_on_counting_where_another_process_left_off(self) -> None:
         one = poller("requested")
@@ -291,4 +289,4 @@ class TestTheLoop:
     def test_may_be_a_single_look(self) -> None:
         verdict = poll_once(poller("requested"), cast(ChatPlatform, Service(TAKEN)), now=lambda: after(1))
         assert verdict.done
-        assert outcomes(verdict.report) == ["accepted"]
+        assert outcomes_of(verdict.report.results) == ["accepted"]
