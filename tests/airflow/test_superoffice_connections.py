@@ -40,7 +40,7 @@ CHATS = [{"id": int(chat_id), "owner": 7 + int(chat_id) % 2, "queue": 3} for cha
 do = partial(run_one, conn_id="desk", poll_interval=0.1)
 
 
-class Desk:
+class ConnectedTenant:
     """The sandbox's tenant, and connections to it: ``desk``, and those of agents."""
 
     def __init__(self, sandbox: Sandbox, *, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,9 +83,9 @@ class Desk:
 
 
 @pytest.fixture
-def desk(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def desk(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ConnectedTenant:
     """Return a tenant that this process knows nothing of."""
-    desk = Desk(sandbox, folder=tmp_path, monkeypatch=monkeypatch)
+    desk = ConnectedTenant(sandbox, folder=tmp_path, monkeypatch=monkeypatch)
     count = sandbox_module.Sandbox.count
 
     def noting(sandbox: sandbox_module.Sandbox, service: Service, call: HttpRequest) -> None:
@@ -112,14 +112,14 @@ def wait(*chat_ids: str, **options: Any) -> Ran:
 
 class TestEveryWay:
     @pytest.mark.parametrize("name", MOVING)
-    def test_moves_a_chat(self, desk: Desk, name: str) -> None:
+    def test_moves_a_chat(self, desk: ConnectedTenant, name: str) -> None:
         desk.reset(ALL[name], people=NOBODY)
         desk.connect(ALL[name])
         assert outcome(do(TransferChatOperator, chat_id=150, to="agent:12")) == "requested"
         assert desk.sandbox.ledger("superoffice")[0]["by"] == "associate:7"
 
     @pytest.mark.parametrize("name", MOVING)
-    def test_accepts_one(self, desk: Desk, name: str) -> None:
+    def test_accepts_one(self, desk: ConnectedTenant, name: str) -> None:
         desk.reset(ALL[name], people=NOBODY, chats=[{"id": 150, "owner": 7, "transfer_to": 12}])
         desk.connect(ALL[name], user="agent12")
         with a_dag() as dag:
@@ -128,7 +128,7 @@ class TestEveryWay:
         assert desk.sandbox.ledger("superoffice")[0]["by"] == "associate:12"
 
     @pytest.mark.parametrize("name", ALL)
-    def test_lists(self, desk: Desk, name: str) -> None:
+    def test_lists(self, desk: ConnectedTenant, name: str) -> None:
         desk.reset(ALL[name], people=NOBODY, chats=CHATS)
         desk.connect(ALL[name])
         ran = do(ReassignChatsOperator, from_agents=["8"], to=["agent:12"], dry_run=True)
@@ -137,14 +137,16 @@ class TestEveryWay:
 
     @pytest.mark.parametrize("deferrable", [False, True])
     @pytest.mark.parametrize("name", ALL)
-    def test_waits(self, desk: Desk, name: str, deferrable: bool) -> None:
+    def test_waits(self, desk: ConnectedTenant, name: str, deferrable: bool) -> None:
         desk.reset(ALL[name], people={"accept_after": [0.2, 0.3]}, chats=[{"id": 150, "owner": 7}])
         desk.connect(ALL[name])
         desk.offer()
         assert outcome(wait("150", deferrable=deferrable)) == "accepted"
 
     @pytest.mark.parametrize("name", ALL)
-    def test_is_tested_in_a_sentence_that_says_who_where_and_what_without_a_secret(self, desk: Desk, name: str) -> None:
+    def test_is_tested_in_a_sentence_that_says_who_where_and_what_without_a_secret(
+        self, desk: ConnectedTenant, name: str
+    ) -> None:
         desk.reset(ALL[name])
         desk.connect(ALL[name])
         good, said = SuperOfficeHook("desk").test_connection()
@@ -168,7 +170,9 @@ class TestASystemUser:
         ],
         ids=["transfer", "accept"],
     )
-    def test_is_refused_what_it_cannot_do_before_any_request(self, desk: Desk, task: Callable[[], Any]) -> None:
+    def test_is_refused_what_it_cannot_do_before_any_request(
+        self, desk: ConnectedTenant, task: Callable[[], Any]
+    ) -> None:
         desk.connect(ALL["system-user"])
         with a_dag() as dag:
             task()
@@ -178,7 +182,7 @@ class TestASystemUser:
         assert "agent_conn_id" in str(error)
         assert desk.calls == []
 
-    def test_with_the_agents_connections_moves_what_is_theirs(self, desk: Desk) -> None:
+    def test_with_the_agents_connections_moves_what_is_theirs(self, desk: ConnectedTenant) -> None:
         desk.reset(people=NOBODY, chats=CHATS)
         desk.connect(ALL["system-user"], agent_conn_id=AGENTS)
         desk.connect_agents(7, 8)
@@ -190,7 +194,7 @@ class TestASystemUser:
         assert desk.asked("tokens") == 2, "each agent has a token of his own, and one"
         assert desk.asked("Authenticate") == 1
 
-    def test_moves_the_chats_of_those_who_can_be_acted_as_and_says_who_cannot(self, desk: Desk) -> None:
+    def test_moves_the_chats_of_those_who_can_be_acted_as_and_says_who_cannot(self, desk: ConnectedTenant) -> None:
         desk.reset(people=NOBODY, chats=CHATS)
         desk.connect(ALL["system-user"], agent_conn_id=AGENTS)
         desk.connect_agents(7)
@@ -203,7 +207,7 @@ class TestASystemUser:
             "themselves"
         }
 
-    def test_is_tested_with_what_is_missing_of_its_agents(self, desk: Desk) -> None:
+    def test_is_tested_with_what_is_missing_of_its_agents(self, desk: ConnectedTenant) -> None:
         desk.connect(ALL["system-user"], agent_conn_id=AGENTS)
         desk.connect_agents(7, 8, 12, 15, 21)
         good, said = SuperOfficeHook("desk").test_connection()
@@ -212,7 +216,7 @@ class TestASystemUser:
         assert "It cannot act as agent 5: there is no connection 'desk_agent_5'" in said
 
 
-END: dict[str, Callable[[Desk], None]] = {
+END: dict[str, Callable[[ConnectedTenant], None]] = {
     "the service says so": lambda desk: desk.sandbox.fault(
         service="superoffice", kind="token_expired", method="TransferChatSession"
     ),
@@ -239,7 +243,7 @@ class TestInTheMiddleOfARun:
         yield events
         assert len(sent) >= len(THEIRS), "half of them were not reached"
 
-    def moved(self, desk: Desk) -> None:
+    def moved(self, desk: ConnectedTenant) -> None:
         """Move all chats of agents 7 and 8, each once."""
         ran = do(ReassignChatsOperator, from_agents=["7", "8"], to=["agent:12"])
         assert ran.state == "success", ran.errors
@@ -248,7 +252,7 @@ class TestInTheMiddleOfARun:
 
     @pytest.mark.parametrize(("name", "end"), zip(RENEWABLE, END, strict=True))
     def test_tokens_end_and_every_chat_is_moved_once(
-        self, desk: Desk, halfway: list[Callable[[], None]], name: str, end: str
+        self, desk: ConnectedTenant, halfway: list[Callable[[], None]], name: str, end: str
     ) -> None:
         desk.reset(people=NOBODY, chats=CHATS)
         desk.connect(ALL[name], user="tje0", agent_conn_id=AGENTS)
@@ -258,7 +262,7 @@ class TestInTheMiddleOfARun:
         assert desk.asked("tokens") > (3 if name == "refresh-token" else 2)
 
     def test_tokens_that_live_for_seconds_are_replaced_before_they_end(
-        self, desk: Desk, halfway: list[Callable[[], None]]
+        self, desk: ConnectedTenant, halfway: list[Callable[[], None]]
     ) -> None:
         desk.reset(people=NOBODY, chats=CHATS, switches={"token_lifetime": 2.0})
         desk.connect(ALL["refresh-token"], user="tje0", agent_conn_id=AGENTS, requests_per_second=12, burst=1)
@@ -268,7 +272,9 @@ class TestInTheMiddleOfARun:
         turned_away = desk.asked("TransferChatSession") - len(THEIRS)
         assert turned_away <= 1
 
-    def test_the_tenant_moves_and_every_chat_is_moved_once(self, desk: Desk, halfway: list[Callable[[], None]]) -> None:
+    def test_the_tenant_moves_and_every_chat_is_moved_once(
+        self, desk: ConnectedTenant, halfway: list[Callable[[], None]]
+    ) -> None:
         desk.reset(people=NOBODY, chats=CHATS, data_host={"name": "localhost", "after": 60})
         desk.connect(ALL["refresh-token"], user="tje0", agent_conn_id=AGENTS)
         desk.connect_agents(7, 8)
@@ -277,7 +283,7 @@ class TestInTheMiddleOfARun:
         assert desk.asked("Cust12345") == 2, "it was asked where it is once, and once more"
 
     @pytest.mark.parametrize(("name", "deferrable"), zip(RENEWABLE, [False, True], strict=True))
-    def test_of_a_wait_what_was_signed_in_with_ends(self, desk: Desk, name: str, deferrable: bool) -> None:
+    def test_of_a_wait_what_was_signed_in_with_ends(self, desk: ConnectedTenant, name: str, deferrable: bool) -> None:
         desk.reset(people={"accept_after": [0.5, 0.5]}, chats=[{"id": 150, "owner": 7}])
         desk.connect(ALL[name])
         desk.offer()
@@ -287,14 +293,14 @@ class TestInTheMiddleOfARun:
 
 
 class TestTokens:
-    def test_are_kept_for_the_next_task(self, desk: Desk) -> None:
+    def test_are_kept_for_the_next_task(self, desk: ConnectedTenant) -> None:
         desk.reset(people=NOBODY, chats=CHATS)
         desk.connect(ALL["refresh-token"])
         for chat_id in (1001, 1003, 1005):
             assert outcome(do(TransferChatOperator, chat_id=chat_id - 1, to="agent:12")) in ("requested", "failed")
         assert desk.asked("tokens") == 1
 
-    def test_are_kept_in_a_variable_unless_told_otherwise(self, desk: Desk) -> None:
+    def test_are_kept_in_a_variable_unless_told_otherwise(self, desk: ConnectedTenant) -> None:
         desk.reset(people=NOBODY)
         desk.connect(ALL["refresh-token"], token_store=None, token_store_at=None)
         for chat_id in (150, 152):
@@ -366,7 +372,7 @@ AGENT_WRONG: list[tuple[dict[str, Any], str]] = [
 class TestBadInput:
     @pytest.mark.parametrize(("wrong", "words"), WRONG, ids=[words[:40] for _, words in WRONG])
     def test_is_a_sentence_that_names_the_field_and_no_secret_and_nothing_is_sent(
-        self, desk: Desk, wrong: dict[str, Any], words: str
+        self, desk: ConnectedTenant, wrong: dict[str, Any], words: str
     ) -> None:
         desk.put("desk", {"conn_type": "superoffice", "host": desk.url, **wrong})
         with pytest.raises(ValueError, match=r"^connection 'desk': ") as caught:
@@ -382,7 +388,7 @@ class TestBadInput:
 
     @pytest.mark.parametrize(("wrong", "words"), AGENT_WRONG, ids=[words[:40] for _, words in AGENT_WRONG])
     def test_in_an_agents_connection_is_why_their_chats_cannot_be_sent(
-        self, desk: Desk, wrong: dict[str, Any], words: str
+        self, desk: ConnectedTenant, wrong: dict[str, Any], words: str
     ) -> None:
         desk.connect(ALL["system-user"], agent_conn_id=AGENTS)
         desk.connect_agents(8)
@@ -395,7 +401,7 @@ class TestBadInput:
         assert words in without_labels(why)
         assert not [secret for secret in SECRETS if secret in why]
 
-    def test_in_an_agents_connection_concerns_their_chats_only(self, desk: Desk) -> None:
+    def test_in_an_agents_connection_concerns_their_chats_only(self, desk: ConnectedTenant) -> None:
         desk.reset(people=NOBODY, chats=CHATS)
         desk.connect(ALL["system-user"], agent_conn_id=AGENTS)
         desk.connect_agents(8)
@@ -407,7 +413,7 @@ class TestBadInput:
         assert reason.startswith("not sent: connection 'desk_agent_7': ")
         assert not [secret for secret in SECRETS if secret in json.dumps(report)]
 
-    def test_as_an_agent_online_of_a_task_on_site_is_said(self, desk: Desk) -> None:
+    def test_as_an_agent_online_of_a_task_on_site_is_said(self, desk: ConnectedTenant) -> None:
         desk.connect(ALL["basic"], agent_conn_id=AGENTS)
         extra = {"refresh_token": "refresh-agent7", "tenant": "Cust12345"}
         desk.put(AGENTS.format(agent=7), {"conn_type": "superoffice", "extra": extra})
@@ -418,7 +424,7 @@ class TestBadInput:
             "that is taken"
         )
 
-    def test_that_says_the_same_as_the_tasks_connection_is_none(self, desk: Desk) -> None:
+    def test_that_says_the_same_as_the_tasks_connection_is_none(self, desk: ConnectedTenant) -> None:
         desk.reset(people=NOBODY, chats=CHATS)
         desk.connect(ALL["system-user"], agent_conn_id=AGENTS)
         for agent in (7, 8):
@@ -427,12 +433,12 @@ class TestBadInput:
         assert ran.results["task"]["counts"]["requested"] == len(THEIRS)
 
 
-def with_scenario(**scenario: Any) -> Callable[[Desk], None]:
+def with_scenario(**scenario: Any) -> Callable[[ConnectedTenant], None]:
     """Set the sandbox up so."""
     return lambda desk: desk.reset(**scenario)
 
 
-FOUND_OUT: list[tuple[dict[str, Any], Callable[[Desk], None], str]] = [
+FOUND_OUT: list[tuple[dict[str, Any], Callable[[ConnectedTenant], None], str]] = [
     ({**REFRESH, "tenant": "Cust99999"}, with_scenario(), "tenant Cust99999 is not known there; check tenant"),
     ({**REFRESH, "client_secret": "wrong-secret"}, with_scenario(), "client_id and client_secret are not taken"),
     ({**REFRESH, "refresh_token": "refresh-gone"}, with_scenario(), "refresh_token is not taken"),
@@ -461,7 +467,12 @@ FOUND_OUT: list[tuple[dict[str, Any], Callable[[Desk], None], str]] = [
 class TestTheButtonTest:
     @pytest.mark.parametrize(("extra", "arrange", "words"), FOUND_OUT, ids=[words for *_, words in FOUND_OUT])
     def test_says_what_the_service_does_not_take_and_no_secret(
-        self, desk: Desk, extra: dict[str, Any], arrange: Callable[[Desk], None], words: str, tmp_path: Path
+        self,
+        desk: ConnectedTenant,
+        extra: dict[str, Any],
+        arrange: Callable[[ConnectedTenant], None],
+        words: str,
+        tmp_path: Path,
     ) -> None:
         arrange(desk)
         store = {"token_store": "file", "token_store_at": str(tmp_path)}
@@ -479,7 +490,7 @@ class TestTheButtonTest:
         ],
         ids=["another password", "disabled user"],
     )
-    def test_says_it_of_a_password_on_site(self, desk: Desk, fields: dict[str, str], words: str) -> None:
+    def test_says_it_of_a_password_on_site(self, desk: ConnectedTenant, fields: dict[str, str], words: str) -> None:
         desk.put("desk", {"conn_type": "superoffice", "host": f"{desk.url}/Cust12345", **fields})
         good, said = SuperOfficeHook("desk").test_connection()
         assert not good
@@ -487,21 +498,21 @@ class TestTheButtonTest:
         assert fields["password"] not in said
 
     @pytest.mark.parametrize("path", ["", "/", "/WebApi", "/sandbox"])
-    def test_says_when_there_is_no_web_api_at_host(self, desk: Desk, path: str) -> None:
+    def test_says_when_there_is_no_web_api_at_host(self, desk: ConnectedTenant, path: str) -> None:
         address = {"conn_type": "superoffice", "host": f"{desk.url}{path}", "login": "agent7", "password": "Secret7"}
         desk.put("desk", address)
         good, said = SuperOfficeHook("desk").test_connection()
         assert not good
         assert "check that host is the address of a WebAPI" in said
 
-    def test_says_by_how_much_the_clocks_differ(self, desk: Desk) -> None:
+    def test_says_by_how_much_the_clocks_differ(self, desk: ConnectedTenant) -> None:
         desk.connect(ALL["refresh-token"])
         desk.sandbox.skip(7200)
         good, said = SuperOfficeHook("desk").test_connection()
         assert good
         assert "s ahead of ours: set this machine's clock." in said
 
-    def test_gives_up_before_ten_seconds(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_gives_up_before_ten_seconds(self, desk: ConnectedTenant, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("airflow_provider_chattransfer.hooks.settings.FAIL_FAST_TIMEOUT_SECONDS", 0.3)
         desk.connect(ALL["access-token"])
         desk.sandbox.fault(service="superoffice", kind="hang_before", method="currentPrincipal")
@@ -510,13 +521,15 @@ class TestTheButtonTest:
         assert "no whole answer from 127.0.0.1" in said
         assert desk.asked("currentPrincipal") == 1
 
-    def test_of_an_agents_connection_that_leaves_out_the_host_says_so(self, desk: Desk) -> None:
+    def test_of_an_agents_connection_that_leaves_out_the_host_says_so(self, desk: ConnectedTenant) -> None:
         desk.put("desk", {"conn_type": "superoffice", "extra": {"refresh_token": "refresh-agent7"}})
         good, said = SuperOfficeHook("desk").test_connection()
         assert not good
         assert "Address (host): empty" in said
 
-    def test_reaches_a_tenant_by_https_with_an_authority_of_ones_own(self, desk: Desk, tmp_path: Path) -> None:
+    def test_reaches_a_tenant_by_https_with_an_authority_of_ones_own(
+        self, desk: ConnectedTenant, tmp_path: Path
+    ) -> None:
         certificate, key = self_signed(tmp_path)
         with SandboxServer(certificate=certificate, key=key) as server:
             for bundle, expected in ((str(certificate), True), (None, False)):

@@ -8,7 +8,7 @@ import pytest
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
 from .bitrix24_client import PortalClient
-from .superoffice_client import Desk
+from .superoffice_client import TenantClient
 
 
 @pytest.fixture
@@ -19,5 +19,5 @@ def portal(sandbox_server: SandboxServer) -> PortalClient:
 
 
 @pytest.fixture
-def desk(sandbox_server: SandboxServer) -> Desk:
-    return Desk(sandbox_server)
+def desk(sandbox_server: SandboxServer) -> TenantClient:
+    return TenantClient(sandbox_server)

@@ -15,7 +15,7 @@ PROMPT = {"accept_after": [1, 2]}
 """Habits of agents who accept; the tests skip time instead of waiting."""
 
 
-class Desk:
+class TenantClient:
     """One running sandbox, freshly reset, and who calls it."""
 
     def __init__(self, server: SandboxServer, **scenario: Any) -> None:

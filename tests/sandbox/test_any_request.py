@@ -19,7 +19,7 @@ from airflow_provider_chattransfer.sandbox.service import HttpRequest, HttpRespo
 
 from .bitrix24_client import PortalClient
 from .raw_http import connection, status
-from .superoffice_client import SUPERVISOR, Desk
+from .superoffice_client import SUPERVISOR, TenantClient
 
 FLOOR = Sandbox({"bitrix24": {"rate": None, "operating": None, "chats": 5}, "superoffice": {"chats": 5}})
 PORTAL, TENANT = FLOOR.services
@@ -110,7 +110,7 @@ def test_no_request_breaks_superoffice(route: tuple[str, str], part: str, body: 
 
 
 @pytest.mark.parametrize("depth", [600, 900, 1000, 10_000])
-def test_nested_json_is_answered_as_what_cannot_be_read(portal: PortalClient, desk: Desk, depth: int) -> None:
+def test_nested_json_is_answered_as_what_cannot_be_read(portal: PortalClient, desk: TenantClient, depth: int) -> None:
     """Send it over HTTP, where the stack is deeper: PHP drops JSON nested more than 512 deep, ASP.NET refuses it."""
     deep = "[" * depth + "]" * depth
     body = f'{{"CHAT_ID": 112, "X": {deep}}}'

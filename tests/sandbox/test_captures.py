@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.sandbox.bitrix24_client import PortalClient
-from tests.sandbox.superoffice_client import Desk
+from tests.sandbox.superoffice_client import TenantClient
 
 ACCEPTED = [("transferred", "agent:12"), ("accepted", "agent:12")]
 TIME = ["date_finish", "date_start", "duration", "finish", "operating", "operating_reset_at", "processing", "start"]
@@ -318,7 +318,7 @@ class TestB24PySdk:
 
 
 @pytest.fixture
-def desk(desk: Desk) -> Desk:
+def desk(desk: TenantClient) -> TenantClient:
     """Return the tenant that the captures refer to."""
     desk.reset(
         operators=[
@@ -340,7 +340,7 @@ Send = Callable[..., Answer]
 
 class TestWebApi:
     @pytest.fixture
-    def send(self, desk: Desk) -> Send:
+    def send(self, desk: TenantClient) -> Send:
         """Replay a call of the client; with ``None`` the request has no body."""
 
         def sent(path: str, body: str | None, credential: str = BEARER) -> Answer:
@@ -350,7 +350,7 @@ class TestWebApi:
         return sent
 
     @pytest.mark.parametrize("credential", [BEARER, TICKET], ids=["Bearer", "SOTicket"])
-    def test_a_transfer(self, desk: Desk, send: Send, credential: str) -> None:
+    def test_a_transfer(self, desk: TenantClient, send: Send, credential: str) -> None:
         body = '{"chatSessionId":157,"toAssociate":"tjmd"}'
         assert len(body) == 42
         answer = send("Chat/TransferChatSession", body, credential)
@@ -359,20 +359,20 @@ class TestWebApi:
         assert (answer.json["ChatSessionId"], answer.json["TransferTo"]["AssociateId"]) == (157, 21)
         assert desk.held(157) == ("7", "21", 1)
 
-    def test_a_transfer_by_a_password(self, desk: Desk, send: Send) -> None:
+    def test_a_transfer_by_a_password(self, desk: TenantClient, send: Send) -> None:
         body = '{"chatSessionId":157,"toAssociate":"tjmd"}'
         answer = send("Chat/TransferChatSession", body, BASIC)
         assert (answer.json["User"]["AssociateId"], answer.json["TransferTo"]) == (7, None)
         answer = send("Chat/TransferChatSession", body.replace("157", "159"), BASIC)
         assert answer.json["TransferTo"]["AssociateId"] == 21
 
-    def test_a_ticket_without_the_applications_token(self, desk: Desk, send: Send) -> None:
+    def test_a_ticket_without_the_applications_token(self, desk: TenantClient, send: Send) -> None:
         body = '{"chatSessionId":157,"toAssociate":"tjmd"}'
         answer = send("Chat/TransferChatSession", body, TICKET.partition("\n")[0])
         assert answer.status == 401
         assert desk.ledger() == []
 
-    def test_a_transfer_with_options(self, desk: Desk, send: Send) -> None:
+    def test_a_transfer_with_options(self, desk: TenantClient, send: Send) -> None:
         options = "Accept-Language: en\nSO-Language: en\nSO-Culture: nb-NO\nSO-Timezone: UTC,includeTZOffset"
         body = '{"chatSessionId":157,"toAssociate":"tjmd"}'
         answer = send("Chat/TransferChatSession", body, f"{BEARER}\n{options}")
@@ -384,14 +384,14 @@ class TestWebApi:
         [("AcceptChatSessionTransfer", "7"), ("RejectChatSessionTransfer", "21"), ("ResetChatSession", None)],
         ids=["accept", "reject", "reset"],
     )
-    def test_an_answer_to_a_transfer(self, desk: Desk, send: Send, method: str, owner: str | None) -> None:
+    def test_an_answer_to_a_transfer(self, desk: TenantClient, send: Send, method: str, owner: str | None) -> None:
         asked = '{"chatSessionId":158,"toAssociate":"7"}'
         send("Chat/TransferChatSession", asked, "Authorization: Bearer 8A:Cust12345.OTHER")
         answer = send(f"Chat/{method}", '{"chatSessionId":158}')
         assert (answer.status, len(answer.json), answer.json["TransferTo"]) == (200, 33, None)
         assert desk.held(158) == (owner, None, 1)
 
-    def test_accept_where_nothing_was_asked(self, desk: Desk, send: Send) -> None:
+    def test_accept_where_nothing_was_asked(self, desk: TenantClient, send: Send) -> None:
         answer = send("Chat/AcceptChatSessionTransfer", '{"chatSessionId":157}')
         assert (answer.status, answer.json["User"]["AssociateId"]) == (200, 7)
         assert desk.ledger() == []
@@ -406,7 +406,7 @@ class TestWebApi:
         assert {session["ChatSessionId"] for session in answer.json} == {157, 158, 159}
         assert {len(session) for session in answer.json} == {33}
 
-    def test_an_archive(self, desk: Desk, send: Send) -> None:
+    def test_an_archive(self, desk: TenantClient, send: Send) -> None:
         body = (
             '{"providerName":"ChatSession","columns":"chatSessionId,status,agent,chatTopic/chatTopicId",'
             '"sortOrder":"chatSessionId asc",'
@@ -428,7 +428,7 @@ class TestWebApi:
         assert {"UserId", "DisplayName", "OngoingChats", "Present", "ChatTopics"} <= set(found[5])
         assert (found[5]["Present"], found[5]["OngoingChats"]) == (True, 1)
 
-    def test_what_waits_is_picked_up(self, desk: Desk, send: Send) -> None:
+    def test_what_waits_is_picked_up(self, desk: TenantClient, send: Send) -> None:
         assert send("Chat/PickUpChatSession", '{"chatSessionId":157}').text == "null"
         assert send("Chat/PickUpFirstChatSession", None).text == "null"
 

@@ -24,7 +24,7 @@ from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from .bitrix24_client import TRANSFER, PortalClient
 from .certificates import self_signed
 from .raw_http import connection, request_for, status, wait_for
-from .superoffice_client import Desk
+from .superoffice_client import TenantClient
 
 INSISTS = {"bitrix24": {"switches": {"https_required": True}}, "superoffice": {"data_host": "127.0.0.1"}}
 
@@ -139,7 +139,7 @@ class TestTime:
         assert 3600 <= plane.now() - before < 3660
         assert answer["speed"] == 1
 
-    def test_lets_people_act_when_it_is_skipped(self, desk: Desk) -> None:
+    def test_lets_people_act_when_it_is_skipped(self, desk: TenantClient) -> None:
         desk.transfer(157, 12, by=7)
         requests.post(f"{desk.server.url}/sandbox/clock", json={"skip": 60}, timeout=10)
         assert desk.session(157)["User"]["AssociateId"] == 12
@@ -205,7 +205,7 @@ class TestTime:
 
 
 class TestTheLedger:
-    def test_names_time_identity_method_and_request(self, desk: Desk) -> None:
+    def test_names_time_identity_method_and_request(self, desk: TenantClient) -> None:
         desk.transfer(157, 12, by=7)
         (change,) = [change for change in desk.ledger() if change["change"] == "transferred"]
         assert datetime.fromisoformat(change["at"]).tzinfo is not None
@@ -223,7 +223,7 @@ class TestTheLedger:
         }
         assert "7" in change["by"]
 
-    def test_continues_after_a_number(self, desk: Desk, plane: Plane) -> None:
+    def test_continues_after_a_number(self, desk: TenantClient, plane: Plane) -> None:
         for chat in (157, 158, 159):
             desk.transfer(chat, 12, by=7)
         numbers = [change["number"] for change in plane.ledger().json()["changes"]]
@@ -268,7 +268,7 @@ class TestAReset:
         ],
     )
     def test_to_what_is_no_scenario_is_refused_and_nothing_changes(
-        self, desk: Desk, plane: Plane, scenario: dict[str, Any]
+        self, desk: TenantClient, plane: Plane, scenario: dict[str, Any]
     ) -> None:
         desk.transfer(157, 12, by=7)
         before = plane.ledger().json()

@@ -19,7 +19,7 @@ from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
 from .bitrix24_client import TRANSFER, PortalClient
 from .raw_http import connection, request_for, wait_for
-from .superoffice_client import Desk
+from .superoffice_client import TenantClient
 
 SERVICES = ["bitrix24", "superoffice"]
 METHODS = {"bitrix24": TRANSFER, "superoffice": "TransferChatSession"}
@@ -85,7 +85,7 @@ def bitrix24(portal: PortalClient) -> Side:
     return Side("bitrix24", portal.sandbox.url, lambda: portal.transfer(112, USER_ID=12), portal.skip)
 
 
-def superoffice(desk: Desk) -> Side:
+def superoffice(desk: TenantClient) -> Side:
     def transfer() -> requests.Response:
         body = {"ChatSessionId": 157, "ToAssociate": "12"}
         return desk.send("POST", "Agents/Chat/TransferChatSession", by=7, json=body)
@@ -150,7 +150,7 @@ class TestAFault:
             side.transfer()
             assert time.monotonic() - started >= 0.09
 
-    def test_that_delays_lets_people_act_meanwhile(self, desk: Desk) -> None:
+    def test_that_delays_lets_people_act_meanwhile(self, desk: TenantClient) -> None:
         desk.reset(people={"accept_after": [60, 60]})
         desk.transfer(157, 12, by=7)
         requests.post(f"{desk.server.url}/sandbox/clock", json={"speed": 1000}, timeout=10)
@@ -175,7 +175,7 @@ class TestAnOverload:
 
     @pytest.mark.parametrize("status", [429, 503])
     @pytest.mark.parametrize("retry_after", [True, False])
-    def test_of_superoffice_speaks_its_own_words(self, desk: Desk, status: int, retry_after: bool) -> None:
+    def test_of_superoffice_speaks_its_own_words(self, desk: TenantClient, status: int, retry_after: bool) -> None:
         desk.reset(rate=1, switches={"rate_status": status, "retry_after": retry_after})
         side = superoffice(desk)
         assert side.seen() == ("json", 200)
@@ -222,7 +222,7 @@ class TestATokenThatExpires:
         ids=["bearer", "ticket"],
     )
     def test_on_superoffice_is_answered_as_its_switch_says(
-        self, desk: Desk, headers: dict[str, str], status: int
+        self, desk: TenantClient, headers: dict[str, str], status: int
     ) -> None:
         desk.reset(switches={"expired_token_status": status})
         side = superoffice_token(desk, headers)
@@ -231,7 +231,7 @@ class TestATokenThatExpires:
         assert [side.transfer().status_code for _ in range(2)] == [status, status]
         assert side.transfers() == 0
 
-    def test_on_superoffice_can_be_renewed(self, desk: Desk) -> None:
+    def test_on_superoffice_can_be_renewed(self, desk: TenantClient) -> None:
         side = superoffice_token(desk, {"Authorization": "Bearer 8A:Cust12345.agent7"})
         side.arm(kind="token_expired", count=2)
         assert side.transfer().status_code == 401
@@ -246,7 +246,7 @@ class TestATokenThatExpires:
         assert [renewed.transfer().status_code for _ in range(2)] == [401, 401]
         assert [fault["struck"] for fault in side.faults()] == [2]
 
-    def test_on_superoffice_is_none_that_a_password_carries(self, desk: Desk) -> None:
+    def test_on_superoffice_is_none_that_a_password_carries(self, desk: TenantClient) -> None:
         side = superoffice(desk)
         side.arm(kind="token_expired")
         assert side.seen() == ("json", 200)
@@ -257,7 +257,7 @@ def bitrix24_app(portal: PortalClient) -> Side:
     return Side("bitrix24", portal.sandbox.url, lambda: portal.post("profile", params={"auth": "first"}), portal.skip)
 
 
-def superoffice_token(desk: Desk, headers: dict[str, str]) -> Side:
+def superoffice_token(desk: TenantClient, headers: dict[str, str]) -> Side:
     return Side("superoffice", desk.server.url, lambda: desk.send("GET", "ChatSession/157", headers=headers), desk.skip)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from .bitrix24_client import TRANSFER, PortalClient
-from .superoffice_client import Desk
+from .superoffice_client import TenantClient
 
 NOBODY_ANSWERS = {"ignore": 1}
 LONG = 100_000
@@ -497,11 +497,11 @@ class TestACustomerOnBitrix24:
 
 
 class TestABreakOnSuperOffice:
-    def present(self, desk: Desk, agent: int) -> bool:
+    def present(self, desk: TenantClient, agent: int) -> bool:
         rows = desk.agent("GetChatPresence", by=7)
         return bool(next(row["Present"] for row in rows if row["UserId"] == agent + 5))
 
-    def test_is_seen_in_presence_and_ends(self, desk: Desk) -> None:
+    def test_is_seen_in_presence_and_ends(self, desk: TenantClient) -> None:
         desk.reset(people=single(7, **BREAK))
         assert self.present(desk, 7)
         desk.skip(101 * MINUTES)
@@ -511,7 +511,7 @@ class TestABreakOnSuperOffice:
         desk.skip(50 * MINUTES)
         assert self.present(desk, 7)
 
-    def test_moves_nothing(self, desk: Desk) -> None:
+    def test_moves_nothing(self, desk: TenantClient) -> None:
         desk.reset(people=single(7, **BREAK))
         before = [chat for chat in desk.state()["chats"] if chat["owner"] == "7"]
         desk.skip(101 * MINUTES)
@@ -519,7 +519,7 @@ class TestABreakOnSuperOffice:
         assert [chat for chat in desk.state()["chats"] if chat["owner"] == "7"] == before
 
     @pytest.mark.parametrize("after", [99.5, 101])
-    def test_puts_off_the_answer_to_a_transfer(self, desk: Desk, after: float) -> None:
+    def test_puts_off_the_answer_to_a_transfer(self, desk: TenantClient, after: float) -> None:
         desk.reset(chats=[{"id": 200, "owner": 8}], people=single(7, **BREAK))
         desk.skip(after * MINUTES)
         desk.transfer(200, 7, by=8)
@@ -528,7 +528,7 @@ class TestABreakOnSuperOffice:
         desk.skip(4 * MINUTES)
         assert desk.held(200) == ("7", None, 1)
 
-    def test_for_ever_leaves_a_transfer_pending_for_ever(self, desk: Desk) -> None:
+    def test_for_ever_leaves_a_transfer_pending_for_ever(self, desk: TenantClient) -> None:
         desk.reset(chats=[{"id": 200, "owner": 8}], people=single(7, leave_after=100 * MINUTES))
         desk.skip(99.5 * MINUTES)
         desk.transfer(200, 7, by=8)
@@ -537,7 +537,7 @@ class TestABreakOnSuperOffice:
         assert not self.present(desk, 7)
 
     @pytest.mark.parametrize("after", [90, 120], ids=["between two breaks", "on a break"])
-    def test_is_no_way_back_for_one_who_leaves(self, desk: Desk, after: int) -> None:
+    def test_is_no_way_back_for_one_who_leaves(self, desk: TenantClient, after: int) -> None:
         desk.reset(people=single(7, leave_after=after * MINUTES, **BREAK))
         desk.skip(after * MINUTES + 1)
         for _ in range(8):
@@ -548,15 +548,15 @@ class TestABreakOnSuperOffice:
 
 
 class TestACustomerOnSuperOffice:
-    def reset(self, desk: Desk, *, people: Any = None, chat: Any = None, **customers: Any) -> None:
+    def reset(self, desk: TenantClient, *, people: Any = None, chat: Any = None, **customers: Any) -> None:
         chat = chat or {"id": 200, "owner": 7, "status": "UserLast"}
         desk.reset(chats=[chat], people=people or {}, customers=customers)
 
-    def messages(self, desk: Desk, chat: int) -> list[tuple[str, str]]:
+    def messages(self, desk: TenantClient, chat: int) -> list[tuple[str, str]]:
         found = desk.agent("GetChatMessages", {"ChatSessionId": chat, "After": 0}, by=7)
         return [(message["Type"], message["SpecialType"]) for message in found]
 
-    def test_who_writes_waits_for_the_agent(self, desk: Desk) -> None:
+    def test_who_writes_waits_for_the_agent(self, desk: TenantClient) -> None:
         self.reset(desk, write_after=60 * MINUTES)
         desk.skip(61 * MINUTES)
         session = desk.session(200)
@@ -568,19 +568,19 @@ class TestACustomerOnSuperOffice:
         assert self.messages(desk, 200)[-1] == ("ToUser", "None")
         assert [(each["change"], each["by"]) for each in desk.ledger()] == [("wrote", "customer:5001")]
 
-    def test_is_answered_by_an_agent_who_does(self, desk: Desk) -> None:
+    def test_is_answered_by_an_agent_who_does(self, desk: TenantClient) -> None:
         self.reset(desk, write_after=60 * MINUTES, people={"answer_after": 20 * MINUTES})
         desk.skip(81 * MINUTES)
         assert desk.session(200)["Status"] == "UserLast"
         assert self.messages(desk, 200)[-1] == ("ToCustomer", "None")
         assert desk.ledger()[-1]["by"] == "person:7"
 
-    def test_who_waits_in_the_queue_goes_on_waiting(self, desk: Desk) -> None:
+    def test_who_waits_in_the_queue_goes_on_waiting(self, desk: TenantClient) -> None:
         self.reset(desk, write_after=60 * MINUTES, chat={"id": 200, "state": "waiting", "queue": 3})
         desk.skip(61 * MINUTES)
         assert desk.session(200)["Status"] == "InQueue"
 
-    def test_who_closes_leaves_a_message(self, desk: Desk) -> None:
+    def test_who_closes_leaves_a_message(self, desk: TenantClient) -> None:
         self.reset(desk, close_after=60 * MINUTES)
         desk.skip(61 * MINUTES)
         session = desk.session(200)
@@ -592,14 +592,14 @@ class TestACustomerOnSuperOffice:
             ("closed", "agent:7", None)
         ]
 
-    def test_who_closes_is_no_longer_taken_over(self, desk: Desk) -> None:
+    def test_who_closes_is_no_longer_taken_over(self, desk: TenantClient) -> None:
         self.reset(desk, close_after=60 * MINUTES, people={"accept_after": 30 * MINUTES})
         desk.skip(50 * MINUTES)
         desk.transfer(200, 8, by=7)
         desk.skip(LONG)
         assert desk.held(200) == ("7", "8", 1)
 
-    def test_who_comes_back_continues_with_the_same_agent(self, desk: Desk) -> None:
+    def test_who_comes_back_continues_with_the_same_agent(self, desk: TenantClient) -> None:
         self.reset(desk, close_after=60 * MINUTES, return_after=30 * MINUTES)
         desk.skip(91 * MINUTES)
         session = desk.session(200)
@@ -610,7 +610,7 @@ class TestACustomerOnSuperOffice:
         desk.skip(60 * MINUTES)
         assert desk.verbs() == ["closed", "reopened", "closed"]
 
-    def test_who_left_the_queue_comes_back_as_somebody_new(self, desk: Desk) -> None:
+    def test_who_left_the_queue_comes_back_as_somebody_new(self, desk: TenantClient) -> None:
         self.reset(
             desk, close_after=60 * MINUTES, return_after=30 * MINUTES, chat={"id": 200, "state": "waiting", "queue": 3}
         )
@@ -624,7 +624,7 @@ class TestACustomerOnSuperOffice:
         desk.skip(60 * MINUTES)
         assert desk.session(201)["Status"] == "ClosedFromQueue"
 
-    def test_finds_out_that_the_chat_is_over(self, desk: Desk) -> None:
+    def test_finds_out_that_the_chat_is_over(self, desk: TenantClient) -> None:
         """Let the customer notice a close only when they want to write."""
         self.reset(desk, write_after=60 * MINUTES, return_after=30 * MINUTES)
         entity = {**desk.session(200), "Status": "Closed"}
@@ -633,7 +633,7 @@ class TestACustomerOnSuperOffice:
         assert desk.session(200)["Status"] == "Closed"
         assert desk.session(201)["Status"] == "InQueue"
 
-    def test_sees_the_offline_form_while_all_agents_are_away(self, desk: Desk) -> None:
+    def test_sees_the_offline_form_while_all_agents_are_away(self, desk: TenantClient) -> None:
         people = {"break_after": 50 * MINUTES, "break_for": 100 * MINUTES}
         waiting = {"id": 200, "state": "waiting", "queue": 3}
         self.reset(desk, close_after=20 * MINUTES, return_after=80 * MINUTES, chat=waiting, people=people)

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 import requests
 
-from tests.sandbox.superoffice_client import SUPERVISOR, Desk
+from tests.sandbox.superoffice_client import SUPERVISOR, TenantClient
 
 OPENAPI = Path(__file__).parents[3] / "shared" / "contracts" / "superoffice-chat.openapi.json"
 PREFIX = "/api/v1/"
@@ -90,7 +90,7 @@ class Operation:
         content: Mapping[str, Any] = self.document["responses"].get("200", {}).get("content", {})
         return content["application/json"]["schema"] if content else None
 
-    def send(self, desk: Desk, *, entity: int | None = None, select: str | None = None) -> requests.Response:
+    def send(self, desk: TenantClient, *, entity: int | None = None, select: str | None = None) -> requests.Response:
         """Carry it out on the usual session and topic, or on those with the id ``entity``."""
         usual = WAITING if self.path.endswith("/Pickup") else OWN
         session, topic = (entity, entity) if entity else (usual, TOPIC)
@@ -148,7 +148,7 @@ class TestTheOfficialContract:
 
     @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
     def test_an_answer_is_one_of_the_documented_ones(
-        self, desk: Desk, components: Mapping[str, Any], operation: Operation
+        self, desk: TenantClient, components: Mapping[str, Any], operation: Operation
     ) -> None:
         reply = operation.send(desk)
         assert (reply.status_code == 501) == (str(operation) in NOT_SERVED), reply.text
@@ -161,7 +161,9 @@ class TestTheOfficialContract:
         assert [error.message for error in validator.iter_errors(reply.json())] == []
 
     @pytest.mark.parametrize("operation", ADDRESSED, ids=str)
-    def test_what_is_missing_is_null_for_an_agent_and_404_for_rest(self, desk: Desk, operation: Operation) -> None:
+    def test_what_is_missing_is_null_for_an_agent_and_404_for_rest(
+        self, desk: TenantClient, operation: Operation
+    ) -> None:
         reply = operation.send(desk, entity=NOBODY)
         if not operation.agents:
             assert (reply.status_code, reply.json()["ErrorType"]) == (404, "SoNotFoundException")
@@ -172,7 +174,7 @@ class TestTheOfficialContract:
         assert desk.ledger() == []
 
     @pytest.mark.parametrize("operation", SELECTABLE, ids=str)
-    def test_select_nulls_the_rest(self, desk: Desk, operation: Operation) -> None:
+    def test_select_nulls_the_rest(self, desk: TenantClient, operation: Operation) -> None:
         reply = operation.send(desk, select="chatsessionid,ChatTopicId,ToPiCiD")
         found = reply.json() if reply.content else None
         for item in found if isinstance(found, list) else [found]:
@@ -180,13 +182,13 @@ class TestTheOfficialContract:
             assert kept <= {"ChatSessionId", "ChatTopicId", "TopicId", "_Links"}
 
     @pytest.mark.parametrize("operation", [each for each in OPERATIONS if not each.queries], ids=str)
-    def test_select_means_nothing_where_it_is_not_documented(self, desk: Desk, operation: Operation) -> None:
+    def test_select_means_nothing_where_it_is_not_documented(self, desk: TenantClient, operation: Operation) -> None:
         reply = operation.send(desk, select="ChatSessionId")
         if reply.content and isinstance(entity := reply.json(), dict):
             assert len([value for value in entity.values() if value is not None]) > 1
 
     @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
-    def test_nobody_is_let_in_without_a_credential(self, desk: Desk, operation: Operation) -> None:
+    def test_nobody_is_let_in_without_a_credential(self, desk: TenantClient, operation: Operation) -> None:
         before = desk.state()
         assert desk.send(operation.verb, operation.path.replace("{", "1").replace("}", "")).status_code == 401
         assert desk.state() == before
@@ -195,7 +197,7 @@ class TestTheOfficialContract:
 class TestTheDocumentation:
     """The section "SuperOffice: paths" against the addresses that the sandbox lists."""
 
-    def test_names_every_path_and_no_other(self, desk: Desk) -> None:
+    def test_names_every_path_and_no_other(self, desk: TenantClient) -> None:
         text = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
         section = text.partition("### SuperOffice: paths\n")[2].partition("\n#")[0]
         told = set(re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE) [A-Z][\w/{}]+)`", section))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.sandbox.superoffice_client import SUPERVISOR, Desk
+from tests.sandbox.superoffice_client import SUPERVISOR, TenantClient
 
 SESSION = {
     "ChatSessionId", "TopicId", "User", "Person", "CustomerAlias", "CustomerHost", "CustomerName", "CustomerEmail",
@@ -35,19 +35,19 @@ JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 
 
-def patch(desk: Desk, changes: Any, path: str = "ChatSession/157", **headers: str) -> requests.Response:
+def patch(desk: TenantClient, changes: Any, path: str = "ChatSession/157", **headers: str) -> requests.Response:
     return desk.send("PATCH", path, by=7, json=changes, headers=headers)
 
 
 class TestTheCarriers:
     """The members that the reference lists, in PascalCase, and no others."""
 
-    def test_of_a_session_and_the_associates_in_it(self, desk: Desk) -> None:
+    def test_of_a_session_and_the_associates_in_it(self, desk: TenantClient) -> None:
         entity = desk.session(151)
         assert set(entity) == SESSION
         assert (set(entity["User"]), set(entity["TransferTo"])) == (ASSOCIATE, ASSOCIATE)
 
-    def test_of_presence_roles_messages_and_list_items(self, desk: Desk) -> None:
+    def test_of_presence_roles_messages_and_list_items(self, desk: TenantClient) -> None:
         (first, *_) = desk.agent("GetChatPresence")
         (role, *_) = desk.agent("GetChatTopicUserAgentList", {"ChatTopicId": 3})
         (message, *_) = desk.agent("GetChatMessages", {"ChatSessionId": 157})
@@ -55,7 +55,7 @@ class TestTheCarriers:
         assert (set(first), set(role), set(message), set(item)) == (PRESENCE, TOPIC_AGENT, MESSAGE, LIST_ITEM)
         assert set(item["ChildItems"][0]) == LIST_ITEM
 
-    def test_name_the_members_of_enums(self, desk: Desk) -> None:
+    def test_name_the_members_of_enums(self, desk: TenantClient) -> None:
         entity, messages = desk.session(151), desk.agent("GetChatMessages", {"ChatSessionId": 151})
         assert (entity["Status"], entity["User"]["Type"]) == ("CustomerLast", "InternalAssociate")
         assert entity["Flags"] == "CustomerIsTyping", "the name of zero"
@@ -69,7 +69,7 @@ class TestTheCarriers:
 class TestWhatMustNotLeak:
     """An answer holds a customer's data and the session's key, as SuperOffice's does, so that a leak is seen here."""
 
-    def test_a_session_has_all_that_the_customer_told_and_the_key(self, desk: Desk) -> None:
+    def test_a_session_has_all_that_the_customer_told_and_the_key(self, desk: TenantClient) -> None:
         for entity in desk.agent("ChatSessionsForUser"):
             told = [entity[f"Customer{name}"] for name in ("Alias", "Host", "Name", "Email", "Phone")]
             assert all(told), entity
@@ -78,7 +78,7 @@ class TestWhatMustNotLeak:
             assert entity["Person"] is None or entity["Person"]["Email"] == entity["CustomerEmail"]
         assert len({entity["SessionKey"] for entity in desk.agent("ChatSessionsForUser")}) == 30
 
-    def test_messages_and_lists_have_what_he_wrote(self, desk: Desk) -> None:
+    def test_messages_and_lists_have_what_he_wrote(self, desk: TenantClient) -> None:
         (row,) = desk.get("ChatSession", select="firstMessage,personId", filter="chatSessionId eq 157")["value"]
         assert row["firstMessage"] == desk.session(157)["FirstMessage"]
         assert row["firstMessage"] in desk.agent("GetChatTranscript", {"ChatSessionId": 157})
@@ -93,25 +93,25 @@ class TestABlankEntity:
         ],
     )
     def test_is_the_same_in_both_flavours_and_is_not_stored(
-        self, desk: Desk, method: str, resource: str, key: str
+        self, desk: TenantClient, method: str, resource: str, key: str
     ) -> None:
         blank = desk.agent(method)
         assert (blank[key], blank) == (0, desk.get(resource))
         assert len(desk.state()["chats"]) == 30
 
-    def test_can_be_filled_in_and_saved(self, desk: Desk) -> None:
+    def test_can_be_filled_in_and_saved(self, desk: TenantClient) -> None:
         blank = desk.agent("CreateDefaultChatTopicEntity")
         saved = desk.agent("SaveChatTopicEntity", {**blank, "Name": "Returns"})
         assert (saved["ChatTopicId"], saved["Name"]) == (5, "Returns")
         assert desk.agent("GetChatTopicEntity?chatTopicEntityId=5") == saved
 
-    def test_of_a_role_has_none(self, desk: Desk) -> None:
+    def test_of_a_role_has_none(self, desk: TenantClient) -> None:
         role = desk.agent("CreateDefaultChatTopicAgent")
         assert role == {**dict.fromkeys(TOPIC_AGENT, False), "TopicId": 0, "User": None}
 
 
 class TestSavingASession:
-    def test_creates_one_for_the_id_0(self, desk: Desk) -> None:
+    def test_creates_one_for_the_id_0(self, desk: TenantClient) -> None:
         body = {"TopicId": 4, "Status": "InQueue", "CustomerName": "Nora Moen", "WhenRequested": "2026-01-02T03:04:05"}
         entity = desk.agent("SaveChatSessionEntity", body)
         assert (entity["ChatSessionId"], entity["CustomerName"]) == (180, "Nora Moen")
@@ -119,19 +119,19 @@ class TestSavingASession:
         assert desk.session(180) == entity
         assert desk.get("ChatSession", filter="chatSessionId eq 180")["value"][0]["status"] == "Waiting"
 
-    def test_what_was_read_changes_nothing_when_it_is_saved(self, desk: Desk) -> None:
+    def test_what_was_read_changes_nothing_when_it_is_saved(self, desk: TenantClient) -> None:
         for headers in ({}, {"SO-TimeZone": "US-NY,includeTZOffset"}):
             read = desk.send("GET", "ChatSession/157", by=7, headers=headers).json()
             assert desk.send("PUT", "ChatSession/157", by=7, json=read, headers=headers).json() == read
         assert desk.ledger() == []
 
-    def test_replaces_the_whole_entity(self, desk: Desk) -> None:
+    def test_replaces_the_whole_entity(self, desk: TenantClient) -> None:
         reply = desk.send("PUT", "ChatSession/157", by=7, json={"TopicId": 3, "Status": "userlast"})
         entity = reply.json()
         assert (entity["User"], entity["Status"], entity["CustomerName"]) == (None, "UserLast", None)
         assert entity["SessionKey"], "without a key it would not be a session"
 
-    def test_another_user_is_a_move_that_nobody_is_told_of(self, desk: Desk) -> None:
+    def test_another_user_is_a_move_that_nobody_is_told_of(self, desk: TenantClient) -> None:
         entity = {**desk.session(157), "User": {"associateId": 12}}
         desk.agent("SaveChatSessionEntity", entity, by=8)
         (change,) = desk.ledger()
@@ -139,7 +139,7 @@ class TestSavingASession:
         assert (change["by"], change["method"]) == ("associate:8", "SaveChatSessionEntity")
         assert len(desk.agent("GetChatMessages", {"ChatSessionId": 157})) == 4
 
-    def test_another_receiver_is_offered_it_without_being_asked(self, desk: Desk) -> None:
+    def test_another_receiver_is_offered_it_without_being_asked(self, desk: TenantClient) -> None:
         patch(desk, {"TransferTo": {"AssociateId": 12}}, **MERGE_PATCH)
         assert desk.held(157) == ("7", "12", 0)
         assert desk.ledger()[0]["after"] == "agent:12"
@@ -148,7 +148,7 @@ class TestSavingASession:
         desk.agent("AcceptChatSessionTransfer", {"ChatSessionId": 157}, by=12)
         assert desk.held(157)[0] == "12"
 
-    def test_takes_dates_in_the_zone_of_the_caller(self, desk: Desk) -> None:
+    def test_takes_dates_in_the_zone_of_the_caller(self, desk: TenantClient) -> None:
         entity = desk.session(157)
         zone = {"SO-TimeZone": "US-NY"}
         desk.send("PUT", "ChatSession/157", by=7, json={**entity, "WhenEnded": "2026-03-01T12:00:00"}, headers=zone)
@@ -163,7 +163,7 @@ class TestSavingASession:
             {"Person": {"PersonId": 7}},
         ],
     )
-    def test_refers_to_what_there_is(self, desk: Desk, wrong: dict[str, Any]) -> None:
+    def test_refers_to_what_there_is(self, desk: TenantClient, wrong: dict[str, Any]) -> None:
         for by_put in (True, False):
             body = {**desk.session(157), **wrong}
             path = "ChatSession/157" if by_put else "ChatSession"
@@ -176,25 +176,25 @@ class TestSavingASession:
         [{"Rank": "1"}, {"Rating": 1.5}, {"Status": "Active"}, {"WhenEnded": "soon"}, {"User": 7}, {"CustomerName": 1},
          {"User": {"AssociateId": [12]}}, {"TransferTo": {"AssociateId": 12.0}}, {"Person": {"PersonId": "5003"}}],
     )  # fmt: skip
-    def test_binds_only_values_of_their_type(self, desk: Desk, wrong: dict[str, Any]) -> None:
+    def test_binds_only_values_of_their_type(self, desk: TenantClient, wrong: dict[str, Any]) -> None:
         reply = desk.send("PUT", "ChatSession/157", by=7, json={**desk.session(157), **wrong})
         assert (reply.status_code, reply.json()["Message"]) == (400, "The request is invalid.")
         assert desk.ledger() == []
 
     @pytest.mark.parametrize("wrong", [{"User": {"AssociateId": 77}}, {"WhenEnded": "soon"}, {"Status": "Active"}])
-    def test_leaves_nothing_of_a_new_one_that_is_refused(self, desk: Desk, wrong: dict[str, Any]) -> None:
+    def test_leaves_nothing_of_a_new_one_that_is_refused(self, desk: TenantClient, wrong: dict[str, Any]) -> None:
         before = desk.state()["chats"]
         assert desk.send("POST", "ChatSession", by=7, json={"TopicId": 4, **wrong}).status_code == 400
         assert desk.state()["chats"] == before
         assert desk.ledger() == []
 
     @pytest.mark.parametrize(("verb", "path"), [("PUT", "ChatSession/157"), ("POST", "ChatSession")])
-    def test_over_rest_wants_an_entity(self, desk: Desk, verb: str, path: str) -> None:
+    def test_over_rest_wants_an_entity(self, desk: TenantClient, verb: str, path: str) -> None:
         reply = desk.send(verb, path, by=7, data=b"null", headers={"Content-Type": "application/json"})
         assert reply.status_code == 400
         assert reply.json()["Message"] == "Bad request. Entity to save is not in request body."
 
-    def test_the_id_in_the_path_counts(self, desk: Desk) -> None:
+    def test_the_id_in_the_path_counts(self, desk: TenantClient) -> None:
         entity = {**desk.session(157), "ChatSessionId": 158, "Rank": 9}
         assert desk.send("PUT", "ChatSession/157", by=7, json=entity).json()["ChatSessionId"] == 157
         assert desk.session(158)["Rank"] != 9
@@ -202,17 +202,17 @@ class TestSavingASession:
 
 class TestPatching:
     @pytest.mark.parametrize("path", ["/CustomerName", "CustomerName", "customername", "/CUSTOMERNAME"])
-    def test_by_operations_whatever_the_case_of_the_path(self, desk: Desk, path: str) -> None:
+    def test_by_operations_whatever_the_case_of_the_path(self, desk: TenantClient, path: str) -> None:
         reply = patch(desk, [{"op": "replace", "path": path, "value": "Ivo"}], **JSON_PATCH)
         assert (reply.status_code, reply.json()["CustomerName"]) == (200, "Ivo")
         assert reply.json()["_Links"]["Self"].endswith("/ChatSession/157/")
         assert desk.session(157)["User"]["AssociateId"] == 7, "the rest stays"
 
-    def test_by_merging(self, desk: Desk) -> None:
+    def test_by_merging(self, desk: TenantClient) -> None:
         entity = patch(desk, {"customerName": "Ivo", "Person": None, "user": {"associateId": 12}}, **MERGE_PATCH).json()
         assert (entity["CustomerName"], entity["Person"], entity["User"]["AssociateId"]) == ("Ivo", None, 12)
 
-    def test_adds_and_removes(self, desk: Desk) -> None:
+    def test_adds_and_removes(self, desk: TenantClient) -> None:
         operations = [
             {"op": "add", "path": "TransferTo", "value": {"AssociateId": 12}},
             {"op": "replace", "path": "User/AssociateId", "value": 8},
@@ -222,7 +222,7 @@ class TestPatching:
         assert (entity["TransferTo"]["AssociateId"], entity["User"]["AssociateId"]) == (12, 8)
         assert entity["CustomerPhone"] is None
 
-    def test_a_test_that_fails_is_a_conflict_and_changes_nothing(self, desk: Desk) -> None:
+    def test_a_test_that_fails_is_a_conflict_and_changes_nothing(self, desk: TenantClient) -> None:
         operations = [
             {"op": "replace", "path": "Rank", "value": 9},
             {"op": "test", "path": "User/AssociateId", "value": 8},
@@ -243,22 +243,22 @@ class TestPatching:
             "Rank",
         ],
     )
-    def test_knows_no_other_operations_and_members(self, desk: Desk, changes: Any) -> None:
+    def test_knows_no_other_operations_and_members(self, desk: TenantClient, changes: Any) -> None:
         assert patch(desk, changes).status_code == 400
         assert desk.ledger() == []
 
-    def test_is_refused_when_the_session_has_changed_meanwhile(self, desk: Desk) -> None:
+    def test_is_refused_when_the_session_has_changed_meanwhile(self, desk: TenantClient) -> None:
         unless = {"If-Unmodified-Since": "Fri, 19 Jan 2001 00:00:00 GMT"}
         assert patch(desk, {"Rank": 9}, **unless).status_code == 412
         assert desk.session(157)["Rank"] != 9
         assert patch(desk, {"Rank": 9}, **{"If-Unmodified-Since": "Fri, 19 Jan 2125 00:00:00 GMT"}).status_code == 200
         assert patch(desk, {"Rank": 9}, **{"If-Unmodified-Since": "yesterday"}).status_code == 400
 
-    def test_of_what_is_missing_is_404(self, desk: Desk) -> None:
+    def test_of_what_is_missing_is_404(self, desk: TenantClient) -> None:
         assert patch(desk, {"Rank": 9}, "ChatSession/99999").status_code == 404
         assert patch(desk, {"Name": "X"}, "ChatTopic/77").status_code == 404
 
-    def test_of_a_topic(self, desk: Desk) -> None:
+    def test_of_a_topic(self, desk: TenantClient) -> None:
         assert patch(desk, [{"op": "replace", "path": "name", "value": "Help"}], "ChatTopic/3").json()["Name"] == "Help"
         assert [agent["CanRespond"] for agent in desk.get("ChatTopic/3/UserAgent")].count(True) == 5
 
@@ -268,18 +268,18 @@ class TestDeletingASession:
         ("verb", "path"),
         [("DELETE", "ChatSession/157"), ("POST", "Agents/Chat/DeleteChatSessionEntity?ChatSessionEntityId=157")],
     )
-    def test_takes_it_away(self, desk: Desk, verb: str, path: str) -> None:
+    def test_takes_it_away(self, desk: TenantClient, verb: str, path: str) -> None:
         reply = desk.send(verb, path, by=7)
         assert (reply.status_code, reply.content) == (204, b"")
         assert desk.session(157) is None
         assert desk.send("GET", "ChatSession/157", by=7).status_code == 404
         assert [(change["change"], change["after"]) for change in desk.ledger()] == [("deleted", None)]
 
-    def test_gives_its_number_to_no_other(self, desk: Desk) -> None:
+    def test_gives_its_number_to_no_other(self, desk: TenantClient) -> None:
         desk.send("DELETE", "ChatSession/179", by=7)
         assert desk.agent("CreateChatSessionForTopic", {"ChatTopicId": 3})["ChatSessionId"] == 180
 
-    def test_ends_a_transfer_that_was_under_way(self, desk: Desk) -> None:
+    def test_ends_a_transfer_that_was_under_way(self, desk: TenantClient) -> None:
         desk.transfer(157, 12, by=7)
         desk.send("DELETE", "ChatSession/157", by=7)
         desk.skip(3600)
@@ -288,7 +288,7 @@ class TestDeletingASession:
 
 class TestANewSessionOfATopic:
     @pytest.mark.parametrize("rest", [True, False])
-    def test_waits_in_its_queue(self, desk: Desk, rest: bool) -> None:
+    def test_waits_in_its_queue(self, desk: TenantClient, rest: bool) -> None:
         if rest:
             entity = desk.send("POST", "ChatTopic/4/Sessions", by=7).json()
         else:
@@ -301,7 +301,7 @@ class TestANewSessionOfATopic:
 
 
 class TestMessages:
-    def test_are_added_by_either_flavour(self, desk: Desk) -> None:
+    def test_are_added_by_either_flavour(self, desk: TenantClient) -> None:
         said = {
             "Type": "ToCustomer",
             "Message": "I am looking.",
@@ -318,12 +318,12 @@ class TestMessages:
         assert desk.verbs() == ["wrote", "wrote"]
 
     @pytest.mark.parametrize(("kind", "status"), [("ToCustomer", "UserLast"), ("ToUser", "CustomerLast")])
-    def test_tell_who_wrote_last(self, desk: Desk, kind: str, status: str) -> None:
+    def test_tell_who_wrote_last(self, desk: TenantClient, kind: str, status: str) -> None:
         desk.agent("AddChatMessage", {"ChatSessionId": 157, "Message": {"Type": kind, "Message": "Hm."}})
         entity = desk.session(157)
         assert (entity["Status"], entity["LastMessage"]) == (status, "Hm.")
 
-    def test_have_types_that_exist(self, desk: Desk) -> None:
+    def test_have_types_that_exist(self, desk: TenantClient) -> None:
         for wrong in ({"Type": "Loud"}, {"Type": 4}, {"SpecialType": "TransferredSession"}, {"SpecialType": 4}):
             reply = desk.send("POST", "ChatSession/157/Messages", by=7, json=wrong)
             assert reply.status_code == 400
@@ -333,11 +333,11 @@ class TestMessages:
         ("number", "name"), [(0, "None"), (3, "Block"), (5, "NewSession"), (6, "TransferedSession"),
                              (13, "TransferRejected"), (18, "IllegalFileType")],
     )  # fmt: skip
-    def test_have_types_by_number_too(self, desk: Desk, number: int, name: str) -> None:
+    def test_have_types_by_number_too(self, desk: TenantClient, number: int, name: str) -> None:
         said = desk.send("POST", "ChatSession/157/Messages", by=7, json={"Type": 3, "SpecialType": number}).json()
         assert (said["Type"], said["SpecialType"]) == ("Special", name)
 
-    def test_make_a_transcript_as_text_or_html(self, desk: Desk) -> None:
+    def test_make_a_transcript_as_text_or_html(self, desk: TenantClient) -> None:
         desk.agent("AddChatMessage", {"ChatSessionId": 157, "Message": {"Type": "ToUser", "Message": "1 < 2"}})
         plain = desk.agent("GetChatTranscript", {"ChatSessionId": 157, "Html": False})
         assert plain.splitlines()[-1].endswith("1 < 2")
@@ -347,7 +347,7 @@ class TestMessages:
 
 
 class TestTopics:
-    def test_keep_what_was_saved(self, desk: Desk) -> None:
+    def test_keep_what_was_saved(self, desk: TenantClient) -> None:
         body = {"Name": "Returns", "BotEnabled": True, "SecondsPrAccept": 90, "Language": {"Name": "no"}}
         topic = desk.send("POST", "ChatTopic", by=7, json=body).json()
         assert (topic["BotEnabled"], topic["SecondsPrAccept"], topic["Language"]) == (True, 90, None)
@@ -355,7 +355,7 @@ class TestTopics:
         assert desk.get("ChatTopic/5/UserAgent") == []
         assert (5, "Returns") in [(item["Id"], item["Name"]) for item in desk.get("MDOList/chatchannel")]
 
-    def test_that_were_deleted_are_found_no_more(self, desk: Desk) -> None:
+    def test_that_were_deleted_are_found_no_more(self, desk: TenantClient) -> None:
         assert desk.send("DELETE", "ChatTopic/4", by=7).status_code == 204
         assert desk.agent("GetChatTopicEntity?chatTopicEntityId=4") is None
         assert desk.agent("CreateChatSessionForTopic", {"ChatTopicId": 4}) is None
@@ -363,7 +363,7 @@ class TestTopics:
         assert [topic["ChatTopicId"] for topic in desk.agent("ChatTopicsForUser", by=12)] == [3]
         assert desk.session(163)["TopicId"] == 4, "its sessions stay"
 
-    def test_are_open_in_their_opening_hours(self, desk: Desk) -> None:
+    def test_are_open_in_their_opening_hours(self, desk: TenantClient) -> None:
         def is_open(**hours: Any) -> bool:
             desk.send("PUT", "ChatTopic/3", by=7, json={"Name": "Support", **hours})
             found = desk.agent("IsWithinOpeningHours", {"ChatTopicId": 3})
@@ -383,13 +383,13 @@ class TestTopics:
 
 
 class TestRoles:
-    def roles(self, desk: Desk, topic: int = 4) -> dict[int, list[str]]:
+    def roles(self, desk: TenantClient, topic: int = 4) -> dict[int, list[str]]:
         return {
             agent["User"]["AssociateId"]: [name for name in sorted(TOPIC_AGENT) if agent[name] is True]
             for agent in desk.get(f"ChatTopic/{topic}/UserAgent")
         }
 
-    def test_are_added_to_those_that_are_there(self, desk: Desk) -> None:
+    def test_are_added_to_those_that_are_there(self, desk: TenantClient) -> None:
         added = {"User": {"AssociateId": 7}, "CanRespond": True}
         answer = desk.agent("AddChatTopicUserAgent", {"ChatTopicId": 4, "Useragent": added})
         assert (answer["TopicId"], answer["User"]["Name"], answer["CanNotify"]) == (4, "agent7", False)
@@ -397,19 +397,19 @@ class TestRoles:
         assert sorted(self.roles(desk)) == [5, 7, 12, 21]
         assert [topic["ChatTopicId"] for topic in desk.agent("ChatTopicsForUser", by=7)] == [3, 4]
 
-    def test_are_changed_by_name_or_id(self, desk: Desk) -> None:
+    def test_are_changed_by_name_or_id(self, desk: TenantClient) -> None:
         for name in ("12", "AGENT12"):
             reply = desk.send("PUT", f"ChatTopic/4/UserAgent/{name}", by=7, json={"canManage": True})
             assert reply.json()["CanManage"] is True
         assert self.roles(desk)[12] == ["CanManage"]
 
-    def test_are_replaced_as_a_whole(self, desk: Desk) -> None:
+    def test_are_replaced_as_a_whole(self, desk: TenantClient) -> None:
         useragents = [{"User": {"Name": "agent8"}, "CanListen": True}, {"User": {"AssociateId": 77}}]
         answer = desk.agent("UpdateChatTopicUserAgents", {"ChatTopicId": 4, "Useragents": useragents})
         assert [agent["User"]["AssociateId"] for agent in answer] == [8]
         assert self.roles(desk) == {8: ["CanListen"]}
 
-    def test_are_taken_away(self, desk: Desk) -> None:
+    def test_are_taken_away(self, desk: TenantClient) -> None:
         assert desk.send("DELETE", "ChatTopic/4/UserAgent/agent12", by=7).status_code == 204
         body = {"ChatTopicId": 4, "Username": "21"}
         assert desk.send("POST", "Agents/Chat/DeleteChatTopicUserAgent", by=7, json=body).status_code == 204
@@ -419,13 +419,13 @@ class TestRoles:
     @pytest.mark.parametrize(
         "user", [{"AssociateId": 77}, {"AssociateId": 90}, {"AssociateId": 99}, {"Name": "x"}, None]
     )
-    def test_are_for_those_who_can_chat(self, desk: Desk, user: Any) -> None:
+    def test_are_for_those_who_can_chat(self, desk: TenantClient, user: Any) -> None:
         role = {"User": user, "CanRespond": True}
         assert desk.agent("AddChatTopicUserAgent", {"ChatTopicId": 4, "Useragent": role}) is None
         assert desk.send("POST", "ChatTopic/4/UserAgent", by=SUPERVISOR, json=role).status_code == 404
         assert sorted(self.roles(desk)) == [5, 12, 21]
 
-    def test_count_for_transfers(self, desk: Desk) -> None:
+    def test_count_for_transfers(self, desk: TenantClient) -> None:
         desk.reset(switches={"manager_may_transfer": True})
         desk.transfer(157, 12, by=8)
         assert desk.held(157)[1] is None

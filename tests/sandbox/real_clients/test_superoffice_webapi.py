@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.sandbox.superoffice_client import Desk
+from tests.sandbox.superoffice_client import TenantClient
 
 from .javascript import JavaScript, RejectedError
 
@@ -28,7 +28,7 @@ class Colleague:
     """Somebody who has signed in with the client."""
 
     javascript: JavaScript
-    desk: Desk
+    desk: TenantClient
     sign_in: SignIn
 
     def chat(self, method: str, *arguments: Any) -> Any:
@@ -42,7 +42,7 @@ class Colleague:
 
 
 @pytest.fixture
-def desk(desk: Desk) -> Desk:
+def desk(desk: TenantClient) -> TenantClient:
     """Return a tenant with few chats and passive people."""
     desk.reset(operators=OPERATORS, chats=CHATS, people=IGNORED).raise_for_status()
     return desk
@@ -53,19 +53,21 @@ def token(name: str) -> SignIn:
 
 
 @pytest.fixture
-def sender(javascript: JavaScript, desk: Desk) -> Colleague:
+def sender(javascript: JavaScript, desk: TenantClient) -> Colleague:
     """Agent 7, who owns chat 157."""
     return Colleague(javascript, desk, token("agent7"))
 
 
 @pytest.fixture
-def receiver(javascript: JavaScript, desk: Desk) -> Colleague:
+def receiver(javascript: JavaScript, desk: TenantClient) -> Colleague:
     """Agent 12."""
     return Colleague(javascript, desk, token("agent12"))
 
 
 class TestATransfer:
-    def test_is_pending_until_the_receiver_accepts(self, desk: Desk, sender: Colleague, receiver: Colleague) -> None:
+    def test_is_pending_until_the_receiver_accepts(
+        self, desk: TenantClient, sender: Colleague, receiver: Colleague
+    ) -> None:
         asked = sender.chat("transferChatSessionAsync", 157, "12")
         assert (asked["user"]["associateId"], asked["transferTo"]["associateId"]) == (7, 12)
         assert desk.held(157) == ("7", "12", 1)
@@ -75,10 +77,10 @@ class TestATransfer:
         assert desk.held(157) == ("12", None, 1)
         assert [change["by"] for change in desk.ledger()] == ["associate:7", "associate:12"]
 
-    def test_takes_the_login_name_of_the_receiver(self, desk: Desk, sender: Colleague) -> None:
+    def test_takes_the_login_name_of_the_receiver(self, desk: TenantClient, sender: Colleague) -> None:
         assert sender.chat("transferChatSessionAsync", 157, "tjmd")["transferTo"]["associateId"] == TJMD
 
-    def test_of_a_colleagues_chat_does_nothing(self, desk: Desk, sender: Colleague) -> None:
+    def test_of_a_colleagues_chat_does_nothing(self, desk: TenantClient, sender: Colleague) -> None:
         unchanged = sender.chat("transferChatSessionAsync", 158, str(TJMD))
         assert (unchanged["user"]["associateId"], unchanged["transferTo"]) == (12, None)
         assert desk.ledger() == []
@@ -86,13 +88,17 @@ class TestATransfer:
     def test_of_no_chat_is_null(self, sender: Colleague) -> None:
         assert sender.chat("transferChatSessionAsync", 9999, "12") is None
 
-    def test_is_not_accepted_by_somebody_else(self, desk: Desk, sender: Colleague, javascript: JavaScript) -> None:
+    def test_is_not_accepted_by_somebody_else(
+        self, desk: TenantClient, sender: Colleague, javascript: JavaScript
+    ) -> None:
         sender.chat("transferChatSessionAsync", 157, "12")
         third = Colleague(javascript, desk, {"authenticateWithPassword": ["tjmd", "Secret21"]})
         assert third.chat("acceptChatSessionTransferAsync", 157)["user"]["associateId"] == 7
         assert desk.held(157) == ("7", "12", 1)
 
-    def test_that_is_rejected_leaves_a_message(self, desk: Desk, sender: Colleague, receiver: Colleague) -> None:
+    def test_that_is_rejected_leaves_a_message(
+        self, desk: TenantClient, sender: Colleague, receiver: Colleague
+    ) -> None:
         sender.chat("transferChatSessionAsync", 157, "12")
         before = sender.chat("getChatMessagesAsync", 157, 0)[-1]["chatMessageId"]
         rejected = receiver.chat("rejectChatSessionTransferAsync", 157)
@@ -111,7 +117,7 @@ class TestATransfer:
 
 class TestTheQueue:
     def test_a_reset_puts_a_chat_back_for_somebody_to_pick_up(
-        self, desk: Desk, sender: Colleague, receiver: Colleague
+        self, desk: TenantClient, sender: Colleague, receiver: Colleague
     ) -> None:
         reset = sender.chat("resetChatSessionAsync", 157)
         assert (reset["status"], reset["user"]) == ("InQueue", None)
@@ -119,11 +125,11 @@ class TestTheQueue:
         assert receiver.chat("pickUpChatSessionAsync", 157)["user"]["associateId"] == 12
         assert desk.held(157)[0] == "12"
 
-    def test_what_is_not_in_the_queue_is_not_picked_up(self, desk: Desk, receiver: Colleague) -> None:
+    def test_what_is_not_in_the_queue_is_not_picked_up(self, desk: TenantClient, receiver: Colleague) -> None:
         assert receiver.chat("pickUpChatSessionAsync", 157) is None
         assert desk.ledger() == []
 
-    def test_the_first_of_the_queue_is_picked_up(self, desk: Desk, receiver: Colleague) -> None:
+    def test_the_first_of_the_queue_is_picked_up(self, desk: TenantClient, receiver: Colleague) -> None:
         assert receiver.chat("pickUpFirstChatSessionAsync")["chatSessionId"] == 159
         assert receiver.chat("pickUpFirstChatSessionAsync") is None
 
@@ -141,7 +147,7 @@ class TestReading:
         found = sender.chat("getChatSessionEntityAsync", 157, {"timezone": "UTC", "timezoneInclude": True})
         assert found["whenEnded"].startswith("0001-01-01T00:00:00")
 
-    def test_a_date_is_the_same_moment_with_and_without_its_offset(self, desk: Desk, sender: Colleague) -> None:
+    def test_a_date_is_the_same_moment_with_and_without_its_offset(self, desk: TenantClient, sender: Colleague) -> None:
         desk.reset(operators=OPERATORS, chats=CHATS, people=IGNORED, time_zone="UTC")
         plain = sender.chat("getChatSessionEntityAsync", 157, {"timezone": "UTC", "timezoneInclude": True})
         other = sender.chat("getChatSessionEntityAsync", 157, {"timezone": "Europe/Oslo", "timezoneInclude": True})
@@ -157,14 +163,14 @@ class TestReading:
 
 
 class TestSaving:
-    def test_a_chat_as_it_was_read_with_one_change(self, desk: Desk, sender: Colleague) -> None:
+    def test_a_chat_as_it_was_read_with_one_change(self, desk: TenantClient, sender: Colleague) -> None:
         found = sender.chat("getChatSessionEntityAsync", 157)
         saved = sender.chat("saveChatSessionEntityAsync", {**found, "customerAlias": "Pia"})
         assert (saved["customerAlias"], saved["user"]["associateId"]) == ("Pia", 7)
         assert sender.chat("getChatSessionEntityAsync", 157)["customerAlias"] == "Pia"
         assert self.holders(desk) == [("saved", "agent:7", "agent:7")]
 
-    def test_another_owner_is_a_transfer_without_a_question(self, desk: Desk, sender: Colleague) -> None:
+    def test_another_owner_is_a_transfer_without_a_question(self, desk: TenantClient, sender: Colleague) -> None:
         found = sender.chat("getChatSessionEntityAsync", 157)
         receiver = sender.chat("getChatSessionEntityAsync", 158)["user"]
         sender.chat("saveChatSessionEntityAsync", {**found, "user": receiver})
@@ -177,12 +183,12 @@ class TestSaving:
         assert (found["message"], found["type"]) == ("Good morning", "ToCustomer")
         assert "Good morning" in receiver.chat("getChatTranscriptAsync", 157, False)
 
-    def test_a_chat_is_deleted(self, desk: Desk, sender: Colleague) -> None:
+    def test_a_chat_is_deleted(self, desk: TenantClient, sender: Colleague) -> None:
         sender.chat("deleteChatSessionEntityAsync", 157)
         assert sender.chat("getChatSessionEntityAsync", 157) is None
         assert desk.verbs() == ["deleted"]
 
-    def holders(self, desk: Desk) -> list[tuple[str, str, str]]:
+    def holders(self, desk: TenantClient) -> list[tuple[str, str, str]]:
         return [(change["change"], change["before"], change["after"]) for change in desk.ledger()]
 
 
@@ -192,7 +198,7 @@ class TestPresence:
         mine = found[sender.chat("getChatSessionEntityAsync", 157)["user"]["fullName"]]
         assert (mine["present"], mine["ongoingChats"]) == (True, 2)
 
-    def test_is_saved_without_an_answer(self, desk: Desk, sender: Colleague) -> None:
+    def test_is_saved_without_an_answer(self, desk: TenantClient, sender: Colleague) -> None:
         me = sender.chat("getChatSessionEntityAsync", 157)["user"]
         assert not sender.chat("saveChatPresenceAsync", [{"userId": me["ejUserId"], "present": False}])
         assert [agent["id"] for agent in desk.state()["agents"] if not agent["present"]] == ["7"]
@@ -251,7 +257,9 @@ class TestSigningIn:
         ],
         ids=["token", "password", "ticket"],
     )
-    def test_by_each_scheme_is_the_same_agent(self, desk: Desk, javascript: JavaScript, sign_in: SignIn) -> None:
+    def test_by_each_scheme_is_the_same_agent(
+        self, desk: TenantClient, javascript: JavaScript, sign_in: SignIn
+    ) -> None:
         Colleague(javascript, desk, sign_in).chat("transferChatSessionAsync", 157, "12")
         assert desk.held(157) == ("7", "12", 1)
 
@@ -266,7 +274,7 @@ class TestSigningIn:
         ],
         ids=["token", "password", "ticket alone", "ticket of another app", "nothing"],
     )
-    def test_with_wrong_credentials_is_401(self, desk: Desk, javascript: JavaScript, sign_in: SignIn) -> None:
+    def test_with_wrong_credentials_is_401(self, desk: TenantClient, javascript: JavaScript, sign_in: SignIn) -> None:
         with pytest.raises(RejectedError) as caught:
             Colleague(javascript, desk, sign_in).chat("transferChatSessionAsync", 157, "12")
         assert (caught.value.name, caught.value.status) == ("AxiosError", 401)
@@ -274,7 +282,7 @@ class TestSigningIn:
 
     @pytest.mark.parametrize("status", [401, 403])
     def test_with_a_token_that_has_expired_is_refused_until_it_is_renewed(
-        self, desk: Desk, javascript: JavaScript, status: int
+        self, desk: TenantClient, javascript: JavaScript, status: int
     ) -> None:
         desk.reset(operators=OPERATORS, chats=CHATS, people=IGNORED, switches={"expired_token_status": status})
         first = Colleague(javascript, desk, self.renewed(desk))
@@ -286,7 +294,7 @@ class TestSigningIn:
         second = Colleague(javascript, desk, self.renewed(desk))
         assert second.chat("transferChatSessionAsync", 157, "12")["transferTo"]["associateId"] == 12
 
-    def renewed(self, desk: Desk) -> SignIn:
+    def renewed(self, desk: TenantClient) -> SignIn:
         form = {
             "grant_type": "refresh_token",
             "refresh_token": "refresh-agent7",
@@ -298,13 +306,13 @@ class TestSigningIn:
 
 
 class TestErrors:
-    def test_a_tenant_in_maintenance_is_unavailable(self, desk: Desk, sender: Colleague) -> None:
+    def test_a_tenant_in_maintenance_is_unavailable(self, desk: TenantClient, sender: Colleague) -> None:
         desk.reset(operators=OPERATORS, chats=CHATS, tenant_state="OfflineMaintenance")
         with pytest.raises(RejectedError) as caught:
             sender.chat("chatSessionsForUserAsync")
         assert caught.value.status == 503
 
-    def test_an_unknown_target_can_be_an_error_with_its_type(self, desk: Desk, sender: Colleague) -> None:
+    def test_an_unknown_target_can_be_an_error_with_its_type(self, desk: TenantClient, sender: Colleague) -> None:
         desk.reset(operators=OPERATORS, chats=CHATS, switches={"unknown_target": "error"})
         with pytest.raises(RejectedError) as caught:
             sender.chat("transferChatSessionAsync", 157, "ducimus")
