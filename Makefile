@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+PINNED := constraints/airflow-3.3.txt
+PIP := $(BIN)/python -m pip install --progress-bar off --disable-pip-version-check
 
-.PHONY: help demo test test-fast coverage check bench chaos airflow map clean
+.PHONY: help demo test test-fast coverage check bench chaos airflow map matrix clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +24,9 @@ coverage: $(READY)  ## tell which lines of chats/ and platforms/ their own tests
 	$(BIN)/python -m coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/unit tests/platforms
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
+
+matrix: $(READY)  ## run what depends on Airflow on 3.1, 3.2 and 3.3, each with another Python, in environments of their own
+	$(BIN)/python -m nox
 
 check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check .
@@ -44,12 +49,13 @@ map: $(READY)  ## draw docs/contributing/map.md from the code
 	$(BIN)/python -m tools.draw_map
 
 clean:  ## remove what was installed, cached and built
-	rm -rf .coverage* .venv .airflow .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
+	rm -rf .coverage* .nox .venv .airflow .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
 
-$(READY): pyproject.toml constraints.txt airflow_provider_chattransfer/__init__.py
+$(READY): pyproject.toml $(PINNED) airflow_provider_chattransfer/__init__.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		(echo "Python 3.11 or newer is needed; say which one with: make PYTHON=python3.12 …" && false)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing this package and Airflow into .venv; that takes some minutes the first time."
-	$(BIN)/python -m pip install --progress-bar off --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(PIP) --constraint $(PINNED) pip
+	$(PIP) --constraint $(PINNED) --editable '.[redis,sandbox]' --group dev
 	touch $@

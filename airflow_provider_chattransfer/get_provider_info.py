@@ -9,6 +9,12 @@ from .services import services
 
 PACKAGE = "airflow_provider_chattransfer"
 
+GUIDES = ["/docs/operators.md", "/docs/connections.md", "/docs/how-it-works.md"]
+"""The how-to guides, as paths in this repository."""
+
+LOGO = "/integration-logos/chattransfer.svg"
+"""The picture of the provider, as a path below ``docs``."""
+
 CONFIG: dict[str, Any] = {
     "chattransfer": {
         "description": "Settings of the chat transfer provider.",
@@ -38,7 +44,13 @@ def get_provider_info() -> dict[str, Any]:
         "description": f"Moves customers' open chats between operators and queues on {names}, and waits until they are "
         "accepted.",
         "integrations": [
-            {"integration-name": service.integration, "external-doc-url": service.docs_url, "tags": ["service"]}
+            {
+                "integration-name": service.integration,
+                "external-doc-url": service.docs_url,
+                "how-to-guide": GUIDES,
+                "logo": LOGO,
+                "tags": ["service"],
+            }
             for service in known
         ],
         "connection-types": [
@@ -59,6 +71,7 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": _modules_of_all("sensors.accept_transfer"),
         "triggers": _modules_of_all("triggers.accept_transfer"),
         "config": CONFIG,
+        "cli": [f"{PACKAGE}.airflow_cli.get_chattransfer_cli_commands"],
     }
 
 

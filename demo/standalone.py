@@ -21,7 +21,7 @@ from pathlib import Path
 import requests
 from rich.console import Console
 
-from airflow_provider_chattransfer.sandbox.__main__ import PORT as SANDBOX_PORT
+from airflow_provider_chattransfer.sandbox.command_line import PORT as SANDBOX_PORT
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
 from .environment import ROOT, environment

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from types import TracebackType
 
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
@@ -19,7 +20,13 @@ class SandboxProcess:
     """
 
     def __enter__(self) -> SandboxProcess:
-        """Start the process and read its address; raise ``RuntimeError`` if it does not start."""
+        """Start the process and read its address.
+
+        Raises ``RuntimeError`` if it does not start, and says what to install where its packages are missing.
+        """
+        if missing := [name for name in ("starlette", "uvicorn") if find_spec(name) is None]:
+            packages = " and ".join(missing)
+            raise RuntimeError(f"the sandbox needs {packages}: pip install 'airflow-provider-chattransfer[sandbox]'")
         command = [sys.executable, "-m", "airflow_provider_chattransfer.sandbox", "--port", "0"]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
         assert self._process.stdout is not None

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from airflow_provider_chattransfer.sandbox.__main__ import main
+from airflow_provider_chattransfer.sandbox.command_line import main
 from airflow_provider_chattransfer.sandbox.faults import Fault
 from airflow_provider_chattransfer.sandbox.sandbox import Sandbox
 

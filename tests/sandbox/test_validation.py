@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from airflow_provider_chattransfer.sandbox import faults, request_body, scheduler, validation
-from airflow_provider_chattransfer.sandbox.__main__ import main
+from airflow_provider_chattransfer.sandbox.command_line import main
 from airflow_provider_chattransfer.sandbox.sandbox import Sandbox
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
