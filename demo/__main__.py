@@ -122,7 +122,7 @@ def left_behind(report: Any, service: Any) -> list[str]:
 
 
 def sandbox_says(url: str, what: str) -> Any:
-    """The sandbox's state or ledger."""
+    """Return the sandbox's state or ledger."""
     return requests.get(f"{url}/sandbox/{what}", timeout=10).json()
 
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def environment(*, home: str, connections: Mapping[str, dict[str, Any]] | None = None) -> dict[str, str]:
-    """The environment of a process that runs Airflow from ``.airflow/<home>``, with ``connections`` in it."""
+    """Return the environment of a process that runs Airflow from ``.airflow/<home>``, with ``connections`` in it."""
     directory = ROOT / ".airflow" / home
     directory.mkdir(parents=True, exist_ok=True)
     settings = {

@@ -35,7 +35,7 @@ def main(sandbox_url: str) -> int:
 
 
 def rows(sandbox_url: str) -> dict[str, dict[str, Any]]:
-    """The fields of each connection, with the port in its own: the button Test wants one there (Airflow 3.3)."""
+    """Return the fields of each connection, with the port in its own: the button Test wants one there (Airflow 3.3)."""
     return {conn_id: _row(dict(fields)) for conn_id, fields in sandbox_connections(sandbox_url).items()}
 
 

@@ -34,7 +34,7 @@ def main(dag_id: str, report_file: str, accept_within: str) -> int:
 
 
 def returned_by(task_id: str, *, dag_id: str, run_id: str) -> Any:
-    """What a task returned, also one that failed after it; ``None`` when it returned nothing."""
+    """Return what a task returned, also one that failed after it; ``None`` when it returned nothing."""
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
 

@@ -60,18 +60,18 @@ def _place(holder: str) -> tuple[str, int]:
 
 
 def progress(service: Json, requests: int, *, before: Counter[str], title: str) -> Group:
-    """The floor while the DAG runs."""
+    """Return the floor while the DAG runs."""
     return Group(floor(service, before=before, title=title), Text(f"requests: {requests}", style="dim"))
 
 
 def line(service: Json, requests: int) -> str:
-    """The floor in one line."""
+    """Return the floor in one line."""
     held = ", ".join(f"{holder} {count}" for holder, count in sorted(holders(service).items()) if count)
     return f"  {requests:>4} requests   {held}"
 
 
 def outcomes(console: Console, report: Json) -> None:
-    """The counts of a report, and every chat that somebody has to look after."""
+    """Show the counts of a report, and every chat that somebody has to look after."""
     table = Table(title="The report", title_justify="left", box=None, padding=(0, 2, 0, 0))
     for column in ("outcome", "chats", ""):
         table.add_column(column, justify="right" if column == "chats" else "left")
@@ -87,7 +87,7 @@ def outcomes(console: Console, report: Json) -> None:
 
 
 def picture(console: Console, *, title: str) -> str:
-    """What a recording console printed as SVG, without the fonts that rich would have it load from elsewhere."""
+    """Return what a recording console printed as SVG, without the fonts that rich would have it load from elsewhere."""
     return re.sub(r"@font-face \{.*?\}\s*", "", console.export_svg(title=title), flags=re.DOTALL)
 
 

@@ -133,7 +133,7 @@ def wait_until_up(console: Console, process: subprocess.Popen[bytes]) -> bool:
 
 
 def not_up() -> Sequence[str]:
-    """The parts of Airflow that do not run yet, as its API server tells; that alone while it does not answer."""
+    """Return the parts of Airflow that do not run yet, as its API server tells; that alone while it does not answer."""
     try:
         health = requests.get(f"{AIRFLOW}/api/v2/monitor/health", timeout=5).json()
     except requests.RequestException:

@@ -37,7 +37,7 @@ def end_of_shift_bitrix24() -> None:
 
     @task(trigger_rule="all_done")
     def needs_a_human(report: dict[str, Any] | None) -> list[str]:
-        """The chats that somebody has to look after, for whoever is on duty."""
+        """Return the chats that somebody has to look after, for whoever is on duty."""
         if report is None:
             raise RuntimeError("hand_over left no report. Its log says why; mend that, and clear the task.")
         return [each["chat_id"] for each in report["transfers"] if each["outcome"] in ("requested", "failed")]

@@ -102,7 +102,7 @@ def planning() -> None:
 
 
 def parsing() -> None:
-    """What importing the operators costs a DAG, beyond Airflow's own."""
+    """Measure what importing the operators costs a DAG, beyond Airflow's own."""
     code = """
 import json, time
 import airflow.sdk, airflow.providers.common.compat.sdk as compat

@@ -42,7 +42,7 @@ SHORTEST = 7
 
 
 def scenario() -> Json:
-    """A reset of the sandbox in which only ``SECRETS`` sign in, and people answer at once."""
+    """Return a reset of the sandbox in which only ``SECRETS`` sign in, and people answer at once."""
     agents = [{"id": agent, "password": SECRETS["agent"]} for agent in (7, 8, 12, 15)]
     supervisor = {"id": 5, "login": "tje0", "password": SECRETS["supervisor"]}
     return {
@@ -118,7 +118,7 @@ def _told(url: str, number: int | None) -> Iterator[Any]:
 
 
 def _private(value: Any, key: str = "") -> Iterator[str]:
-    """The texts that stand under a private key, at any depth."""
+    """Yield the texts that stand under a private key, at any depth."""
     if isinstance(value, Mapping):
         for name, item in value.items():
             yield from _private(item, str(name).lower())

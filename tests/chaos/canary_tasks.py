@@ -181,7 +181,7 @@ class Stories:
         return run(dag)
 
     def crash(self) -> Ran:
-        """A bug in the middle, when chats were sent and not read back; the retry goes on from the record."""
+        """Break in the middle, when chats were sent and not read back; the retry goes on from the record."""
         with a_dag() as dag:
             for service in SERVICES:
                 for task_id, path in ((f"{service}_store", None), (f"{service}_files", self._path(f"{service}-crash"))):
@@ -246,7 +246,7 @@ class Stories:
 
 @contextmanager
 def first_sending_breaks(platform: type) -> Iterator[None]:
-    """The first sending of each number of chats is carried out, and then the code breaks."""
+    """Carry out the first sending of each number of chats, then break."""
     send = platform.send  # type: ignore[attr-defined]
     broken: set[str] = set()
 
@@ -316,7 +316,7 @@ def _noting(call: Callable[..., Any], file: Path) -> Callable[..., Any]:
 
 
 def chained(error: BaseException) -> list[str]:
-    """An error with all that it is chained to, also where ``from None`` hides it."""
+    """Return an error with all that it is chained to, also where ``from None`` hides it."""
     links: list[BaseException | None] = [error]
     for link in links:
         if link is not None:

@@ -43,7 +43,7 @@ Found = TypeVar("Found")
 
 
 def missing() -> str | None:
-    """What this machine lacks for a cluster, or ``None``."""
+    """Return what this machine lacks for a cluster, or ``None``."""
     if not Path("/proc/self/environ").exists():
         return "processes are found in /proc, as Linux has it"
     if postgres.programs() is None:
@@ -53,7 +53,7 @@ def missing() -> str | None:
 
 
 def wait_for(what: str, look: Callable[[], Found | None]) -> Found:
-    """The first true thing that ``look`` finds; raises ``TimeoutError`` when ``what`` does not come."""
+    """Return the first true thing that ``look`` finds; raises ``TimeoutError`` when ``what`` does not come."""
     end = time.monotonic() + PATIENCE
     while not (found := look()):
         if time.monotonic() > end:
@@ -115,13 +115,13 @@ class Cluster:
         return Run(self, dag_id, started["dag_run_id"])
 
     def ask(self, verb: str, path: str, **options: Any) -> Any:
-        """What Airflow's REST API answers, once it does; raises ``requests.HTTPError`` for a refusal."""
+        """Return what Airflow's REST API answers, once it does; raises ``requests.HTTPError`` for a refusal."""
         (reply,) = wait_for("the API server", lambda: self._reply(verb, path, **options))
         reply.raise_for_status()
         return reply.json()
 
     def log(self, component: str) -> str:
-        """What the component has said."""
+        """Return what the component has said."""
         return self._log(component).read_text()
 
     def leave_rows(self) -> None:
@@ -146,7 +146,7 @@ class Cluster:
         wait_for("the DAGs", lambda: self.ask("GET", "dags")["total_entries"])
 
     def _reply(self, verb: str, path: str, **options: Any) -> tuple[requests.Response] | None:
-        """A reply, in a tuple since a refusal is false; ``None`` while nobody listens."""
+        """Return a reply, in a tuple since a refusal is false; ``None`` while nobody listens."""
         try:
             return (self._session.request(verb, f"{self._url}/api/v2/{path}", timeout=PATIENCE, **options),)
         except requests.ConnectionError:
@@ -201,7 +201,7 @@ class Run:
         return report
 
     def wait_until(self, *states: str) -> dict[str, Any]:
-        """The task once it is in one of ``states``."""
+        """Return the task once it is in one of ``states``."""
 
         def look() -> dict[str, Any] | None:
             task = self.task
@@ -215,7 +215,7 @@ class Run:
 
 
 def parent_of(process: int) -> int:
-    """The id of the process that started ``process``."""
+    """Return the id of the process that started ``process``."""
     return int(_state(process)[1])
 
 
@@ -228,7 +228,7 @@ def is_alive(process: int) -> bool:
 
 
 def _state(process: int) -> list[str]:
-    """What Linux says of a process after its name, which may hold anything."""
+    """Return what Linux says of a process after its name, which may hold anything."""
     return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
 
 

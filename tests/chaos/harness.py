@@ -30,8 +30,10 @@ CLIENT_TIMEOUT = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a try ended: killed, with an error (its traceback), or well; ``report`` is what it returned or pushed,
-    ``record`` the entries of its journal by then."""
+    """How a try ended: killed, with an error (its traceback), or well.
+
+    ``report`` is what it returned or pushed, ``record`` the entries of its journal by then.
+    """
 
     killed: bool = False
     report: dict[str, Any] | None = None
@@ -85,7 +87,7 @@ class Harness:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def task(self, service: str, operator: str, *, chunk: int, **more: Any) -> Task:
-        """A task that nobody has tried yet; ``more`` is the rest of a ``Try``."""
+        """Return a task that nobody has tried yet; ``more`` is the rest of a ``Try``."""
         self._tried += 1
         name = f"task-{self._tried}"
         return Task(
@@ -118,12 +120,12 @@ class Harness:
         return Ended(report=said["report"], error=said["error"], record=said["record"])
 
     def faults(self) -> list[dict[str, Any]]:
-        """The faults that were armed since the reset, with how often each has struck."""
+        """Return the faults that were armed since the reset, with how often each has struck."""
         faults: list[dict[str, Any]] = requests.get(f"{self.sandbox.url}/sandbox/faults", timeout=10).json()["faults"]
         return faults
 
     def log(self) -> str:
-        """The end of what the worker wrote."""
+        """Return the end of what the worker wrote."""
         return (self.folder / "worker.log").read_text()[-6000:]
 
     def _connections(self) -> dict[str, Any]:
@@ -151,21 +153,21 @@ class Task:
     first: Try
 
     def set(self, **options: Any) -> Task:
-        """The same task with these arguments of its operator."""
+        """Return the same task with these arguments of its operator."""
         self.first = replace(self.first, options={**self.first.options, **options})
         return self
 
     def keep_beside_report(self) -> Task:
-        """The same task with its record in files, not in the state store."""
+        """Return the same task with its record in files, not in the state store."""
         return self.set(report_path=str(self.stage.folder / f"{self.name}.report.json"))
 
     def attempt(self, kill: Kill | None = None) -> Ended:
-        """The next try."""
+        """Return the next try."""
         return self.stage.run(replace(self.first, kill=kill))
 
 
 def _airflow_home(folder: Path) -> dict[str, str]:
-    """An Airflow that nobody else uses."""
+    """Return an Airflow that nobody else uses."""
     return {
         "AIRFLOW_HOME": str(folder),
         "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"),

@@ -52,7 +52,7 @@ def next_try(dag_id: str, operator: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _run_of(dag: Any, session: Any) -> Any:
-    """The DAG's run, which is made at the first try."""
+    """Return the DAG's run, which is made at the first try."""
     from airflow.models.dagrun import DagRun, get_or_create_dagrun
     from airflow.utils.types import DagRunTriggeredByType
     from sqlalchemy import select
@@ -85,7 +85,7 @@ def _report(dag_id: str, session: Any) -> Any:
 
 
 def _record(dag_id: str, session: Any) -> list[Any]:
-    """The values in the task state store, in the order of their keys, which end in numbers."""
+    """Return the values in the task state store, in the order of their keys, which end in numbers."""
     from airflow.models.task_state_store import TaskStateStoreModel
     from sqlalchemy import select
 

@@ -23,8 +23,11 @@ FRESH = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a task was to do. ``named``: its chats were told by id, so none may be missing in the report; otherwise
-    ``chats`` are those that were there to be found. ``waits``: outcomes may change after the run itself."""
+    """What a task was to do.
+
+    ``named``: its chats were told by id, so none may be missing in the report; otherwise ``chats`` are those that were
+    there to be found. ``waits``: outcomes may change after the run itself.
+    """
 
     chats: Collection[str]
     named: bool
@@ -33,8 +36,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What the witnesses say. ``changes`` is the sandbox's ledger since the reset, ``record`` the journal's entries,
-    ``ended`` whether the task has succeeded."""
+    """What the witnesses say.
+
+    ``changes`` is the sandbox's ledger since the reset, ``record`` the journal's entries, ``ended`` whether the task
+    has succeeded.
+    """
 
     wanted: Wanted
     report: Mapping[str, Any] | None
@@ -58,8 +64,11 @@ def judge(case: Case) -> list[str]:
 
 
 def _audit(case: Case, report: Mapping[str, Any]) -> Iterator[str]:
-    """What a user's own audit finds, but for chats that their customers closed, came back to, and whom the service's
-    distribution then gave to the very one they were to go to: the state is true, and nobody moved them."""
+    """Yield what a user's own audit finds, but for chats that came back to their target by themselves.
+
+    Their customers closed them, came back, and the service's distribution gave them to the very agent to whom they were
+    to go: the state is true, and nobody moved them.
+    """
     came_back = {each["chat_id"] for each in case.changes if each["change"] == "reopened" and each["request"] is None}
     theirs = {f"chat {chat_id} is accepted, and was moved 0 times" for chat_id in came_back}
     yield from (each for each in audit(report, changes=case.changes) if each not in theirs)
@@ -104,7 +113,7 @@ def _lost(case: Case, report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _truth(case: Case, report: Mapping[str, Any]) -> Iterator[str]:
-    """What the report claims beyond the outcome: that a chat did not move, or that it was on its way."""
+    """Yield what the report claims beyond the outcome: that a chat did not move, or that it was on its way."""
     moved = {change["chat_id"] for change in case.ours if change["change"] in MOVES}
     for entry in report["transfers"]:
         chat_id, outcome, reason = entry["chat_id"], entry["outcome"], entry["reason"] or ""

@@ -22,7 +22,7 @@ HOME = "CHATTRANSFER_CLUSTER_HOME"
 
 
 def processes_of(home: Path) -> Iterator[int]:
-    """The ids of all processes of the cluster in ``home``."""
+    """Yield the ids of all processes of the cluster in ``home``."""
     mark = f"{HOME}={home}".encode()
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):

@@ -151,7 +151,7 @@ class Killer:
 
 
 def _points(request: bytes) -> tuple[Point | None, ...]:
-    """The points before a request, when it is out, when its answer has come, and when that is read."""
+    """Return the points before a request, when it is out, when its answer has come, and when that is read."""
     if request.startswith(b"/sandbox/"):
         return None, None, None, None
     if any(mark in request for mark in SENDS):

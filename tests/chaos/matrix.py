@@ -102,7 +102,7 @@ class Scene:
         seed: int = 1,
         **scenario: Any,
     ) -> Scene:
-        """A fresh sandbox with ``number`` chats of agent 7."""
+        """Return a fresh sandbox with ``number`` chats of agent 7."""
         number = number or NUMBER[service]
         chats = [{"id": 201 + index, "owner": 7} for index in range(number)]
         stage.reset(seed=seed, **{service: {"chats": chats, "people": {"accept_after": [0.1, 1]}, **scenario}})
@@ -114,11 +114,11 @@ class Scene:
         return SENDING[self.service, self.target]
 
     def now(self) -> datetime:
-        """The worker's time: the sandbox's, ``skew`` seconds off."""
+        """Return the worker's time: the sandbox's, ``skew`` seconds off."""
         return datetime.fromtimestamp(self.stage.now() + self.skew, UTC)
 
     def platform(self, **options: Any) -> ChatPlatform:
-        """The service as the one who may move these chats sees it, by the stage's clock."""
+        """Return the service as the one who may move these chats sees it, by the stage's clock."""
         line = self.stage.transport(**options)
         if self.service == BITRIX24:
             return bitrix24(self.stage.url, line, clock=self.stage.now)
@@ -178,7 +178,7 @@ class Scene:
 
 
 def run_alone(url: str, service: str, target: str, name: str, since: float, number: int = 0, memory: int = 0) -> Json:
-    """The report of a run in a process of its own, which takes its turn among the runs on this host.
+    """Return the report of a run in a process of its own, which takes its turn among the runs on this host.
 
     ``memory`` is how many bytes of addresses the process may have from here on.
     """
@@ -198,13 +198,13 @@ def transfers(chat_ids: Sequence[str], target: str, *, source: str = "agent:7") 
 
 
 def bitrix24(url: str, line: Transport, *, clock: Callable[[], float] = time.monotonic) -> Bitrix24Platform:
-    """The portal by the administrator's webhook."""
+    """Return the portal by the administrator's webhook."""
     auth = Webhook(portal=url, user_id="1", code="secretcode", bot_client_id="chattransfer")
     return Bitrix24Platform(Bitrix24Client(auth=auth, transport=line, clock=clock))
 
 
 def superoffice(url: str, line: Transport) -> SuperOfficePlatform:
-    """The tenant as its supervisor reads it; each chat is sent as its owner."""
+    """Return the tenant as its supervisor reads it; each chat is sent as its owner."""
 
     def client(credentials: Basic) -> SuperOfficeClient:
         return SuperOfficeClient(address=Site(f"{url}/Cust12345"), credentials=credentials, transport=line)
@@ -215,7 +215,7 @@ def superoffice(url: str, line: Transport) -> SuperOfficePlatform:
 
 
 def report_of(platform: ChatPlatform, results: Sequence[Any]) -> Json:
-    """The report of a try that ends now."""
+    """Return the report of a try that ends now."""
     now = datetime.now(UTC)
     return TransferReport(platform.name, "test", tuple(results), started_at=now, finished_at=now).to_json()
 

@@ -18,7 +18,7 @@ FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
 def programs() -> Path | None:
-    """The folder of the newest server on this machine, or ``None``."""
+    """Return the folder of the newest server on this machine, or ``None``."""
     on_path = shutil.which("pg_ctl")
     packaged = sorted(Path("/").glob(PACKAGES.removeprefix("/")), key=lambda each: float(each.parent.name))
     folders = [Path(on_path).parent] if on_path else packaged

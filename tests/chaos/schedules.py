@@ -63,8 +63,11 @@ FAULTS = sorted(set(FaultKind) - {FaultKind.TOKEN_EXPIRED})
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Everything that a seed decides. ``rests`` are the seconds between two tries, by the sandbox's clock, and
-    ``lag`` how many real seconds each second of a worker's pause takes."""
+    """Everything that a seed decides.
+
+    ``rests`` are the seconds between two tries, by the sandbox's clock, and ``lag`` how many real seconds each second
+    of a worker's pause takes.
+    """
 
     seed: int
     service: str
@@ -82,7 +85,7 @@ class Schedule:
 
     @classmethod
     def of(cls, seed: int) -> Schedule:
-        """The schedule of a seed, the same one in each run."""
+        """Return the schedule of a seed, the same one in each run."""
         rng = random.Random(f"chaos {seed}")  # noqa: S311
         service = rng.choice(sorted(SERVICES))
         chats = [
@@ -185,7 +188,7 @@ def _prepare(schedule: Schedule, stage: Harness) -> Task:
 
 
 def _task(rng: random.Random, service: str, chats: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, Any], Wanted]:
-    """The operator, its arguments, and what it is to do."""
+    """Return the operator, its arguments, and what it is to do."""
     receivers = rng.choice(SERVICES[service]["receivers"])
     numbers = [str(chat["id"]) for chat in chats]
     waits = rng.random() < 0.3
@@ -246,7 +249,7 @@ def _fault(rng: random.Random, service: str) -> dict[str, Any]:
 
 
 def _late(service: str) -> dict[str, Any]:
-    """Sendings on which the service is at work for a while; who is killed meanwhile does not stop them."""
+    """Let the service work on what is sent for a while; a worker that is killed meanwhile does not stop it."""
     return {"kind": "delay_before", "service": service, "method": SERVICES[service]["sends"][0], "seconds": SLOW * LAG}
 
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever befalls a task, it leaves no secret and nothing of a customer: every operator, sensor and trigger on both
-services, through success, refusals, every kind of fault, wrong connections and a crash, with all loggers at DEBUG."""
+"""A task leaves no secret and nothing of a customer, whatever happens to it.
+
+Every operator, sensor and trigger runs on both services, through success, refusals, every kind of fault, wrong
+connections and a crash, with all loggers at DEBUG.
+"""
 
 from __future__ import annotations
 
@@ -41,14 +44,14 @@ class Left:
         return (self.folder / name).read_text()
 
     def states(self, story: str) -> dict[str, str]:
-        """The states of a story's tasks."""
+        """Return the states of a story's tasks."""
         states: dict[str, str] = self.told[story]["states"]
         return states
 
 
 @pytest.fixture(scope="module")
 def left(sandbox_server: SandboxServer, database: Path, tmp_path_factory: pytest.TempPathFactory) -> Left:
-    """The tasks have run."""
+    """Run the tasks."""
     folder = tmp_path_factory.mktemp("canaries")
     (folder / "temporary").mkdir()
     shutil.copy(database, folder / "airflow.db")
@@ -72,7 +75,7 @@ def left(sandbox_server: SandboxServer, database: Path, tmp_path_factory: pytest
 
 
 def environment(folder: Path, url: str) -> dict[str, str]:
-    """A private Airflow that logs all it can, in the form of a task's log file."""
+    """Return a private Airflow that logs all it can, in the form of a task's log file."""
     others = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
     return {
         **others,

@@ -42,7 +42,7 @@ MANY = {BITRIX24: 50_000, SUPEROFFICE: 2_000}
 
 @pytest.fixture(autouse=True)
 def one_clock(stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The worker's clock is the sandbox's unless a test says otherwise."""
+    """Give the worker the sandbox's clock unless a test says otherwise."""
     tell_time(monkeypatch, lambda: datetime.fromtimestamp(stage.now(), UTC))
 
 
@@ -246,7 +246,7 @@ class TestAToken:
 
 
 def as_agent_seven(stage: ClockedSandbox, token: str) -> SuperOfficePlatform:
-    """The tenant by a Bearer token of the chats' owner."""
+    """Return the tenant by a Bearer token of the chats' owner."""
     return SuperOfficePlatform(stage.web_api(Bearer(token)))
 
 
@@ -320,7 +320,7 @@ class TestTheReceiver:
 
 
 def waited(scene: Scene, report: Json, *, seconds: float) -> Json:
-    """The report after a wait for acceptance."""
+    """Return the report after a wait for acceptance."""
     poller = AcceptancePoller(
         TransferReport.from_json(report), deadline=(scene.now() + timedelta(seconds=seconds)).timestamp()
     )

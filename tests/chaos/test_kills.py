@@ -43,7 +43,7 @@ def stage() -> Iterator[Harness]:
 
 
 def a_task(stage: Harness, service: str, target: str, *, beside_report: bool = False, **more: Any) -> Task:
-    """A task that hands over chats of agent 7, in three pieces, with people who answer at once."""
+    """Return a task that hands over chats of agent 7, in three pieces, with people who answer at once."""
     chats = [{"id": int(number), "owner": 7, "queue": 3} for number in NUMBERS]
     stage.sandbox.reset(**{service: {"chats": chats, "people": {"accept_after": [0, 1]}}})
     task = stage.task(service, "ReassignChatsOperator", chunk=CHUNK, **more)
@@ -52,7 +52,7 @@ def a_task(stage: Harness, service: str, target: str, *, beside_report: bool = F
 
 
 def violations(stage: Harness, service: str, ended: Ended) -> list[str]:
-    """What the three witnesses disagree on, and chats that were not moved at all."""
+    """Return what the three witnesses disagree on, and chats that were not moved at all."""
     assert ended.well, ended.error
     assert ended.report is not None
     changes = stage.sandbox.ledger(service)

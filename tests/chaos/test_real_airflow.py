@@ -68,7 +68,7 @@ def moves(sandbox: ChatSandbox) -> Counter[str]:
 
 
 def start(cluster: Cluster, sandbox: ChatSandbox, dag_id: str) -> Run:
-    """A run under way, of which two chunks are done; each further one takes seconds."""
+    """Return a run under way, of which two chunks are done; each further one takes seconds."""
     reset(sandbox, bitrix24={"chats": [{"id": 1000 + each, "owner": 7, "queue": 3} for each in range(CHATS)]})
     sandbox.fault(kind="delay_after", count=2, seconds=0, **TRANSFER)
     sandbox.fault(kind="delay_after", count=CHATS, seconds=PACE, **TRANSFER)
@@ -93,18 +93,18 @@ def finish(sandbox: ChatSandbox, run: Run) -> None:
 
 
 def kill_task(process: int) -> None:
-    """The task's own process is gone, and its worker sees it."""
+    """Kill the task's own process, which its worker sees."""
     os.kill(process, signal.SIGKILL)
 
 
 def kill_worker(process: int) -> None:
-    """The whole machine is gone: nothing is heard of the task any more."""
+    """Kill the whole machine: nothing is heard of the task any more."""
     os.kill(parent_of(process), signal.SIGKILL)
     os.kill(process, signal.SIGKILL)
 
 
 def orphan_task(process: int) -> None:
-    """The worker is gone, and the task still at work."""
+    """Kill the worker, and leave the task at work."""
     os.kill(parent_of(process), signal.SIGKILL)
 
 
@@ -170,7 +170,7 @@ class TestInTheWait:
         assert sandbox.audit(run.report) == []
 
     def triggerer_that_looks(self, run: Run, sandbox: ChatSandbox, *, other_than: int = 0) -> int:
-        """The id of the triggerer that waits for the task, once it has looked twice."""
+        """Return the id of the triggerer that waits for the task, once it has looked twice."""
 
         def its_id() -> int | None:
             job: dict[str, Any] = run.task["triggerer_job"] or {}

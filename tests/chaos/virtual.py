@@ -45,7 +45,7 @@ class VirtualTime:
         self._slept += seconds
 
     def now(self) -> dates.datetime:
-        """The same as ``time``, as a date."""
+        """Return the same as ``time``, as a date."""
         return dates.datetime.fromtimestamp(self.time(), dates.UTC)
 
     def install(self) -> None:
@@ -80,7 +80,7 @@ class VirtualTime:
 
 
 def _replace(module: Any, instead: dict[Any, Any]) -> None:
-    """The clock under its names in ``module``, and as a default of its functions and methods."""
+    """Set the clock under its names in ``module``, and as a default of its functions and methods."""
     for name, value in list(vars(module).items()):
         if _is_one_of(value, instead):
             setattr(module, name, instead[value])

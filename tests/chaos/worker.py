@@ -138,7 +138,7 @@ def _make_api() -> None:
 
 
 def _live(this: Try) -> None:
-    """The life of a child."""
+    """Run as the child process of a test."""
     code = 1
     try:
         os.environ.update(this.environment)
@@ -226,14 +226,14 @@ def _light(this: Try) -> dict[str, Any]:
 
 
 def _in_files(this: Try) -> list[Any]:
-    """The entries beside the report."""
+    """Return the entries beside the report."""
     files = sorted(Path(this.folder).glob(f"{this.task}.report.json.ledger/*/*.jsonl"))
     texts = [file.read_text() for file in files]
     return [json.loads(text) for text in texts if text.endswith("\n")]
 
 
 def _airflow(this: Try) -> dict[str, Any]:
-    """The next try of the task's instance, which Airflow was told of when it was scheduled."""
+    """Return the next try of the task's instance, which Airflow was told of when it was scheduled."""
     from .instance import next_try
 
     said = next_try(this.task, _operator(this))

@@ -109,7 +109,7 @@ class Change:
         return method == self.method and (nth == self.nth if self.only else nth >= self.nth)
 
     def of(self, answer: Any) -> Any:
-        """The answer to give in place of another."""
+        """Return the answer to give in place of another."""
         if self.how in ("keep", "refuse"):
             return self.value if self.refuses else answer
         if self.how in ("raw", "replay") or isinstance(answer, bytes) or not self.place:
@@ -126,7 +126,7 @@ class Tampering:
         self.told: list[tuple[Exchange, Given]] = []
 
     def refusing(self, exchange: Exchange) -> Given | None:
-        """Called for each request, before the sandbox hears of it; lets nobody in any more who asks for ever."""
+        """Answer in place of the sandbox where a change says so; refuse a client that asks for ever."""
         if self._asked.total() >= NO_END:
             return Given({"error": "NO_AUTH_FOUND"}, 401)
         nth = self._asked[exchange.method]
@@ -139,7 +139,7 @@ class Tampering:
         return None
 
     def __call__(self, exchange: Exchange) -> Given:
-        """Called for each answer."""
+        """Return the answer with the changes that apply to it."""
         nth, given = self._asked[exchange.method] - 1, Given(exchange.answer)
         for change in self._changes:
             if not change.refuses and change.is_for(exchange.method, nth):
@@ -189,7 +189,10 @@ _TELLS_LITTLE = frozenset({"time", "result_time", "result_total", "result_next"}
 
 @st.composite
 def _place(draw: st.DrawFn, answer: Any, *, of_many: bool) -> Place:
-    """A place in an answer, the whole of it at times; what is null or only tells of times less often than the rest."""
+    """Return a place in an answer, the whole of it at times.
+
+    What is null or only tells of times less often than the rest.
+    """
     place: list[str | int] = []
     while children := _children(answer):
         if draw(st.integers(0, 9)) >= (7 if of_many else 9):
@@ -263,7 +266,7 @@ def _dicts(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _whole(how: str, value: Any) -> Any:
-    """A value after a change that needs no other one."""
+    """Return a value after a change that needs no other one."""
     match how:
         case "drop":
             return b""

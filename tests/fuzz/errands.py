@@ -69,14 +69,14 @@ class Errand:
         return self.name not in ("a sensor", "an acceptance")
 
     def scenarios(self) -> dict[str, Any]:
-        """The scenario of each service."""
+        """Return the scenario of each service."""
         mine = {**(BITRIX24 if self.service == "bitrix24" else SUPEROFFICE), **self.scenario}
         other = "superoffice" if self.service == "bitrix24" else "bitrix24"
         return {self.service: mine, other: {"chats": 0}}
 
 
 def task(operator: Callable[..., Any], conn_id: str, **options: Any) -> Run:
-    """A run of an operator."""
+    """Return a run of an operator."""
     return lambda context: operator(task_id="task", conn_id=conn_id, **options).execute(context)
 
 

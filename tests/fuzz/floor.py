@@ -67,20 +67,20 @@ class Floor:
         return ran
 
     def _course(self, errand: Errand) -> tuple[Exchange, ...]:
-        """The exchanges of an errand that nobody tampers with."""
+        """Return the exchanges of an errand that nobody tampers with."""
         ran = self.run(errand)
         assert ran.error is None, (errand, ran.error, ran.logged)
         return tuple(exchange for exchange, _ in ran.told)
 
     def _pool(self, service: str) -> tuple[Exchange, ...]:
-        """The exchanges of all errands, each answer once."""
+        """Return the exchanges of all errands, each answer once."""
         known = {repr(exchange.answer): exchange for errand in ERRANDS[service] for exchange in self.course(errand)}
         return tuple(known.values())
 
 
 @contextmanager
 def open_floor(server: SandboxServer, folder: Path) -> Iterator[Floor]:
-    """A floor with connections of its own, on which no pause takes time."""
+    """Yield a floor with connections of its own, on which no pause takes time."""
     with tampered(server.url) as answers, pytest.MonkeyPatch.context() as patched:
         for name, value in as_environment(_connections(answers.url, folder)).items():
             patched.setenv(name, value)
@@ -113,7 +113,7 @@ def _connections(url: str, folder: Path) -> dict[str, dict[str, Any]]:
 
 @contextmanager
 def _logged(into: list[str]) -> Iterator[None]:
-    """What is logged by us, and by those whom we use."""
+    """Yield what is logged by us, and by those whom we use."""
 
     class Keeping(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

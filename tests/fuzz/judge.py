@@ -65,7 +65,7 @@ class Ran:
 
 
 def judge(errand: Errand, ran: Ran) -> list[str]:
-    """What was wrong, a sentence for each."""
+    """Return what was wrong, a sentence for each."""
     lies = lied_about(ran.told)
     ours = [each for each in ran.changes if each["service"] == errand.service and each["request"] is not None]
     return [
@@ -99,7 +99,7 @@ def _is_typed(error: BaseException) -> bool:
 
 
 def _of_texts(ran: Ran) -> Iterator[str]:
-    """What is said holds no secret, nothing of a customer and no control characters, and has an end."""
+    """Yield where a text holds a secret, something of a customer or a control character, or has no end."""
     report = ran.report
     reasons = [each["reason"] for each in report["transfers"] if each["reason"]] if report else []
     said = [*reasons, *([str(ran.error)] if ran.error is not None else [])]
@@ -169,7 +169,7 @@ def _of_a_row(errand: Errand, row: Mapping[str, Any], moved: int, ran: Ran) -> I
 
 
 def _of_the_others(errand: Errand, ran: Ran) -> Iterator[str]:
-    """What is wrong with one chat does not keep another one waiting."""
+    """Yield where what is wrong with one chat keeps another one waiting."""
     disturbed = _disturbed(ran.told)
     if disturbed is None or ran.report is None or not errand.moves:
         return
@@ -179,7 +179,7 @@ def _of_the_others(errand: Errand, ran: Ran) -> Iterator[str]:
 
 
 def _disturbed(told: Sequence[tuple[Exchange, Given]]) -> frozenset[str] | None:
-    """The chats that all changed answers were about; ``None`` where one was about more."""
+    """Return the chats that all changed answers were about; ``None`` where one was about more."""
     chats: set[str] = set()
     for exchange, given in told:
         if given == Given(exchange.answer):
@@ -220,7 +220,7 @@ def _in_batch(exchange: Exchange, given: Given) -> set[str] | None:
 
 
 def lied_about(told: Sequence[tuple[Exchange, Given]]) -> frozenset[str]:
-    """The chats of which a well-formed state was given that is not the true one."""
+    """Return the chats of which a well-formed state was given that is not the true one."""
     return frozenset(state[0] for exchange, given in told for state in _states(given.answer) - _states(exchange.answer))
 
 
@@ -229,7 +229,7 @@ def _states(value: Any) -> frozenset[tuple[str, ...]]:
 
 
 def _state(told: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """A chat's id, and all by which its state is told, where the service may well write them so."""
+    """Return a chat's id, and all by which its state is told, where the service may well write them so."""
     if "ChatSessionId" in told:
         user, asked = told.get("User"), told.get("TransferTo")
         key = told["ChatSessionId"]

@@ -28,8 +28,11 @@ def quicken() -> None:
 
 
 def _inspect_each_dependency_once() -> None:
-    """FastAPI inspects the signatures of a route's dependencies at every request as long as some are overridden, as
-    those of Airflow's in-process API server are: a third of what a task costs."""
+    """Have FastAPI inspect the signatures of a route's dependencies once.
+
+    It does so at every request as long as some are overridden, as those of Airflow's in-process API server are: a third
+    of what a task costs.
+    """
     from fastapi.dependencies import utils
 
     utils.get_dependant = _remembering(utils.get_dependant)
@@ -49,7 +52,7 @@ def _remembering(get_dependant: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _do_not_wait_for_the_disk() -> None:
-    """A database that ends with the tests need not outlive a power failure."""
+    """Do not wait for the disk: a database that ends with the tests need not outlive a power failure."""
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
@@ -73,8 +76,10 @@ def quick_schedule() -> Iterator[None]:
 
 
 def forget_secrets() -> None:
-    """Let Airflow's maskers forget what earlier tests told them: at each new secret they compile one expression for all
-    that they know."""
+    """Let Airflow's maskers forget what earlier tests told them.
+
+    At each new secret they compile one expression for all that they know.
+    """
     for name in ("airflow._shared.secrets_masker", "airflow.sdk._shared.secrets_masker"):
         masker = getattr(sys.modules.get(name), "_secrets_masker", None)
         if masker is not None:
