@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong with a service, typed by cause, and what each cause means for a run and for a retry of its task.
+"""What can go wrong with a service, typed by cause; ``retry_decision`` says what each cause means for a retry.
 
 No message holds a secret, or anything of a customer: errors are made of a method's name, the service's code and our
 own words. A service's text is not among them, since nobody knows what it may repeat.
@@ -12,8 +12,8 @@ import re
 
 from .shortening import MAX_SENTENCE_LETTERS, cut, without_middle
 
-LONGEST_PAUSE = 86_400.0
-"""Seconds that a hint of a service is believed at most."""
+MAX_PAUSE_SECONDS = 86_400.0
+"""Seconds: what a service says about when to come back is cut to that."""
 
 IN_THE_REPORT = "Every chat is in the report (XCom)"
 """Where the error of a task sends its reader."""
@@ -23,7 +23,7 @@ CODE = re.compile(r"[A-Za-z_][\w.`]{0,99}|\d{1,5}", re.ASCII)
 
 
 def as_code(value: object) -> str | None:
-    """The error code that a service gave; ``None`` for what is none, and may be any text."""
+    """Return the error code that a service gave; ``None`` for what is none, and may be any text."""
     if type(value) is int:
         return str(value) if 0 <= value <= 99_999 else None
     return value if isinstance(value, str) and CODE.fullmatch(value) else None
@@ -39,14 +39,6 @@ class TransferError(RuntimeError):
     permanent: bool = False
     retry_after: float | None = None
     retry_advice: str = "a retry reads first, and goes on where this try stopped"
-
-
-def is_permanent(error: BaseException) -> bool:
-    """Whether a retry of the task would end with the same error: bad input, and what says so itself.
-
-    Bad input is a plain ``ValueError``. Its subclasses (``UnicodeError``, a library's own) are not told by us.
-    """
-    return type(error) is ValueError or (isinstance(error, TransferError) and error.permanent)
 
 
 class PlatformError(TransferError):
@@ -111,7 +103,7 @@ class RateLimitError(NotAppliedError):
     ) -> None:
         super().__init__(message, method=method, code=code)
         known = retry_after is not None and not math.isnan(retry_after)
-        self.retry_after = min(max(retry_after or 0.0, 0.0), LONGEST_PAUSE) if known else None
+        self.retry_after = min(max(retry_after or 0.0, 0.0), MAX_PAUSE_SECONDS) if known else None
         self.too_fast = too_fast
 
 
@@ -153,7 +145,7 @@ class NotAllowedError(CredentialsError):
 
 
 class LockTimeoutError(NotAppliedError):
-    """Another run has kept the turn for longer than any piece takes."""
+    """Another run has kept the account lock for longer than sending any piece takes."""
 
     retry_advice = "a retry goes on when the other run is done"
 

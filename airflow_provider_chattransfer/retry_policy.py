@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Airflow's retries by the cause of a failure. Needs Airflow 3.3; importing it before raises ``ImportError``."""
+"""Retry tasks by the cause of a failure. Needs Airflow 3.3; importing this before raises ``ImportError``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 from airflow.sdk import RetryDecision, RetryPolicy
 
-from .exceptions import TransferError, is_permanent
+from .exceptions import TransferError
+from .retry_decision import NextStep, decide
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-LONGEST_DELAY = 86_400.0
-"""Seconds; a hint of the service that is longer than a day is not one."""
+MAX_DELAY_SECONDS = 86_400.0
+"""Seconds until a retry at most: a longer hint of the service is not believed."""
 
 
 class ChatTransferRetryPolicy(RetryPolicy):
@@ -35,18 +36,20 @@ class ChatTransferRetryPolicy(RetryPolicy):
     def evaluate(
         self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
     ) -> RetryDecision:
-        """What Airflow does about a task that ended with ``exception``; called on the worker."""
-        if is_permanent(exception):
+        """Tell Airflow what to do about a task that ended with ``exception``; called on the worker."""
+        decision = decide(exception)
+        if decision.permanent:
             return RetryDecision.fail(_reason(exception))
-        if isinstance(exception, TransferError) and exception.retry_after:
-            return RetryDecision.retry(timedelta(seconds=min(exception.retry_after, LONGEST_DELAY)), _reason(exception))
-        if isinstance(exception, TransferError | AirflowTaskTimeout):
+        if decision.after_seconds:
+            delay = timedelta(seconds=min(decision.after_seconds, MAX_DELAY_SECONDS))
+            return RetryDecision.retry(delay, _reason(exception))
+        if decision.next_step is not NextStep.NOT_OURS or isinstance(exception, AirflowTaskTimeout):
             return RetryDecision.retry(reason=_reason(exception))
         return RetryDecision.default()
 
 
 def _reason(error: BaseException) -> str:
-    """Airflow shows it beside the try: fixed words, so that nothing of the error's text gets there."""
+    """Return what Airflow shows beside the try: fixed words, so that nothing of the error's text gets there."""
     if isinstance(error, ValueError):
         return f"{type(error).__name__}: a retry would be given the same input"
     retry_advice = error.retry_advice if isinstance(error, TransferError) else TransferError.retry_advice

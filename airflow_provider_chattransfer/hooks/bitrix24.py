@@ -16,7 +16,7 @@ from .settings import build_token_manager, build_transport
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from ..platforms.bitrix24.auth import OAuthApp, SignIn, Webhook
+    from ..platforms.bitrix24.auth import Bitrix24Auth, OAuthApp, Webhook
     from ..platforms.bitrix24.bots import Bot
     from ..platforms.bitrix24.platform import Bitrix24Platform
 
@@ -115,7 +115,7 @@ class Bitrix24Hook(ChatPlatformHook):
         transport = build_transport(
             portal, fields.extra, limit=RATE_LIMIT, timeout=READ_TIMEOUT_SECONDS, fail_fast=fail_fast
         )
-        auth: SignIn
+        auth: Bitrix24Auth
         auth = _app(portal, fields, fail_fast=fail_fast) if _is_by_app(fields) else _webhook(portal, fields)
         return Bitrix24Platform(Bitrix24Client(auth=auth, transport=transport))
 

@@ -48,7 +48,7 @@ class NetworkSettings:
 
         Raises ``ValueError`` that begins with the key of the wrong field.
         """
-        from ..platforms.transport import LARGEST_ANSWER
+        from ..platforms.transport import MAX_ANSWER_MEGABYTES
 
         return cls(
             rate_limit=_rate_limit(extra, rate_limit),
@@ -59,7 +59,7 @@ class NetworkSettings:
                 most=MAX_TIMEOUT_SECONDS,
             ),
             max_answer_megabytes=as_whole_number(
-                _given(extra, "max_answer_megabytes", LARGEST_ANSWER),
+                _given(extra, "max_answer_megabytes", MAX_ANSWER_MEGABYTES),
                 of="max_answer_megabytes",
                 least=1,
                 most=MAX_MEGABYTES,

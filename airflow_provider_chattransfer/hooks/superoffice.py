@@ -19,7 +19,7 @@ from .settings import build_token_manager, build_transport
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from ..platforms.superoffice.auth import Credentials
+    from ..platforms.superoffice.auth import SuperOfficeAuth
     from ..platforms.superoffice.client import SuperOfficeClient
     from ..platforms.superoffice.platform import SuperOfficePlatform
     from ..platforms.superoffice.tenant import Address
@@ -169,7 +169,7 @@ class _Account:
 
         return Tenant(host=self.host, name=self.tenant, transport=transport) if self.tenant else Site(self.host)
 
-    def credentials(self, transport: Transport) -> Credentials:
+    def auth(self, transport: Transport) -> SuperOfficeAuth:
         """How it signs in; raises ``ValueError`` for what cannot be right."""
         from ..platforms.superoffice.auth import Basic, Bearer, SoTicket
 
@@ -184,8 +184,8 @@ class _Account:
                 return self._of_agent(transport)
         return self._of_system_user(transport)
 
-    def _of_agent(self, transport: Transport) -> Credentials:
-        from ..platforms.superoffice.auth import Bearer, Renewed
+    def _of_agent(self, transport: Transport) -> SuperOfficeAuth:
+        from ..platforms.superoffice.auth import Bearer, ManagedToken
         from ..platforms.superoffice.oauth import RefreshToken
 
         seed = self.text("refresh_token")
@@ -198,10 +198,10 @@ class _Account:
         )
         account = f"superoffice {self.name} {self.text('client_id')}"
         token_manager = self._token_manager(account, seed=seed, fetch_token=grant.fetch_token)
-        return Renewed(token_manager, shown_as=Bearer, client_id=self.text("client_id"))
+        return ManagedToken(token_manager, scheme=Bearer, client_id=self.text("client_id"))
 
-    def _of_system_user(self, transport: Transport) -> Credentials:
-        from ..platforms.superoffice.auth import Renewed, SoTicket
+    def _of_system_user(self, transport: Transport) -> SuperOfficeAuth:
+        from ..platforms.superoffice.auth import ManagedToken, SoTicket
         from ..platforms.superoffice.private_key import read_private_key
         from ..platforms.superoffice.system_user import SystemUser
 
@@ -217,7 +217,7 @@ class _Account:
         token_manager = self._token_manager(
             f"superoffice {self.name} system user", seed=seed, fetch_token=user.fetch_token
         )
-        return Renewed(token_manager, shown_as=lambda ticket: SoTicket(ticket, secret))
+        return ManagedToken(token_manager, scheme=lambda ticket: SoTicket(ticket, secret))
 
     def _token_manager(self, account: str, *, seed: str, fetch_token: FetchToken) -> TokenManager:
         """Build the token manager; a refresh token and the token of a system user are used again and again."""
@@ -238,8 +238,8 @@ class _Clients:
         """Build a client that acts as ``account``, or as the connection itself."""
         from ..platforms.superoffice.client import SuperOfficeClient
 
-        credentials = (account or self.account).credentials(self.transport)
-        return SuperOfficeClient(address=self.address, credentials=credentials, transport=self.transport)
+        auth = (account or self.account).auth(self.transport)
+        return SuperOfficeClient(address=self.address, auth=auth, transport=self.transport)
 
     def identity(self, connection: Connection) -> SuperOfficeClient:
         """Build a client that acts as the agent of ``connection``.

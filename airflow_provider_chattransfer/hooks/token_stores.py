@@ -14,8 +14,9 @@ from urllib.parse import parse_qs, urlsplit
 from ..airflow_internals import read_variable, write_variable
 from ..exceptions import HostFileError, TokenStoreError
 from ..platforms.file_lock import host_file, open_private
-from ..platforms.tokens.file_store import FileStore, Sealed, locked
+from ..platforms.tokens.file_store import FileStore, locked
 from ..platforms.tokens.manager import Entry, TokenStore
+from ..platforms.tokens.sealed import Sealed
 
 T = TypeVar("T")
 
@@ -78,9 +79,7 @@ class VariableStore:
             yield
 
     def _key(self, entry: Entry) -> str:
-        return (
-            f"{VARIABLE_PREFIX}{self._name}" if entry is Entry.CREDENTIAL else f"{VARIABLE_PREFIX}{self._name}_{entry}"
-        )
+        return f"{VARIABLE_PREFIX}{self._name}" if entry is Entry.TOKEN else f"{VARIABLE_PREFIX}{self._name}_{entry}"
 
 
 def _told(done: str, do: Callable[[], T]) -> T:

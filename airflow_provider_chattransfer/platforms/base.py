@@ -11,7 +11,8 @@ from typing import Self
 from ..chats.model import Chat, Reading, Target
 from ..chats.reconciliation import Answer, NotApplied, OutcomeUnknown, Refused
 from ..chats.run import Move, Sent
-from ..exceptions import CredentialsError, NotAppliedError, PlatformError, RequestRefusedError
+from ..exceptions import PlatformError
+from ..retry_decision import NextStep, decide
 from .connection_check import ConnectionCheck
 
 
@@ -151,8 +152,9 @@ class ChatPlatform(ABC):
 
 def answer_to(error: PlatformError) -> Answer:
     """Turn the error that a request met into the answer that it stands for."""
-    if isinstance(error, NotAppliedError | CredentialsError):
-        return NotApplied(str(error), retry_after=error.retry_after)
-    if isinstance(error, RequestRefusedError):
+    decision = decide(error)
+    if decision.not_applied:
+        return NotApplied(str(error), retry_after=decision.after_seconds)
+    if decision.next_step is NextStep.SKIP_CHAT:
         return Refused(str(error), code=error.code)
     return OutcomeUnknown(str(error))

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..exceptions import LONGEST_PAUSE
+from ..exceptions import MAX_PAUSE_SECONDS
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ class RateGate:
                     "service's own is lower than requests_per_second of the connection; going on with %.2f a second",
                     self._per_second * self._share.at(now),
                 )
-            pause = 0.0 if math.isnan(seconds) else min(max(seconds, 0.0), LONGEST_PAUSE)
+            pause = 0.0 if math.isnan(seconds) else min(max(seconds, 0.0), MAX_PAUSE_SECONDS)
             self._empty_at = max(self._empty_at, now + pause + self._tolerance)
 
     def _take(self) -> float:

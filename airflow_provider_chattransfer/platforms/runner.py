@@ -32,10 +32,11 @@ from ..chats.run import (
     Stop,
 )
 from ..chats.run_record import NullRecordStore, RunRecord
-from ..exceptions import CredentialsError, PlatformError, RequestRefusedError, is_permanent
+from ..exceptions import PlatformError
+from ..retry_decision import NextStep, decide
 from .account_lock import AccountLock
 from .base import ChatPlatform, SendOptions, answer_to
-from .transport import LONGEST_HINT
+from .transport import MAX_HINT_SECONDS
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +136,8 @@ class _Driver:
             chats = self.platform.read_chats(chat_ids)
             claims = self.account_lock.claims_of_others(chat_ids) if self.account_lock is not None else {}
         except PlatformError as error:
-            return Stop(str(error), for_good=is_permanent(error), retry_after=error.retry_after)
+            decision = decide(error, repeatable=True)
+            return Stop(str(error), for_good=decision.permanent, retry_after=decision.after_seconds)
         send_blocker = {chat_id: why for chat_id, chat in chats.items() if (why := self.why_cannot_send(chat))}
         return Seen(chats, claims, send_blocker)
 
@@ -189,7 +191,8 @@ def poll_once(
     try:
         chats = platform.read_chats(poller.chat_ids)
     except PlatformError as error:
-        tolerable = not isinstance(error, CredentialsError | RequestRefusedError) and poller.poll_failed()
+        hopeless = decide(error, repeatable=True).next_step in (NextStep.STOP, NextStep.SKIP_CHAT)
+        tolerable = not hopeless and poller.poll_failed()
         if not (tolerable or silent_fail):
             raise
         count = f"{poller.failed_polls} of {MAX_FAILED_POLLS} times in a row"
@@ -221,13 +224,15 @@ def _send(platform: ChatPlatform, moves: Sequence[Move], options: SendOptions) -
         return platform.send(moves, options)
     except PlatformError as error:
         answers = {move.transfer.chat_id: answer_to(error) for move in moves}
-        return Sent(answers, Stop(str(error), for_good=True) if isinstance(error, CredentialsError) else None)
+        decision = decide(error)
+        stops = decision.next_step is NextStep.STOP
+        return Sent(answers, Stop(str(error), for_good=decision.permanent) if stops else None)
 
 
 def _stopping(sent: Sent) -> Sent:
     """A limit that lasts longer than is ever waited for ends the run; Airflow's retry comes when it is over."""
     hint = _hint(sent)
-    if sent.stop is not None or hint <= LONGEST_HINT:
+    if sent.stop is not None or hint <= MAX_HINT_SECONDS:
         return sent
     return Sent(sent.answers, Stop(f"the service takes no more requests for {hint:.0f} s", retry_after=hint))
 

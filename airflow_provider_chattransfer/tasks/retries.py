@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
-from ..exceptions import is_permanent
+from ..retry_decision import decide
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,7 +38,7 @@ def failing_for_good(method: Callable[P, R]) -> Callable[P, R]:
         try:
             return method(*args, **kwargs)
         except Exception as error:
-            if is_permanent(error):
+            if decide(error).permanent:
                 raise AirflowFailException(str(error)) from error
             raise
 

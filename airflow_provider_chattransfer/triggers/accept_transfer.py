@@ -69,9 +69,10 @@ class AcceptTransferTrigger(BaseTrigger):
         self.log.info("The task was ended by a user; who was asked to take a chat may still accept it")
 
     async def _wait(self) -> WaitEnded:
-        from ..exceptions import PlatformError, is_permanent
+        from ..exceptions import PlatformError
         from ..hooks.dispatch import open_platform_async
         from ..platforms.runner import poll_once, utc_now
+        from ..retry_decision import decide
 
         ends_first = self.ends_at is not None and self.ends_at < self.deadline
         deadline = self.ends_at if self.ends_at is not None and ends_first else self.deadline
@@ -85,8 +86,13 @@ class AcceptTransferTrigger(BaseTrigger):
             finally:
                 await asyncio.to_thread(platform.close)
         except (PlatformError, ValueError) as error:
-            hint = error.retry_after if isinstance(error, PlatformError) else None
-            return WaitEnded(poller.report, error=str(error), permanent=is_permanent(error), retry_after=hint)
+            decision = decide(error, repeatable=True)
+            return WaitEnded(
+                poller.report,
+                error=str(error),
+                permanent=decision.permanent,
+                retry_after=decision.after_seconds,
+            )
         except Exception as error:
             self.log.exception("The wait for acceptance broke off")
             return WaitEnded(poller.report, error=type(error).__name__)

@@ -24,7 +24,7 @@ from airflow_provider_chattransfer.exceptions import (
     WaitInterruptedError,
 )
 from airflow_provider_chattransfer.operators.transfer import TransferChatsOperator
-from airflow_provider_chattransfer.platforms.transport import ATTEMPTS
+from airflow_provider_chattransfer.platforms.transport import MAX_ATTEMPTS
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger
 
@@ -331,12 +331,12 @@ class TestTrouble:
     def test_with_a_few_reads_does_not_end_the_wait(self, desk: Desk, way: dict[str, Any], kind: str) -> None:
         """More in a row than the transport repeats, so that a whole look fails, and then another."""
         transfers = desk.open([12, 15], **SOON)
-        desk.break_off(kind, count=2 * ATTEMPTS + 1)
+        desk.break_off(kind, count=2 * MAX_ATTEMPTS + 1)
         before = desk.requests
         ran = wait(desk, transfers, **way)
         assert ran.state == "success"
         assert outcomes(ran.results["task"]) == ["accepted", "accepted"]
-        assert desk.requests - before > 2 * ATTEMPTS + 1
+        assert desk.requests - before > 2 * MAX_ATTEMPTS + 1
 
     @pytest.mark.usefixtures("no_pauses")
     @ONE_SERVICE_EACH
@@ -394,7 +394,7 @@ class TestTrouble:
         monkeypatch.setattr(acceptance, "MAX_FAILED_POLLS", 3)
         transfers = desk.open([12], **NEVER)
         desk.accept(201, 12)
-        desk.break_off("html_502_before", count=5 * ATTEMPTS)
+        desk.break_off("html_502_before", count=5 * MAX_ATTEMPTS)
         ran = wait(desk, transfers, retries=1, retry_delay=timedelta(0), **way)
         assert (ran.state, outcomes(ran.results["task"])) == ("success", ["accepted"])
 
@@ -412,7 +412,7 @@ class TestTrouble:
         def meanwhile() -> None:
             desk.close(201)
             desk.accept(202, 15)
-            desk.break_off("html_502_before", count=ATTEMPTS)
+            desk.break_off("html_502_before", count=MAX_ATTEMPTS)
 
         ran = wait(desk, transfers, events=[meanwhile], retries=1, retry_delay=timedelta(0), **way)
         assert (ran.state, outcomes(ran.results["task"])) == ("success", ["accepted", "accepted"])

@@ -18,11 +18,12 @@ from airflow_provider_chattransfer.chats import acceptance
 from airflow_provider_chattransfer.chats.acceptance import AcceptancePoller
 from airflow_provider_chattransfer.chats.model import TransferReport
 from airflow_provider_chattransfer.chats.reconciliation import CLOSED
-from airflow_provider_chattransfer.exceptions import ChatsNotTransferredError, WaitInterruptedError, is_permanent
+from airflow_provider_chattransfer.exceptions import ChatsNotTransferredError, WaitInterruptedError
 from airflow_provider_chattransfer.hooks.dispatch import open_platform
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator, TransferChatOperator
 from airflow_provider_chattransfer.platforms.runner import poll_once
-from airflow_provider_chattransfer.platforms.transport import ATTEMPTS
+from airflow_provider_chattransfer.platforms.transport import MAX_ATTEMPTS
+from airflow_provider_chattransfer.retry_decision import decide
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from airflow_provider_chattransfer.tasks.wait_event import WaitEnded
 from airflow_provider_chattransfer.triggers.accept_transfer import AcceptTransferTrigger
@@ -223,11 +224,11 @@ class TestTrouble:
     def test_with_a_few_reads_does_not_end_the_wait(self, desk: Desk, kind: str) -> None:
         """More in a row than the transport repeats, so that a whole look fails, and then another."""
         report = desk.report(desk.open([12, 15], **SOON))
-        desk.break_off(kind, count=2 * ATTEMPTS + 1)
+        desk.break_off(kind, count=2 * MAX_ATTEMPTS + 1)
         before = desk.requests
         event = asyncio.run(first_event(trigger_for(desk, report)))
         assert outcomes(event["report"]) == ["accepted", "accepted"]
-        assert desk.requests - before > 2 * ATTEMPTS
+        assert desk.requests - before > 2 * MAX_ATTEMPTS
 
     def test_with_the_credentials_ends_it_at_once_with_the_report(self, desk: Desk) -> None:
         report = desk.report(desk.open([12, 15], **NEVER))
@@ -418,7 +419,7 @@ class TestTheEventAloneIsEnough:
         task = AcceptTransferSensor(task_id="task", conn_id="nowhere", transfers=[])
         with pytest.raises(Exception, match="A retry would be turned away as well") as broken:
             task.execute_complete(context(), event)
-        assert is_permanent(broken.value) or isinstance(broken.value, AirflowFailException)
+        assert decide(broken.value).permanent or isinstance(broken.value, AirflowFailException)
 
     @pytest.mark.parametrize(
         "event",

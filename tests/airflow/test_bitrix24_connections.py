@@ -298,7 +298,7 @@ class TestTheButton:
     def test_says_what_is_wrong_with_an_application(
         self, sandbox: Sandbox, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("airflow_provider_chattransfer.platforms.tokens.manager.RACE", 0.3)
+        monkeypatch.setattr("airflow_provider_chattransfer.platforms.tokens.manager.CONCURRENT_SAVE_SECONDS", 0.3)
         connect(extra={**app_of(sandbox), "oauth_client_secret": "guess", **a_file(tmp_path)})
         good, told = pressed()
         assert not good

@@ -26,7 +26,7 @@ QUICK = {"requests_per_second": 1000, "burst": 1000}
 
 @pytest.fixture(autouse=True)
 def _no_tenant_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tenants, "_known", {})
+    monkeypatch.setattr(tenants, "_locations", {})
 
 
 def prepare(sandbox: Sandbox, way: Way) -> None:

@@ -18,7 +18,8 @@ import requests
 
 from airflow_provider_chattransfer.hooks.dispatch import open_platform, open_platform_async
 from airflow_provider_chattransfer.platforms.base import ChatPlatform
-from airflow_provider_chattransfer.platforms.tokens.manager import IssuedToken, TokenManager
+from airflow_provider_chattransfer.platforms.issued_token import IssuedToken
+from airflow_provider_chattransfer.platforms.tokens.manager import TokenManager
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
 from ..support.quick_airflow import forget_secrets
@@ -49,13 +50,13 @@ def way(request: pytest.FixtureRequest, sandbox: Sandbox, monkeypatch: pytest.Mo
 def obtained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the tokens that are obtained at run time."""
     tokens: list[str] = []
-    keep: Callable[..., None] = TokenManager._keep
+    save: Callable[..., None] = TokenManager._save
 
     def noting(token_manager: TokenManager, new: IssuedToken, **options: Any) -> None:
-        tokens.extend(filter(None, (new.secret, new.renewal)))
-        keep(token_manager, new, **options)
+        tokens.extend(filter(None, (new.secret, new.refresh_token)))
+        save(token_manager, new, **options)
 
-    monkeypatch.setattr(TokenManager, "_keep", noting)
+    monkeypatch.setattr(TokenManager, "_save", noting)
     return tokens
 
 
@@ -118,13 +119,13 @@ def use_every_way():
 
     with open(os.environ["SECRETS"]) as file:
         secrets = json.load(file)
-    conceal = TokenManager._conceal
+    hide_secrets = TokenManager._hide_secrets
 
-    def noting(keeper, credential):
-        secrets.extend(filter(None, (credential.secret, credential.renewal)))
-        conceal(keeper, credential)
+    def noting(token_manager, token):
+        secrets.extend(filter(None, (token.secret, token.refresh_token)))
+        hide_secrets(token_manager, token)
 
-    TokenManager._conceal = noting
+    TokenManager._hide_secrets = noting
     for conn_id in os.environ["WAYS"].split():
         with open_platform(conn_id) as platform:
             try:

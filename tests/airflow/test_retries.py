@@ -42,7 +42,7 @@ def chats(number: int) -> list[dict[str, Any]]:
 @pytest.fixture
 def blind_after_sending(sandbox: Sandbox, no_pauses: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once chats were sent, the portal cannot be read for as long as one try looks."""
-    monkeypatch.setattr("airflow_provider_chattransfer.platforms.transport.ATTEMPTS", 2)
+    monkeypatch.setattr("airflow_provider_chattransfer.platforms.transport.MAX_ATTEMPTS", 2)
     platform = "airflow_provider_chattransfer.platforms.bitrix24.platform.Bitrix24Platform.send"
     from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
 

@@ -22,7 +22,6 @@ from airflow_provider_chattransfer.exceptions import (
     UnexpectedResponseError,
     UnreachableError,
     WaitInterruptedError,
-    is_permanent,
 )
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
 from airflow_provider_chattransfer.operators.transfer import (
@@ -30,7 +29,8 @@ from airflow_provider_chattransfer.operators.transfer import (
     TransferChatOperator,
     TransferChatsOperator,
 )
-from airflow_provider_chattransfer.platforms.transport import ATTEMPTS
+from airflow_provider_chattransfer.platforms.transport import MAX_ATTEMPTS
+from airflow_provider_chattransfer.retry_decision import decide
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
 from airflow_provider_chattransfer.tasks.retries import HAS_RETRY_POLICIES, failing_for_good
 
@@ -126,8 +126,8 @@ class TestTheErrorTree:
             assert issubclass(kind, RuntimeError)
 
     def test_tells_the_permanent_from_the_passing(self) -> None:
-        assert [is_permanent(each) for each in PERMANENT] == [True] * len(PERMANENT)
-        assert [is_permanent(each) for each in (*PASSING, *NOT_OURS)] == [False] * (len(PASSING) + len(NOT_OURS))
+        assert [decide(each).permanent for each in PERMANENT] == [True] * len(PERMANENT)
+        assert [decide(each).permanent for each in (*PASSING, *NOT_OURS)] == [False] * (len(PASSING) + len(NOT_OURS))
 
 
 class TestBeforeThereWerePolicies:
@@ -272,7 +272,7 @@ class TestATask:
         self, sandbox: Sandbox, do: Callable[..., Ran], tries: list[int]
     ) -> None:
         sandbox.reset(bitrix24={"chats": [{"id": 201, "owner": SENDER}], "rate": None})
-        sandbox.fault(service="bitrix24", kind="drop_before", count=ATTEMPTS)
+        sandbox.fault(service="bitrix24", kind="drop_before", count=MAX_ATTEMPTS)
         ran = do(ReassignChatsOperator, from_agents=[SENDER], to=["agent:12"])
         assert (ran.state, tries) == ("success", [1, 2])
         assert sandbox.sent("bitrix24") == ["201"]

@@ -97,7 +97,7 @@ def answers(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, no_pauses: None) 
     monkeypatch.setattr(decoding, "_adapter", lambda kind: answers.declared(adapter(kind)))
     parse = transport._json
     monkeypatch.setattr(transport, "_json", lambda *reply: answers.watched(parse(*reply)))
-    monkeypatch.setattr(transport, "ATTEMPTS", 2)
+    monkeypatch.setattr(transport, "MAX_ATTEMPTS", 2)
     monkeypatch.setattr(transport.Transport, "pause", lambda *_: None)
     monkeypatch.setattr("airflow_provider_chattransfer.platforms.rate.RateGate.close_for", lambda *_, **__: None)
     sandbox.reset(**small())

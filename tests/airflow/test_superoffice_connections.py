@@ -93,7 +93,7 @@ def desk(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
         count(sandbox, service, call)
 
     monkeypatch.setattr(sandbox_module.Sandbox, "count", noting)
-    monkeypatch.setattr(tenants, "_known", {})
+    monkeypatch.setattr(tenants, "_locations", {})
     return desk
 
 

@@ -54,7 +54,7 @@ def fresh_processes() -> ForkServerContext:
 def serve(connection: Connection, app: str) -> None:
     """Read in another process whenever it is told to, and report what was read, or the error."""
     os.environ["AIRFLOW_CONN_APP"] = app
-    redis_store.LEASE = 2.0
+    redis_store.LEASE_SECONDS = 2.0
     platform = open_platform("app")
     connection.send("ready")
     with suppress(EOFError):
@@ -81,7 +81,7 @@ class App:
             count(sandbox, service, call)
 
         monkeypatch.setattr(sandbox_module.Sandbox, "count", record)
-        monkeypatch.setattr(manager, "RACE", 0.3)
+        monkeypatch.setattr(manager, "CONCURRENT_SAVE_SECONDS", 0.3)
         self.connect()
         self.start_anew()
 
@@ -329,7 +329,7 @@ class TestVariables:
 
         monkeypatch.setattr("airflow.utils.session.create_session", broken)
         with pytest.raises(TokenStoreError, match=r"cannot be read: RuntimeError.*token_store") as trouble:
-            VariableStore("x", account="x").load(Entry.CREDENTIAL)
+            VariableStore("x", account="x").load(Entry.TOKEN)
         assert trouble.value.__cause__ is trouble.value.__context__ is None
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_chattransfer.exceptions import is_permanent
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
 from airflow_provider_chattransfer.platforms.superoffice import tenant as tenants
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
+from airflow_provider_chattransfer.retry_decision import decide
 from tests.support.ways_of_signing_in import WAYS, Way
 
 from .conftest import Ran, Sandbox, run_one
@@ -41,7 +41,7 @@ ENDING: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
 @pytest.fixture
 def run_transfers(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
     """Move all chats of agent 7; a day passes when the first fifty are sent."""
-    monkeypatch.setattr(tenants, "_known", {})
+    monkeypatch.setattr(tenants, "_locations", {})
     for platform in (Bitrix24Platform, SuperOfficePlatform):
         sends: list[int] = []
         send: Any = platform.send
@@ -75,7 +75,7 @@ class TestWhatEndsMidRun:
         scenario, fields = ENDING[name]
         ran = run_transfers(way, scenario=scenario, fields=fields)
         error = ran.errors["task"]
-        assert is_permanent(error)
+        assert decide(error).permanent
         assert next(iter(way.wrong)) in str(error)
         assert [secret for secret in {*way.secrets(), *fields.values()} if secret in str(error)] == []
         assert sandbox.sent(way.conn_type) == FIRST

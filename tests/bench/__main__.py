@@ -79,7 +79,7 @@ def bitrix24() -> Bitrix24Platform:
 def superoffice() -> SuperOfficePlatform:
     def acting_as(user: str, password: str) -> SuperOfficeClient:
         address = f"{URL}/Cust12345"
-        return SuperOfficeClient(address=Site(address), credentials=Basic(user, password), transport=transport())
+        return SuperOfficeClient(address=Site(address), auth=Basic(user, password), transport=transport())
 
     owner = acting_as("agent7", "Secret7")
     return SuperOfficePlatform(acting_as("tje0", "Tje0"), identities=lambda _: owner)

@@ -275,8 +275,8 @@ def no_pauses() -> Iterator[None]:
     """Retries without their pauses, and limits that are not waited out."""
     with (
         patch(f"{PACKAGE}.chats.run.PAUSES", (0.0, 0.01)),
-        patch(f"{PACKAGE}.platforms.transport.ATTEMPTS", 3),
-        patch(f"{PACKAGE}.retry_policy.LONGEST_DELAY", 0.1),
+        patch(f"{PACKAGE}.platforms.transport.MAX_ATTEMPTS", 3),
+        patch(f"{PACKAGE}.retry_policy.MAX_DELAY_SECONDS", 0.1),
         patch(f"{PACKAGE}.platforms.transport._pause", lambda _: 0.01),
         patch.object(RateGate, "close_for", lambda *_, **__: None),
         patch.object(Transport, "pause", lambda *_: None),
@@ -291,7 +291,7 @@ def witnessed(folder: Path) -> Iterator[None]:
         (AcceptTransferTrigger, "serialize", "triggers.txt"),
         (WaitEnded, "to_event", "events.txt"),
         (Transport, "_exchange", "objects.txt"),
-        (Bitrix24Client, "_admitted", "objects.txt"),
+        (Bitrix24Client, "authenticate", "objects.txt"),
         *((kind, name, "objects.txt") for kind in (Bitrix24Platform, SuperOfficePlatform) for name in PLATFORM_CALLS),
     ]
     with ExitStack() as stack:

@@ -207,7 +207,7 @@ def superoffice(url: str, line: Transport) -> SuperOfficePlatform:
     """Return the tenant as its supervisor reads it; each chat is sent as its owner."""
 
     def client(credentials: Basic) -> SuperOfficeClient:
-        return SuperOfficeClient(address=Site(f"{url}/Cust12345"), credentials=credentials, transport=line)
+        return SuperOfficeClient(address=Site(f"{url}/Cust12345"), auth=credentials, transport=line)
 
     return SuperOfficePlatform(
         client(SUPERVISOR), identities=lambda agent: client(Basic(f"agent{agent}", f"Secret{agent}"))

@@ -115,7 +115,7 @@ class TestTheSearch:
         from airflow_provider_chattransfer.platforms.superoffice.auth import Basic
 
         for login in ("a", "ab", "abc"):
-            (tmp_path / login).write_text(str(Basic(login, "canaryPassword3").show().headers))
+            (tmp_path / login).write_text(str(Basic(login, "canaryPassword3").authenticate().headers))
         found = leaks(frozenset({"canaryPassword3"}), within=tmp_path)
         assert found == [f"{login}: canaryPassword3" for login in ("a", "ab", "abc")]
 

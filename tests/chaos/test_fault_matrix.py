@@ -444,7 +444,7 @@ class TestAMappedTask:
     @pytest.mark.usefixtures("no_pauses")
     def test_retries_what_is_its_own(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.importorskip("airflow.sdk.definitions.retry_policy", reason="the task state store came with Airflow 3.3")
-        monkeypatch.setattr("airflow_provider_chattransfer.platforms.transport.ATTEMPTS", 2)
+        monkeypatch.setattr("airflow_provider_chattransfer.platforms.transport.MAX_ATTEMPTS", 2)
         chats = [{"id": 1000 + each, "owner": 7, "queue": 3} for each in range(20)]
         sandbox.reset(bitrix24={"chats": chats})
         sandbox.fault(kind="html_502_before", service="bitrix24", method="imopenlines.dialog.get", count=2)

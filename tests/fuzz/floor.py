@@ -86,7 +86,7 @@ def open_floor(server: SandboxServer, folder: Path) -> Iterator[Floor]:
             patched.setenv(name, value)
         patched.setattr(f"{OURS}.chats.run.PAUSES", (0.0, 0.001, 0.001, 0.001))
         patched.setattr(f"{OURS}.chats.run.LONGEST_REQUEST", 0.0)
-        patched.setattr(transport, "ATTEMPTS", 4)
+        patched.setattr(transport, "MAX_ATTEMPTS", 4)
         patched.setattr(transport.Transport, "pause", lambda *_: None)
         patched.setattr(transport, "_pause", lambda _: 0.001)
         defaults = {**(TokenManager.__init__.__kwdefaults__ or {}), "sleep": lambda _: None}

@@ -23,7 +23,7 @@ from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Clie
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
 from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
 from airflow_provider_chattransfer.platforms.runner import run_to_end
-from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Credentials
+from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, SuperOfficeAuth
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 from airflow_provider_chattransfer.platforms.superoffice.tenant import Site
@@ -88,14 +88,14 @@ class ClockedSandbox(ChatSandbox):
         return Bitrix24Platform(self.webhook(**webhook))
 
     def web_api(
-        self, credentials: Credentials = SUPERVISOR, *, transport: Transport | None = None
+        self, credentials: SuperOfficeAuth = SUPERVISOR, *, transport: Transport | None = None
     ) -> SuperOfficeClient:
         """Return a client of the tenant, as the supervisor unless told otherwise."""
         return SuperOfficeClient(
-            address=Site(f"{self.url}/Cust12345"), credentials=credentials, transport=transport or self.transport()
+            address=Site(f"{self.url}/Cust12345"), auth=credentials, transport=transport or self.transport()
         )
 
-    def superoffice(self, credentials: Credentials = SUPERVISOR) -> SuperOfficePlatform:
+    def superoffice(self, credentials: SuperOfficeAuth = SUPERVISOR) -> SuperOfficePlatform:
         """Return the tenant as a platform that reads with ``credentials`` and sends as each owner, through one gate."""
         transport = self.transport()
 
@@ -245,4 +245,4 @@ def portal(script: Script, stage: ClockedSandbox) -> Bitrix24Client:
 @pytest.fixture
 def tenant(script: Script, stage: ClockedSandbox) -> SuperOfficeClient:
     """Return a client of a tenant that answers as it is told."""
-    return SuperOfficeClient(address=Site(script.url), credentials=SUPERVISOR, transport=stage.transport())
+    return SuperOfficeClient(address=Site(script.url), auth=SUPERVISOR, transport=stage.transport())

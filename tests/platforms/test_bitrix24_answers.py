@@ -21,8 +21,8 @@ from airflow_provider_chattransfer.platforms.bitrix24.bots import register_bot
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
 from airflow_provider_chattransfer.platforms.bitrix24.oauth import AuthorizationServer
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
+from airflow_provider_chattransfer.platforms.issued_token import IssuedToken
 from airflow_provider_chattransfer.platforms.runner import run_to_end
-from airflow_provider_chattransfer.platforms.tokens.manager import IssuedToken
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
 from ..support.answers import HUGE, Answers, Exchange, tampered
@@ -642,7 +642,7 @@ class TestAToken:
     @pytest.mark.parametrize("name", ["access_token", "refresh_token"])
     def test_that_is_none_is_not_understood(self, stage: ClockedSandbox, script: Script, name: str, wrong: Any) -> None:
         if name == "refresh_token" and wrong is None:
-            assert self.fetch_token(stage, script, refresh_token=None).renewal == "last"
+            assert self.fetch_token(stage, script, refresh_token=None).refresh_token == "last"
             return
         with pytest.raises(UnexpectedResponseError) as error:
             self.fetch_token(stage, script, **{name: wrong})

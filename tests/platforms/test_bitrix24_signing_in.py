@@ -30,8 +30,9 @@ from airflow_provider_chattransfer.platforms.bitrix24.connection_check import ch
 from airflow_provider_chattransfer.platforms.bitrix24.oauth import AuthorizationServer
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
 from airflow_provider_chattransfer.platforms.bitrix24.redirects import endpoint, renamed
+from airflow_provider_chattransfer.platforms.issued_token import IssuedToken
 from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
-from airflow_provider_chattransfer.platforms.tokens.manager import Entry, FetchToken, IssuedToken, TokenManager
+from airflow_provider_chattransfer.platforms.tokens.manager import Entry, FetchToken, TokenManager
 from airflow_provider_chattransfer.platforms.transport import Transport
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from tests.sandbox.certificates import self_signed
@@ -133,13 +134,13 @@ class TestAWayOfSigningIn:
         with caplog.at_level("DEBUG"):
             client = sign_in(stage)
             stage.run_to_end(Bitrix24Platform(client), to("agent:12", "101", "102"))
-            if (credential := client.auth.present().credential) is not None:
+            if (credential := client.auth.authenticate().token) is not None:
                 given.append(credential)
             stage.fault(kind="token_expired", service="bitrix24")
             client.batch([READ, READ], repeatable=True)
-        shown = caplog.text + repr(client.auth) + repr(client.auth.present())
+        shown = caplog.text + repr(client.auth) + repr(client.auth.authenticate())
         assert no_secret_in(shown)
-        assert not [each for each in given if each.secret in shown or str(each.renewal) in shown]
+        assert not [each for each in given if each.secret in shown or str(each.refresh_token) in shown]
 
     def test_by_an_application_names_no_bot_and_keeps_its_token_in_a_header(self, stage: ClockedSandbox) -> None:
         platform = Bitrix24Platform(an_app(stage))
@@ -157,7 +158,7 @@ class TestAWayOfSigningIn:
 
     def test_by_an_application_asks_who_it_is_where_the_token_does_not_tell(self, stage: ClockedSandbox) -> None:
         def untold(fetch_token: FetchToken) -> FetchToken:
-            return lambda renewal: replace(fetch_token(renewal), about={})
+            return lambda refresh_token: replace(fetch_token(refresh_token), about={})
 
         client = an_app(stage, through=untold)
         assert client.user_id() == client.user_id() == "1"
@@ -202,7 +203,7 @@ class TestAToken:
         used = ["refresh-1"]
         for _ in range(3):
             client.call(READ, repeatable=True)
-            used.append(json.loads(store.kept[Entry.CREDENTIAL])["renewal"])
+            used.append(json.loads(store.kept[Entry.TOKEN])["renewal"])
             stage.server.sandbox.clock.skip(3601)
         asked = [query_of(call)["refresh_token"] for call in stage.calls if call.path.startswith("/oauth/")]
         assert asked == used[:3]
@@ -268,9 +269,9 @@ class TestAToken:
 
     def test_that_is_renewed_too_slowly_lets_the_chats_be_read_again(self, stage: ClockedSandbox) -> None:
         def slow(fetch_token: FetchToken) -> FetchToken:
-            def obtain_slowly(renewal: str | None) -> IssuedToken:
+            def obtain_slowly(refresh_token: str | None) -> IssuedToken:
                 stage.sleep(30)
-                return fetch_token(renewal)
+                return fetch_token(refresh_token)
 
             return obtain_slowly
 
@@ -397,7 +398,7 @@ class TestARefusal:
     def test_of_an_application_that_is_taken_off_later_says_so(self, stage: ClockedSandbox) -> None:
         store = MemoryTokenStore()
         an_app(stage, store=store).user_id()
-        token = json.loads(store.kept[Entry.CREDENTIAL])["secret"]
+        token = json.loads(store.kept[Entry.TOKEN])["secret"]
         app = {"client_id": "local.chattransfer", "access_token": token}
         stage.reset(bitrix24={"apps": [app], "switches": {"portal_state": "app_not_installed"}})
         assert "not installed on the portal: install it, then sign in anew" in problem(an_app(stage, store=store))

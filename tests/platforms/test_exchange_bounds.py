@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_chattransfer.exceptions import (
-    LONGEST_PAUSE,
+    MAX_PAUSE_SECONDS,
     PlatformError,
     ResponseLostError,
     UnexpectedResponseError,
@@ -397,8 +397,8 @@ HINTS = {
     " 7 ": 7.0,
     "1.5": 1.5,
     "0": 0.0,
-    "99999999": LONGEST_PAUSE,
-    "9" * 5000: LONGEST_PAUSE,
+    "99999999": MAX_PAUSE_SECONDS,
+    "9" * 5000: MAX_PAUSE_SECONDS,
     "nan": None,
     "inf": None,
     "1e300": None,

@@ -119,7 +119,7 @@ class TestAFile:
         (tmp_path / "target").unlink(missing_ok=True)
         plant(tmp_path / "mine.credential")
         with pytest.raises(TokenStoreError, match=f"{what}.*token_store_at"):
-            store.load(Entry.CREDENTIAL)
+            store.load(Entry.TOKEN)
 
     def test_is_for_us_alone(self) -> None:
         mask = os.umask(0)

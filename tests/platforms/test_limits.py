@@ -25,7 +25,7 @@ from airflow_provider_chattransfer.platforms.bitrix24.platform import RATE_LIMIT
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
 from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
 from airflow_provider_chattransfer.platforms.superoffice.platform import RATE_LIMIT as TENANT_LIMIT
-from airflow_provider_chattransfer.platforms.transport import LONGEST_HINT, Transport
+from airflow_provider_chattransfer.platforms.transport import MAX_HINT_SECONDS, Transport
 from airflow_provider_chattransfer.sandbox import clock
 from airflow_provider_chattransfer.sandbox.bitrix24 import errors as portal_errors
 from airflow_provider_chattransfer.sandbox.bitrix24.limits import OperatingTime
@@ -163,7 +163,7 @@ class TestOperatingTime:
         script.play(Scripted.json({"result": 1, "time": far}))
         for _ in range(2):
             portal.call(Command("one", {}), repeatable=True)
-        assert stage.slept == [LONGEST_HINT]
+        assert stage.slept == [MAX_HINT_SECONDS]
 
     def test_that_is_waited_for_does_not_let_a_chat_be_sent_that_closed_meanwhile(
         self, stage: ClockedSandbox, refusals: Refusals

@@ -8,20 +8,21 @@ import math
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_chattransfer.exceptions import TokenStoreError
-from airflow_provider_chattransfer.platforms.tokens.file_store import FileStore, Sealed
-from airflow_provider_chattransfer.platforms.tokens.manager import Entry, IssuedToken, TokenManager
+from airflow_provider_chattransfer.platforms.issued_token import IssuedToken
+from airflow_provider_chattransfer.platforms.tokens.file_store import FileStore
+from airflow_provider_chattransfer.platforms.tokens.manager import Entry, TokenManager
+from airflow_provider_chattransfer.platforms.tokens.sealed import Sealed
 
 from ..support.token_stores import MemoryTokenStore
 
 NOW = 1_800_000_000.0
-GOOD = IssuedToken("access", obtained_at=NOW - 10, renewal="renewal", about={"user_id": "7"})
+GOOD = IssuedToken("access", obtained_at=NOW - 10, refresh_token="renewal", about={"user_id": "7"})
 
 
 def each(name: str, *values: Any) -> list[dict[str, Any]]:
@@ -38,7 +39,7 @@ NO_CREDENTIALS: list[str] = [
     "9" * 5000,
     *map(json.dumps, [None, True, 7, 1e300, "text", [], [[]], ["secret"], {}, {"at": None}]),
     *(
-        json.dumps({**asdict(GOOD), **wrong})
+        json.dumps({**json.loads(GOOD.to_text()), **wrong})
         for wrong in [
             *each("secret", None, "", 7, True, [], {}, "a\nb", "a b", "é", "x\x1b[31m", "x" * 20_000),
             *each("obtained_at", None, "x", "", True, [], {}, 0, -1, math.nan, math.inf, 1e300),
@@ -69,11 +70,11 @@ def shown(text: object) -> str:
 
 
 def token_manager(store: Any, asked: list[str | None]) -> TokenManager:
-    """Return a keeper for a service that gives out a credential to whoever asks; ``asked`` notes by what."""
+    """Return a token manager for a service that issues a token to whoever asks; ``asked`` notes by what."""
 
-    def fetch_token(renewal: str | None) -> IssuedToken:
-        asked.append(renewal)
-        return IssuedToken("new", obtained_at=NOW, renewal="next")
+    def fetch_token(refresh_token: str | None) -> IssuedToken:
+        asked.append(refresh_token)
+        return IssuedToken("new", obtained_at=NOW, refresh_token="next")
 
     return TokenManager(store=store, fetch_token=fetch_token, clock=lambda: NOW, sleep=lambda _: None)
 
@@ -82,18 +83,26 @@ class TestACredential:
     @pytest.mark.parametrize("text", NO_CREDENTIALS, ids=shown)
     def test_that_is_none_is_begun_anew_with_a_warning(self, text: str, caplog: pytest.LogCaptureFixture) -> None:
         assert IssuedToken.parse(text) is None
-        store, asked = MemoryTokenStore({Entry.CREDENTIAL: text}), list[str | None]()
-        assert token_manager(store, asked).present().secret == "new"
+        store, asked = MemoryTokenStore({Entry.TOKEN: text}), list[str | None]()
+        assert token_manager(store, asked).token().secret == "new"
         assert asked == [None], "by the connection's own token"
         assert "What the token store holds cannot be read" in caplog.text
-        assert IssuedToken.parse(store.kept[Entry.CREDENTIAL]) == IssuedToken("new", obtained_at=NOW, renewal="next")
+        assert IssuedToken.parse(store.kept[Entry.TOKEN]) == IssuedToken("new", obtained_at=NOW, refresh_token="next")
+
+    def test_that_version_0_9_has_saved_is_read(self) -> None:
+        saved = (
+            '{"secret": "access", "obtained_at": 1799999990.0, "expires_at": null, "renewal": "renewal", '
+            '"about": {"user_id": "7"}}'
+        )
+        assert IssuedToken.parse(saved) == GOOD
+        assert GOOD.to_text() == saved, "so that workers with the last version read it too"
 
     def test_may_hold_what_a_later_version_has_added(self) -> None:
-        assert IssuedToken.parse(json.dumps({**asdict(GOOD), "added": [1]})) == GOOD
+        assert IssuedToken.parse(json.dumps({**json.loads(GOOD.to_text()), "added": [1]})) == GOOD
 
     def test_that_is_one_is_taken(self) -> None:
         asked = list[str | None]()
-        assert token_manager(MemoryTokenStore({Entry.CREDENTIAL: GOOD.to_text()}), asked).present() == GOOD
+        assert token_manager(MemoryTokenStore({Entry.TOKEN: GOOD.to_text()}), asked).token() == GOOD
         assert asked == []
 
 
@@ -102,7 +111,7 @@ class TestAnAttempt:
     def test_that_is_none_is_begun_anew_with_a_warning(self, text: str, caplog: pytest.LogCaptureFixture) -> None:
         asked = list[str | None]()
         store = MemoryTokenStore({Entry.ATTEMPT: text})
-        assert token_manager(store, asked).present().secret == "new"
+        assert token_manager(store, asked).token().secret == "new"
         assert "of an earlier attempt cannot be read" in caplog.text
         assert json.loads(store.kept[Entry.ATTEMPT]) == {"begun_at": NOW, "replaces": None}
 
@@ -112,14 +121,14 @@ class TestASeal:
     @pytest.mark.parametrize("entry", list(Entry))
     def test_that_is_none_is_begun_anew(self, entry: Entry, text: str, caplog: pytest.LogCaptureFixture) -> None:
         asked = list[str | None]()
-        assert token_manager(Sealed(MemoryTokenStore({entry: text}), key="key"), asked).present().secret == "new"
+        assert token_manager(Sealed(MemoryTokenStore({entry: text}), key="key"), asked).token().secret == "new"
         assert "cannot be read" in caplog.text
 
     def test_of_what_is_no_text_is_begun_anew(self) -> None:
         memory = MemoryTokenStore()
         sealed = Sealed(memory, key="key")
-        memory.kept[Entry.CREDENTIAL] = sealed._fernet.encrypt(b"\xff\xfe").decode()
-        assert IssuedToken.parse(sealed.load(Entry.CREDENTIAL)) is None
+        memory.kept[Entry.TOKEN] = sealed._fernet.encrypt(b"\xff\xfe").decode()
+        assert IssuedToken.parse(sealed.load(Entry.TOKEN)) is None
 
 
 def a_pipe(path: Path) -> None:
@@ -168,7 +177,7 @@ class TestAFile:
         place(tmp_path / name)
         asked = list[str | None]()
         with pytest.raises(TokenStoreError) as caught:
-            token_manager(FileStore(tmp_path, name="mine"), asked).present()
+            token_manager(FileStore(tmp_path, name="mine"), asked).token()
         assert name in str(caught.value)
         assert "token_store_at" in str(caught.value)
         assert "None" not in str(caught.value)
@@ -184,5 +193,5 @@ class TestAFileOfOurs:
             (tmp_path / name).chmod(0o600)
         files, asked = FileStore(tmp_path, name="mine"), list[str | None]()
         store = Sealed(files, key="key") if seal else files
-        assert token_manager(store, asked).present().secret == "new"
-        assert IssuedToken.parse(store.load(Entry.CREDENTIAL)) == IssuedToken("new", obtained_at=NOW, renewal="next")
+        assert token_manager(store, asked).token().secret == "new"
+        assert IssuedToken.parse(store.load(Entry.TOKEN)) == IssuedToken("new", obtained_at=NOW, refresh_token="next")

@@ -27,7 +27,7 @@ from airflow_provider_chattransfer.exceptions import (
 from airflow_provider_chattransfer.platforms.base import SendOptions
 from airflow_provider_chattransfer.platforms.runner import poll_until_done, run_to_end
 from airflow_provider_chattransfer.platforms.superoffice import platform as superoffice_platform
-from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Bearer, Credentials
+from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Bearer, SuperOfficeAuth
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 
@@ -53,7 +53,7 @@ class TestSigningIn:
     @pytest.mark.parametrize(
         "credentials", [Basic("agent7", "Secret7"), Bearer("8A:Cust12345.agent7")], ids=["basic", "bearer"]
     )
-    def test_works_by_password_and_by_token(self, stage: ClockedSandbox, credentials: Credentials) -> None:
+    def test_works_by_password_and_by_token(self, stage: ClockedSandbox, credentials: SuperOfficeAuth) -> None:
         platform = SuperOfficePlatform(stage.web_api(credentials))
         assert outcomes_of(stage.run_to_end(platform, to("agent:12", "150"))) == ["requested"]
         assert stage.ledger("superoffice")[0]["by"] == "associate:7"
@@ -62,7 +62,7 @@ class TestSigningIn:
         "credentials", [Basic("agent7", "wrong"), Bearer("8A:Cust12345.nobody")], ids=["basic", "bearer"]
     )
     def test_with_wrong_credentials_stops_before_anything_is_sent(
-        self, stage: ClockedSandbox, credentials: Credentials
+        self, stage: ClockedSandbox, credentials: SuperOfficeAuth
     ) -> None:
         results = stage.run_to_end(SuperOfficePlatform(stage.web_api(credentials)), to("agent:12", "150", "152"))
         assert outcomes_of(results) == ["failed"] * 2
@@ -229,11 +229,6 @@ class TestAcceptance:
         assert second.path.split("?")[0].endswith("/Agents/Chat/AcceptChatSessionTransfer")
         assert second.body == {"ChatSessionId": 151}
 
-    def test_can_be_refused_as_the_receiver(self, stage: ClockedSandbox) -> None:
-        session = stage.web_api(Basic("agent12", "Secret12")).reject("151")
-        assert (session.owner, session.offered_to) == ("8", None)
-        assert stage.ledger("superoffice")[-1]["change"] == "rejected"
-
     def test_receiver_of_what_rings_at_nobody_is_whoever_the_connection_is(self, stage: ClockedSandbox) -> None:
         platform = SuperOfficePlatform(stage.web_api(Basic("agent15", "Secret15")))
         for _ in range(2):
@@ -257,13 +252,6 @@ ANSWERS: list[tuple[Scripted, type[PlatformError], type[object]]] = [
     (Scripted(200, b"<html>"), UnexpectedResponseError, OutcomeUnknown),
     (Scripted(302, b"", {"Location": "/login"}), UnexpectedResponseError, OutcomeUnknown),
 ]
-
-
-class TestPresence:
-    def test_tells_who_is_there_and_how_busy(self, stage: ClockedSandbox) -> None:
-        people = stage.web_api().presence()
-        assert len({each.UserId for each in people}) == len(people) > 1
-        assert any(each.Present and each.OngoingChats for each in people)
 
 
 class TestAnAnswer:

@@ -25,11 +25,12 @@ from airflow_provider_chattransfer.exceptions import (
     UnexpectedResponseError,
 )
 from airflow_provider_chattransfer.platforms.base import SendOptions
+from airflow_provider_chattransfer.platforms.issued_token import IssuedToken
 from airflow_provider_chattransfer.platforms.superoffice import client as superoffice_client
 from airflow_provider_chattransfer.platforms.superoffice import oauth, system_user
 from airflow_provider_chattransfer.platforms.superoffice import platform as superoffice_platform
 from airflow_provider_chattransfer.platforms.superoffice import tenant as tenants
-from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Bearer, Credentials, Renewed
+from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Bearer, ManagedToken, SuperOfficeAuth
 from airflow_provider_chattransfer.platforms.superoffice.carriers import SessionStatus
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
 from airflow_provider_chattransfer.platforms.superoffice.mapping import read_session, read_sessions
@@ -37,7 +38,6 @@ from airflow_provider_chattransfer.platforms.superoffice.oauth import RefreshTok
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 from airflow_provider_chattransfer.platforms.superoffice.private_key import read_private_key
 from airflow_provider_chattransfer.platforms.superoffice.tenant import Site, Tenant
-from airflow_provider_chattransfer.platforms.tokens.manager import IssuedToken
 from airflow_provider_chattransfer.sandbox.superoffice import keys
 
 from ..support.answers import HUGE, Answers, Exchange, tampered
@@ -136,9 +136,9 @@ def platform(stage: ClockedSandbox, answers: Answers) -> SuperOfficePlatform:
     """Return the tenant behind those answers, sent to as each owner."""
     transport = stage.transport()
 
-    def client(credentials: Credentials) -> SuperOfficeClient:
+    def client(credentials: SuperOfficeAuth) -> SuperOfficeClient:
         return SuperOfficeClient(
-            address=Site(f"{answers.url}/Cust12345"), credentials=credentials, transport=transport, clock=stage.now
+            address=Site(f"{answers.url}/Cust12345"), auth=credentials, transport=transport, clock=stage.now
         )
 
     return SuperOfficePlatform(
@@ -436,7 +436,7 @@ class TestAList:
         ids: Callable[[int], list[int]],
     ) -> None:
         monkeypatch.setattr(superoffice_platform, "PAGE_ROWS", 3)
-        monkeypatch.setattr(superoffice_client, "MOST_ROWS", 30)
+        monkeypatch.setattr(superoffice_client, "MAX_ROWS", 30)
 
         def tampering(each: Exchange) -> Any:
             last = int(each.path.partition("+gt+")[2].partition("&")[0])
@@ -451,7 +451,7 @@ class TestAList:
         self, platform: SuperOfficePlatform, answers: Answers, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(superoffice_platform, "PAGE_ROWS", 3)
-        monkeypatch.setattr(superoffice_client, "MOST_ROWS", 30)
+        monkeypatch.setattr(superoffice_client, "MAX_ROWS", 30)
 
         def tampering(each: Exchange) -> Any:
             assert len(answers.heard) <= 10
@@ -559,28 +559,6 @@ class TestAnExamination:
         ] is None
 
 
-class TestPresence:
-    @pytest.mark.parametrize(
-        "wrong",
-        [
-            *NO_LIST,
-            [None],
-            [[]],
-            [{}],
-            [{"UserId": True}],
-            [{"UserId": 1.7}],
-            [{"UserId": 7, "Present": "yes"}],
-            [{"UserId": 7, "OngoingChats": -1}],
-            [{"UserId": 7, "OngoingChats": math.inf}],
-        ],
-        ids=shown,
-    )
-    def test_that_is_none_is_not_understood(self, platform: SuperOfficePlatform, answers: Answers, wrong: Any) -> None:
-        change(answers, "GetAll", lambda _: wrong)
-        with pytest.raises(UnexpectedResponseError, match="Presence/GetAll"):
-            platform.client.presence()
-
-
 class TestA403:
     """What the connection's own user may not do with one chat says nothing of the next."""
 
@@ -648,17 +626,17 @@ class TestA403:
 
         class Shared:
             def __init__(self) -> None:
-                self.kept = [IssuedToken("8A:old", 1.0), IssuedToken("8A:newer", stage.now() - 600.0)]
+                self.tokens = [IssuedToken("8A:old", 1.0), IssuedToken("8A:newer", stage.now() - 600.0)]
 
-            def present(self) -> IssuedToken:
-                return self.kept[0]
+            def token(self) -> IssuedToken:
+                return self.tokens[0]
 
-            def renew(self, spent: IssuedToken) -> None:
-                self.kept.remove(spent)
+            def refresh(self, expired: IssuedToken) -> None:
+                self.tokens.remove(expired)
 
-        credentials = Renewed(Shared(), shown_as=Bearer)  # type: ignore[arg-type]
+        credentials = ManagedToken(Shared(), scheme=Bearer)  # type: ignore[arg-type]
         client = SuperOfficeClient(
-            address=Site(script.url), credentials=credentials, transport=stage.transport(), clock=stage.now
+            address=Site(script.url), auth=credentials, transport=stage.transport(), clock=stage.now
         )
         script.play(self.DENIED)
         with pytest.raises(NotAllowedError):
@@ -669,7 +647,7 @@ class TestA403:
 class TestATenantsState:
     @pytest.fixture
     def tenant_at(self, script: Script, stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch) -> Tenant:
-        monkeypatch.setattr(tenants, "_known", {})
+        monkeypatch.setattr(tenants, "_locations", {})
         return Tenant(host=script.url, name="Cust12345", transport=stage.transport(), clock=stage.now)
 
     def state(self, script: Script, **other: Any) -> Scripted:
@@ -867,5 +845,5 @@ class TestEveryRemedy:
 def as_agent_7(stage: ClockedSandbox, answers: Answers) -> SuperOfficeClient:
     """Agent 7, who acts for themselves."""
     return SuperOfficeClient(
-        address=Site(f"{answers.url}/Cust12345"), credentials=Basic("agent7", "Secret7"), transport=stage.transport()
+        address=Site(f"{answers.url}/Cust12345"), auth=Basic("agent7", "Secret7"), transport=stage.transport()
     )

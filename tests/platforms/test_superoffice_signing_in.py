@@ -32,19 +32,27 @@ from airflow_provider_chattransfer.exceptions import (
     UnexpectedResponseError,
     UnreachableError,
 )
+from airflow_provider_chattransfer.platforms.auth import AuthHeaders
 from airflow_provider_chattransfer.platforms.base import SendOptions
+from airflow_provider_chattransfer.platforms.issued_token import IssuedToken
 from airflow_provider_chattransfer.platforms.runner import poll_until_done
 from airflow_provider_chattransfer.platforms.superoffice import connection_check
 from airflow_provider_chattransfer.platforms.superoffice import tenant as tenants
-from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Bearer, Credentials, Renewed, SoTicket
+from airflow_provider_chattransfer.platforms.superoffice.auth import (
+    Basic,
+    Bearer,
+    ManagedToken,
+    SoTicket,
+    SuperOfficeAuth,
+)
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
 from airflow_provider_chattransfer.platforms.superoffice.oauth import RefreshToken
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 from airflow_provider_chattransfer.platforms.superoffice.private_key import read_private_key
 from airflow_provider_chattransfer.platforms.superoffice.system_user import SystemUser
 from airflow_provider_chattransfer.platforms.superoffice.tenant import Site, Tenant
-from airflow_provider_chattransfer.platforms.tokens.manager import IssuedToken, TokenManager
-from airflow_provider_chattransfer.platforms.transport import FRESH, Transport
+from airflow_provider_chattransfer.platforms.tokens.manager import TokenManager
+from airflow_provider_chattransfer.platforms.transport import MAX_READ_AGE_SECONDS, Transport
 from airflow_provider_chattransfer.sandbox.superoffice import keys
 from airflow_provider_chattransfer.sandbox.superoffice.tenant import STATE_LIFETIME
 
@@ -89,7 +97,7 @@ class Online:
 
     def agent(
         self, number: int = 7, *, token: str | None = None, secret: str = SECRET, store: MemoryTokenStore | None = None
-    ) -> Renewed:
+    ) -> ManagedToken:
         """As an agent, by his refresh token."""
         grant = RefreshToken(
             host=self.stage.url,
@@ -99,7 +107,7 @@ class Online:
             transport=self.transport,
             clock=self.stage.now,
         )
-        return Renewed(self.token_manager(grant.fetch_token, store=store), shown_as=Bearer, client_id="sandbox")
+        return ManagedToken(self.token_manager(grant.fetch_token, store=store), scheme=Bearer, client_id="sandbox")
 
     def user(self, *, secret: str = SECRET, clock: Callable[[], float] | None = None, **other: Any) -> SystemUser:
         given = {"host": self.stage.url, "tenant": "Cust12345", "token": SYSTEM_TOKEN, **other}
@@ -111,17 +119,17 @@ class Online:
             **given,
         )
 
-    def system_user(self, **other: Any) -> Renewed:
+    def system_user(self, **other: Any) -> ManagedToken:
         """As the application itself."""
         user = self.user(**other)
-        return Renewed(self.token_manager(user.fetch_token), shown_as=lambda each: SoTicket(each, SECRET))
+        return ManagedToken(self.token_manager(user.fetch_token), scheme=lambda each: SoTicket(each, SECRET))
 
-    def client(self, credentials: Credentials) -> SuperOfficeClient:
+    def client(self, credentials: SuperOfficeAuth) -> SuperOfficeClient:
         return SuperOfficeClient(
-            address=self.tenant(), credentials=credentials, transport=self.transport, clock=self.stage.now
+            address=self.tenant(), auth=credentials, transport=self.transport, clock=self.stage.now
         )
 
-    def platform(self, credentials: Credentials, **options: Any) -> SuperOfficePlatform:
+    def platform(self, credentials: SuperOfficeAuth, **options: Any) -> SuperOfficePlatform:
         return SuperOfficePlatform(self.client(credentials), **options)
 
     def asked(self, what: str) -> int:
@@ -132,7 +140,7 @@ class Online:
 @pytest.fixture
 def online(stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch) -> Online:
     """Return the sandbox as SuperOffice online, to a process that knows nothing of it yet."""
-    monkeypatch.setattr(tenants, "_known", {})
+    monkeypatch.setattr(tenants, "_locations", {})
     online = Online(stage)
     online.reset()
     return online
@@ -227,13 +235,13 @@ class TestAnAgentOnline:
     ) -> None:
         online.stage.fault(kind="token_expired", service="superoffice", method=TRANSFER)
         online.stage.fault(kind="token_expired", service="superoffice", method="currentPrincipal")
-        renew = Renewed.renew
+        renew = ManagedToken.refresh
 
-        def slowly(credentials: Renewed, spent: IssuedToken) -> None:
-            online.stage.sleep(FRESH + 1)
-            renew(credentials, spent)
+        def slowly(credentials: ManagedToken, expired: AuthHeaders) -> None:
+            online.stage.sleep(MAX_READ_AGE_SECONDS + 1)
+            renew(credentials, expired)
 
-        monkeypatch.setattr(Renewed, "renew", slowly)
+        monkeypatch.setattr(ManagedToken, "refresh", slowly)
         client = online.client(online.agent())
         with pytest.raises(NotAppliedError, match="it must be read again"):
             client.transfer("150", to="12")
@@ -294,7 +302,7 @@ class TestATicket:
         online.reset(switches={"installation": "onsite"})
         site = Site(f"{online.stage.url}/Cust12345")
         for ticket in (SoTicket("7T:Cust12345.agent7"), Basic("agent7", "Secret7")):
-            client = SuperOfficeClient(address=site, credentials=ticket, transport=online.transport)
+            client = SuperOfficeClient(address=site, auth=ticket, transport=online.transport)
             assert client.principal().AssociateId == "7"
 
     @pytest.mark.parametrize(
@@ -308,7 +316,7 @@ class TestATicket:
         ids=["another secret", "a ticket that has ended", "a token that has ended", "a password"],
     )
     def test_or_token_that_is_not_taken_stops_with_the_fields_to_look_at(
-        self, online: Online, credentials: Credentials, words: str
+        self, online: Online, credentials: SuperOfficeAuth, words: str
     ) -> None:
         said = refused(online.client(credentials).principal)
         assert words in said
@@ -371,7 +379,7 @@ class TestATenant:
             state(f"{script.url}/Cust12345/api"), misdirected(), state(f"{script.url}/Cust12345/api"), misdirected()
         )
         client = SuperOfficeClient(
-            address=online.tenant(host=script.url), credentials=Bearer("8A:x"), transport=online.transport
+            address=online.tenant(host=script.url), auth=Bearer("8A:x"), transport=online.transport
         )
         with pytest.raises(MisdirectedError):
             client.transfer("1000", to="12")
@@ -385,22 +393,22 @@ class TestATenant:
         platform.client.principal()
         assert platform.account == before == f"{online.stage.url}/Cust12345"
 
-    @pytest.mark.parametrize("name", sorted(tenants.IN_SERVICE))
+    @pytest.mark.parametrize("name", sorted(tenants.SERVING_STATES))
     def test_in_service_serves(self, online: Online, name: str) -> None:
         online.reset(tenant_state=name)
         assert online.client(online.agent()).principal().AssociateId == "7"
 
-    @pytest.mark.parametrize("name", sorted(tenants.PASSING))
+    @pytest.mark.parametrize("name", sorted(tenants.TRANSIENT_STATES))
     def test_in_a_passing_state_says_that_waiting_helps(self, online: Online, name: str) -> None:
         online.reset(tenant_state=name)
         with pytest.raises(UnreachableError, match="tenant Cust12345 .* a later try .*" + name):
             online.client(online.agent()).principal()
 
-    @pytest.mark.parametrize("name", sorted(tenants.LASTING))
+    @pytest.mark.parametrize("name", sorted(tenants.PERMANENT_STATES))
     def test_in_a_lasting_state_says_what_to_do(self, online: Online, name: str) -> None:
         online.reset(tenant_state=name)
         said = refused(online.client(online.agent()).principal)
-        assert f"tenant Cust12345 {tenants.LASTING[name]} [{name}]" in said
+        assert f"tenant Cust12345 {tenants.PERMANENT_STATES[name]} [{name}]" in said
 
     def test_that_stops_serving_ends_a_run_and_is_blamed_on_no_agent(self, online: Online) -> None:
         agents = {"7": online.client(online.agent(7))}
@@ -462,7 +470,7 @@ class TestATenant:
             online.tenant(host=script.url).base()
         script.play(state(f"{script.url}/Cust12345/api"), elsewhere)
         client = SuperOfficeClient(
-            address=online.tenant(host=script.url), credentials=Bearer("8A:x"), transport=online.transport
+            address=online.tenant(host=script.url), auth=Bearer("8A:x"), transport=online.transport
         )
         with pytest.raises(PlatformError):
             client.principal()
@@ -472,9 +480,7 @@ class TestATenant:
         page = {"odata.nextLink": f"{online.stage.url}/Cust12345/api/v1/ChatSession?$skip=2", "value": []}
         rows = [{"chatSessionId": 150}, {"chatSessionId": 151}]
         script.play(Scripted.json({**page, "value": rows}), Scripted.json(page))
-        client = SuperOfficeClient(
-            address=Site(script.url), credentials=Bearer("8A:x"), transport=online.stage.transport()
-        )
+        client = SuperOfficeClient(address=Site(script.url), auth=Bearer("8A:x"), transport=online.stage.transport())
         found = client.rows("ChatSession", select="chatSessionId", where="status eq 5", page=2)
         assert [row.chatSessionId for row in found] == ["150", "151"]
         assert [each.path.partition("?")[0] for each in script.heard] == ["/api/v1/ChatSession"] * 2
@@ -902,9 +908,7 @@ class TestAnExamination:
     def test_of_a_reader_without_rights_says_which_are_missing(self, online: Online, script: Script) -> None:
         sentry = Scripted.json({"Error": True, "ErrorType": "SoSentryException", "ErrorMessage": "x"}, status=400)
         script.play(Scripted.json({"UserType": "InternalAssociate", "AssociateId": 7}), sentry)
-        client = SuperOfficeClient(
-            address=Site(script.url), credentials=Bearer("8A:x"), transport=online.stage.transport()
-        )
+        client = SuperOfficeClient(address=Site(script.url), auth=Bearer("8A:x"), transport=online.stage.transport())
         examination = SuperOfficePlatform(client).check_connection()
         assert not examination.is_good
         assert "It cannot list: reading chat sessions is refused [SoSentryException]" in str(examination)
@@ -914,7 +918,7 @@ class TestAnExamination:
         for status in (200, 404):
             script.play(Scripted(status, b"<html>Welcome</html>", {"Content-Type": "text/html"}))
             client = SuperOfficeClient(
-                address=Site(script.url), credentials=Basic("x", "y"), transport=online.stage.transport()
+                address=Site(script.url), auth=Basic("x", "y"), transport=online.stage.transport()
             )
             with pytest.raises(PlatformError, match="check that host is the address of a WebAPI"):
                 SuperOfficePlatform(client).check_connection()
@@ -939,9 +943,14 @@ class TestSecrets:
 
     def test_are_in_no_text_of_what_holds_them(self, online: Online) -> None:
         things: list[Any] = [online.user(), SoTicket("7T:x", SECRET), Bearer("8A:x"), Basic("x", "Secret7")]
-        things += [thing.show() for thing in things[1:]]
+        things += [thing.authenticate() for thing in things[1:]]
         for credentials in (online.agent(), online.system_user()):
-            things += [credentials, credentials.show(), credentials.show().credential, online.client(credentials)]
+            things += [
+                credentials,
+                credentials.authenticate(),
+                credentials.authenticate().token,
+                online.client(credentials),
+            ]
         secrets = [*self.shown(online), "7T:x", "8A:x", "Secret7", "Authorization", "PRIVATE"]
         assert [each for each in secrets for thing in things if each in f"{thing} {thing!r}"] == []
 

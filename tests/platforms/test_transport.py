@@ -31,7 +31,13 @@ from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Clie
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Bearer
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
 from airflow_provider_chattransfer.platforms.superoffice.tenant import Site
-from airflow_provider_chattransfer.platforms.transport import ATTEMPTS, FRESH, LONGEST_HINT, Request, Transport
+from airflow_provider_chattransfer.platforms.transport import (
+    MAX_ATTEMPTS,
+    MAX_HINT_SECONDS,
+    MAX_READ_AGE_SECONDS,
+    Request,
+    Transport,
+)
 from airflow_provider_chattransfer.sandbox.faults import FaultKind
 from tests.support.ports import free_port
 
@@ -79,7 +85,7 @@ class TestARead:
         stage.fault(kind="html_502_before", count=100)
         with pytest.raises(ResponseLostError, match="HTTP 502"):
             stage.webhook().call(READ, repeatable=True)
-        assert len(stage.asked()) == ATTEMPTS
+        assert len(stage.asked()) == MAX_ATTEMPTS
 
     @pytest.mark.parametrize("hint", [{}, {"Retry-After": "30"}])
     def test_that_meets_503_closes_the_gate_for_all(
@@ -93,14 +99,14 @@ class TestARead:
     def test_does_not_wait_for_a_limit_that_is_hours_away(
         self, stage: ClockedSandbox, script: Script, portal: Bitrix24Client
     ) -> None:
-        script.play(Scripted(429, b"", {"Retry-After": str(LONGEST_HINT + 1)}))
+        script.play(Scripted(429, b"", {"Retry-After": str(MAX_HINT_SECONDS + 1)}))
         with pytest.raises(RateLimitError):
             portal.call(READ, repeatable=True)
         assert len(script.heard) == 1
         assert not stage.slept
         script.play(Scripted.json({"result": True}))
         portal.call(READ, repeatable=True)
-        assert sum(stage.slept) <= LONGEST_HINT + 1, "nor does the next one wait for hours"
+        assert sum(stage.slept) <= MAX_HINT_SECONDS + 1, "nor does the next one wait for hours"
 
 
 class TestATransfer:
@@ -145,11 +151,13 @@ class TestATransfer:
 class TestTrouble:
     def test_of_a_port_where_nobody_listens_is_unreachable(self, stage: ClockedSandbox) -> None:
         client = SuperOfficeClient(
-            address=Site(f"http://127.0.0.1:{free_port()}"), credentials=Bearer("8A:x"), transport=stage.transport()
+            address=Site(f"http://127.0.0.1:{free_port()}"), auth=Bearer("8A:x"), transport=stage.transport()
         )
         with pytest.raises(UnreachableError, match="nobody listens"):
             client.agents("TransferChatSession", body={})
-        assert FRESH / 2 < sum(stage.slept) < 2 * FRESH, "what was not sent may be repeated, but is soon too old"
+        assert MAX_READ_AGE_SECONDS / 2 < sum(stage.slept) < 2 * MAX_READ_AGE_SECONDS, (
+            "what was not sent may be repeated, but is soon too old"
+        )
 
     def test_of_an_answer_that_is_too_late_is_interrupted_and_not_repeated(self, stage: ClockedSandbox) -> None:
         stage.fault(kind="delay_after", seconds=0.3)
@@ -205,7 +213,7 @@ class TestIdentities:
     ) -> None:
         (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
         monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-        client = SuperOfficeClient(address=Site(script.url), credentials=Bearer("8A:x"), transport=stage.transport())
+        client = SuperOfficeClient(address=Site(script.url), auth=Bearer("8A:x"), transport=stage.transport())
         script.play(Scripted.json({"ChatSessionId": 1}))
         client.entity("1")
         assert script.heard[0].headers["Authorization"] == "Bearer 8A:x"

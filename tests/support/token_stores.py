@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from airflow_provider_chattransfer.exceptions import TokenStoreError
-from airflow_provider_chattransfer.platforms.tokens.manager import Entry, IssuedToken
+from airflow_provider_chattransfer.platforms.issued_token import IssuedToken
+from airflow_provider_chattransfer.platforms.tokens.manager import Entry
 
 
 class MemoryTokenStore:
@@ -25,7 +26,7 @@ class MemoryTokenStore:
 
     def save(self, entry: Entry, text: str) -> None:
         """Keep ``text``; raise ``TokenStoreError`` for a token as long as saves are to fail."""
-        if entry is Entry.CREDENTIAL and self.saves_that_fail:
+        if entry is Entry.TOKEN and self.saves_that_fail:
             self.saves_that_fail -= 1
             raise TokenStoreError("the store is full")
         self.kept[entry] = text
@@ -37,9 +38,9 @@ class MemoryTokenStore:
             yield
 
     @property
-    def credential(self) -> IssuedToken | None:
+    def token(self) -> IssuedToken | None:
         """The token that was saved last."""
-        return IssuedToken.parse(self.kept.get(Entry.CREDENTIAL))
+        return IssuedToken.parse(self.kept.get(Entry.TOKEN))
 
 
 class UnlockedTokenStore(MemoryTokenStore):

@@ -15,11 +15,13 @@ from airflow_provider_chattransfer.exceptions import (
     RequestRefusedError,
     TokenExpiredError,
 )
+from airflow_provider_chattransfer.platforms.auth import AuthenticatedClient, AuthHeaders, AuthStrategy
 from airflow_provider_chattransfer.platforms.decoding import Id, Number, TextIfKnown, Token, decode
+from airflow_provider_chattransfer.platforms.issued_token import IssuedToken
 from airflow_provider_chattransfer.platforms.paging import Paging
 from airflow_provider_chattransfer.platforms.rate import RateLimit
-from airflow_provider_chattransfer.platforms.tokens.manager import IssuedToken, TokenManager
-from airflow_provider_chattransfer.platforms.transport import NO_JSON, Request, Response, Transport, gateway_trouble
+from airflow_provider_chattransfer.platforms.tokens.manager import TokenManager
+from airflow_provider_chattransfer.platforms.transport import NO_JSON, Request, Response, Transport, gateway_error
 
 RATE_LIMIT = RateLimit(per_second=5.0, burst=10)
 """What the service's documents allow."""
@@ -107,7 +109,7 @@ class TokenEndpoint:
     key: str = field(repr=False)
     transport: Transport = field(repr=False)
 
-    def fetch_token(self, renewal: str | None) -> IssuedToken:
+    def fetch_token(self, refresh_token: str | None) -> IssuedToken:
         """Ask for a token; raises a ``PlatformError``."""
         asked_at = time.time()
         request = Request(method="POST token", url=self.url, json={"key": self.key}, repeatable=True)
@@ -116,20 +118,32 @@ class TokenEndpoint:
         return IssuedToken(secret=granted.access_token, obtained_at=asked_at, expires_at=asked_at + granted.expires_in)
 
 
-class HelpwaveClient:
+class AgentKey(AuthStrategy):
+    """Sign in by an agent's key, for which there are tokens."""
+
+    actor = "agent by key"
+
+    def __init__(self, token_manager: TokenManager) -> None:
+        self._token_manager = token_manager
+
+    def authenticate(self) -> AuthHeaders:
+        """Return the present token as a header."""
+        token = self._token_manager.token()
+        return AuthHeaders({"api_access_token": token.secret}, token)
+
+    def refresh(self, expired: AuthHeaders) -> None:
+        """Fetch another token."""
+        self._token_manager.refresh(expired.token)
+
+
+class HelpwaveClient(AuthenticatedClient[AgentKey]):
     """Call the API of one account as the agent whose key it has."""
 
-    def __init__(self, *, url: str, account_id: str, token_manager: TokenManager, transport: Transport) -> None:
+    def __init__(self, *, url: str, account_id: str, auth: AgentKey, transport: Transport) -> None:
+        super().__init__(auth=auth, transport=transport)
         self.account = f"{url}/accounts/{account_id}"
         self._api = f"{url}/api/v1"
         self._path = f"accounts/{account_id}"
-        self._tokens = token_manager
-        self._transport = transport
-
-    @property
-    def clock_ahead(self) -> float:
-        """Tell by how many seconds the service's clock is ahead of ours."""
-        return self._transport.clock_ahead
 
     def profile(self) -> Named:
         """Read who this agent is."""
@@ -163,29 +177,19 @@ class HelpwaveClient:
         answer = self._call("POST", f"{self._path}/conversations/{chat_id}/assignments", json=receiver)
         return answer is not None
 
-    def close(self) -> None:
-        """Close the pooled network connections."""
-        self._transport.close()
-
     def _call(self, verb: str, path: str, *, query: Mapping[str, str] | None = None, json: Any = None) -> Any:
-        """Send a request below ``/api/v1``; once more when the token had run out."""
+        """Send a request below ``/api/v1``, signed in."""
         method = f"{verb} {path.rpartition('/')[2]}"
         request = Request(
             method=method, url=f"{self._api}/{path}", verb=verb, query=query, json=json, repeatable=verb == "GET"
         )
-        token = self._tokens.present()
-        try:
-            return self._send(request, token)
-        except TokenExpiredError:
-            return self._send(request, self._tokens.renew(token))
 
-    def _send(self, request: Request, token: IssuedToken) -> Any:
-        def understand(response: Response) -> Any:
+        def understand(response: Response, signed: AuthHeaders) -> Any:
             if response.status == 401:
-                raise TokenExpiredError("the token has run out", method=request.method, code="401")
-            return _understand(response, request.method)
+                raise TokenExpiredError("the token has run out", method=method, code="401")
+            return _understand(response, method)
 
-        return self._transport.send(replace(request, headers={"api_access_token": token.secret}), understand)
+        return self.send_signed(lambda signed: replace(request, headers=signed.headers), understand)
 
 
 def _understand(response: Response, method: str) -> Any:
@@ -198,5 +202,5 @@ def _understand(response: Response, method: str) -> Any:
     if status in (403, 422):
         raise RequestRefusedError("the service refused", method=method, code=str(status))
     if status != 200 or response.body is NO_JSON:
-        raise gateway_trouble(response, method=method)
+        raise gateway_error(response, method=method)
     return response.body

@@ -46,7 +46,7 @@ class HelpwaveHook(ChatPlatformHook):
         """Build the platform; raises ``ValueError`` that begins with the key of the wrong field."""
         from airflow_provider_chattransfer.platforms.address import base_url
 
-        from .client import RATE_LIMIT, READ_TIMEOUT_SECONDS, HelpwaveClient, TokenEndpoint
+        from .client import RATE_LIMIT, READ_TIMEOUT_SECONDS, AgentKey, HelpwaveClient, TokenEndpoint
         from .platform import HelpwavePlatform
 
         fields = cls.fields(connection, extra)
@@ -65,5 +65,5 @@ class HelpwaveHook(ChatPlatformHook):
             fetch_token=endpoint.fetch_token,
             rotates=False,
         )
-        client = HelpwaveClient(url=url, account_id=account_id, token_manager=token_manager, transport=transport)
+        client = HelpwaveClient(url=url, account_id=account_id, auth=AgentKey(token_manager), transport=transport)
         return HelpwavePlatform(client)

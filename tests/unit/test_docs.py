@@ -31,7 +31,7 @@ from airflow_provider_chattransfer.operators.transfer import (
 from airflow_provider_chattransfer.platforms.account_lock import MAX_WAIT_SECONDS
 from airflow_provider_chattransfer.platforms.bitrix24 import platform as bitrix24_platform
 from airflow_provider_chattransfer.platforms.superoffice import platform as superoffice_platform
-from airflow_provider_chattransfer.platforms.transport import ATTEMPTS, CONNECT_TIMEOUT, LONGEST_HINT
+from airflow_provider_chattransfer.platforms.transport import CONNECT_TIMEOUT_SECONDS, MAX_ATTEMPTS, MAX_HINT_SECONDS
 from airflow_provider_chattransfer.sandbox.bitrix24 import scenario as bitrix24_scenario
 from airflow_provider_chattransfer.sandbox.bitrix24.methods import METHODS
 from airflow_provider_chattransfer.sandbox.bitrix24.switches import Switches as Bitrix24Switches
@@ -286,8 +286,8 @@ class TestTheGuarantees:
     def test_limits_are_those_of_the_code(self) -> None:
         told = documented(section(page("guarantees.md"), "6. Bounded"), "What", 1)
         expected = {
-            "A request that may be repeated": f"{ATTEMPTS} times",
-            "A hint of the service that is waited for": f"{LONGEST_HINT:.0f} s",
+            "A request that may be repeated": f"{MAX_ATTEMPTS} times",
+            "A hint of the service that is waited for": f"{MAX_HINT_SECONDS:.0f} s",
             "A chat that is not carried out": f"{len(PAUSES)} rounds, in {sum(PAUSES):.0f} s",
             "Chats in a row that are refused with the same code, or get no answer for the same cause": f"{ALIKE},",
             "A wait in which no look succeeds": f"{MAX_FAILED_POLLS} looks",
@@ -392,10 +392,10 @@ class TestFigures:
         assert f"in pieces of {bitrix24_platform.Bitrix24Platform.chunk}." in text
         assert "after {:.0f}, {:.0f}, {:.0f} and {:.0f} seconds".format(*PAUSES[1:]) in text
         assert f"{['no', 'one', 'two', 'three', 'four', 'five'][len(PAUSES)]} rounds" in text
-        assert f"longer than {LONGEST_HINT:.0f} s" in text
-        assert ATTEMPTS == 12
+        assert f"longer than {MAX_HINT_SECONDS:.0f} s" in text
+        assert MAX_ATTEMPTS == 12
         assert text.count("up to twelve times") == 2
-        assert f"A connection must be made within {CONNECT_TIMEOUT:.0f} s" in text
+        assert f"A connection must be made within {CONNECT_TIMEOUT_SECONDS:.0f} s" in text
 
     def test_of_the_limits(self) -> None:
         text = page("how-it-works.md")

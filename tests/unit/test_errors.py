@@ -14,8 +14,8 @@ from airflow_provider_chattransfer.exceptions import (
     RateLimitError,
     UnexpectedResponseError,
     as_code,
-    is_permanent,
 )
+from airflow_provider_chattransfer.retry_decision import decide
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_everything_else_is_none(value: Any) -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_only_bad_input_and_what_says_so_is_met_again_by_a_retry(error: BaseException, permanent: bool) -> None:
-    assert is_permanent(error) is permanent
+    assert decide(error).permanent is permanent
 
 
 def test_an_error_has_300_letters_at_most_and_ends_with_its_code() -> None:

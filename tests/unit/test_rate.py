@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_chattransfer.exceptions import LONGEST_PAUSE, RateLimitError
+from airflow_provider_chattransfer.exceptions import MAX_PAUSE_SECONDS, RateLimitError
 from airflow_provider_chattransfer.platforms.rate import (
     HEADROOM,
     MIN_SHARE,
@@ -139,10 +139,10 @@ class TestAHint:
         begin = time.now
         gate.close_for(seconds)
         gate.wait()
-        assert time.now - begin < LONGEST_PAUSE + 60
+        assert time.now - begin < MAX_PAUSE_SECONDS + 60
 
     @pytest.mark.parametrize(
-        ("seconds", "believed"), [(math.nan, None), (None, None), (-5.0, 0.0), (7, 7.0), (math.inf, LONGEST_PAUSE)]
+        ("seconds", "believed"), [(math.nan, None), (None, None), (-5.0, 0.0), (7, 7.0), (math.inf, MAX_PAUSE_SECONDS)]
     )
     def test_is_in_no_error_unless_it_is_a_time_of_a_day_at_most(
         self, seconds: float | None, believed: float | None

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ways of signing in to a Bitrix24 portal: an incoming webhook, or an OAuth application."""
+"""Sign in to a Bitrix24 portal, by an incoming webhook or as an OAuth application."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeVar
 
-from ...exceptions import CredentialsError
-from ..tokens.manager import IssuedToken, TokenManager
+from ...exceptions import CredentialsError, NotAppliedError, PlatformError
+from ..auth import AuthHeaders, AuthStrategy
+from ..tokens.manager import TokenManager
 from .redirects import endpoint
+
+T = TypeVar("T")
 
 BATCH_REFERENCES = ("$result", "$next", "$total", "$time", "$error")
 """What ``batch`` replaces by the results of earlier commands; it cannot be escaped."""
@@ -23,26 +26,8 @@ class Way(StrEnum):
     APPLICATION = "application"
 
 
-@dataclass(frozen=True, slots=True)
-class AuthHeaders:
-    """What lets one request in: the portal that it goes to, the way there, and the headers that it carries.
-
-    ``user_id`` is the user as whom it acts, where that is known without asking; ``credential`` is what may run out.
-    """
-
-    portal: str
-    path: str = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    user_id: str | None = None
-    credential: IssuedToken | None = field(default=None, repr=False)
-
-    def url(self, method: str) -> str:
-        """The address of a REST method; it may contain a secret."""
-        return f"{self.portal}/{self.path}/{method}"
-
-
-class SignIn(Protocol):
-    """A way of signing in. Its methods raise a ``PlatformError``."""
+class Bitrix24Auth(AuthStrategy, Protocol):
+    """A way of signing in to a portal."""
 
     way: ClassVar[Way]
 
@@ -58,22 +43,12 @@ class SignIn(Protocol):
     def who(self) -> str:
         """What signs in, for a sentence; nothing secret."""
 
-    @property
-    def actor(self) -> str:
-        """Who acts; see ``ChatPlatform.actor``."""
-
-    def present(self) -> AuthHeaders:
-        """What to show with the next request."""
-
-    def renew(self, spent: AuthHeaders) -> None:
-        """Replace what the portal takes no more; raises ``CredentialsError`` where that cannot be."""
-
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """An incoming webhook: the rights of the user who created it.
+    """Signs in by an incoming webhook, with the rights of the user who created it.
 
-    Raises ``ValueError`` for fields that cannot be right. It shows none of them: the code may be in any.
+    Raises ``ValueError`` for fields that cannot be right, without their text: the code may be in any of them.
 
     ``portal`` is the base URL, ``code`` the secret part of the webhook's address. ``bot_client_id`` is the
     CLIENT_ID or botToken with which the bot was registered: servers since 26.250 refuse a transfer by a webhook
@@ -106,10 +81,12 @@ class Webhook:
     def actor(self) -> str:
         return f"user {self.user_id} by webhook"
 
-    def present(self) -> AuthHeaders:
-        return AuthHeaders(self.portal, f"rest/{self.user_id}/{self.code}", user_id=self.user_id)
+    def authenticate(self) -> AuthHeaders:
+        """Return the path that the webhook's address has; no header is needed."""
+        return AuthHeaders(base_url=self.portal, path=f"rest/{self.user_id}/{self.code}", user_id=self.user_id)
 
-    def renew(self, spent: AuthHeaders) -> None:
+    def refresh(self, expired: AuthHeaders) -> None:
+        """Raise ``CredentialsError``: a webhook cannot be refreshed."""
         raise CredentialsError(
             "the webhook has run out; put user id and code of another one into login and password of the connection",
             method="rest",
@@ -118,7 +95,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class OAuthApp:
-    """An OAuth application, with the rights of the user who authorised it; its tokens are with ``token_manager``.
+    """Signs in as an OAuth application, with the rights of the user who authorised it.
 
     The portal knows the application's bot by its token, and is not sent a CLIENT_ID (server source,
     ``imopenlines/lib/rest.php``, ``resolveClientId``). The token goes into a header, and so into no log of addresses.
@@ -139,15 +116,30 @@ class OAuthApp:
     def actor(self) -> str:
         return f"application {self.client_id}"
 
-    def present(self) -> AuthHeaders:
-        credential = self.token_manager.present()
+    def authenticate(self) -> AuthHeaders:
+        """Return the token as a header, for the portal that the authorisation server has named with it."""
+        token = _before_sending(self.token_manager.token)
         return AuthHeaders(
-            portal=endpoint(credential.about.get("client_endpoint"), portal=self.portal),
+            base_url=endpoint(token.about.get("client_endpoint"), portal=self.portal),
             path="rest",
-            headers={"Authorization": f"Bearer {credential.secret}"},
-            user_id=credential.about.get("user_id"),
-            credential=credential,
+            headers={"Authorization": f"Bearer {token.secret}"},
+            user_id=token.about.get("user_id"),
+            token=token,
         )
 
-    def renew(self, spent: AuthHeaders) -> None:
-        self.token_manager.renew(spent.credential)
+    def refresh(self, expired: AuthHeaders) -> None:
+        """Fetch another token; raises ``CredentialsError`` or ``NotAppliedError``."""
+        _before_sending(lambda: self.token_manager.refresh(expired.token))
+
+
+def _before_sending(fetch: Callable[[], T]) -> T:
+    """Call ``fetch`` for a request that has not been sent yet: whatever goes wrong, it was not carried out.
+
+    Raises ``CredentialsError`` as it is, and ``NotAppliedError`` for all else.
+    """
+    try:
+        return fetch()
+    except (CredentialsError, NotAppliedError):
+        raise
+    except PlatformError as error:
+        raise NotAppliedError(f"no token is to be had: {error.args[0]}", method=error.method, code=error.code) from None

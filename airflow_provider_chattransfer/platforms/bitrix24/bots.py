@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ...exceptions import RequestRefusedError
 from ..decoding import Id
-from .auth import SignIn
+from .auth import Bitrix24Auth
 from .client import Bitrix24Client, Command
 
 SCOPE = "imbot"
@@ -67,7 +67,7 @@ class Bot:
         return f"The bot {self.code} was there already, and is as it was; it is user {self.id}."
 
 
-def list_bots(auth: SignIn) -> Command:
+def list_bots(auth: Bitrix24Auth) -> Command:
     """Build the command that lists the bots of an account."""
     return Command("imbot.v2.Bot.list", {"limit": 50, **_token(auth)}, Bots)
 
@@ -111,7 +111,7 @@ def _known(client: Bitrix24Client) -> list[ListedBot] | None:
     return listed.bots
 
 
-def _token(auth: SignIn) -> Mapping[str, str]:
+def _token(auth: Bitrix24Auth) -> Mapping[str, str]:
     return {} if auth.bot_client_id is None else {"botToken": auth.bot_client_id}
 
 

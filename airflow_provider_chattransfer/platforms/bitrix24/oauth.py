@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The authorisation server of Bitrix24: a refresh token becomes an access token, and the next refresh token."""
+"""Fetch access tokens from the authorisation server of Bitrix24, each with the next refresh token."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ...exceptions import (
     as_code,
 )
 from ..decoding import IdIfKnown, TextIfKnown, Token, decode
-from ..tokens.manager import IssuedToken
-from ..transport import Request, Response, Transport, gateway_trouble
+from ..issued_token import IssuedToken
+from ..transport import Request, Response, Transport, gateway_error
 from .error_codes import SERVER_TROUBLE
 
 METHOD = "oauth/token"
@@ -50,7 +50,7 @@ REFUSALS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """The answer to a good refresh token; documents and servers differ in what else is there."""
+    """The answer to a valid refresh token; documents and servers differ in what else is there."""
 
     access_token: Token = field(repr=False)
     refresh_token: Token | None = field(default=None, repr=False)
@@ -59,10 +59,9 @@ class Granted:
 
 
 class AuthorizationServer:
-    """Gives an application its tokens (documented: automatic renewal of OAuth 2.0 tokens).
+    """Issues an application its tokens (documented: automatic renewal of OAuth 2.0 tokens).
 
-    ``host`` is its base URL; ``refresh_token`` is the one to begin with. It is asked once an hour at most, so that no
-    connection to it is kept.
+    It is asked once an hour at most, so no connection to it is kept open.
     """
 
     def __init__(
@@ -75,6 +74,7 @@ class AuthorizationServer:
         transport: Transport,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        """Ask at the base URL ``host``; ``refresh_token`` is the one to begin with."""
         self._host = host
         self._query = {
             "grant_type": "refresh_token",
@@ -85,53 +85,56 @@ class AuthorizationServer:
         self._transport = transport
         self._clock = clock
 
-    def fetch_token(self, renewal: str | None) -> IssuedToken:
-        """A new access token for the refresh token ``renewal``, or for the connection's own.
+    def fetch_token(self, refresh_token: str | None) -> IssuedToken:
+        """Fetch an access token for ``refresh_token``, or for the connection's own.
 
         When it ends is left to the portal to tell: whoever refreshes ahead may be blocked (documented). A request
-        without an answer is not repeated here, since a refresh token works once: that is up to the keeper. Raises a
-        ``PlatformError``.
+        without an answer is not repeated here, since a refresh token works once: that is up to the token manager.
+        Raises a ``PlatformError``.
         """
         request = Request(
             method=METHOD,
             url=f"{self._host}/oauth/token/",
             verb="GET",
-            query={**self._query, "refresh_token": renewal or self._first},
+            query={**self._query, "refresh_token": refresh_token or self._first},
         )
         try:
-            granted: IssuedToken = self._transport.send(request, lambda response: self._credential(response, renewal))
+            token: IssuedToken = self._transport.send(request, lambda response: self._token(response, refresh_token))
         except UnreachableError as error:
             raise UnreachableError(f"{error.args[0]}; check oauth_host of the connection", method=METHOD) from None
         finally:
             self._transport.close()
-        return granted
+        return token
 
-    def _credential(self, response: Response, renewal: str | None) -> IssuedToken:
+    def _token(self, response: Response, refresh_token: str | None) -> IssuedToken:
         granted = _granted(response)
         about = {"user_id": granted.user_id, "client_endpoint": granted.client_endpoint}
         return IssuedToken(
             secret=granted.access_token,
             obtained_at=self._clock(),
-            renewal=granted.refresh_token or renewal or self._first,
+            refresh_token=granted.refresh_token or refresh_token or self._first,
             about={name: told for name, told in about.items() if told},
         )
 
 
 def _granted(response: Response) -> Granted:
-    """The body of a good answer. An ``error`` in it counts whatever the status is: ``wrong_client`` comes with 200."""
+    """Decode a good answer, and raise what another one means.
+
+    An ``error`` in the body counts whatever the status is: ``wrong_client`` comes with 200.
+    """
     body = response.body if isinstance(response.body, dict) else {}
     if "error" in body:
         raise _refusal(as_code(body["error"]), response)
     if response.status == 200 and "access_token" in body:
         return decode(body, Granted, method=METHOD)
-    trouble = gateway_trouble(response, method=METHOD)
-    if isinstance(trouble, UnexpectedResponseError):
+    error = gateway_error(response, method=METHOD)
+    if isinstance(error, UnexpectedResponseError):
         raise CredentialsError(
             f"HTTP {response.status} with an answer that is not the authorisation server's: check oauth_host of the "
             "connection",
             method=METHOD,
         )
-    raise trouble
+    raise error
 
 
 def _refusal(code: str | None, response: Response) -> PlatformError:

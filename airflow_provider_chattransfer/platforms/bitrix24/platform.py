@@ -23,7 +23,7 @@ from ...exceptions import (
 from ..base import ChatPlatform, SendOptions, answer_to
 from ..connection_check import ConnectionCheck
 from ..rate import RateLimit
-from ..transport import FRESH
+from ..transport import MAX_READ_AGE_SECONDS
 from .client import BATCH_SIZE, Bitrix24Client, Command
 from .connection_check import check_connection
 from .directory import ChatReferences, PortalDirectory
@@ -142,7 +142,7 @@ class Bitrix24Platform(ChatPlatform):
         while rest:
             count = self.client.make_room([commands[chat_id] for chat_id in rest])
             part, rest = rest[:count], rest[count:]
-            if self.client.clock() - read_at > FRESH:
+            if self.client.clock() - read_at > MAX_READ_AGE_SECONDS:
                 try:
                     chats, read_at = self.read_chats(part), self.client.clock()
                 except PlatformError as error:

@@ -1,50 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ways of signing in to a SuperOffice WebAPI: the headers that say who is asking."""
+"""Sign in to a SuperOffice WebAPI: the documented schemes Basic, Bearer and SOTicket."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from base64 import b64encode
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
-from ..tokens.manager import IssuedToken, TokenManager
-
-
-@dataclass(frozen=True, slots=True)
-class AuthHeaders:
-    """What a request shows. ``credential`` is what the headers were made of, where another can be had for it."""
-
-    headers: Mapping[str, str] = field(repr=False)
-    credential: IssuedToken | None = None
+from ...exceptions import CredentialsError
+from ..auth import AuthHeaders, AuthStrategy
+from ..tokens.manager import TokenManager
 
 
-class Credentials(ABC):
-    """A way of signing in (documented schemes: Basic, SoTicket, Bearer)."""
+class SuperOfficeAuth(AuthStrategy):
+    """A way of signing in to a WebAPI."""
 
     remedy: str
     """What to look at, and where, when the service does not take them."""
 
     of_system_user: bool = False
-    """Whether they are the application's own, and nobody's who has chats."""
+    """Whether the application itself signs in, which has no chats of its own."""
 
-    @property
-    @abstractmethod
-    def actor(self) -> str:
-        """Who acts; see ``ChatPlatform.actor``."""
-
-    @abstractmethod
-    def show(self) -> AuthHeaders:
-        """What to show with the next request; raises a ``PlatformError`` where it cannot be had."""
-
-    def renew(self, spent: IssuedToken) -> None:
-        """Get another credential for ``spent``; raises ``CredentialsError`` when the service gives out none."""
-        raise NotImplementedError
+    def refresh(self, expired: AuthHeaders) -> None:
+        """Raise ``CredentialsError``: what the connection holds itself cannot be refreshed."""
+        raise CredentialsError(f"the service does not let us in: {self.remedy}", method="sign in")
 
 
 @dataclass(frozen=True)
-class Basic(Credentials):
-    """User name and password, on-site only."""
+class Basic(SuperOfficeAuth):
+    """Signs in with user name and password, on-site only."""
 
     user: str
     password: str = field(repr=False)
@@ -55,14 +39,15 @@ class Basic(Credentials):
     def actor(self) -> str:
         return f"login {self.user}"
 
-    def show(self) -> AuthHeaders:
+    def authenticate(self) -> AuthHeaders:
+        """Return the scheme Basic (RFC 7617)."""
         login = b64encode(f"{self.user}:{self.password}".encode()).decode()
         return AuthHeaders({"Authorization": f"Basic {login}"})
 
 
 @dataclass(frozen=True)
-class Bearer(Credentials):
-    """An access token of SuperOffice online, of the form ``8A:Cust12345.…``."""
+class Bearer(SuperOfficeAuth):
+    """Signs in with an access token of SuperOffice online, of the form ``8A:Cust12345.…``."""
 
     token: str = field(repr=False)
 
@@ -76,13 +61,14 @@ class Bearer(Credentials):
     def __post_init__(self) -> None:
         check_token("access_token", self.token)
 
-    def show(self) -> AuthHeaders:
+    def authenticate(self) -> AuthHeaders:
+        """Return the scheme Bearer."""
         return AuthHeaders({"Authorization": f"Bearer {self.token}"})
 
 
 @dataclass(frozen=True)
-class SoTicket(Credentials):
-    """A ticket, ``7T:…``; online it goes with the secret of the application that it was given to."""
+class SoTicket(SuperOfficeAuth):
+    """Signs in with a ticket, ``7T:…``; online it goes with the secret of the application that it was issued to."""
 
     ticket: str = field(repr=False)
     client_secret: str | None = field(default=None, repr=False)
@@ -97,20 +83,28 @@ class SoTicket(Credentials):
         check_token("ticket", self.ticket)
         check_token("client_secret", self.client_secret or "")
 
-    def show(self) -> AuthHeaders:
+    def authenticate(self) -> AuthHeaders:
+        """Return the scheme SOTicket, with the application's secret where there is one."""
         application = {"SO-AppToken": self.client_secret} if self.client_secret else {}
         return AuthHeaders({"Authorization": f"SOTicket {self.ticket}", **application})
 
 
-class Renewed(Credentials):
-    """A token or ticket that a keeper gets, and renews when it has run out."""
+class ManagedToken(SuperOfficeAuth):
+    """Signs in with a token or ticket that a token manager fetches, and refreshes when it has expired."""
 
     def __init__(
-        self, token_manager: TokenManager, *, shown_as: Callable[[str], Credentials], client_id: str | None = None
+        self,
+        token_manager: TokenManager,
+        *,
+        scheme: Callable[[str], SuperOfficeAuth],
+        client_id: str | None = None,
     ) -> None:
-        """``client_id`` is the application that acts for the user who signed in to it; without, it acts as itself."""
-        self._keeper = token_manager
-        self._shown_as = shown_as
+        """Send the secret of each token as ``scheme`` does.
+
+        ``client_id`` is the application that acts for the user who signed in to it; without, it acts as itself.
+        """
+        self._token_manager = token_manager
+        self._scheme = scheme
         self.of_system_user = client_id is None
         self._client_id = client_id
         self.remedy = "one that was obtained just now is not taken either; check that tenant and user are active"
@@ -119,15 +113,17 @@ class Renewed(Credentials):
     def actor(self) -> str:
         return "system user" if self._client_id is None else f"client {self._client_id}"
 
-    def show(self) -> AuthHeaders:
-        credential = self._keeper.present()
-        return AuthHeaders(self._shown_as(credential.secret).show().headers, credential)
+    def authenticate(self) -> AuthHeaders:
+        """Return the present token in its scheme."""
+        token = self._token_manager.token()
+        return replace(self._scheme(token.secret).authenticate(), token=token)
 
-    def renew(self, spent: IssuedToken) -> None:
-        self._keeper.renew(spent)
+    def refresh(self, expired: AuthHeaders) -> None:
+        """Fetch another token; raises a ``PlatformError``."""
+        self._token_manager.refresh(expired.token)
 
 
 def check_token(name: str, token: str) -> None:
-    """Raise ``ValueError`` that names the field for what cannot be sent in a header."""
+    """Raise a ``ValueError`` with the field ``name`` for what cannot be sent in a header."""
     if not token.isascii() or any(not letter.isprintable() or letter.isspace() for letter in token):
         raise ValueError(f"{name}: holds a space, a line break or a letter that none has")

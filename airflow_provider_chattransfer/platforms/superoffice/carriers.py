@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from ..decoding import Count, Flag, Id, IdIfKnown, OptionalId, TextIfKnown
+from ..decoding import Id, IdIfKnown, OptionalId, TextIfKnown
 
 
 class SessionStatus(StrEnum):
@@ -116,12 +116,3 @@ class Message:
     ChatSessionId: OptionalId = None
     SpecialType: str | None = None
     WhenPosted: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ChatPresence:
-    """Whether a chat user is present, and how many chats they have. Whose id ``UserId`` is, is not documented."""
-
-    UserId: Id
-    Present: Flag = False
-    OngoingChats: Count = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The WebAPI of SuperOffice: its two flavours, Agents and REST, and its several shapes of an error."""
+"""Call the WebAPI of SuperOffice: its two flavours, Agents and REST, and its several shapes of an error."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ...exceptions import (
     CredentialsError,
     MisdirectedError,
     NotAllowedError,
-    NotAppliedError,
     NotFoundError,
+    PlatformError,
     RateLimitError,
     RequestRefusedError,
     ResponseLostError,
@@ -23,11 +23,13 @@ from ...exceptions import (
     UnexpectedResponseError,
     as_code,
 )
+from ..auth import AuthenticatedClient, AuthHeaders
 from ..decoding import decode
+from ..issued_token import IssuedToken
 from ..paging import DOES_NOT_ADVANCE, Paging
-from ..transport import FRESH, NO_JSON, Request, Response, Transport, gateway_trouble
-from .auth import AuthHeaders, Credentials
-from .carriers import ChatPresence, ListItem, Message, Page, Principal, SessionRow, Topic
+from ..transport import NO_JSON, Request, Response, Transport, gateway_error
+from .auth import SuperOfficeAuth
+from .carriers import ListItem, Message, Page, Principal, SessionRow, Topic
 from .mapping import read_session, read_sessions
 from .tenant import Address
 
@@ -38,33 +40,33 @@ ENTITY_FIELDS = "ChatSessionId,TopicId,User,TransferTo,Status"
 session's key. Fields that are not selected come back as null, so the ones that tell a transfer must be here."""
 
 ONLY_FIELDS = {"$select": ENTITY_FIELDS}
-
+"""The query that asks for ``ENTITY_FIELDS`` only."""
 
 CHECK_HOST = "check that host is the address of a WebAPI, up to and without /api/v1"
+"""The advice where something else answers."""
 
-MOST_ROWS = 100_000
-"""Rows of a list that are read: more sessions than an agent can have."""
+MAX_ROWS = 100_000
+"""Rows of a list that are read at most: more sessions than an agent can have."""
 
-JUST_OBTAINED = 60.0
-"""Seconds for which a token cannot have run out. An old one that has may be answered with 403 instead of 401
-(SuperOffice's best practices), which else is about rights: no renewal helps, and none is tried for each chat."""
+MIN_TOKEN_LIFE_SECONDS = 60.0
+"""Seconds for which a token cannot have expired. An older one that has may be answered with 403 instead of 401
+(SuperOffice's best practices). To a younger one 403 is about rights: another token does not help, and none is fetched
+for each chat."""
 
 
-class SuperOfficeClient:
+class SuperOfficeClient(AuthenticatedClient[SuperOfficeAuth]):
     """Calls the WebAPI as one user. What it returns of a chat is about the chat that was asked for."""
 
     def __init__(
         self,
         *,
         address: Address,
-        credentials: Credentials,
+        auth: SuperOfficeAuth,
         transport: Transport,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__(auth=auth, transport=transport, clock=clock)
         self.address = address
-        self.credentials = credentials
-        self._transport = transport
-        self._clock = clock
 
     def agents(
         self,
@@ -74,7 +76,10 @@ class SuperOfficeClient:
         query: Mapping[str, str] | None = None,
         repeatable: bool = False,
     ) -> Any:
-        """``POST Agents/Chat/<method>``. ``None`` where the service answers ``null``: nothing there, or not done."""
+        """Call ``POST Agents/Chat/<method>``.
+
+        Returns ``None`` where the service answers ``null``: nothing there, or not done.
+        """
         return self._send(
             Request(
                 method=f"Agents/Chat/{method}",
@@ -89,7 +94,7 @@ class SuperOfficeClient:
     def rest(
         self, verb: str, path: str, *, query: Mapping[str, str] | None = None, repeatable: bool | None = None
     ) -> Any:
-        """A REST resource; a GET may be repeated unless said otherwise."""
+        """Call a REST resource; a GET may be repeated unless said otherwise."""
         return self._send(
             Request(
                 method=f"{verb} {path}",
@@ -101,7 +106,7 @@ class SuperOfficeClient:
         )
 
     def transfer(self, chat_id: str, *, to: str) -> Chat:
-        """``TransferChatSession``: ask the associate with the id ``to``; the session as it is then.
+        """Ask the associate with the id ``to`` to take the session (``TransferChatSession``); return it as it is then.
 
         The service also takes a user name, but which of an associate's two names is meant is not documented; an id
         is a decimal string.
@@ -109,7 +114,7 @@ class SuperOfficeClient:
         return self._act_on(chat_id, "TransferChatSession", ToAssociate=to)
 
     def accept(self, chat_id: str) -> Chat:
-        """``ChatSession/{id}/AcceptTransfer``: accept as this user; the session as it is then.
+        """Accept as this user (``ChatSession/{id}/AcceptTransfer``); return the session as it is then.
 
         Where that resource is not found, its twin ``AcceptChatSessionTransfer`` is asked.
         """
@@ -119,12 +124,8 @@ class SuperOfficeClient:
             return self._act_on(chat_id, "AcceptChatSessionTransfer")
         return _changed(entity, chat_id=chat_id, method="AcceptTransfer")
 
-    def reject(self, chat_id: str) -> Chat:
-        """``RejectChatSessionTransfer``: turn down a transfer to this user; the session as it is then."""
-        return self._act_on(chat_id, "RejectChatSessionTransfer")
-
     def reset(self, chat_id: str) -> Chat:
-        """``ResetChatSession``: put the session back into its topic's queue; the session as it is then."""
+        """Put the session back into its topic's queue (``ResetChatSession``); return it as it is then."""
         return self._act_on(chat_id, "ResetChatSession")
 
     def _act_on(self, chat_id: str, method: str, **more: str) -> Chat:
@@ -132,13 +133,13 @@ class SuperOfficeClient:
         return _changed(entity, chat_id=chat_id, method=method)
 
     def sessions(self) -> Mapping[str, Reading]:
-        """``ChatSessionsForUser``: all sessions of the topics in which this user has a role, unpaged, by id."""
+        """Read all sessions of the topics in which this user has a role, unpaged, by id (``ChatSessionsForUser``)."""
         method = "ChatSessionsForUser"
         answer = self.agents(method, query=ONLY_FIELDS, repeatable=True)
         return read_sessions(decode(answer, list[Any], method=method), method=method)
 
     def principal(self) -> Principal:
-        """``User/currentPrincipal``: who this user is. Every WebAPI has it."""
+        """Read who this user is (``User/currentPrincipal``). Every WebAPI has it."""
         method = "User/currentPrincipal"
         try:
             return decode(self.rest("GET", method), Principal, method=method)
@@ -148,34 +149,28 @@ class SuperOfficeClient:
             ) from None
 
     def topics(self) -> list[Topic]:
-        """``ChatTopicsForUser``: the topics in which this user has a role."""
+        """Read the topics in which this user has a role (``ChatTopicsForUser``)."""
         method = "ChatTopicsForUser"
         answer = self.agents(method, query={"$select": "ChatTopicId"}, repeatable=True)
         return decode(answer, list[Topic], method=method)
 
     def chat_users(self) -> list[ListItem]:
-        """The list ``chatuser``: everybody with a chat licence, by associate id."""
+        """Read everybody with a chat licence, by associate id (the list ``chatuser``)."""
         method = "MDOList/chatuser"
         answer = self.rest("GET", method, query={"flat": "true", "additional": "associate=True"})
         return decode(answer, list[ListItem], method=method)
 
     def newest(self) -> str | None:
-        """The id of the newest row of the archive list ``ChatSession``; ``None`` where it has no rows."""
+        """Read the id of the newest row of the archive list ``ChatSession``; ``None`` where it has no rows."""
         query = {"$select": "chatSessionId", "$orderBy": "chatSessionId desc", "$top": "1"}
         rows = self._page("ChatSession", query)
         return rows[0].chatSessionId if rows else None
 
-    def presence(self) -> list[ChatPresence]:
-        """``Presence/GetAll``: which agents are present, and how many chats each has.
-
-        Whether ``UserId`` there is an associate's or an ejuser's id is not documented.
-        """
-        method = "Presence/GetAll"
-        return decode(self.rest("GET", method), list[ChatPresence], method=method)
-
     def entity(self, chat_id: str) -> Reading:
-        """``GetChatSessionEntity``: the session, or why it is not to be read. What is wrong with a session in the
-        answer is not raised: it concerns that chat."""
+        """Read one session, or why it cannot be read (``GetChatSessionEntity``).
+
+        What is wrong with the session in the answer is not raised: it concerns that chat.
+        """
         method = "GetChatSessionEntity"
         answer = self.agents(method, query={"chatSessionEntityId": chat_id, **ONLY_FIELDS}, repeatable=True)
         if answer is None:
@@ -186,7 +181,7 @@ class SuperOfficeClient:
             return UnreadableChat.not_understood(error)
 
     def messages(self, chat_id: str) -> list[Message]:
-        """``GetChatMessages``: everything written in the session, special messages among it."""
+        """Read everything written in the session, special messages among it (``GetChatMessages``)."""
         method = "GetChatMessages"
         body = {"ChatSessionId": int(chat_id), "After": 0}
         only = {"$select": "ChatMessageId,ChatSessionId,SpecialType,WhenPosted"}
@@ -195,18 +190,13 @@ class SuperOfficeClient:
             raise UnexpectedResponseError("the answer is about another session than was asked for", method=method)
         return messages
 
-    @property
-    def clock_ahead(self) -> float:
-        """By how many seconds the service's clock is ahead of ours."""
-        return self._transport.clock_ahead
-
     def rows(self, path: str, *, select: str, where: str, page: int) -> Iterator[SessionRow]:
-        """The rows of an archive list, read by key: behind the last one seen, never by ``$skip``, which makes the
-        service start from the first row for each page.
+        """Read the rows of an archive list by key: those behind the last one seen.
 
-        Raises ``UnexpectedResponseError`` for a page that does not go on behind the one before: it would have no end.
+        It is never read by ``$skip``, which makes the service start from the first row for each page. Raises
+        ``UnexpectedResponseError`` for a page that does not go on behind the one before: it would have no end.
         """
-        last, paging = 0, Paging(method=f"GET {path}", most=MOST_ROWS)
+        last, paging = 0, Paging(method=f"GET {path}", most=MAX_ROWS)
         while True:
             query = {
                 "$select": select,
@@ -229,75 +219,62 @@ class SuperOfficeClient:
         page = decode(self.rest("GET", path, query=query), Page, method=method)
         return decode(page.value, list[SessionRow], method=method)
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
+    def authenticate(self) -> AuthHeaders:
+        """Return what the next request is to carry, with the present address of the WebAPI."""
+        base_url = self.address.base()
+        return replace(self.auth.authenticate(), base_url=base_url)
+
+    def follow_move(self, error: PlatformError, request: Request, signed: AuthHeaders, *, moves: int) -> bool:
+        """Look a tenant up that is elsewhere, once for each request."""
+        if not isinstance(error, MisdirectedError) or moves:
+            return False
+        log.info("%s; asking where it is", error)
+        self.address.note_moved(signed.base_url)
+        return True
+
+    def new_token_refused(self, error: TokenExpiredError) -> CredentialsError:
+        """Say what is left to look at where no other token helps."""
+        return self._refused(error.code, has_token=True, method=error.method)
 
     def _send(self, request: Request) -> Any:
-        """Send ``request``, its ``url`` being what follows ``/api/v1/``. It is sent once more when it was not carried
-        out because a credential had run out, or because the tenant had moved."""
-        began = self._clock()
-        renewed = moved = False
-        while True:
-            base, shown = self.address.base(), self.credentials.show()
-            if not request.repeatable and self._clock() - began > FRESH:
-                raise NotAppliedError(
-                    "not sent: signing in took so long that it must be read again", method=request.method
-                )
-            try:
-                return self._send_to(base, request, shown)
-            except TokenExpiredError as error:
-                if renewed or shown.credential is None:
-                    raise self._turned_down(error.code, shown, method=request.method) from None
-                log.info("%s; renewing it", error)
-                self.credentials.renew(shown.credential)
-                renewed = True
-            except MisdirectedError as error:
-                if moved:
-                    raise
-                log.info("%s; asking where it is", error)
-                self.address.leave(base)
-                moved = True
+        """Send ``request``, its ``url`` being what follows ``/api/v1/``."""
 
-    def _send_to(self, base: str, request: Request, shown: AuthHeaders) -> Any:
-        whole = replace(
-            request,
-            url=f"{base}/api/v1/{request.url}",
-            headers={**shown.headers, "SO-TimeZone": "UTC,includeTZOffset"},
-        )
+        def build(signed: AuthHeaders) -> Request:
+            headers = {**signed.headers, "SO-TimeZone": "UTC,includeTZOffset"}
+            return replace(request, url=f"{signed.base_url}/api/v1/{request.url}", headers=headers)
 
-        def understand(response: Response) -> Any:
+        def understand(response: Response, signed: AuthHeaders) -> Any:
             if response.status in (401, 403):
-                raise self._turned_away(response.status, shown, method=request.method)
+                raise self._unauthorized(response.status, signed.token, method=request.method)
             return _understand(response, request.method)
 
-        return self._transport.send(whole, understand)
+        return self.send_signed(build, understand)
 
-    def _turned_away(self, status: int, shown: AuthHeaders, *, method: str) -> CredentialsError:
-        code, renewable = str(status), shown.credential
-        if renewable and (status == 401 or self._clock() - renewable.obtained_at > JUST_OBTAINED):
+    def _unauthorized(self, status: int, token: IssuedToken | None, *, method: str) -> CredentialsError:
+        code = str(status)
+        if token and (status == 401 or self.clock() - token.obtained_at > MIN_TOKEN_LIFE_SECONDS):
             return TokenExpiredError("the token or ticket has run out", method=method, code=code)
-        return self._turned_down(code, shown, method=method)
+        return self._refused(code, has_token=token is not None, method=method)
 
-    def _turned_down(self, code: str | None, shown: AuthHeaders, *, method: str) -> CredentialsError:
-        """What 401 and 403 mean where no other token helps."""
+    def _refused(self, code: str | None, *, has_token: bool, method: str) -> CredentialsError:
+        """Return what 401 and 403 mean where no other token helps."""
         if code == "403":
-            else_ = "" if shown.credential else f", or {self.credentials.remedy}"
+            else_ = "" if has_token else f", or {self.auth.remedy}"
             why = f"the user may not do this: give them the right in SuperOffice Admin{else_}"
             return NotAllowedError(why, method=method, code=code)
-        why = f"the service does not let us in: {self.credentials.remedy}"
+        why = f"the service does not let us in: {self.auth.remedy}"
         return CredentialsError(why, method=method, code=code)
 
 
 def _changed(entity: Any, *, chat_id: str, method: str) -> Chat:
-    """The session in the answer to what was to change it."""
+    """Read the session in the answer to what was to change it."""
     if entity is None:
         raise RequestRefusedError("the service answered null: no such session, or not done", method=method)
     return read_session(entity, chat_id=chat_id, method=method)
 
 
 def _understand(response: Response, method: str) -> Any:
-    """The body of a good answer; raises what a bad one means. A 200 may hold an error object as well."""
+    """Return the body of a good answer; raise what a bad one means. A 200 may hold an error object as well."""
     status, body = response.status, response.body
     if status == 404:
         what = f"not found; {CHECK_HOST}" if body is NO_JSON else "not found"
@@ -313,13 +290,13 @@ def _understand(response: Response, method: str) -> Any:
     if status == 204:
         return None
     if body is NO_JSON or status in (502, 503, 504):
-        raise gateway_trouble(response, method=method)
+        raise gateway_error(response, method=method)
     if status >= 500:
         raise ResponseLostError("the server failed", method=method, code=_type(body) or str(status))
     if status >= 400 or _is_error(body):
         raise RequestRefusedError("the service refused", method=method, code=_type(body) or str(status))
     if status != 200:
-        raise gateway_trouble(response, method=method)
+        raise gateway_error(response, method=method)
     return body
 
 
@@ -330,5 +307,5 @@ def _is_error(body: Any) -> bool:
 
 
 def _type(body: Any) -> str | None:
-    """The code in the shapes in which errors come: REST and SOAP. Their texts are dropped."""
+    """Return the code in the shapes in which errors come: REST and SOAP. Their texts are dropped."""
     return as_code(body.get("ErrorType") or body.get("ExceptionType")) if isinstance(body, Mapping) else None

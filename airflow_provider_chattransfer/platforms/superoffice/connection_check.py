@@ -48,7 +48,7 @@ def check_connection(client: SuperOfficeClient, *, identities: Identities | None
     Makes some six requests, and one or two for each agent. Raises a ``PlatformError`` when the service does not let us
     in.
     """
-    where = client.address.look_up()
+    where = client.address.describe()
     principal = client.principal()
     me = Myself(id=principal.AssociateId, is_system_user=principal.UserType == SYSTEM)
     capabilities, remarks = list(_reading(client)), list[str]()

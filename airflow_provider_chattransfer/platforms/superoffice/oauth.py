@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Acting as an agent of SuperOffice online: an access token for a refresh token that they once agreed to."""
+"""Fetch access tokens of SuperOffice online, for an agent who has once agreed to it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pydantic import BeforeValidator
 
 from ...exceptions import CredentialsError, as_code
 from ..decoding import Token, decode, read_number
-from ..tokens.manager import IssuedToken
-from ..transport import Request, Response, Transport, gateway_trouble
+from ..issued_token import IssuedToken
+from ..transport import Request, Response, Transport, gateway_error
 
 METHOD = "login/common/oauth/tokens"
 
@@ -34,14 +34,14 @@ REMEDIES = {
 }
 """What to do, by the error codes of RFC 6749, 5.2."""
 
-LONGEST_LIFE = 10 * 365 * 86_400.0
-"""Seconds after which a token has ended, whatever the service says of it; it says an hour."""
+MAX_LIFE_SECONDS = 10 * 365 * 86_400.0
+"""Seconds that a token is believed to live at most; the service says an hour."""
 
 
 def _read_life(value: object) -> float:
-    """Seconds, as a number (RFC 6749, 5.1); raises ``ValueError`` for all else."""
+    """Read seconds, as a number (RFC 6749, 5.1); raises ``ValueError`` for all else."""
     seconds = read_number(None if isinstance(value, str) else value)
-    if not 0.0 < seconds <= LONGEST_LIFE:
+    if not 0.0 < seconds <= MAX_LIFE_SECONDS:
         raise ValueError("no life of a token")
     return seconds
 
@@ -57,8 +57,11 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """A refresh token, and the application that it was given to. It is used again and again: "no new refresh_token"
-    comes back (SuperOffice's page on refreshing; its code sends the parameters as a form, not in the address)."""
+    """Fetches access tokens with a refresh token, for the application that it was issued to.
+
+    It is used again and again: "no new refresh_token" comes back (SuperOffice's page on refreshing; its code sends the
+    parameters as a form, not in the address). ``host`` is the base URL of the sign-in.
+    """
 
     host: str
     client_id: str
@@ -67,8 +70,8 @@ class RefreshToken:
     transport: Transport = field(repr=False)
     clock: Callable[[], float] = field(default=time.time, repr=False)
 
-    def fetch_token(self, renewal: str | None) -> IssuedToken:
-        """A new access token (``FetchToken``). Should a new refresh token come along, it replaces the last one."""
+    def fetch_token(self, refresh_token: str | None) -> IssuedToken:
+        """Fetch an access token (``FetchToken``); a new refresh token in the answer replaces the last one."""
         asked_at = self.clock()
         request = Request(
             method=METHOD,
@@ -77,7 +80,7 @@ class RefreshToken:
                 "grant_type": "refresh_token",
                 "client_id": self.client_id,
                 "client_secret": self.client_secret,
-                "refresh_token": renewal or self.refresh_token,
+                "refresh_token": refresh_token or self.refresh_token,
             },
             repeatable=True,
         )
@@ -86,14 +89,15 @@ class RefreshToken:
             secret=granted.access_token,
             obtained_at=asked_at,
             expires_at=asked_at + granted.expires_in,
-            renewal=granted.refresh_token or renewal,
+            refresh_token=granted.refresh_token or refresh_token,
         )
 
 
 def _understand(response: Response) -> Mapping[str, Any]:
+    """Return the body of a good answer; raise what another one means."""
     body: Mapping[str, Any] = response.body if isinstance(response.body, Mapping) else {}
     if response.status == 429 or response.status >= 500 or not body:
-        raise gateway_trouble(response, method=METHOD)
+        raise gateway_error(response, method=METHOD)
     if response.status != 200:
         code = as_code(body.get("error")) or str(response.status)
         why = REMEDIES.get(code, "the service gives out no access token; check client_id, client_secret, refresh_token")

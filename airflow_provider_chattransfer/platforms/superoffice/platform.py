@@ -90,7 +90,7 @@ class SuperOfficePlatform(ChatPlatform):
         """Read with ``client``, which also sends when no ``identities`` are given."""
         self.client = client
         self.account = client.address.account
-        self.actor = client.credentials.actor
+        self.actor = client.auth.actor
         self._identities = identities
         self._me: str | None = None
         self._locked_out: dict[str, str] = {}
@@ -224,7 +224,7 @@ class SuperOfficePlatform(ChatPlatform):
 
     @property
     def _owns_nothing(self) -> bool:
-        return self._identities is None and self.client.credentials.of_system_user
+        return self._identities is None and self.client.auth.of_system_user
 
     def _chats_of(self, agent: str) -> list[Chat]:
         rows = self.client.rows(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The private key of an application, read from whatever became of it in the field of a form."""
+"""Read the private key of an application, in any form that the field of a connection may give it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 PEM = re.compile(r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----(.*?)-----END \1PRIVATE KEY-----", re.DOTALL)
-WHAT_IT_IS = (
+EXPECTED = (
     "it must be the RSA key of the application, from -----BEGIN PRIVATE KEY----- to -----END PRIVATE KEY-----, or as "
     "<RSAKeyValue>"
 )
 
 
 def read_private_key(text: str) -> rsa.RSAPrivateKey:
-    """The key in ``text``: PEM (PKCS#1 or PKCS#8), also with its line breaks lost or written as ``\\n``, as a password
-    field leaves it; or the ``<RSAKeyValue>`` of .NET. Raises ``ValueError``, without a word of the key."""
+    """Read the key in ``text``: PEM (PKCS#1 or PKCS#8), or the ``<RSAKeyValue>`` of .NET.
+
+    The line breaks of PEM may be lost or written as ``\\n``, as a password field leaves it. Raises ``ValueError``,
+    without a word of the key.
+    """
     text = text.replace("\\r", "").replace("\\n", "\n")
     if "<RSAKeyValue>" in text:
         return _from_xml(text)
     if (found := PEM.search(text)) is None:
         half = "this is the public half; " if "PUBLIC KEY-----" in text else ""
-        raise ValueError(f"private_key: {half or 'this is no private key, or a part of one; '}{WHAT_IT_IS}")
+        raise ValueError(f"private_key: {half or 'this is no private key, or a part of one; '}{EXPECTED}")
     kind, body = found.groups()
     if "ENCRYPTED" in kind or "ENCRYPTED" in body:
         raise ValueError(
@@ -35,14 +38,14 @@ def read_private_key(text: str) -> rsa.RSAPrivateKey:
     try:
         key = load_der_private_key(b64decode("".join(body.split()), validate=True), password=None)
     except (ValueError, NoBase64, UnsupportedAlgorithm):
-        raise ValueError(f"private_key: it is damaged, a part is missing or changed; {WHAT_IT_IS}") from None
+        raise ValueError(f"private_key: it is damaged, a part is missing or changed; {EXPECTED}") from None
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise ValueError(f"private_key: it is not an RSA key; {WHAT_IT_IS}")
+        raise ValueError(f"private_key: it is not an RSA key; {EXPECTED}")
     return key
 
 
 def _from_xml(text: str) -> rsa.RSAPrivateKey:
-    """From the numbers that .NET writes, each the base64 of its bytes."""
+    """Make the key of the numbers that .NET writes, each the base64 of its bytes."""
     try:
         modulus, exponent, p, q, dp, dq, inverse, d = (
             _number(text, name) for name in ("Modulus", "Exponent", "P", "Q", "DP", "DQ", "InverseQ", "D")
@@ -51,7 +54,7 @@ def _from_xml(text: str) -> rsa.RSAPrivateKey:
         return rsa.RSAPrivateNumbers(p=p, q=q, d=d, dmp1=dp, dmq1=dq, iqmp=inverse, public_numbers=public).private_key()
     except ValueError:
         raise ValueError(
-            f"private_key: its <RSAKeyValue> is damaged, or without its private parts; {WHAT_IT_IS}"
+            f"private_key: its <RSAKeyValue> is damaged, or without its private parts; {EXPECTED}"
         ) from None
 
 

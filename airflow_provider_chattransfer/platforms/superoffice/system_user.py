@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Acting as the application itself: a ticket for a signed system token. It sees every chat, and owns none.
+"""Fetch tickets for the system user, as which an application acts by itself. It sees every chat, and owns none.
 
 The facts are those of SuperOffice's pages on the system user and on validating its tokens, and of its own samples.
 """
@@ -21,8 +21,8 @@ from pydantic import BeforeValidator, Field
 
 from ...exceptions import CredentialsError, UnexpectedResponseError
 from ..decoding import Flag, TextIfKnown, Token, decode, decoded_or
-from ..tokens.manager import IssuedToken
-from ..transport import Request, Response, Transport, gateway_trouble
+from ..issued_token import IssuedToken
+from ..transport import Request, Response, Transport, gateway_error
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -33,15 +33,15 @@ KEYS = "login/.well-known/jwks"
 ISSUER = "SuperOffice AS"
 CLAIM = "http://schemes.superoffice.net/identity/"
 
-USED_FOR = 5 * 3600.0
+TICKET_LIFE_SECONDS = 5 * 3600.0
 """Seconds after which a ticket is replaced. It lives for six hours after its last use, and is to be asked for
 "not more than about once per hour"."""
 
-LEEWAY = 60.0
+LEEWAY_SECONDS = 60.0
 """Seconds by which two clocks may differ; a token lives for some minutes."""
 
 NO_TOKEN = (jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError)
-"""What one version of the library or another raises for text that is no token, or for claims of another type."""
+"""What the versions of the library raise for text that is no token, or for claims of another type."""
 
 
 def _digits(value: object) -> object:
@@ -70,7 +70,7 @@ REMEDIES = {
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """What the sign-in service answers; a refusal comes with status 200 as well, and ``IsSuccessful`` false."""
+    """What the sign-in service answers; a refusal may come with status 200 and ``IsSuccessful`` false."""
 
     IsSuccessful: Flag
     Token: str | None = field(default=None, repr=False)
@@ -79,7 +79,7 @@ class Authenticated:
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """The keys with which the service signs; each is looked at by itself."""
+    """The keys with which the service signs; each is decoded by itself."""
 
     keys: list[Any]
 
@@ -106,7 +106,7 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class SystemUser:
-    """What an application needs to act as itself in a tenant. ``host`` is the base URL of the sign-in."""
+    """Fetches tickets with which an application acts as itself in a tenant; ``host`` is the base URL of the sign-in."""
 
     host: str
     tenant: str
@@ -116,8 +116,8 @@ class SystemUser:
     transport: Transport = field(repr=False)
     clock: Callable[[], float] = field(default=time.time, repr=False)
 
-    def fetch_token(self, renewal: str | None) -> IssuedToken:
-        """A new ticket (``FetchToken``); nothing but the signed token is needed for it."""
+    def fetch_token(self, refresh_token: str | None) -> IssuedToken:
+        """Fetch a ticket (``FetchToken``) for the signed system token; there is no refresh token."""
         asked_at = self.clock()
         request = Request(
             method=METHOD,
@@ -134,19 +134,19 @@ class SystemUser:
         return IssuedToken(
             secret=claims.ticket,
             obtained_at=asked_at,
-            expires_at=asked_at + USED_FOR,
+            expires_at=asked_at + TICKET_LIFE_SECONDS,
         )
 
     def _signed(self, now: float) -> str:
-        """The token and the time in whole minutes of UTC, and their signature."""
+        """Return the token and the time in whole minutes of UTC, and their signature."""
         data = f"{self.token}.{datetime.fromtimestamp(now, UTC):%Y%m%d%H%M}"
         return f"{data}.{b64encode(self.key.sign(data.encode(), PKCS1v15(), SHA256())).decode()}"
 
     def _understand(self, response: Response) -> str:
-        """The JSON web token."""
+        """Return the JSON web token in the answer; raise what another answer means."""
         body = response.body
         if not isinstance(body, Mapping) or response.status == 429 or response.status >= 500:
-            raise gateway_trouble(response, method=METHOD)
+            raise gateway_error(response, method=METHOD)
         refused = Authenticated(IsSuccessful=False)
         if response.status == 200:
             answer = decode(body, Authenticated, method=METHOD)
@@ -162,15 +162,15 @@ class SystemUser:
         raise CredentialsError(why, method=METHOD, code=code or str(response.status))
 
     def _validated(self, token: str) -> Claims:
-        """The claims of ``token``, if the service has signed it just now and for this tenant."""
+        """Return the claims of ``token``, if the service has signed it just now and for this tenant."""
         try:
-            key = jwt.PyJWK.from_dict(asdict(self._key_called(str(jwt.get_unverified_header(token).get("kid")))))
+            key = jwt.PyJWK.from_dict(asdict(self._find_key(str(jwt.get_unverified_header(token).get("kid")))))
             claims = jwt.decode(
                 token,
                 key.key,
                 algorithms=["RS256"],
                 issuer=ISSUER,
-                leeway=LEEWAY,
+                leeway=LEEWAY_SECONDS,
                 options={"verify_aud": False, "require": ["exp", "iss", "aud"]},
             )
         except (jwt.ExpiredSignatureError, jwt.ImmatureSignatureError):
@@ -184,14 +184,14 @@ class SystemUser:
         return self._checked(decode(claims, Claims, method=METHOD))
 
     def _checked(self, claims: Claims) -> Claims:
-        """For whom the token is: the audience is the tenant's serial number."""
+        """Return ``claims`` if they are for this tenant: the audience is its serial number."""
         if claims.aud != f"spn:{claims.serial}":
             raise UnexpectedResponseError("the token is for another audience", method=METHOD)
         if claims.ctx.casefold() != self.tenant.casefold():
             raise UnexpectedResponseError("the token is for another tenant", method=METHOD)
         return claims
 
-    def _key_called(self, kid: str) -> Key:
+    def _find_key(self, kid: str) -> Key:
         request = Request(method=KEYS, url=f"{self.host}/{KEYS}", verb="GET", repeatable=True)
         for each in decode(self.transport.send(request, _key_set), KeySet, method=KEYS).keys:
             key = decoded_or(None, each, Key)
@@ -209,5 +209,5 @@ class SystemUser:
 
 def _key_set(response: Response) -> Any:
     if response.status != 200:
-        raise gateway_trouble(response, method=KEYS)
+        raise gateway_error(response, method=KEYS)
     return response.body

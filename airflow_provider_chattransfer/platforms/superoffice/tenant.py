@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a WebAPI is: an address that stays, or a tenant's, which moves and is asked for."""
+"""Find a WebAPI: at a fixed address, or where the state service says that a tenant is."""
 
 from __future__ import annotations
 
@@ -18,25 +18,27 @@ from ...exceptions import (
 )
 from ..address import base_url, is_loopback, may_lead_to
 from ..decoding import TextIfKnown, decode, read_moment
-from ..transport import Request, Response, Transport, gateway_trouble
+from ..transport import Request, Response, Transport, gateway_error
 
 METHOD = "api/state"
 
-SHORTEST, LONGEST = 60.0, 86_400.0
-"""Seconds for which an address is kept at least and at most, whatever ``ValidUntil`` says: it is told by another
-clock."""
+MIN_CACHE_SECONDS = 60.0
+"""Seconds for which an address is cached at least, whatever ``ValidUntil`` says: it is told by another clock."""
 
-IN_SERVICE = ("Running", "OnlineMaintenance")
+MAX_CACHE_SECONDS = 86_400.0
+"""Seconds for which an address is cached at most."""
+
+SERVING_STATES = ("Running", "OnlineMaintenance")
 """States in which the WebAPI answers ("OnlineMaintenance: API available"; ``IsRunning`` is true for both)."""
 
-PASSING = {
+TRANSIENT_STATES = {
     "OfflineMaintenance": "is being maintained, and offline as long; a later try finds it back",
     "MigrationPending": "waits to be moved to another server; a later try finds it there",
     "Provisioning": "is still being set up; a later try finds it ready",
 }
 """States that end by themselves."""
 
-LASTING = {
+PERMANENT_STATES = {
     "Unknown": "is not known there; check tenant, and that host is where it signs in (online is for production)",
     "Suspended": "is suspended: somebody has to ask SuperOffice why",
     "Deleted": "has been deleted; put another into tenant",
@@ -44,24 +46,24 @@ LASTING = {
     "DeleteFailed": "was to be deleted; put another into tenant, or ask SuperOffice",
     "ProvisioningFailed": "could not be set up: somebody has to ask SuperOffice",
 }
-"""States that no waiting changes. The names of all are those of the state service's page."""
+"""States that do not end by themselves. The names of all are those of the state service's page."""
 
 
 class Address(Protocol):
-    """Where a WebAPI is."""
+    """The address of a WebAPI."""
 
     @property
     def account(self) -> str:
-        """Its name for those who share it; does not change when it moves."""
+        """The name of the account for those who share it; does not change when it moves."""
 
     def base(self) -> str:
-        """The address up to and without ``/api/v1``; raises a ``PlatformError`` when there is none."""
+        """Return the address up to and without ``/api/v1``; raises a ``PlatformError`` when there is none."""
 
-    def leave(self, base: str) -> None:
-        """Be told that it is not at ``base``; raises a ``PlatformError`` when it cannot be looked for elsewhere."""
+    def note_moved(self, base: str) -> None:
+        """Note that it is not at ``base``; raises a ``PlatformError`` when it cannot be looked up elsewhere."""
 
-    def look_up(self) -> str:
-        """Ask where it is now, and return that in words; raises a ``PlatformError`` when it serves nobody."""
+    def describe(self) -> str:
+        """Look up where it is now, and return that in words; raises a ``PlatformError`` when it serves nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Site:
     def base(self) -> str:
         return self.account
 
-    def leave(self, base: str) -> None:
+    def note_moved(self, base: str) -> None:
         raise CredentialsError(
             "the tenant lives at another address: put its name into tenant, and where it signs in into host, such as "
             "online.superoffice.com; then it is found wherever it moves",
@@ -81,7 +83,7 @@ class Site:
             code="421",
         )
 
-    def look_up(self) -> str:
+    def describe(self) -> str:
         return self.account
 
 
@@ -96,16 +98,16 @@ class TenantState:
 
 
 @dataclass(frozen=True, slots=True)
-class Whereabouts:
-    """What the state service said of a tenant that serves; ``until`` in epoch seconds of our clock."""
+class TenantLocation:
+    """Where a tenant is that serves, by the state service; valid ``until`` epoch seconds of our clock."""
 
     base: str
     state: str
     until: float
 
 
-_known: dict[str, Whereabouts] = {}
-"""What this process knows, by account."""
+_locations: dict[str, TenantLocation] = {}
+"""The locations that this process knows, by account."""
 
 
 class Tenant:
@@ -115,7 +117,7 @@ class Tenant:
     """
 
     def __init__(self, *, host: str, name: str, transport: Transport, clock: Callable[[], float] = time.time) -> None:
-        """``host`` is the base URL of the sign-in, ``name`` is of the form ``Cust12345``."""
+        """Look the tenant ``name``, such as ``Cust12345``, up at ``host``, the base URL of the sign-in."""
         self.host = host
         self.name = name
         self.account = f"{host}/{name}"
@@ -123,43 +125,48 @@ class Tenant:
         self._clock = clock
 
     def base(self) -> str:
-        known = _known.get(self.account)
+        known = _locations.get(self.account)
         if known is None or known.until <= self._clock():
             known = self._ask()
         return known.base
 
-    def leave(self, base: str) -> None:
-        known = _known.get(self.account)
+    def note_moved(self, base: str) -> None:
+        known = _locations.get(self.account)
         if known is None or known.base == base:
             self._ask()
 
-    def look_up(self) -> str:
+    def describe(self) -> str:
         known = self._ask()
         return f"{self.name} ({known.state}, at {known.base})"
 
-    def _ask(self) -> Whereabouts:
+    def _ask(self) -> TenantLocation:
         request = Request(
             method=f"{METHOD}/{self.name}", url=f"{self.host}/api/state/{self.name}", verb="GET", repeatable=True
         )
         state = self._transport.send(request, lambda response: _understand(response, request.method))
-        known = self._whereabouts(decode(state, TenantState, method=request.method), method=request.method)
-        _known[self.account] = known
+        known = self._location(decode(state, TenantState, method=request.method), method=request.method)
+        _locations[self.account] = known
         return known
 
-    def _whereabouts(self, answer: TenantState, *, method: str) -> Whereabouts:
+    def _location(self, answer: TenantState, *, method: str) -> TenantLocation:
         if answer.ContextIdentifier and answer.ContextIdentifier.casefold() != self.name.casefold():
             raise UnexpectedResponseError("the answer is about another tenant than was asked for", method=method)
         state = as_code(answer.State) or ""
-        if state in PASSING:
-            raise UnreachableError(f"tenant {self.name} {PASSING[state]}", method=method, code=state)
-        if state not in IN_SERVICE:
-            why = LASTING.get(state, "is in a state in which it serves nobody: somebody has to ask SuperOffice why")
+        if state in TRANSIENT_STATES:
+            raise UnreachableError(f"tenant {self.name} {TRANSIENT_STATES[state]}", method=method, code=state)
+        if state not in SERVING_STATES:
+            why = PERMANENT_STATES.get(
+                state, "is in a state in which it serves nobody: somebody has to ask SuperOffice why"
+            )
             raise TenantOutOfServiceError(f"tenant {self.name} {why}", method=method, code=state or None)
         base = self._trusted(answer.Api or "", method=method)
-        return Whereabouts(base=base, state=state, until=self._until(answer.ValidUntil))
+        return TenantLocation(base=base, state=state, until=self._until(answer.ValidUntil))
 
     def _trusted(self, api: str, *, method: str) -> str:
-        """``api`` without its last part, if credentials may be sent there: the same owner, and https (or loopback)."""
+        """Return ``api`` without its last part, if credentials may be sent there.
+
+        That is the same owner, and https or loopback. Raises ``UnexpectedResponseError`` for all else.
+        """
         try:
             address = base_url(api)
         except ValueError:
@@ -174,26 +181,30 @@ class Tenant:
         return address.removesuffix("/api")
 
     def _until(self, told: str | None) -> float:
-        """By our clock; ``ValidUntil`` has seven digits of a second, and is in UTC."""
+        """Return when the location is to be looked up again, by our clock.
+
+        ``ValidUntil`` has seven digits of a second, and is in UTC.
+        """
         now = self._clock()
         try:
             moment = read_moment(told).timestamp()
         except ValueError:
             moment = now
-        return min(max(moment, now + SHORTEST), now + LONGEST)
+        return min(max(moment, now + MIN_CACHE_SECONDS), now + MAX_CACHE_SECONDS)
 
 
 def _domain(address: str) -> str:
-    """``superoffice.com`` of ``https://online2.superoffice.com/…``; all of loopback is one."""
+    """Return ``superoffice.com`` of ``https://online2.superoffice.com/…``; all of loopback is one domain."""
     name = urlsplit(address).hostname or ""
     return "loopback" if is_loopback(name) else ".".join(name.split(".")[-2:])
 
 
 def _understand(response: Response, method: str) -> Mapping[str, Any]:
+    """Return the body of a good answer; raise what another one means."""
     if response.status == 200 and isinstance(response.body, Mapping) and "State" in response.body:
         return response.body
     if response.status == 429 or response.status >= 500:
-        raise gateway_trouble(response, method=method)
+        raise gateway_error(response, method=method)
     raise UnexpectedResponseError(
         "there is no state service; with a tenant, host must be where SuperOffice online signs in, such as "
         "online.superoffice.com",

@@ -1,71 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A store for credentials that needs nothing but a folder, and the seal under which any store keeps them."""
+"""Store tokens in a folder, and lock them by a file there."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import time
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from cryptography.fernet import Fernet, InvalidToken
-
 from ...exceptions import HostFileError, TokenStoreError
 from ..file_lock import lock, open_private, reason
-from .manager import Entry, TokenStore
+from .manager import Entry
 
-PATIENCE = 200.0
-"""Seconds to wait for a lock: longer than anybody keeps it, who asks the service for a token in between."""
-
-UNREADABLE = "?"
-
-
-class Sealed:
-    """A store that sees no secret: what it keeps is of use only to who knows the connection's own.
-
-    So it may be read by those who read Variables, files, a Redis server, or the messages that Airflow logs at DEBUG.
-    """
-
-    def __init__(self, store: TokenStore, *, key: str) -> None:
-        """``key`` is a secret of the connection."""
-        self._store = store
-        self._fernet = Fernet(urlsafe_b64encode(hashlib.sha256(f"chattransfer seal\n{key}".encode()).digest()))
-
-    def load(self, entry: Entry) -> str | None:
-        """What was saved last; text that is no credential where it was sealed with another key."""
-        kept = self._store.load(entry)
-        try:
-            return self._fernet.decrypt(kept).decode() if kept else None
-        except (InvalidToken, ValueError):  # the latter for letters that no seal has
-            return UNREADABLE
-
-    def save(self, entry: Entry, text: str) -> None:
-        """Keep ``text``."""
-        self._store.save(entry, self._fernet.encrypt(text.encode()).decode())
-
-    def lock(self) -> AbstractContextManager[None]:
-        """The store's lock."""
-        return self._store.lock()
+MAX_LOCK_WAIT_SECONDS = 200.0
+"""Seconds to wait for the lock of a token store: longer than one process needs to fetch a token under it."""
 
 
 class FileStore:
-    """One account's credential in a folder, in files that only their owner may read.
+    """Stores the token of one account in a folder, in files that only their owner may read.
 
     On a folder that hosts share, its lock holds for all of them.
     """
 
     def __init__(self, folder: Path, *, name: str) -> None:
-        """``name`` is that of the account, in letters that a file's name may have."""
+        """Store in ``folder`` under ``name``, which names the account in letters that a file's name may have."""
         self._folder = folder
         self._name = name
 
     def load(self, entry: Entry) -> str | None:
-        """What was saved last; raises ``TokenStoreError``."""
+        """Return what was saved last; raises ``TokenStoreError``."""
         path = self._path(entry)
         try:
             with self._open(path, create=False) as file:
@@ -77,15 +43,15 @@ class FileStore:
             raise self._failed(path, "read", error) from None
 
     def save(self, entry: Entry, text: str) -> None:
-        """Put ``text`` in place of what was there at once: whoever reads finds the old or the new one, whole."""
+        """Replace what was there by ``text`` at once: whoever reads finds the old or the new one, whole."""
         path = self._path(entry)
-        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
         try:
             try:
-                _write(draft, text)
-                draft.rename(path)
+                _write(temporary, text)
+                temporary.rename(path)
             finally:
-                draft.unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
             _flush(self._folder)
         except OSError as error:
             raise self._failed(path, "written", error) from None
@@ -114,10 +80,15 @@ class FileStore:
 
 @contextmanager
 def locked(file: IO[str]) -> Iterator[None]:
-    """Lock ``file``, and close it in the end; raises ``TokenStoreError`` when another process keeps it for too long."""
+    """Lock ``file``, and close it in the end.
+
+    Raises ``TokenStoreError`` when another process keeps it locked for ``MAX_LOCK_WAIT_SECONDS``.
+    """
     with file:
-        if not lock(file, deadline=time.monotonic() + PATIENCE):
-            raise TokenStoreError(f"another process has kept {file.name} locked for {PATIENCE:.0f} s; end that process")
+        if not lock(file, deadline=time.monotonic() + MAX_LOCK_WAIT_SECONDS):
+            raise TokenStoreError(
+                f"another process has kept {file.name} locked for {MAX_LOCK_WAIT_SECONDS:.0f} s; end that process"
+            )
         yield
 
 
@@ -129,7 +100,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _flush(folder: Path) -> None:
-    """Have the new name of a file in ``folder`` outlast a power cut."""
+    """Write the names of the files in ``folder`` to disk, so that a new one outlasts a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

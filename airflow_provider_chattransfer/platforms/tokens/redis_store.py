@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A store for credentials in Redis, for workers on several hosts."""
+"""Store tokens in Redis, for workers on several hosts."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from redis.exceptions import AuthenticationError, RedisError
 from redis.exceptions import ConnectionError as NoConnection
 
 from ...exceptions import TokenStoreError
-from .file_store import PATIENCE
+from .file_store import MAX_LOCK_WAIT_SECONDS
 from .manager import Entry
 
 T = TypeVar("T")
 
-LEASE = 180.0
-"""Seconds after which a lock ends by itself, when its owner was killed: longer than a token request takes."""
+LEASE_SECONDS = 180.0
+"""Seconds after which Redis ends a lock whose owner was killed: longer than a token request takes."""
 
-ANSWER = 5.0
+TIMEOUT_SECONDS = 5.0
 """Seconds to wait for a connection, and for an answer."""
 
 
 class RedisStore:
-    """One account's credential in Redis.
+    """Stores the token of one account in Redis.
 
     What was saved outlasts a crash of Redis itself only as far as Redis is told to write it to disk (``appendonly``).
     """
 
     def __init__(self, address: str, *, name: str) -> None:
-        """``address`` as ``redis://`` or ``rediss://``; it may hold a password. Raises ``ValueError`` for no address.
+        """Store at ``address``, ``redis://`` or ``rediss://``, which may hold a password.
 
-        No connection is made.
+        No connection is made. Raises ``ValueError`` for what is no address.
         """
         self._address = address
         self._host = urlsplit(address).netloc.rpartition("@")[2]
@@ -43,23 +43,25 @@ class RedisStore:
         assert self._redis is not None
 
     def load(self, entry: Entry) -> str | None:
-        """What was saved last; raises ``TokenStoreError``."""
-        kept = self._told(lambda: self._redis.get(self._key(entry)))
-        return kept.decode(errors="replace") if isinstance(kept, bytes) else None
+        """Return what was saved last; raises ``TokenStoreError``."""
+        saved = self._call(lambda: self._redis.get(self._key(entry)))
+        return saved.decode(errors="replace") if isinstance(saved, bytes) else None
 
     def save(self, entry: Entry, text: str) -> None:
-        """Keep ``text``; raises ``TokenStoreError``."""
-        self._told(lambda: self._redis.set(self._key(entry), text))
+        """Save ``text``; raises ``TokenStoreError``."""
+        self._call(lambda: self._redis.set(self._key(entry), text))
 
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Let one thread of one process in at a time; raises ``TokenStoreError`` when it takes too long.
 
-        A lock that has outlived its lease is not ours any more, and left to whom it belongs.
+        A lock whose lease has ended may be another process's by now, and is not released.
         """
-        lock = self._redis.lock(f"{self._name}:lock", timeout=LEASE)
-        if not self._told(lambda: lock.acquire(blocking_timeout=PATIENCE)):
-            raise TokenStoreError(f"another process has kept the lock in Redis at {self._host} for {PATIENCE:.0f} s")
+        lock = self._redis.lock(f"{self._name}:lock", timeout=LEASE_SECONDS)
+        if not self._call(lambda: lock.acquire(blocking_timeout=MAX_LOCK_WAIT_SECONDS)):
+            raise TokenStoreError(
+                f"another process has kept the lock in Redis at {self._host} for {MAX_LOCK_WAIT_SECONDS:.0f} s"
+            )
         try:
             yield
         finally:
@@ -68,13 +70,16 @@ class RedisStore:
 
     @cached_property
     def _redis(self) -> Redis:
-        return Redis.from_url(self._address, socket_timeout=ANSWER, socket_connect_timeout=ANSWER)
+        return Redis.from_url(self._address, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS)
 
     def _key(self, entry: Entry) -> str:
         return f"{self._name}:{entry}"
 
-    def _told(self, do: Callable[[], T]) -> T:
-        """What ``do`` returns; an error of Redis becomes one of ours, and is not even chained."""
+    def _call(self, do: Callable[[], T]) -> T:
+        """Return what ``do`` returns.
+
+        Raises ``TokenStoreError`` for an error of Redis, which is not even chained.
+        """
         try:
             return do()
         except RedisError as error:
@@ -85,7 +90,7 @@ class RedisStore:
 
 
 def _cause(error: RedisError) -> str:
-    """What happened, without the text of the error, which may repeat the address."""
+    """Say what happened, without the text of the error, which may repeat the address."""
     if isinstance(error, AuthenticationError):
         return "it does not take the user or the password"
     if isinstance(error, NoConnection):
