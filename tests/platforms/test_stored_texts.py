@@ -30,7 +30,7 @@ def each(name: str, *values: Any) -> list[dict[str, Any]]:
     return [{name: value} for value in values]
 
 
-NO_CREDENTIALS: list[str] = [
+NO_TOKENS: list[str] = [
     "{",
     "\x00\x01\x02",
     "æøå",
@@ -79,8 +79,8 @@ def token_manager(store: Any, asked: list[str | None]) -> TokenManager:
     return TokenManager(store=store, fetch_token=fetch_token, clock=lambda: NOW, sleep=lambda _: None)
 
 
-class TestACredential:
-    @pytest.mark.parametrize("text", NO_CREDENTIALS, ids=shown)
+class TestAToken:
+    @pytest.mark.parametrize("text", NO_TOKENS, ids=shown)
     def test_that_is_none_is_begun_anew_with_a_warning(self, text: str, caplog: pytest.LogCaptureFixture) -> None:
         assert IssuedToken.parse(text) is None
         store, asked = MemoryTokenStore({Entry.TOKEN: text}), list[str | None]()

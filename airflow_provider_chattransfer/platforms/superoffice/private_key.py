@@ -19,9 +19,9 @@ EXPECTED = (
 
 
 def read_private_key(text: str) -> rsa.RSAPrivateKey:
-    """Read the key in ``text``: PEM (PKCS#1 or PKCS#8), or the ``<RSAKeyValue>`` of .NET.
+    r"""Read the key in ``text``: PEM (PKCS#1 or PKCS#8), or the ``<RSAKeyValue>`` of .NET.
 
-    The line breaks of PEM may be lost or written as ``\\n``, as a password field leaves it. Raises ``ValueError``,
+    The line breaks of PEM may be lost or written as ``\n``, as a password field leaves it. Raises ``ValueError``,
     without a word of the key.
     """
     text = text.replace("\\r", "").replace("\\n", "\n")

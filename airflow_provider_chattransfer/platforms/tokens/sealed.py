@@ -16,8 +16,10 @@ UNREADABLE = "?"
 
 
 class Sealed:
-    """A token store that encrypts what it hands to another one, so that nobody without the connection's secret can use
-    it: readers of Variables, of files, of a Redis server, and of the messages that Airflow logs at DEBUG.
+    """A token store that encrypts what it hands to another one.
+
+    So nobody without the connection's secret can use it: no reader of Variables, of files, of a Redis server, or of the
+    messages that Airflow logs at DEBUG.
     """
 
     def __init__(self, store: TokenStore, *, key: str) -> None:
