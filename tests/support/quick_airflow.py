@@ -8,6 +8,7 @@ version has it no more, that part does nothing.
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from unittest.mock import patch
 
 SCHEDULER = "airflow.sdk.definitions.dag"
 """The module of ``dag.test``, which sleeps one second whenever no task is due."""
+API_THREAD = "InProcessExecutionAPI-loop"
 LONGEST_PAUSE_SECONDS = 0.02
 
 
@@ -24,6 +26,7 @@ LONGEST_PAUSE_SECONDS = 0.02
 def quicken() -> None:
     """Make the API server and the database of this process quicker, once; before the database is opened."""
     _inspect_each_dependency_once()
+    _answer_in_one_thread()
     _do_not_wait_for_the_disk()
 
 
@@ -49,6 +52,20 @@ def _remembering(get_dependant: Callable[..., Any]) -> Callable[..., Any]:
         return known[key]
 
     return remembered
+
+
+def _answer_in_one_thread() -> None:
+    """The in-process API server serves one task, which waits for each answer: its endpoints need no further threads."""
+    from anyio import to_thread
+
+    run_sync = to_thread.run_sync
+
+    async def run_here(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        if threading.current_thread().name == API_THREAD:
+            return function(*arguments)
+        return await run_sync(function, *arguments, **options)
+
+    to_thread.run_sync = run_here  # type: ignore[assignment]
 
 
 def _do_not_wait_for_the_disk() -> None:
