@@ -32,7 +32,7 @@ class HelpwavePlatform(ChatPlatform):
     def __init__(self, client: HelpwaveClient) -> None:
         self.client = client
         self.account = client.account
-        self.actor = "agent by key"
+        self.actor = client.auth.actor
         self._directory = AccountDirectory(client)
 
     def check_targets(self, targets: Sequence[Target]) -> None:
