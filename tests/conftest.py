@@ -41,6 +41,7 @@ BUNDLES = [
 os.environ.update(
     {
         "AIRFLOW_HOME": str(HOME),
+        "AIRFLOW__API_AUTH__JWT_SECRET": "secret of the tests",  # without one, tasks cannot run on Airflow 3.2
         "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__UNIT_TEST_MODE": "True",

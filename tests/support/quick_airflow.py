@@ -7,6 +7,7 @@ version has it no more, that part does nothing.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 import time
@@ -20,6 +21,7 @@ SCHEDULER = "airflow.sdk.definitions.dag"
 """The module of ``dag.test``, which sleeps one second whenever no task is due."""
 API_THREAD = "InProcessExecutionAPI-loop"
 LONGEST_PAUSE_SECONDS = 0.02
+MAX_START_SECONDS = 10.0
 
 
 @cache
@@ -28,6 +30,7 @@ def quicken() -> None:
     _inspect_each_dependency_once()
     _answer_in_one_thread()
     _do_not_wait_for_the_disk()
+    _wait_for_the_api_server()
 
 
 def _inspect_each_dependency_once() -> None:
@@ -66,6 +69,19 @@ def _answer_in_one_thread() -> None:
         return await run_sync(function, *arguments, **options)
 
     to_thread.run_sync = run_here  # type: ignore[assignment]
+
+
+def _wait_for_the_api_server() -> None:
+    """Have the in-process API server start before its first request, which Airflow 3.1 and 3.2 do not wait for."""
+    submit = asyncio.run_coroutine_threadsafe
+
+    def submitting(coroutine: Any, loop: asyncio.AbstractEventLoop) -> Any:
+        future = submit(coroutine, loop)
+        if getattr(coroutine, "__name__", "") == "start_lifespan":
+            future.exception(timeout=MAX_START_SECONDS)
+        return future
+
+    asyncio.run_coroutine_threadsafe = submitting  # type: ignore[assignment]
 
 
 def _do_not_wait_for_the_disk() -> None:
