@@ -115,6 +115,8 @@ class Proxy:
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
+            disable_nagle_algorithm = True
+
             def do_CONNECT(self) -> None:
                 proxy.asked.append(self.path)
                 self.send_response(proxy.answer)
