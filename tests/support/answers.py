@@ -111,7 +111,6 @@ class Answers:
         answers = self
 
         class Handler(BaseHTTPRequestHandler):
-            disable_nagle_algorithm = True
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
 

@@ -104,6 +104,6 @@ def serving() -> Iterator[Account]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         account = Account(f"http://127.0.0.1:{server.server_port}")
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield account
         server.shutdown()
