@@ -39,8 +39,8 @@ def act_as_server() -> None:
 def mask_in_services(text: str) -> None:
     """Have ``text`` masked in the logs of the API server and the other services, which have a masker of their own.
 
-    It is ``airflow._shared.secrets_masker`` (seen in 3.2.2 and 3.3.2). A process that has not loaded it, and Airflow
-    3.1, which has one masker for all, need nothing more than ``mask_secret``.
+    It is ``airflow._shared.secrets_masker`` (seen in 3.1.8, 3.2.2 and 3.3.2). A process that has not loaded it, such as
+    a worker, logs through the masker of tasks alone.
     """
     masker = sys.modules.get("airflow._shared.secrets_masker")
     if masker is not None:
