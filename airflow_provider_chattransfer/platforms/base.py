@@ -10,7 +10,7 @@ from typing import Self
 
 from ..chats.model import Chat, Reading, Target
 from ..chats.reconciliation import Answer, NotApplied, OutcomeUnknown, Refused
-from ..chats.run import Move, Sent
+from ..chats.run import Move, Sent, Stop
 from ..exceptions import PlatformError
 from ..retry_decision import NextStep, decide
 from .connection_check import ConnectionCheck
@@ -148,6 +148,12 @@ class ChatPlatform(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def stop_after(error: PlatformError) -> Stop | None:
+    """Return why a run must end after ``error``; ``None`` where it may go on with other chats."""
+    decision = decide(error)
+    return Stop(str(error), for_good=decision.permanent) if decision.next_step is NextStep.STOP else None
 
 
 def answer_to(error: PlatformError) -> Answer:

@@ -35,7 +35,7 @@ from ..chats.run_record import NullRecordStore, RunRecord
 from ..exceptions import PlatformError
 from ..retry_decision import NextStep, decide
 from .account_lock import AccountLock
-from .base import ChatPlatform, SendOptions, answer_to
+from .base import ChatPlatform, SendOptions, answer_to, stop_after
 from .transport import MAX_HINT_SECONDS
 
 log = logging.getLogger(__name__)
@@ -224,9 +224,7 @@ def _send(platform: ChatPlatform, moves: Sequence[Move], options: SendOptions) -
         return platform.send(moves, options)
     except PlatformError as error:
         answers = {move.transfer.chat_id: answer_to(error) for move in moves}
-        decision = decide(error)
-        stops = decision.next_step is NextStep.STOP
-        return Sent(answers, Stop(str(error), for_good=decision.permanent) if stops else None)
+        return Sent(answers, stop_after(error))
 
 
 def _stopping(sent: Sent) -> Sent:

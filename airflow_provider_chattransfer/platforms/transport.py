@@ -6,12 +6,9 @@ from __future__ import annotations
 import logging
 import platform as python_platform
 import random
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +18,6 @@ from tenacity import RetryCallState, Retrying, stop_after_attempt, wait_exponent
 
 from .. import __version__
 from ..exceptions import (
-    MAX_PAUSE_SECONDS,
     PlatformError,
     RateLimitError,
     ResponseLostError,
@@ -31,6 +27,7 @@ from ..retry_decision import NextStep, decide
 from . import answer_bodies
 from .answer_bodies import ACCEPTED_ENCODING
 from .answer_bodies import NO_JSON as NO_JSON
+from .answer_headers import read_clock_ahead, read_retry_after
 from .bounded_session import AnswerTooLargeError, BoundedSession, exchange
 from .exchange_errors import FAILURES, exchange_error
 from .log_filter import silence_http_logs
@@ -43,9 +40,6 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 
 MAX_ANSWER_MEGABYTES = 64
 """Megabytes that the body of an answer may have, unpacked. A list of 10,000 chats has less than 20."""
-
-MAX_CLOCK_AHEAD_SECONDS = 10 * 366 * 86_400.0
-"""Seconds by which a service's clock may differ from ours; a ``Date`` beyond that is ignored."""
 
 MAX_ATTEMPTS = 12
 """How often a request is made at most; the pauses between are one to two minutes together, longer than a service is
@@ -90,9 +84,6 @@ class Response:
     retry_after: float | None = None
     location: str | None = field(default=None, repr=False)
 
-
-SECONDS = re.compile(r"\d+(?:\.\d*)?", re.ASCII)
-"""Match the seconds of ``Retry-After``."""
 
 Understand = Callable[[Response], Any]
 """Turns a response into a value, or raises the ``PlatformError`` that it means."""
@@ -190,12 +181,12 @@ class Transport:
         if isinstance(answer, PlatformError):
             raise answer
         log.debug("%s: HTTP %d", request.method, answer.status)
-        if (ahead := _ahead(answer.headers.get("Date"))) is not None:
+        if (ahead := read_clock_ahead(answer.headers.get("Date"))) is not None:
             self.clock_ahead = ahead
         return Response(
             status=answer.status,
             body=_json(answer, request),
-            retry_after=_seconds(answer.headers.get("Retry-After")),
+            retry_after=read_retry_after(answer.headers.get("Retry-After")),
             location=answer.headers.get("Location"),
         )
 
@@ -301,19 +292,3 @@ def _json(answer: _Answer, request: Request) -> Any:
         if answer.body and answer.headers.get("Content-Type", "").startswith("application/json"):
             raise ResponseLostError(f"the answer of {_host(request)} is cut off", method=request.method) from None
         return NO_JSON
-
-
-def _ahead(date: str | None) -> float | None:
-    """Return by how many seconds the clock behind the header ``Date`` is ahead of ours; ``None`` where unknown."""
-    try:
-        sent_at = parsedate_to_datetime(date or "")
-        ahead = sent_at.replace(tzinfo=sent_at.tzinfo or UTC).timestamp() - time.time()
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    return ahead if abs(ahead) < MAX_CLOCK_AHEAD_SECONDS else None
-
-
-def _seconds(value: str | None) -> float | None:
-    """Read ``Retry-After`` in seconds, a day at most; neither service uses the form with a date."""
-    found = SECONDS.fullmatch(value.strip()) if value is not None else None
-    return min(float(found.group()), MAX_PAUSE_SECONDS) if found else None

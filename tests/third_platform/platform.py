@@ -7,18 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 from airflow_provider_chattransfer.chats.model import Chat, Reading, Target, TargetKind, UnreadableChat
 from airflow_provider_chattransfer.chats.reconciliation import Answer, Answered, Refused
-from airflow_provider_chattransfer.chats.run import Move, Sent, Stop
+from airflow_provider_chattransfer.chats.run import Move, Sent
 from airflow_provider_chattransfer.chats.spellings import is_chat_id
 from airflow_provider_chattransfer.exceptions import (
-    CredentialsError,
-    NotAppliedError,
     NotFoundError,
     PlatformError,
     UnexpectedResponseError,
 )
-from airflow_provider_chattransfer.platforms.base import ChatPlatform, SendOptions, answer_to
+from airflow_provider_chattransfer.platforms.base import ChatPlatform, SendOptions, answer_to, stop_after
 from airflow_provider_chattransfer.platforms.connection_check import Capability, ConnectionCheck
 from airflow_provider_chattransfer.platforms.directory import Directory, Entry, Unresolved, called, closest
+from airflow_provider_chattransfer.retry_decision import decide
 
 from .client import Conversation, HelpwaveClient, Status
 
@@ -77,11 +76,11 @@ class HelpwavePlatform(ChatPlatform):
             chat_id = move.transfer.chat_id
             try:
                 answers[chat_id] = self._assign(chat_id, move.transfer.target)
-            except CredentialsError as error:
-                return Sent(answers, Stop(str(error), for_good=True))
             except PlatformError as error:
                 answers[chat_id] = answer_to(error)
-                if isinstance(error, NotAppliedError):
+                if stop := stop_after(error):
+                    return Sent(answers, stop)
+                if decide(error).not_applied:
                     break
         return Sent(answers)
 

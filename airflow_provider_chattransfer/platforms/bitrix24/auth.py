@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import ClassVar, Protocol, TypeVar
 
 from ...exceptions import CredentialsError, NotAppliedError, PlatformError
+from ...retry_decision import decide
 from ..auth import AuthHeaders, AuthStrategy
 from ..tokens.manager import TokenManager
 from .redirects import endpoint
@@ -139,7 +140,7 @@ def _before_sending(fetch: Callable[[], T]) -> T:
     """
     try:
         return fetch()
-    except (CredentialsError, NotAppliedError):
-        raise
     except PlatformError as error:
+        if decide(error).not_applied:
+            raise
         raise NotAppliedError(f"no token is to be had: {error.args[0]}", method=error.method, code=error.code) from None

@@ -32,8 +32,11 @@ log = logging.getLogger(__name__)
 BATCH_SIZE = 50
 """Commands in one batch (documented for ``batch``)."""
 
-TOO_FAST, TOO_LONG = "query_limit_exceeded", "operation_time_limit"
-"""The two limits: the request was turned away before it was carried out."""
+TOO_FAST = "query_limit_exceeded"
+"""The code of the limit of requests; the request was turned away before it was carried out."""
+
+TOO_LONG = "operation_time_limit"
+"""The code of the limit of a method's operating time; the request was turned away before it was carried out."""
 
 TOO_FAST_PAUSE_SECONDS = 1.0
 """Seconds to wait after QUERY_LIMIT_EXCEEDED, which comes without a hint: two requests drain meanwhile."""

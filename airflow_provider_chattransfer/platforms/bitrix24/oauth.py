@@ -22,6 +22,7 @@ from ..transport import Request, Response, Transport, gateway_error
 from .error_codes import SERVER_TROUBLE
 
 METHOD = "oauth/token"
+"""How messages name the token endpoint."""
 
 READ_TIMEOUT_SECONDS = 30.0
 """Seconds to wait for an answer; nothing is documented."""

@@ -11,16 +11,15 @@ from typing import Any
 from ...chats.inputs import as_id
 from ...chats.model import Chat, Reading, Target, TargetKind, UnreadableChat
 from ...chats.reconciliation import Answer, Answered, OutcomeUnknown, Refused
-from ...chats.run import Move, Sent, Stop
+from ...chats.run import Move, Sent
 from ...exceptions import (
-    CredentialsError,
-    NotAppliedError,
     NotFoundError,
     PlatformError,
     RequestRefusedError,
     UnexpectedResponseError,
 )
-from ..base import ChatPlatform, SendOptions, answer_to
+from ...retry_decision import decide
+from ..base import ChatPlatform, SendOptions, answer_to, stop_after
 from ..connection_check import ConnectionCheck
 from ..rate import RateLimit
 from ..transport import MAX_READ_AGE_SECONDS
@@ -108,9 +107,10 @@ class Bitrix24Platform(ChatPlatform):
                 commands[chat_id] = self._transfer_command(chat_id, target=target, bot_leaves=BOT_LEAVES in options.on)
         for part, results in self._in_parts(commands, seen={move.transfer.chat_id: move.chat for move in moves}):
             answers.update(zip(part, map(_answer, results), strict=True))
-            if not_let_in := next((result for result in results if isinstance(result, CredentialsError)), None):
-                return Sent(answers, Stop(str(not_let_in), for_good=True))
-            if all(isinstance(result, NotAppliedError) for result in results):
+            errors = [result for result in results if isinstance(result, PlatformError)]
+            if stop := next(filter(None, map(stop_after, errors)), None):
+                return Sent(answers, stop)
+            if len(errors) == len(results) and all(decide(error).not_applied for error in errors):
                 break
         return Sent(answers)
 

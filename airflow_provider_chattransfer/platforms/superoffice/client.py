@@ -16,18 +16,16 @@ from ...exceptions import (
     NotAllowedError,
     NotFoundError,
     PlatformError,
-    RateLimitError,
     RequestRefusedError,
-    ResponseLostError,
     TokenExpiredError,
     UnexpectedResponseError,
-    as_code,
 )
 from ..auth import AuthenticatedClient, AuthHeaders
 from ..decoding import decode
 from ..issued_token import IssuedToken
 from ..paging import DOES_NOT_ADVANCE, Paging
-from ..transport import NO_JSON, Request, Response, Transport, gateway_error
+from ..transport import Request, Response, Transport
+from .answers import CHECK_HOST, understand_answer
 from .auth import SuperOfficeAuth
 from .carriers import ListItem, Message, Page, Principal, SessionRow, Topic
 from .mapping import read_session, read_sessions
@@ -41,9 +39,6 @@ session's key. Fields that are not selected come back as null, so the ones that 
 
 ONLY_FIELDS = {"$select": ENTITY_FIELDS}
 """The query that asks for ``ENTITY_FIELDS`` only."""
-
-CHECK_HOST = "check that host is the address of a WebAPI, up to and without /api/v1"
-"""The advice where something else answers."""
 
 MAX_ROWS = 100_000
 """Rows of a list that are read at most: more sessions than an agent can have."""
@@ -246,7 +241,7 @@ class SuperOfficeClient(AuthenticatedClient[SuperOfficeAuth]):
         def understand(response: Response, signed: AuthHeaders) -> Any:
             if response.status in (401, 403):
                 raise self._unauthorized(response.status, signed.token, method=request.method)
-            return _understand(response, request.method)
+            return understand_answer(response, request.method)
 
         return self.send_signed(build, understand)
 
@@ -271,41 +266,3 @@ def _changed(entity: Any, *, chat_id: str, method: str) -> Chat:
     if entity is None:
         raise RequestRefusedError("the service answered null: no such session, or not done", method=method)
     return read_session(entity, chat_id=chat_id, method=method)
-
-
-def _understand(response: Response, method: str) -> Any:
-    """Return the body of a good answer; raise what a bad one means. A 200 may hold an error object as well."""
-    status, body = response.status, response.body
-    if status == 404:
-        what = f"not found; {CHECK_HOST}" if body is NO_JSON else "not found"
-        raise NotFoundError(what, method=method, code=str(status))
-    if status == 200 and body is NO_JSON:
-        raise UnexpectedResponseError(
-            f"this is no answer of a SuperOffice WebAPI; {CHECK_HOST}", method=method, code="200"
-        )
-    if status == 421:
-        raise MisdirectedError("the tenant is not at this address", method=method, code="421")
-    if status == 429:
-        raise RateLimitError("too many requests", method=method, code="429", retry_after=response.retry_after)
-    if status == 204:
-        return None
-    if body is NO_JSON or status in (502, 503, 504):
-        raise gateway_error(response, method=method)
-    if status >= 500:
-        raise ResponseLostError("the server failed", method=method, code=_type(body) or str(status))
-    if status >= 400 or _is_error(body):
-        raise RequestRefusedError("the service refused", method=method, code=_type(body) or str(status))
-    if status != 200:
-        raise gateway_error(response, method=method)
-    return body
-
-
-def _is_error(body: Any) -> bool:
-    if not isinstance(body, Mapping) or "ChatSessionId" in body:
-        return False
-    return bool(body.get("Error")) or "Message" in body or "ExceptionType" in body
-
-
-def _type(body: Any) -> str | None:
-    """Return the code in the shapes in which errors come: REST and SOAP. Their texts are dropped."""
-    return as_code(body.get("ErrorType") or body.get("ExceptionType")) if isinstance(body, Mapping) else None

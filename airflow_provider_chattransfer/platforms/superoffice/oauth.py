@@ -16,6 +16,7 @@ from ..issued_token import IssuedToken
 from ..transport import Request, Response, Transport, gateway_error
 
 METHOD = "login/common/oauth/tokens"
+"""The path of the token endpoint, which names it in messages too."""
 
 REMEDIES = {
     "invalid_client": (

@@ -14,14 +14,14 @@ from ...chats.spellings import is_chat_id
 from ...exceptions import (
     CredentialsError,
     NotAllowedError,
-    NotAppliedError,
     NotFoundError,
     PlatformError,
     RequestRefusedError,
     TenantOutOfServiceError,
     UnexpectedResponseError,
 )
-from ..base import ChatPlatform, SendOptions, answer_to
+from ...retry_decision import decide
+from ..base import ChatPlatform, SendOptions, answer_to, stop_after
 from ..connection_check import ConnectionCheck
 from ..rate import RateLimit
 from .carriers import SessionRow
@@ -179,9 +179,9 @@ class SuperOfficePlatform(ChatPlatform):
                     return Sent(answers, Stop(f"{self._not_allowed} chats in a row: {error}", for_good=True))
             except PlatformError as error:
                 answers[chat_id] = answer_to(error)
-                if isinstance(error, CredentialsError):
-                    return Sent(answers, Stop(str(error), for_good=True))
-                if isinstance(error, NotAppliedError):
+                if stop := stop_after(error):
+                    return Sent(answers, stop)
+                if decide(error).not_applied:
                     break
             if isinstance(answers[chat_id], Answered):
                 self._not_allowed = 0

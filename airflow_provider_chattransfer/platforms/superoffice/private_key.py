@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 PEM = re.compile(r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----(.*?)-----END \1PRIVATE KEY-----", re.DOTALL)
+"""Match a private key as PEM, also without line breaks."""
+
 EXPECTED = (
     "it must be the RSA key of the application, from -----BEGIN PRIVATE KEY----- to -----END PRIVATE KEY-----, or as "
     "<RSAKeyValue>"

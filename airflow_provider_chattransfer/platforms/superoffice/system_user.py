@@ -28,10 +28,16 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 METHOD = "Login/api/PartnerSystemUser/Authenticate"
+"""The path at which a ticket is asked for."""
+
 KEYS = "login/.well-known/jwks"
+"""The path of the keys with which the service signs its tokens."""
 
 ISSUER = "SuperOffice AS"
+"""Who issues the tokens, by their claim ``iss``."""
+
 CLAIM = "http://schemes.superoffice.net/identity/"
+"""How the names of the service's own claims begin."""
 
 TICKET_LIFE_SECONDS = 5 * 3600.0
 """Seconds after which a ticket is replaced. It lives for six hours after its last use, and is to be asked for

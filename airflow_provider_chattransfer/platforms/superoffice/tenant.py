@@ -21,6 +21,7 @@ from ..decoding import TextIfKnown, decode, read_moment
 from ..transport import Request, Response, Transport, gateway_error
 
 METHOD = "api/state"
+"""How messages name the state service."""
 
 MIN_CACHE_SECONDS = 60.0
 """Seconds for which an address is cached at least, whatever ``ValidUntil`` says: it is told by another clock."""
