@@ -19,7 +19,7 @@ import pytest
 from airflow_provider_chattransfer.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator, TransferChatsOperator
-from airflow_provider_chattransfer.platforms.bitrix24.client import Command
+from airflow_provider_chattransfer.platforms.bitrix24.commands import Command
 from airflow_provider_chattransfer.sandbox import sandbox as sandbox_module
 from airflow_provider_chattransfer.sandbox.bitrix24.portal import Portal
 from airflow_provider_chattransfer.sandbox.server import SandboxServer

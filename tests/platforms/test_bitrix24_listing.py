@@ -9,7 +9,8 @@ import pytest
 
 from airflow_provider_chattransfer.chats.model import Chat
 from airflow_provider_chattransfer.exceptions import CredentialsError, RequestRefusedError, UnexpectedResponseError
-from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client, Command
+from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
+from airflow_provider_chattransfer.platforms.bitrix24.commands import Command
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
 
 from .conftest import ClockedSandbox, Script, Scripted

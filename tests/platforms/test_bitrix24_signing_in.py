@@ -25,7 +25,8 @@ from airflow_provider_chattransfer.exceptions import (
 )
 from airflow_provider_chattransfer.platforms.bitrix24.auth import OAuthApp, Webhook
 from airflow_provider_chattransfer.platforms.bitrix24.bots import register_bot
-from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client, Command
+from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
+from airflow_provider_chattransfer.platforms.bitrix24.commands import Command
 from airflow_provider_chattransfer.platforms.bitrix24.connection_check import check_connection
 from airflow_provider_chattransfer.platforms.bitrix24.oauth import AuthorizationServer
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform

@@ -25,7 +25,8 @@ from airflow_provider_chattransfer.exceptions import (
 )
 from airflow_provider_chattransfer.platforms.base import SendOptions
 from airflow_provider_chattransfer.platforms.bitrix24.auth import Webhook
-from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client, Command
+from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
+from airflow_provider_chattransfer.platforms.bitrix24.commands import Command
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform, parse_transfer_id
 from airflow_provider_chattransfer.platforms.runner import poll_until_done, run_to_end
 from airflow_provider_chattransfer.testing.audit import audit

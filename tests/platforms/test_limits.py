@@ -20,7 +20,8 @@ from airflow_provider_chattransfer.chats.reconciliation import Answered, NotAppl
 from airflow_provider_chattransfer.chats.run import Move
 from airflow_provider_chattransfer.exceptions import RateLimitError
 from airflow_provider_chattransfer.platforms.base import SendOptions
-from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client, Command
+from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
+from airflow_provider_chattransfer.platforms.bitrix24.commands import Command
 from airflow_provider_chattransfer.platforms.bitrix24.platform import RATE_LIMIT as PORTAL_LIMIT
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
 from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit

@@ -27,7 +27,8 @@ from airflow_provider_chattransfer.exceptions import (
     UnexpectedResponseError,
     UnreachableError,
 )
-from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client, Command
+from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
+from airflow_provider_chattransfer.platforms.bitrix24.commands import Command
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Bearer
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
 from airflow_provider_chattransfer.platforms.superoffice.tenant import Site

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from ...exceptions import RequestRefusedError
 from ..decoding import Id
 from .auth import Bitrix24Auth
-from .client import Bitrix24Client, Command
+from .client import Bitrix24Client
+from .commands import Command
 
 SCOPE = "imbot"
 REGISTER = "imbot.v2.Bot.register"

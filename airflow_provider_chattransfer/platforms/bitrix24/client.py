@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from ...exceptions import (
@@ -19,18 +19,16 @@ from ...exceptions import (
     as_code,
 )
 from ..auth import AuthenticatedClient, AuthHeaders
-from ..decoding import Id, decode, read_id_if_known
+from ..decoding import decode, read_id_if_known
 from ..transport import MAX_HINT_SECONDS, NO_JSON, Request, Response, Transport, Understand, gateway_error
 from .auth import Bitrix24Auth
 from .batch_format import BatchOutcomes, encode
+from .commands import BATCH_SIZE, Command, Profile, who_we_are
 from .error_codes import error_for
 from .operating_time import BATCH, OperatingTime
 from .redirects import PortalMovedError, PortalRedirects
 
 log = logging.getLogger(__name__)
-
-BATCH_SIZE = 50
-"""Commands in one batch (documented for ``batch``)."""
 
 TOO_FAST = "query_limit_exceeded"
 """The code of the limit of requests; the request was turned away before it was carried out."""
@@ -46,30 +44,6 @@ GATEWAY_TIMEOUT = 504
 
 REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 """The statuses with which a renamed portal answers (documented: 302), and those that mean the same in HTTP."""
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One REST method with its parameters, which may hold the bot's secret.
-
-    ``answer`` is the type that its result is decoded to (see ``platforms.decoding``).
-    """
-
-    method: str
-    params: Mapping[str, Any] = field(repr=False)
-    answer: Any = Any
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """The result of ``profile``: the user as whom we act."""
-
-    ID: Id
-
-
-def who_we_are() -> Command:
-    """Return the command that asks for the user as whom we act; it needs no scope."""
-    return Command("profile", {}, Profile)
 
 
 class Bitrix24Client(AuthenticatedClient[Bitrix24Auth]):

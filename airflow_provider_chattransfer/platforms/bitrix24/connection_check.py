@@ -10,7 +10,8 @@ from ..connection_check import Capability, ConnectionCheck
 from .auth import Way
 from .bots import SCOPE as BOTS_SCOPE
 from .bots import Bots, list_bots
-from .client import Bitrix24Client, Command, who_we_are
+from .client import Bitrix24Client
+from .commands import Command, who_we_are
 from .error_codes import REGISTER_ONE, lacks
 from .listing import SessionPage
 from .redirects import host_of

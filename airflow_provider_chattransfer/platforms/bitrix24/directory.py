@@ -12,7 +12,8 @@ from ...exceptions import CredentialsError, PlatformError, RequestRefusedError
 from ..decoding import Id, TextIfKnown
 from ..directory import MAX_CANDIDATES, Directory, Entry, Unresolved, called, closest, not_allowed
 from ..paging import Paging
-from .client import Bitrix24Client, Command
+from .client import Bitrix24Client
+from .commands import Command
 from .mapping import Dialog
 from .receivers import Receivers
 

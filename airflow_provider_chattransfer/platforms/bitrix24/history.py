@@ -10,7 +10,8 @@ from ...chats.model import Target, TargetKind
 from ...chats.run import Move
 from ...exceptions import PlatformError
 from ..decoding import Id, Moment, OptionalId
-from .client import BATCH_SIZE, Bitrix24Client, Command
+from .client import Bitrix24Client
+from .commands import BATCH_SIZE, Command
 
 RESOLUTION_SECONDS = 2.0
 """Seconds. The log's dates are whole seconds, and so is the portal's clock as its answers tell it."""

@@ -24,7 +24,8 @@ from ...chats.model import Chat
 from ...exceptions import PlatformError, RequestRefusedError, UnexpectedResponseError
 from ..decoding import Count, Flag, Id, OptionalId, TextIfKnown
 from ..paging import Paging
-from .client import BATCH_SIZE, Bitrix24Client, Command
+from .client import Bitrix24Client
+from .commands import BATCH_SIZE, Command
 from .mapping import OPEN_LINE, Dialog, Session
 
 log = logging.getLogger(__name__)

@@ -23,7 +23,8 @@ from ..base import ChatPlatform, SendOptions, answer_to, stop_after
 from ..connection_check import ConnectionCheck
 from ..rate import RateLimit
 from ..transport import MAX_READ_AGE_SECONDS
-from .client import BATCH_SIZE, Bitrix24Client, Command
+from .client import Bitrix24Client
+from .commands import BATCH_SIZE, Command
 from .connection_check import check_connection
 from .directory import ChatReferences, PortalDirectory
 from .error_codes import TRANSFER

@@ -13,7 +13,8 @@ from pydantic import BeforeValidator
 from ...chats.model import Target
 from ...exceptions import PlatformError, UnexpectedResponseError
 from ..decoding import Flag, Id, decode, read_id, read_php_map
-from .client import Bitrix24Client, Command
+from .client import Bitrix24Client
+from .commands import Command
 
 log = logging.getLogger(__name__)
 
