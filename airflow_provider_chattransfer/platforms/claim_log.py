@@ -217,6 +217,7 @@ class ClaimLog:
 
 
 def places(chats: Iterable[Chat]) -> dict[str, list[Any]]:
+    """Return by chat id where each chat is, as the log writes it: owner, to whom it is offered, queue."""
     return {chat.id: [chat.owner, chat.offered_to, chat.queue] for chat in chats}
 
 

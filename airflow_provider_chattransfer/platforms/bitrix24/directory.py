@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 from ...chats.model import Chat, Reading, Target, TargetKind, UnreadableChat
 from ...chats.spellings import is_chat_id
 from ...exceptions import CredentialsError, PlatformError, RequestRefusedError
@@ -78,6 +80,7 @@ class PortalDirectory(Directory):
         self._client = client
         self._receivers = receivers
 
+    @override
     def look_up(self, targets: Sequence[Target]) -> Mapping[Target, Target | Unresolved]:
         numbers = [target for target in targets if target.name is None]
         self._receivers.look_up(numbers)

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from typing_extensions import override
+
 from ...chats.inputs import as_id
 from ...chats.model import Chat, Reading, Target, TargetKind, UnreadableChat
 from ...chats.reconciliation import Answer, Answered, OutcomeUnknown, Refused
@@ -76,18 +78,23 @@ class Bitrix24Platform(ChatPlatform):
     def check_may_send(self) -> None:
         """Let every account try; the portal says what it lacks."""
 
+    @override
     def resolve(self, targets: Sequence[Target], *, of: str) -> Mapping[Target, Target]:
         return self._directory.resolve(targets, of=of)
 
+    @override
     def resolve_chats(self, references: Sequence[str]) -> Mapping[str, str]:
         return self._references.resolve(references)
 
+    @override
     def find_agents_chats(self, agents: Sequence[str]) -> list[Chat]:
         return self._finder.of_agents(agents)
 
+    @override
     def find_waiting_chats(self, queue: str) -> list[Chat]:
         return self._finder.waiting_in(queue)
 
+    @override
     def read_chats(self, chat_ids: Sequence[str]) -> Mapping[str, Reading]:
         commands = [Command("imopenlines.dialog.get", {"CHAT_ID": int(chat_id)}, Dialog) for chat_id in chat_ids]
         answers = zip(chat_ids, self.client.batches(commands), strict=True)
@@ -96,6 +103,7 @@ class Bitrix24Platform(ChatPlatform):
         bots = self._receivers.are_bots(sorted(owners, key=int))
         return {chat_id: _without_bot(chat, bots) for chat_id, chat in chats.items()}
 
+    @override
     def send(self, moves: Sequence[Move], options: SendOptions) -> Sent:
         destinations = {move.transfer.chat_id: _destination(move) for move in moves}
         self._receivers.look_up(destinations.values())
@@ -115,19 +123,24 @@ class Bitrix24Platform(ChatPlatform):
                 break
         return Sent(answers)
 
+    @override
     def transfer_history(self, moves: Sequence[Move], *, since: Mapping[str, float]) -> Mapping[str, bool | None]:
         return self._history.carried_out(moves, since=since)
 
+    @override
     def receiver_of(self, chat: Reading) -> Target:
         return Target.agent(self.client.user_id())
 
+    @override
     def accept(self, chat: Chat) -> Answer:
         command = Command("imopenlines.operator.answer", {"CHAT_ID": int(chat.id)})
         return _answer(self.client.batch([command], repeatable=False)[0])
 
+    @override
     def check_connection(self) -> ConnectionCheck:
         return check_connection(self.client)
 
+    @override
     def close(self) -> None:
         self.client.close()
 

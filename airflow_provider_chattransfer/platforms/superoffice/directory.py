@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from typing_extensions import override
+
 from ...chats.model import Target, TargetKind
 from ...exceptions import CredentialsError, NotAllowedError, PlatformError, RequestRefusedError
 from ..decoding import Id, TextIfKnown, decode
@@ -49,6 +51,7 @@ class TenantDirectory(Directory):
         self._client = client
         self._has_chats = has_chats
 
+    @override
     def look_up(self, targets: Sequence[Target]) -> Mapping[Target, Target | Unresolved]:
         people = [target for target in targets if target.is_agent]
         queues = [target for target in targets if not target.is_agent]

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from typing_extensions import override
+
 from ...chats.model import Chat, Reading, Target, TargetKind, UnreadableChat
 from ...chats.reconciliation import Answer, Answered, Refused
 from ...chats.run import Move, Sent, Stop
@@ -99,6 +101,7 @@ class SuperOfficePlatform(ChatPlatform):
         self._list_helped = False
         self._directory = TenantDirectory(client, has_chats=lambda agent: bool(self._chats_of(agent)))
 
+    @override
     def check_targets(self, targets: Sequence[Target]) -> None:
         for target in targets:
             if not target.is_agent and (target.id or target.name):
@@ -122,9 +125,11 @@ class SuperOfficePlatform(ChatPlatform):
             return str(missing)
         return None
 
+    @override
     def resolve(self, targets: Sequence[Target], *, of: str) -> Mapping[Target, Target]:
         return self._directory.resolve(targets, of=of)
 
+    @override
     def resolve_chats(self, references: Sequence[str]) -> Mapping[str, str]:
         for reference in references:
             if not is_chat_id(reference):
@@ -142,6 +147,7 @@ class SuperOfficePlatform(ChatPlatform):
         chats = [_with_offer(chat, listed.get(chat.id)) for chat in found.values()]
         return sorted(chats, key=lambda chat: int(chat.id))
 
+    @override
     def check_source(self, source: Target) -> None:
         if not source.is_agent:
             raise ValueError(
@@ -149,6 +155,7 @@ class SuperOfficePlatform(ChatPlatform):
                 "transferred, an agent has to pick it up"
             )
 
+    @override
     def find_waiting_chats(self, queue: str) -> list[Chat]:
         self.check_source(Target(TargetKind.QUEUE, queue))
         return []
@@ -166,6 +173,7 @@ class SuperOfficePlatform(ChatPlatform):
                 chats[chat_id] = self._read(chat_id)
         return chats
 
+    @override
     def send(self, moves: Sequence[Move], options: SendOptions) -> Sent:
         answers: dict[str, Answer] = {}
         for move in moves:
@@ -201,10 +209,12 @@ class SuperOfficePlatform(ChatPlatform):
             for move in moves
         }
 
+    @override
     def receiver_of(self, chat: Reading) -> Target:
         offered_to = chat.offered_to if isinstance(chat, Chat) else None
         return Target.agent(offered_to or self._principal())
 
+    @override
     def accept(self, chat: Chat) -> Answer:
         receiver = self.receiver_of(chat)
         try:
@@ -216,9 +226,11 @@ class SuperOfficePlatform(ChatPlatform):
         except NotAllowedError as error:
             return Refused(str(error), code=error.code)
 
+    @override
     def check_connection(self) -> ConnectionCheck:
         return check_connection(self.client, identities=self._identities)
 
+    @override
     def close(self) -> None:
         self.client.close()
 
