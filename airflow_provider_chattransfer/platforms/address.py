@@ -16,8 +16,11 @@ from ..chats.inputs import as_whole_number, shown
 
 USUAL_PORTS = {"https": 443, "http": 80}
 
-MAX_HOST_LETTERS, MAX_LABEL_LETTERS = 253, 63
-"""Letters of a host's name, and of a part of it between two dots (RFC 1035)."""
+MAX_HOST_LETTERS = 253
+"""The length of a host's name (RFC 1035)."""
+
+MAX_LABEL_LETTERS = 63
+"""The length of a part of a host's name between two dots (RFC 1035)."""
 
 LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?")
 

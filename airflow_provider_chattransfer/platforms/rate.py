@@ -39,8 +39,11 @@ drains in half a minute.
 """
 
 
-MIN_PER_SECOND, MAX_PER_SECOND = 0.001, 1000.0
-"""What a connection may set as ``requests_per_second``."""
+MIN_PER_SECOND = 0.001
+"""The least that a connection may set as ``requests_per_second``."""
+
+MAX_PER_SECOND = 1000.0
+"""The most that a connection may set as ``requests_per_second``."""
 
 MAX_BURST = 100_000
 """What a connection may set as ``burst`` at most."""

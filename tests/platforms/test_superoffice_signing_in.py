@@ -54,7 +54,7 @@ from airflow_provider_chattransfer.platforms.superoffice.tenant import Site, Ten
 from airflow_provider_chattransfer.platforms.tokens.manager import TokenManager
 from airflow_provider_chattransfer.platforms.transport import MAX_READ_AGE_SECONDS, Transport
 from airflow_provider_chattransfer.sandbox.superoffice import keys
-from airflow_provider_chattransfer.sandbox.superoffice.tenant import STATE_LIFETIME
+from airflow_provider_chattransfer.sandbox.superoffice.tenant import STATE_LIFETIME_SECONDS
 
 from ..support.reports import outcomes_of
 from ..support.token_stores import MemoryTokenStore
@@ -333,7 +333,7 @@ class TestATenant:
         for _ in range(3):
             online.client(online.agent()).principal()
         assert online.asked("Cust12345") == 1
-        online.stage.sleep(STATE_LIFETIME - 5)
+        online.stage.sleep(STATE_LIFETIME_SECONDS - 5)
         online.client(online.agent()).principal()
         assert online.asked("Cust12345") == 1
         online.stage.sleep(10)

@@ -52,9 +52,11 @@ ORDINARY = (None, "None")
 PICKED_UP = frozenset({"Welcome"})
 """The special message with which a session is picked up from its queue."""
 
-MAX_EMPTY_LISTS, READS_PER_LIST = 3, 10
-"""When so many lists, and every one until then, had none of the chats that were asked for, only every tenth read asks
-for the list: the next chats may be of other topics."""
+MAX_EMPTY_LISTS = 3
+"""Lists without one chat that was asked for, every one until then, after which most reads do without a list."""
+
+READS_PER_LIST = 10
+"""Of so many reads one then asks for the list again: the next chats may belong to other topics."""
 
 CLOCK_TOLERANCE_SECONDS = 2.0
 """Seconds by which two clocks that were compared in whole seconds may differ."""

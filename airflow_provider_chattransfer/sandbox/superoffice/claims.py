@@ -13,10 +13,10 @@ SCHEME = "http://schemes.superoffice.net/identity/"
 SERIAL = "1801550193"
 """The tenant's serial number."""
 
-LIFETIME = 300
+LIFETIME_SECONDS = 300
 """Seconds that a token can be validated ("validate immediately")."""
 
-EARLIER = 60
+EARLIER_SECONDS = 60
 """Seconds by which a token is valid before it was issued."""
 
 
@@ -45,7 +45,7 @@ def claims(associate: Associate, *, api: str, system_token: str) -> dict[str, An
     return {
         "sub": associate.user_name,
         "iat": str(now),
-        "nbf": now - EARLIER,
-        "exp": now + LIFETIME,
+        "nbf": now - EARLIER_SECONDS,
+        "exp": now + LIFETIME_SECONDS,
         **{SCHEME + name: value for name, value in own.items()},
     }

@@ -19,7 +19,7 @@ from .identity import Identity, decoded, same
 from .model import Associate, Centre
 from .settings import Settings
 
-CODE_LIFETIME = 600.0
+CODE_LIFETIME_SECONDS = 600.0
 """Seconds within which an authorization code must be exchanged (SuperOffice's page on the code flow)."""
 
 
@@ -130,7 +130,7 @@ class OAuth:
         code = f"{self._rng.getrandbits(256):064x}"
         self._codes[code] = Code(
             associate=associate,
-            expires=self._clock.now() + CODE_LIFETIME,
+            expires=self._clock.now() + CODE_LIFETIME_SECONDS,
             redirect_uri=query["redirect_uri"],
             challenge=query.get("code_challenge", ""),
             method=query.get("code_challenge_method", "plain"),

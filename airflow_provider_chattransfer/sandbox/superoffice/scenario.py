@@ -33,9 +33,9 @@ from .model import (
 )
 
 TENANT = "Cust12345"
-SUPERVISOR = 5
-FIRST_SESSION = 150
-FIRST_CUSTOMER = 5001
+SUPERVISOR_ID = 5
+FIRST_SESSION_ID = 150
+FIRST_CUSTOMER_ID = 5001
 EJUSER_OFFSET = 5
 """An ejuser id is an associate id plus this, so that one taken for the other names a wrong but real person."""
 
@@ -81,7 +81,7 @@ def _operator_entries(value: Any) -> list[Mapping[str, Any]]:
         return [known("operator", entry, OPERATOR_KEYS) for entry in value]
     agents = list(DEFAULT_AGENTS) if value is None else _agent_numbers(_amount("operators", value))
     return [
-        {"id": SUPERVISOR, "login": "tje0", "password": "Tje0", "name": "Tone Jespersen"},
+        {"id": SUPERVISOR_ID, "login": "tje0", "password": "Tje0", "name": "Tone Jespersen"},
         *({"id": number} for number in agents),
         {"id": max(90, agents[-1] + 1) if agents else 90, "deleted": True},
         {"id": max(99, agents[-1] + 2) if agents else 99, "login": "system", "type": AssociateType.SYSTEM.value},
@@ -115,8 +115,8 @@ def _from_entry(entry: Mapping[str, Any], place: int) -> Associate:
 
 def _topics(value: Any, associates: Sequence[Associate]) -> list[Topic]:
     numbers = {associate.id for associate in associates}
-    agents = [associate.id for associate in associates if associate.chats and associate.id != SUPERVISOR]
-    listeners = [SUPERVISOR] if SUPERVISOR in numbers else []
+    agents = [associate.id for associate in associates if associate.chats and associate.id != SUPERVISOR_ID]
+    listeners = [SUPERVISOR_ID] if SUPERVISOR_ID in numbers else []
     if isinstance(value, list):
         entries = [known("queue", entry, QUEUE_KEYS) for entry in value]
     else:
@@ -197,8 +197,8 @@ class _Chats:
         """Return the session at ``place`` of the generated ones: most belong to the first two agents, who go home."""
         ten = place % len(OWNERS)
         repeated = place % 7 == REPEATED_CUSTOMER
-        customer = FIRST_CUSTOMER + (place - 2 if repeated else place)
-        entry: dict[str, Any] = {"id": FIRST_SESSION + place, "customer": customer, "known": customer % 5 != 0}
+        customer = FIRST_CUSTOMER_ID + (place - 2 if repeated else place)
+        entry: dict[str, Any] = {"id": FIRST_SESSION_ID + place, "customer": customer, "known": customer % 5 != 0}
         if ten == WAITING_PLACE:
             topics = list(self.centre.topics)
             return {**entry, "state": "waiting", "queue": topics[place // len(OWNERS) % len(topics)]}
@@ -222,7 +222,7 @@ class _Chats:
         number = (
             whole_number(entry["id"], "a chat's id", least=1)
             if "id" in entry
-            else max(self.centre.sessions, default=FIRST_SESSION - 1) + 1
+            else max(self.centre.sessions, default=FIRST_SESSION_ID - 1) + 1
         )
         if number in self.centre.sessions:
             raise ValueError(f"chat {number} is listed twice")
@@ -265,7 +265,7 @@ class _Chats:
             raise ValueError(f"chat {number}: only an open chat is transferred, and to somebody else")
 
     def _customer(self, entry: Mapping[str, Any], place: int) -> Customer:
-        number = whole_number(entry.get("customer", FIRST_CUSTOMER + place), "customer", least=1)
+        number = whole_number(entry.get("customer", FIRST_CUSTOMER_ID + place), "customer", least=1)
         if number not in self.customers:
             known = boolean(entry.get("known", True), "known")
             self.customers[number] = fake_data.customer(number, known=known, rng=self.rng)

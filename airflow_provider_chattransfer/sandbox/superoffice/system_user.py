@@ -18,7 +18,7 @@ from .scenario import TENANT
 from .settings import Settings
 
 ISSUER = "SuperOffice AS"
-TICKET_LIFETIME = 6 * 3600.0
+TICKET_LIFETIME_SECONDS = 6 * 3600.0
 """Seconds after its last use for which a ticket stays good."""
 
 
@@ -87,7 +87,7 @@ class SystemUser:
 
     def _token(self, associate: Associate, api: str) -> str:
         about = claims(associate, api=api, system_token=self._application.system_token)
-        ticket = self._identity.new_ticket(associate, lifetime=TICKET_LIFETIME)
+        ticket = self._identity.new_ticket(associate, lifetime=TICKET_LIFETIME_SECONDS)
         return keys.signed({**about, SCHEME + "ticket": ticket, "iss": ISSUER, "aud": f"spn:{SERIAL}"})
 
     def _associate(self) -> Associate | None:

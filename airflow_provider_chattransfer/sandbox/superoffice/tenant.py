@@ -37,7 +37,7 @@ from .settings import Settings
 
 VERSION = "Release_11.10_2026.10.28_01"
 NET_SERVER_VERSION = "11.10.9432.1028"
-STATE_LIFETIME = 600.0
+STATE_LIFETIME_SECONDS = 600.0
 """Seconds that the answer about the tenant's state is valid."""
 
 STATES_IN_SERVICE = ("Running", "OnlineMaintenance")
@@ -230,7 +230,7 @@ class Tenant:
         state = self._settings.tenant_state if tenant.casefold() == TENANT.casefold() else "Unknown"
         ours = state != "Unknown"
         api = self._base(request) if ours else None
-        until = datetime.fromtimestamp(time.time() + STATE_LIFETIME, UTC).replace(tzinfo=None)
+        until = datetime.fromtimestamp(time.time() + STATE_LIFETIME_SECONDS, UTC).replace(tzinfo=None)
         return {
             "ContextIdentifier": TENANT if ours else tenant,
             "Endpoint": api.removesuffix("/api") if api else None,
