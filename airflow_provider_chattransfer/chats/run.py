@@ -151,6 +151,19 @@ class HistoryFindings:
     carried_out: Mapping[str, bool | None]
 
 
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run came to in this try: a result for each chat, in the order asked, and what ended it early.
+
+    ``permanent`` tells that it ended early for a cause that a retry would meet again. ``limited_until``, in seconds
+    since the epoch, is the time before which the service takes no request; 0 where it has set no limit.
+    """
+
+    results: tuple[Result, ...]
+    permanent: bool = False
+    limited_until: float = 0.0
+
+
 Step = Read | Intend | Send | CheckHistory | Confirm | Accept | Pause | Progress
 Reply = Seen | HistoryFindings | Sent | Answer | Stop | None
 Steps = Generator[Step, "Reply", list[Result]]

@@ -78,8 +78,7 @@ class RunRecord:
 
     ``plan`` is empty before the run has one. ``sent`` holds the chats of which it is not known, or not yet, what
     their sending did; a chat that was seen not to have moved is in it no more. What is known stands here also if the
-    store did not take it. Two things are of this try alone: ``stopped_for_good``, that it ended early for a cause
-    that a retry would meet again; ``limited_until``, in epoch seconds, before when the service takes no request.
+    store did not take it.
     """
 
     store: RecordStore
@@ -92,8 +91,6 @@ class RunRecord:
     deadline: float | None = None
     failed_polls: int = 0
     finished_by: int | None = None
-    stopped_for_good: bool = False
-    limited_until: float = 0.0
 
     @classmethod
     def read(cls, store: RecordStore, *, owner: RecordOwner | None = None) -> Self:

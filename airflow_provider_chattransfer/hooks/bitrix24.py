@@ -74,7 +74,7 @@ class Bitrix24Hook(ChatPlatformHook):
         transfer = Transfer(chat_id=as_id(chat_id, of="CHAT_ID"), target=target)
         options = SendOptions(frozenset({BOT_LEAVES} if leave else ()))
         with self.get_conn() as platform:
-            (result,) = run_to_end(run_transfers([transfer], chunk=1), platform, options=options)
+            (result,) = run_to_end(run_transfers([transfer], chunk=1), platform, options=options).results
         return result.to_json()
 
     def register_bot(self, *, code: str = "chattransfer", name: str = "Chat transfer") -> Bot:

@@ -67,10 +67,10 @@ class AcceptTransferOperator(BaseOperator):
                     record.write_plan([_transfer(platform, chat)], now=datetime.now(UTC).timestamp())
                 (transfer,) = record.plan
                 steps = run_acceptance(transfer, record=record)
-                results = run_to_end(steps, platform, record=record, interrupted=lambda: self._killed)
-                report = self._report(platform, record, results)
+                run = run_to_end(steps, platform, record=record, interrupted=lambda: self._killed)
+                report = self._report(platform, record, run.results)
                 latest.make = lambda reason: report
-                return finish_task(context, report, record=record)
+                return finish_task(context, report, record=record, run=run)
 
     def on_kill(self) -> None:
         """Accept nothing more."""

@@ -16,7 +16,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from ..chats.acceptance import LONGEST_WAIT, AcceptancePoller
 from ..chats.model import Result, TransferReport
 from ..chats.planning import Strategy
-from ..chats.run import dry_run_transfers, run_transfers
+from ..chats.run import RunResult, dry_run_transfers, run_transfers
 from ..chats.run_record import NullRecordStore, RunRecord
 from ..shortening import cut
 from ..tasks.deferral import ExecutionTimeout
@@ -129,11 +129,12 @@ class _TransferOperator(BaseOperator):
                 record = open_record(context, inputs=inputs, platform=platform, report_path=options.record_beside)
             with push_report_on_failure(context) as latest:
                 task = _Attempt(context, options, platform, record, latest)
-                report = task.move(request, self._killed_by_now)
+                run = task.move(request, self._killed_by_now)
+                report = task.report(run.results)
                 if options.wait_for_acceptance and report.waiting and not options.dry_run:
                     report = task.wait(self, report)
                 latest.make = lambda reason: report
-                return finish_task(context, report, record=record, max_failed_ratio=options.max_failed_ratio)
+                return finish_task(context, report, record=record, run=run, max_failed_ratio=options.max_failed_ratio)
 
     @fail_fast_if_permanent
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -184,31 +185,30 @@ class _Attempt:
         self._record = record
         self._latest = latest
 
-    def move(self, request: Request, interrupted: Callable[[], bool]) -> TransferReport:
+    def move(self, request: Request, interrupted: Callable[[], bool]) -> RunResult:
         """Plan, unless an earlier try has, and move what is open."""
         from ..platforms.runner import run_to_end
 
         record, options = self._record, self._options
-        self._latest.make = lambda reason: self._report(record.open_results(reason)) if record.has_plan else None
+        self._latest.make = lambda reason: self.report(record.open_results(reason)) if record.has_plan else None
         if record.has_plan:
             self._log_resumption()
         else:
             self._plan(request)
         if record.finished_by is not None:
-            return self._report(record.open_results("the run had ended"))
+            return RunResult(tuple(record.open_results("the run had ended")))
         self._log_send_blockers()
-        run = dry_run_transfers(record.plan, chunk=self._platform.chunk)
+        steps = dry_run_transfers(record.plan, chunk=self._platform.chunk)
         if not options.dry_run:
-            run = run_transfers(record.plan, chunk=self._platform.chunk, record=record)
-        results = run_to_end(
-            run,
+            steps = run_transfers(record.plan, chunk=self._platform.chunk, record=record)
+        return run_to_end(
+            steps,
             self._platform,
             options=options.send_options(),
             record=record,
             account_lock=None if options.dry_run else self._account_lock(),
             interrupted=interrupted,
         )
-        return self._report(results)
 
     def wait(self, operator: BaseOperator, report: TransferReport) -> TransferReport:
         """Wait until the receivers have accepted, or ``accept_within`` is over: here, or in the triggerer."""
@@ -269,7 +269,7 @@ class _Attempt:
         run = f"{ti.dag_id} {ti.run_id} {ti.task_id} {ti.map_index}"
         return AccountLock(self._platform.account, run=run, since=self._record.planned_at or 0.0)
 
-    def _report(self, results: Sequence[Result]) -> TransferReport:
+    def report(self, results: Sequence[Result]) -> TransferReport:
         """The report of results; it covers all tries."""
         return _report(self._options, self._platform.name, self._record, results)
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from ..chats.acceptance import MAX_FAILED_POLLS, AcceptancePoller, Verdict
 from ..chats.claims import stages
-from ..chats.model import Chat, Reading, Result, TransferReport
+from ..chats.model import Chat, Reading, TransferReport
 from ..chats.reconciliation import Answer, NotApplied
 from ..chats.run import (
     Accept,
@@ -24,6 +24,7 @@ from ..chats.run import (
     Progress,
     Read,
     Reply,
+    RunResult,
     Seen,
     Send,
     Sent,
@@ -56,8 +57,8 @@ def run_to_end(
     interrupted: Callable[[], bool] = lambda: False,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], datetime] = utc_now,
-) -> list[Result]:
-    """Drive a run to its end and return its results; what it puts on record goes into ``record``.
+) -> RunResult:
+    """Drive a run to its end and return what it came to; what it puts on record goes into ``record``.
 
     With a ``account_lock``, each piece of chats is read, sent and read back while no other run on this host does so.
     ``interrupted`` is asked before each send: once it is true nothing more is sent, and the run accounts for
@@ -78,9 +79,9 @@ def run_to_end(
         driver.close()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Driver:
-    """Does what a run asks for, step by step."""
+    """Do what a run asks for, step by step, and note why it ends early: see ``RunResult``."""
 
     platform: ChatPlatform
     options: SendOptions
@@ -89,14 +90,16 @@ class _Driver:
     interrupted: Callable[[], bool]
     sleep: Callable[[float], None]
     now: Callable[[], datetime]
+    permanent: bool = False
+    limited_until: float = 0.0
 
-    def drive(self, steps: Steps) -> list[Result]:
+    def drive(self, steps: Steps) -> RunResult:
         reply: Reply = None
         while True:
             try:
                 step = steps.send(reply)
             except StopIteration as end:
-                return list(end.value)
+                return RunResult(tuple(end.value), permanent=self.permanent, limited_until=self.limited_until)
             reply = self.do(step)
             self.note(reply)
 
@@ -161,9 +164,9 @@ class _Driver:
         """Keep what decides about a retry of the task."""
         stop = reply.stop if isinstance(reply, Sent) else reply
         if isinstance(stop, Stop) and stop.for_good:
-            self.record.stopped_for_good = True
+            self.permanent = True
         if hint := _hint(reply):
-            self.record.limited_until = max(self.record.limited_until, self.now().timestamp() + hint)
+            self.limited_until = max(self.limited_until, self.now().timestamp() + hint)
 
     def release(self) -> None:
         if self.account_lock is not None:

@@ -14,6 +14,7 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout, TaskDeferred
 
 from ..airflow_internals import reschedule_exception
 from ..chats.model import Outcome, Result, RetryAction, TransferReport
+from ..chats.run import RunResult
 from ..exceptions import (
     IN_THE_REPORT,
     ChatsNotTransferredError,
@@ -81,9 +82,16 @@ def deliver_report(context: Context, report: TransferReport) -> None:
 
 
 def finish_task(
-    context: Context, report: TransferReport, *, record: RunRecord, max_failed_ratio: float = 1.0
+    context: Context,
+    report: TransferReport,
+    *,
+    record: RunRecord,
+    run: RunResult | None = None,
+    max_failed_ratio: float = 1.0,
 ) -> dict[str, Any]:
     """Write the report to its path, note in ``record`` that the task is done, and return the report as its result.
+
+    ``run`` is what the run of this try came to; ``None`` in a task that only waited.
 
     Raises ``ChatsNotTransferredError`` when a greater share than ``max_failed_ratio`` failed, or all of them, and
     ``RecordWriteError``; ``push_report_on_failure`` has to be around it.
@@ -92,7 +100,7 @@ def finish_task(
     _write(report)
     failed = report.counts[Outcome.FAILED]
     if failed and (report.failed_ratio > max_failed_ratio or failed == len(report.results)):
-        raise _not_transferred(report, record)
+        raise _not_transferred(report, run or RunResult(report.results))
     record.write_finished(series=context["ti"].max_tries)
     return report.to_json()
 
@@ -147,12 +155,12 @@ def _write(report: TransferReport) -> None:
             raise RecordWriteError("the report", cause) from cause
 
 
-def _not_transferred(report: TransferReport, record: RunRecord) -> ChatsNotTransferredError:
+def _not_transferred(report: TransferReport, run: RunResult) -> ChatsNotTransferredError:
     failed = [result for result in report.results if result.outcome is Outcome.FAILED]
     unsettled = [result for result in failed if result.retry not in (RetryAction.NONE, RetryAction.AFTER_FIX)]
-    limited_for = max(0.0, record.limited_until - datetime.now(UTC).timestamp())
+    limited_for = max(0.0, run.limited_until - datetime.now(UTC).timestamp())
     retry_advice = _what_a_retry_does(unsettled, limited_for=limited_for)
-    if not unsettled or record.stopped_for_good:
+    if not unsettled or run.permanent:
         may_be_sent = any(result.retry is not RetryAction.NONE for result in failed)
         retry_advice = STOPS_AGAIN if may_be_sent else SENDS_NOTHING
     what = f"{len(failed)} of {len(report.results)} chats were not moved: "
@@ -160,7 +168,7 @@ def _not_transferred(report: TransferReport, record: RunRecord) -> ChatsNotTrans
     return ChatsNotTransferredError(
         f"{what}{group_by_reason(failed, room=room)}",
         retry_advice=retry_advice,
-        permanent=record.stopped_for_good or not unsettled,
+        permanent=run.permanent or not unsettled,
         retry_after=limited_for or None,
     )
 

@@ -62,7 +62,7 @@ def measure(service: str, platform: ChatPlatform, size: int) -> None:
     with platform:
         found = platform.find_agents_chats(["7"])
         plan = plan_transfers(found, [Target.agent("12"), Target.agent("15")], sources=[Target.agent("7")])
-        results = run_to_end(run_transfers(plan, chunk=platform.chunk), platform)
+        results = run_to_end(run_transfers(plan, chunk=platform.chunk), platform).results
     seconds = time.perf_counter() - started
     assert len(results) == size, f"{len(results)} of {size} chats came out"
     assert not [each for each in results if each.outcome is Outcome.FAILED]

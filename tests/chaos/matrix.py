@@ -137,7 +137,7 @@ class Scene:
         if not record.has_plan:
             record.write_plan(transfers(self.chat_ids, self.target, source=self.source), now=self.now().timestamp())
         steps = run_transfers(record.plan, chunk=chunk or platform.chunk, record=record)
-        results = run_to_end(steps, platform, record=record, sleep=sleep or self.stage.sleep, now=self.now)
+        results = run_to_end(steps, platform, record=record, sleep=sleep or self.stage.sleep, now=self.now).results
         return report_of(platform, results)
 
     def holds(self, report: Json, *, row: str, struck: int | None = None) -> Counter[str]:
@@ -189,7 +189,9 @@ def run_alone(url: str, service: str, target: str, name: str, since: float, numb
     platform = kind(url, transport.Transport(gate=gate, read_timeout=5.0))
     chat_ids = [str(201 + index) for index in range(number or NUMBER[service])]
     steps = run_transfers(transfers(chat_ids, target), chunk=platform.chunk)
-    return report_of(platform, run_to_end(steps, platform, account_lock=AccountLock(url, run=name, since=since)))
+    return report_of(
+        platform, run_to_end(steps, platform, account_lock=AccountLock(url, run=name, since=since)).results
+    )
 
 
 def transfers(chat_ids: Sequence[str], target: str, *, source: str = "agent:7") -> list[Transfer]:

@@ -110,7 +110,7 @@ class ClockedSandbox(ChatSandbox):
         """Return the whole run, as an operator drives it."""
         steps = run_transfers(transfers, chunk=platform.chunk)
         options = SendOptions(frozenset({"bot_leaves"} if bot_leaves else ()))
-        return run_to_end(steps, platform, options=options, sleep=self.sleep)
+        return list(run_to_end(steps, platform, options=options, sleep=self.sleep).results)
 
     def close(self) -> None:
         """Close what was opened."""

@@ -64,7 +64,9 @@ class TestTwoRunsAtTheSameTime:
             if target == "agent:15":
                 sending.wait(10)
             steps = run_transfers(to(target, *CHATS, source="agent:7"), chunk=platform.chunk)
-            return run_to_end(steps, platform, account_lock=AccountLock(platform.account, run=target, since=began))
+            return run_to_end(
+                steps, platform, account_lock=AccountLock(platform.account, run=target, since=began)
+            ).results
 
         with ThreadPoolExecutor() as pool:
             first, second = pool.map(run, ["agent:12", "agent:15"])
@@ -115,7 +117,7 @@ def interrupted():
     return stopped.is_set()
 interrupted.asked = 0
 steps = run.run_transfers(transfers, chunk=platform.chunk if service == "bitrix24" else 50)
-results = runner.run_to_end(steps, platform, account_lock=account_lock, interrupted=interrupted)
+results = runner.run_to_end(steps, platform, account_lock=account_lock, interrupted=interrupted).results
 print("came to", *(result.outcome for result in results), flush=True)
 """
 
@@ -400,7 +402,7 @@ class TestARunThatIsOver:
         stopped = iter([False, True])
         steps = run_transfers(to("agent:12", *CHATS[:2]), chunk=1)
         account_lock = AccountLock(platform.account, run="another", since=0.0)
-        results = run_to_end(steps, platform, account_lock=account_lock, interrupted=lambda: next(stopped))
+        results = run_to_end(steps, platform, account_lock=account_lock, interrupted=lambda: next(stopped)).results
         assert outcomes_of(results) == ["accepted", "failed"]
         mine = an_account_lock(platform.account, run="mine")
         mine.acquire()
@@ -467,7 +469,7 @@ class TestARunThatCannotTakeItsTurn:
         platform = stage.bitrix24()
         host_file(platform.account, ".account.lock").mkdir()
         steps = run_transfers(to("agent:12", *CHATS[:3]), chunk=platform.chunk)
-        results = run_to_end(steps, platform, account_lock=AccountLock(platform.account, run="mine", since=0.0))
+        results = run_to_end(steps, platform, account_lock=AccountLock(platform.account, run="mine", since=0.0)).results
         assert {result.outcome for result in results} == {Outcome.FAILED}
         assert all(".account.lock (a folder of user" in (result.reason or "") for result in results)
         assert stage.moved("bitrix24") == []
@@ -485,7 +487,9 @@ class TestARunThatCannotTakeItsTurn:
 
         monkeypatch.setattr(os, "write", full)
         steps = run_transfers(to("agent:12", "1000"), chunk=platform.chunk)
-        (result,) = run_to_end(steps, platform, account_lock=AccountLock(platform.account, run="mine", since=0.0))
+        (result,) = run_to_end(
+            steps, platform, account_lock=AccountLock(platform.account, run="mine", since=0.0)
+        ).results
         assert "No space left on device" in (result.reason or "")
         assert stage.moved("bitrix24") == []
 

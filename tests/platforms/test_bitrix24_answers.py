@@ -191,7 +191,7 @@ class TestADialogue:
     def test_of_another_chat_is_not_answered_either(self, portal: Portal) -> None:
         """Accepting as user 1: 999 is shown for 112."""
         portal.give_for("112", lambda given: {**given, "id": 999, "owner": 0})
-        results = run_to_end(run_acceptance(to("agent:1", "112")[0]), portal.platform, sleep=portal.stage.sleep)
+        results = run_to_end(run_acceptance(to("agent:1", "112")[0]), portal.platform, sleep=portal.stage.sleep).results
         assert outcomes_of(results) == ["failed"]
         assert "imopenlines.operator.answer" not in portal.answers.asked()
         assert portal.stage.chats("bitrix24")["999"]["owner"] == "8"

@@ -393,7 +393,7 @@ class TestAPortal:
 
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(platform, "send", given_back)
-            results = run_to_end(run, platform, sleep=stage.sleep)
+            results = run_to_end(run, platform, sleep=stage.sleep).results
         assert stage.chats("bitrix24")["101"]["owner"] == "7"
         assert outcomes_of(results) == ["failed", "accepted"]
         assert (results[0].reason or "").startswith("not known: ")
@@ -415,7 +415,7 @@ class TestAPortal:
         stage.reset(bitrix24={"chats": [{"id": 101, "offered_to": 7}], "people": {"ignore": 1.0}})
         platform = stage.bitrix24(user=7, code="secretcode7")
         assert platform.receiver_of(Chat(id="101")) == Target.agent("7")
-        results = run_to_end(run_acceptance(to("agent:7", "101")[0]), platform, sleep=stage.sleep)
+        results = run_to_end(run_acceptance(to("agent:7", "101")[0]), platform, sleep=stage.sleep).results
         assert outcomes_of(results) == ["accepted"]
         assert stage.chats("bitrix24")["101"]["owner"] == "7"
 

@@ -154,8 +154,8 @@ class TestALimitThatLasts:
         record, now = RunRecord(NullRecordStore()), stage.server.sandbox.clock.utc
         begin = now().timestamp()
         steps = run_transfers(to("agent:12", "150", "151"), chunk=50, record=record)
-        results = run_to_end(steps, SuperOfficePlatform(tenant), record=record, sleep=stage.sleep, now=now)
-        return results, record.limited_until - begin
+        run = run_to_end(steps, SuperOfficePlatform(tenant), record=record, sleep=stage.sleep, now=now)
+        return run.results, run.limited_until - begin
 
     @classmethod
     def limit(cls) -> Scripted:

@@ -218,8 +218,8 @@ class TestAcceptingWhatSomebodyOwns:
         assert takes_over or (result.reason or "").startswith("not accepted")
 
     @staticmethod
-    def accept(stage: ClockedSandbox, platform: Bitrix24Platform) -> list[Result]:
-        return run_to_end(run_acceptance(to("agent:7", "101")[0]), platform, sleep=stage.sleep)
+    def accept(stage: ClockedSandbox, platform: Bitrix24Platform) -> Sequence[Result]:
+        return run_to_end(run_acceptance(to("agent:7", "101")[0]), platform, sleep=stage.sleep).results
 
 
 @pytest.mark.parametrize("leaves", [True, False])

@@ -203,18 +203,18 @@ class TestAcceptance:
         chat = platform.read_chats(["151"])["151"]
         assert isinstance(chat, Chat)
         assert platform.receiver_of(chat) == Target.agent("12")
-        assert outcomes_of(run_to_end(run_acceptance(to("agent:12", "151")[0]), platform)) == ["accepted"]
+        assert outcomes_of(run_to_end(run_acceptance(to("agent:12", "151")[0]), platform).results) == ["accepted"]
         assert who_asked(stage, "AcceptTransfer") == ["agent12"]
         assert stage.chats("superoffice")["151"]["owner"] == "12"
 
     def test_of_what_is_not_being_transferred_is_skipped(self, stage: ClockedSandbox) -> None:
         platform = stage.superoffice()
-        assert outcomes_of(run_to_end(run_acceptance(to("agent:12", "150")[0]), platform)) == ["skipped"]
+        assert outcomes_of(run_to_end(run_acceptance(to("agent:12", "150")[0]), platform).results) == ["skipped"]
         assert stage.ledger("superoffice") == []
 
     def test_without_the_receivers_identity_is_recognised_as_not_performed(self, stage: ClockedSandbox) -> None:
         platform = SuperOfficePlatform(stage.web_api())
-        results = run_to_end(run_acceptance(to("agent:12", "151")[0]), platform)
+        results = run_to_end(run_acceptance(to("agent:12", "151")[0]), platform).results
         assert outcomes_of(results) == ["failed"]
         assert stage.ledger("superoffice") == []
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_chattransfer.chats.model import Outcome, Result, RetryAction, Target, Transfer, TransferReport
-from airflow_provider_chattransfer.chats.run_record import NullRecordStore, RunRecord
+from airflow_provider_chattransfer.chats.run import RunResult
 from airflow_provider_chattransfer.exceptions import WaitInterruptedError
 from airflow_provider_chattransfer.tasks.report import _not_transferred
 from airflow_provider_chattransfer.tasks.summary import MOST_LISTED, group_by_reason, summary
@@ -80,11 +80,12 @@ class TestAnError:
     def test_has_less_than_three_hundred_letters(
         self, reasons: list[str | None], retry: RetryAction, stopped: bool, limited: float
     ) -> None:
-        ledger = RunRecord(NullRecordStore())
-        ledger.stopped_for_good = stopped
-        ledger.limited_until = datetime.now(UTC).timestamp() + limited if limited else 0.0
+        limited_until = datetime.now(UTC).timestamp() + limited if limited else 0.0
         failed = [result(10**9 + number, Outcome.FAILED, reason, retry=retry) for number, reason in enumerate(reasons)]
-        assert len(str(_not_transferred(report(*failed), ledger))) < 300
+        assert (
+            len(str(_not_transferred(report(*failed), RunResult((), permanent=stopped, limited_until=limited_until))))
+            < 300
+        )
 
     @pytest.mark.parametrize("cause", ["", "x" * 10_000])
     def test_of_a_wait_has_less_than_three_hundred_letters(self, cause: str) -> None:
