@@ -250,7 +250,7 @@ class TestInTheMiddleOfARun:
         assert ran.results["task"]["counts"]["requested"] == len(THEIRS)
         assert Counter(desk.sandbox.sent("superoffice")) == Counter(THEIRS)
 
-    @pytest.mark.parametrize(("name", "end"), zip(RENEWABLE, END, strict=True))
+    @pytest.mark.parametrize(("name", "end"), list(zip(RENEWABLE, END, strict=True)))
     def test_tokens_end_and_every_chat_is_moved_once(
         self, desk: ConnectedTenant, halfway: list[Callable[[], None]], name: str, end: str
     ) -> None:
@@ -282,7 +282,7 @@ class TestInTheMiddleOfARun:
         self.moved(desk)
         assert desk.asked("Cust12345") == 2, "it was asked where it is once, and once more"
 
-    @pytest.mark.parametrize(("name", "deferrable"), zip(RENEWABLE, [False, True], strict=True))
+    @pytest.mark.parametrize(("name", "deferrable"), list(zip(RENEWABLE, [False, True], strict=True)))
     def test_of_a_wait_what_was_signed_in_with_ends(self, desk: ConnectedTenant, name: str, deferrable: bool) -> None:
         desk.reset(people={"accept_after": [0.5, 0.5]}, chats=[{"id": 150, "owner": 7}])
         desk.connect(ALL[name])
