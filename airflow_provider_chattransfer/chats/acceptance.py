@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One poller for acceptance, shared by the loop on a worker and by the trigger, so that both settle alike."""
+"""Decide when a wait for acceptance is over: one poller for the loop on a worker and for the trigger."""
 
 from __future__ import annotations
 
@@ -11,51 +11,54 @@ from datetime import UTC, datetime, timedelta
 from .model import Outcome, Reading, Result, TransferReport
 from .reconciliation import while_waiting
 
-LONGEST_WAIT = timedelta(days=1)
-"""How long a wait lasts that was given no deadline: neither service ever ends a pending transfer by itself."""
+DEFAULT_WAIT = timedelta(days=1)
+"""How long a wait without a deadline lasts: neither service ever ends a pending transfer by itself."""
 
 MAX_FAILED_POLLS = 15
-"""Failed looks in a row with which a wait ends. Each has repeated its requests for a minute or two, so that a service
-that is away for ten minutes (Bitrix24's longest block) is outlasted. An answer that is not understood is not repeated:
-then this is the number of intervals."""
+"""Failed polls in a row with which a wait ends. Each has repeated its requests for a minute or two, so that a service
+may be away for ten minutes (Bitrix24's longest block). An answer that is not understood is not repeated: then this
+is a number of intervals.
+"""
 
-LINE_EVERY = timedelta(minutes=1)
-"""How often a wait in which nothing changes says so."""
+LOG_INTERVAL = timedelta(minutes=1)
+"""Time after which a wait in which nothing changes writes its line to the log again."""
 
-SHOWN_DEADLINE = timedelta(days=366)
-"""A later deadline than an option can set is a sensor's that has none but its ``timeout``."""
+MAX_SHOWN_WAIT = timedelta(days=366)
+"""A deadline farther away is not shown: it is later than any option can set, and belongs to a sensor that ends by its
+``timeout``.
+"""
 
-MOST_RECEIVERS = 10
-"""Receivers that a line names; of more, the number is told."""
+MAX_RECEIVERS_PER_LINE = 10
+"""Receivers that a log line names; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What to do after a look at the chats: go on or stop, with the report as it stands."""
+    """What to do after a poll: go on or stop, with the report as it stands."""
 
     done: bool
     report: TransferReport
 
 
 class AcceptancePoller:
-    """Decide, look by look, which transfers are settled.
+    """Decide, poll by poll, which transfers are settled.
 
-    Pure: the caller reads the chats and tells the time. Only transfers that are ``requested`` in the report
-    are watched; the others are settled already.
+    The caller reads the chats and the clock. Only transfers that are ``requested`` in the report are polled; the others
+    are settled already.
     """
 
     def __init__(self, report: TransferReport, *, deadline: float, failed_polls: int = 0) -> None:
-        """``deadline`` in seconds since the epoch, on the wall clock, so that it outlives this process.
+        """Begin with ``report``; ``deadline`` is in seconds since the epoch, so that it outlives this process.
 
-        ``failed_polls`` is how many have failed in a row, in a process before this one. ``settled`` will hold what
-        this process saw.
+        ``failed_polls`` is how many polls have failed in a row in an earlier process. ``settled`` will hold what this
+        process saw.
         """
         self.report = report
         self.deadline = deadline
         self.failed_polls = failed_polls
         self.settled: list[Result] = []
         self._open = {result.transfer.chat_id: result for result in report.waiting}
-        self._told: tuple[dict[Outcome, int], datetime] | None = None
+        self._last_logged: tuple[dict[Outcome, int], datetime] | None = None
 
     @property
     def chat_ids(self) -> list[str]:
@@ -75,39 +78,43 @@ class AcceptancePoller:
         return self.verdict(now=now)
 
     def poll_failed(self) -> bool:
-        """Note that the chats could not be read; returns whether that is tolerable, and the wait goes on."""
+        """Note that the chats could not be read, and return whether the wait may go on."""
         self.failed_polls += 1
         return self.failed_polls < MAX_FAILED_POLLS
 
     def verdict(self, *, now: datetime) -> Verdict:
-        """Whether the wait is over at ``now``, without another look."""
+        """Tell whether the wait is over at ``now``, without another poll."""
         return Verdict(done=not self._open or now.timestamp() >= self.deadline, report=self.report)
 
-    def news(self, *, now: datetime) -> str | None:
-        """The line for the log after a look: how many are where, who has not accepted, and until when they may.
+    def log_line(self, *, now: datetime) -> str | None:
+        """Return the line for the log after a poll: the counts, who has not accepted, and until when they may.
 
         ``None`` when nothing has changed since a line less than a minute ago.
         """
         counts = self.report.counts
-        if self._told is not None and self._told[0] == counts and now - self._told[1] < LINE_EVERY:
+        if (
+            self._last_logged is not None
+            and self._last_logged[0] == counts
+            and now - self._last_logged[1] < LOG_INTERVAL
+        ):
             return None
-        self._told = counts, now
+        self._last_logged = counts, now
         if not self._open:
             return f"The wait for acceptance is over: {self.report}"
-        return f"Waiting for acceptance{self._until(now)}: {self.report}; not accepted by {self._who()}"
+        return f"Waiting for acceptance{self._until(now)}: {self.report}; not accepted by {self._open_receivers()}"
 
     def _until(self, now: datetime) -> str:
-        if self.deadline - now.timestamp() > SHOWN_DEADLINE.total_seconds():
+        if self.deadline - now.timestamp() > MAX_SHOWN_WAIT.total_seconds():
             return ""
         return f" until {datetime.fromtimestamp(self.deadline, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
-    def _who(self) -> str:
-        """The receivers of the chats that are open, in the order of the report, with how many each has."""
+    def _open_receivers(self) -> str:
+        """Return the receivers of the open chats, in the order of the report, with how many chats each has."""
         chats = Counter(str(result.transfer.target) for result in self._open.values())
-        named = [f"{target}: {number}" for target, number in list(chats.items())[:MOST_RECEIVERS]]
-        others = list(chats.values())[MOST_RECEIVERS:]
+        named = [f"{target}: {number}" for target, number in list(chats.items())[:MAX_RECEIVERS_PER_LINE]]
+        others = list(chats.values())[MAX_RECEIVERS_PER_LINE:]
         return ", ".join([*named, f"{len(others)} others: {sum(others)}"] if others else named)
 
     def seconds_to_next_poll(self, *, now: datetime, interval: float) -> float:
-        """How long to sleep: the interval, but not beyond the deadline."""
+        """Return how many seconds to sleep: the interval, but not beyond the deadline."""
         return max(0.0, min(interval, self.deadline - now.timestamp()))

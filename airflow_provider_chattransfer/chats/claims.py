@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What other runs have noted of a chat: that somebody is at it, never that it was moved."""
+"""What other runs have noted about a chat: that they are sending it, never that it was moved."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from .model import Chat, Outcome, Result, RetryAction
 class Stage(StrEnum):
     """How far a run is with a chat that it has claimed."""
 
-    AT_IT = "at it"
-    """It sends the chat, or reads it back."""
+    IN_PROGRESS = "at it"
+    """The run is sending the chat, or reading it back."""
     UNKNOWN = "unknown"
-    """It does nothing more about it, or is gone; what it has sent may be carried out yet."""
+    """The run has given the chat up, or was killed; what it has sent may still be carried out."""
     MOVED = "moved"
-    """It has read back that it moved the chat."""
-    LEFT = "left"
-    """It has surely not moved the chat."""
+    """The run has read back that it moved the chat."""
+    NOT_MOVED = "left"
+    """The run has certainly not moved the chat."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """That another run was about to send a chat in the state ``chat``, ``age`` seconds ago.
+    """The note of another run that was about to send a chat in the state ``chat``, ``age`` seconds ago.
 
-    ``recent``: that run has told of it since ours began, and since we last were about to send the chat ourselves.
+    ``recent``: that run has written it since ours began, and since ours was last about to send the chat.
     """
 
     chat: Chat
@@ -35,23 +35,23 @@ class Claim:
     age: float
     recent: bool = True
 
-    def acts(self, longest_request: float) -> bool:
-        """Whether that run may still move the chat; a request takes effect within ``longest_request`` seconds."""
-        return self.stage is Stage.AT_IT or (self.stage is Stage.UNKNOWN and self.age < longest_request)
+    def may_still_act(self, max_request_seconds: float) -> bool:
+        """Tell whether that run may still move the chat: a request takes effect within ``max_request_seconds``."""
+        return self.stage is Stage.IN_PROGRESS or (self.stage is Stage.UNKNOWN and self.age < max_request_seconds)
 
     def shows_moved(self, chat: Chat) -> bool:
-        """Whether ``chat`` is not where that run found it.
+        """Tell whether ``chat`` is no longer where that run found it.
 
-        A service that does not show whom it has asked shows no difference either. What was read back of the chat at
-        the time has to do there.
+        A service that does not show to whom a chat is offered shows no difference either. There, what that run read
+        back at the time decides.
         """
         unseen = self.stage is Stage.MOVED and chat.owner is None and not chat.shows_offers
         return unseen or not chat.is_where(self.chat)
 
 
 def stages(results: Iterable[Result], unmoved: Iterable[str]) -> Mapping[str, Stage]:
-    """By chat id what a run has come to: its ``results``, and the chats whose sending surely did nothing."""
-    return {**dict.fromkeys(unmoved, Stage.LEFT), **{each.transfer.chat_id: _stage(each) for each in results}}
+    """Return by chat id what a run has come to: its ``results``, and the chats that it certainly did not move."""
+    return {**dict.fromkeys(unmoved, Stage.NOT_MOVED), **{each.transfer.chat_id: _stage(each) for each in results}}
 
 
 def _stage(result: Result) -> Stage:
@@ -60,4 +60,4 @@ def _stage(result: Result) -> Stage:
             return Stage.MOVED
         case Outcome.FAILED, RetryAction.READ_FIRST:
             return Stage.UNKNOWN
-    return Stage.LEFT
+    return Stage.NOT_MOVED

@@ -16,14 +16,14 @@ from numbers import Integral, Real
 from typing import TypeGuard
 from unicodedata import normalize
 
-LONGEST_SHOWN = 150
-"""Letters of a wrong value that an error repeats: with the option's name and what may be written it has below 300."""
+MAX_SHOWN_LETTERS = 150
+"""Letters of a wrong value that an error repeats. With the option's name and the advice it stays below 300."""
 
-LARGEST_ID = 2**63 - 1
-"""The largest id of a chat, a person or a queue: both services keep them in 64 bits or fewer."""
+MAX_ID = 2**63 - 1
+"""The largest id of a chat, a person or a queue: both services keep ids in 64 bits or fewer."""
 
-LONGEST_NAME = 200
-"""Letters of a person's or a queue's name; what both services keep is shorter."""
+MAX_NAME_LETTERS = 200
+"""Letters of a person's or a queue's name; both services keep shorter ones."""
 
 SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -38,45 +38,45 @@ NUMBER = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:e[+-]?\d{1,3
 
 
 def shown(value: object) -> str:
-    """``value`` as an error shows it: its ``repr`` without control characters, cut after 150 letters."""
+    """Return ``value`` as an error shows it: its ``repr`` without control characters, cut after 150 letters."""
     try:
-        text = repr(value[: LONGEST_SHOWN + 1]) if isinstance(value, str | bytes) else repr(value)
+        text = repr(value[: MAX_SHOWN_LETTERS + 1]) if isinstance(value, str | bytes) else repr(value)
     except Exception:  # an int of thousands of digits, a list that nests too deep
         return f"a value of type {type(value).__name__}"
-    text = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text[: LONGEST_SHOWN + 1])
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+    text = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text[: MAX_SHOWN_LETTERS + 1])
+    return text if len(text) <= MAX_SHOWN_LETTERS else f"{text[:MAX_SHOWN_LETTERS]}…"
 
 
 def as_id(value: object, *, of: str) -> str:
-    """The decimal string of a positive whole number, as both services write the ids of chats and people."""
+    """Return the decimal string of a positive whole number, as both services write the ids of chats and people."""
     refuse_template(value, of=of)
     if isinstance(value, str):
         text = value.strip()
         digits = text.lstrip("0") if text.isascii() and text.isdigit() else ""
-        number = int(digits) if digits and len(digits) <= len(str(LARGEST_ID)) else 0
+        number = int(digits) if digits and len(digits) <= len(str(MAX_ID)) else 0
     elif is_whole_number(value):
         number = int(value)
     else:
         raise ValueError(f"{of}: {shown(value)} is not a number")
-    if not 0 < number <= LARGEST_ID:
+    if not 0 < number <= MAX_ID:
         raise ValueError(f"{of}: {shown(value)} is not a positive whole number")
     return str(number)
 
 
 def is_whole_number(value: object) -> TypeGuard[Integral]:
-    """Whether ``value`` is a whole number of any library, and no ``bool``."""
+    """Tell whether ``value`` is a whole number of any library, and not a ``bool``."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def as_name(text: str, *, of: str) -> str:
-    """The name of a person or a queue: 1 to 200 printable letters.
+    """Return the name of a person or a queue: 1 to 200 printable letters.
 
-    Letters that are written in two ways (é as one sign, or as two) become one, so that equal names are equal.
+    Letters that can be written in two ways (é as one sign, or as two) become one, so that equal names are equal.
     """
     refuse_template(text, of=of)
-    name = normalize("NFC", text.strip()) if len(text) <= 2 * LONGEST_NAME else ""
-    if not (0 < len(name) <= LONGEST_NAME and name.isprintable()):
-        raise ValueError(f"{of}: {shown(text)} is not a name of 1 to {LONGEST_NAME} printable letters")
+    name = normalize("NFC", text.strip()) if len(text) <= 2 * MAX_NAME_LETTERS else ""
+    if not (0 < len(name) <= MAX_NAME_LETTERS and name.isprintable()):
+        raise ValueError(f"{of}: {shown(text)} is not a name of 1 to {MAX_NAME_LETTERS} printable letters")
     return name
 
 
@@ -89,7 +89,7 @@ def refuse_template(value: object, *, of: str) -> None:
 
 
 def as_switch(value: object, *, of: str) -> bool:
-    """``True`` or ``False``, also as ``true``, ``yes``, ``1``, ``false``, ``no``, ``0`` in text or as a number."""
+    """Read ``True`` or ``False``, also from ``true``, ``yes``, ``1``, ``false``, ``no``, ``0`` as text or number."""
     if isinstance(value, bool):
         return value
     refuse_template(value, of=of)
@@ -102,7 +102,7 @@ def as_switch(value: object, *, of: str) -> bool:
 
 
 def as_number(value: object, *, of: str, least: float, most: float) -> float:
-    """A finite number from ``least`` to ``most``, also as text."""
+    """Read a finite number from ``least`` to ``most``, also from text."""
     refuse_template(value, of=of)
     number = _number(value)
     if number is None:
@@ -111,7 +111,7 @@ def as_number(value: object, *, of: str, least: float, most: float) -> float:
 
 
 def as_whole_number(value: object, *, of: str, least: int, most: int) -> int:
-    """A whole number from ``least`` to ``most``, also as text."""
+    """Read a whole number from ``least`` to ``most``, also from text."""
     number = as_number(value, of=of, least=least, most=most)
     if number != int(number):
         raise ValueError(f"{of}: {shown(value)} is not a whole number")
@@ -119,7 +119,7 @@ def as_whole_number(value: object, *, of: str, least: int, most: int) -> int:
 
 
 def as_seconds(value: object, *, of: str, least: float, most: float) -> float:
-    """A time in seconds from ``least`` to ``most``: a number, a ``timedelta``, or text of a number or of ISO 8601."""
+    """Read seconds from ``least`` to ``most``: a number, a ``timedelta``, or text of a number or of ISO 8601."""
     refuse_template(value, of=of)
     seconds = value.total_seconds() if isinstance(value, timedelta) else _number(value)
     if seconds is None and isinstance(value, str) and (found := DURATION.fullmatch(value.strip())):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words of the domain: a chat, a target, a transfer, its outcome, and the report of a run."""
+"""The values of the domain: a chat, a target, a transfer, its outcome, and the report of a run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from numbers import Integral
 from typing import Any, Self
 
 from ..shortening import MAX_SENTENCE_LETTERS, without_middle
-from .inputs import LONGEST_NAME, as_id, as_name, refuse_template, shown
-from .stored import read_stored
+from .inputs import MAX_NAME_LETTERS, as_id, as_name, refuse_template, shown
+from .stored_json import read_stored
 
 Json = dict[str, Any]
 
 
 class TargetKind(StrEnum):
-    """What a chat can be given to."""
+    """To whom a chat can be given."""
 
     AGENT = "agent"
     QUEUE = "queue"
@@ -27,10 +27,10 @@ class TargetKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Somebody or something that holds chats: ``agent:12``, ``queue:3``, or ``queue``, a chat's own queue.
+    """An agent or a queue: ``agent:12``, ``queue:3``, or ``queue``, which is a chat's own queue.
 
-    ``name`` is what a user wrote in place of the number, ``agent:jane@example.com`` or ``queue:Support``; only the
-    service can tell the number, so that a target with a name is one to look up, and no holder of chats yet.
+    ``name`` is what a user wrote in place of the number, ``agent:jane@example.com`` or ``queue:Support``. Only the
+    service knows the number, so a target with a name has to be looked up before it is compared with a chat's holder.
     """
 
     kind: TargetKind
@@ -56,12 +56,12 @@ class Target:
         except ValueError:
             raise ValueError(
                 f"{of}: {shown(text)} is not a target: behind the colon stands a number from 1 on, or a name of "
-                f"{LONGEST_NAME} printable letters at most"
+                f"{MAX_NAME_LETTERS} printable letters at most"
             ) from None
 
     @classmethod
     def agent(cls, agent: str) -> Self:
-        """The agent (Bitrix24 user, SuperOffice associate) with this id."""
+        """Return the agent (Bitrix24 user, SuperOffice associate) with this id."""
         return cls(TargetKind.AGENT, agent)
 
     @property
@@ -78,11 +78,11 @@ class Target:
 class Chat:
     """A chat session as a service showed it at one moment.
 
-    ``owner`` is the person who has accepted it, never a bot; ``offered_to`` the one who has been asked and
-    has not answered, and ``shows_offers`` whether the service would have told. ``queue`` is the open line or
-    chat topic it belongs to. ``revision`` is a number that grows with every message, so also with a transfer's
-    own: two equal traces mean that nothing has happened in between. ``customer`` is an opaque key that only
-    tells whether two chats are the same person's.
+    ``owner`` is the person who has accepted it, never a bot; ``offered_to`` is the agent who has been asked and has not
+    answered, and ``shows_offers`` whether the service would show that. ``queue`` is the open line or chat topic that it
+    belongs to. ``revision`` is a number that grows with every message, also with a transfer's own: two equal revisions
+    mean that nothing has happened in between. ``customer`` is an opaque key that only tells whether two chats are the
+    same person's.
     """
 
     id: str
@@ -103,7 +103,7 @@ class Chat:
         return Target(TargetKind.QUEUE, self.queue) if self.queue is not None else None
 
     def is_where(self, before: Chat) -> bool:
-        """Whether whoever has the chat, or is asked to take it, is the same as ``before``."""
+        """Tell whether the owner, the offer and the queue are the same as in ``before``."""
 
         def place(chat: Chat) -> tuple[object, ...]:
             return (chat.closed, chat.owner, chat.offered_to, chat.queue)
@@ -111,7 +111,7 @@ class Chat:
         return place(self) == place(before)
 
     def moved_since(self, before: Chat) -> bool:
-        """Whether anything that a transfer touches differs from ``before``."""
+        """Tell whether anything that a transfer touches differs from ``before``."""
 
         def marks(chat: Chat) -> tuple[object, ...]:
             return (chat.closed, chat.owner, chat.offered_to, chat.queue, chat.session, chat.revision)
@@ -121,9 +121,9 @@ class Chat:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableChat:
-    """A chat that the service does not show, and why: there is none, or we may not see it.
+    """A chat that the service does not show, and why: it does not exist, or we may not see it.
 
-    ``garbled``: the answer was none of this chat, which tells nothing of it; a later one may.
+    ``garbled``: the answer was not understood and tells nothing about the chat; a later answer may.
     """
 
     reason: str
@@ -131,7 +131,7 @@ class UnreadableChat:
 
     @classmethod
     def not_understood(cls, why: object) -> Self:
-        """A chat whose answer is not as documented, or about another chat."""
+        """Return the reading of a chat whose answer is not as documented, or is about another chat."""
         return cls(f"not understood: {why}", garbled=True)
 
 
@@ -142,8 +142,8 @@ Reading = Chat | UnreadableChat
 class Transfer:
     """One chat that is to go to one target, planned or under way.
 
-    ``source`` is the agent or queue it is taken from, where the user said so; a chat that somebody else
-    holds by then is left alone. ``offered`` tells that it only rang at ``source`` and nobody owned it.
+    ``source`` is the agent or queue from whom it is taken, where the user named one; a chat that somebody else holds by
+    then is left alone. ``offered`` tells that it was only offered to ``source``, and nobody owned it.
     """
 
     chat_id: str
@@ -153,7 +153,7 @@ class Transfer:
 
 
 class Outcome(StrEnum):
-    """What became of a chat, by its state read back."""
+    """What became of a chat, by the state that was read back."""
 
     ACCEPTED = "accepted"
     REQUESTED = "requested"
@@ -164,7 +164,7 @@ class Outcome(StrEnum):
 
 
 class RetryAction(StrEnum):
-    """What a retry of the task may do about a chat that failed; the values stand in the records of runs."""
+    """What a retry of the task may do about a chat that failed; the values stand in stored records."""
 
     NONE = "nothing"
     """The chat moved and did not stay: a second transfer would move it twice."""
@@ -181,8 +181,8 @@ class RetryAction(StrEnum):
 class Result:
     """What became of one transfer; ``reason`` says why it was skipped or failed, with the service's code.
 
-    A reason that is too long loses its middle: it ends with the code. ``retry`` is for the run's ledger; a report does
-    not show it.
+    A reason that is too long loses its middle, since it ends with the code. ``retry`` is for the run record; a report
+    does not show it.
     """
 
     transfer: Transfer
@@ -195,7 +195,7 @@ class Result:
             object.__setattr__(self, "reason", without_middle(self.reason, most=MAX_SENTENCE_LETTERS))
 
     def to_json(self) -> Json:
-        """The entry of the report."""
+        """Return the entry of the report."""
         source = self.transfer.source
         return {
             "chat_id": self.transfer.chat_id,
@@ -207,7 +207,7 @@ class Result:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Read an entry of a report; raises ``ValueError`` for what is not one."""
+        """Read an entry of a report; raises ``ValueError`` for anything else."""
         source = None if value.get("from") is None else Target.parse(value["from"], of="from")
         transfer = Transfer(
             chat_id=as_id(value.get("chat_id"), of="chat_id"), target=Target.parse(value.get("to")), source=source
@@ -216,13 +216,13 @@ class Result:
         return cls(transfer=transfer, outcome=outcome, reason=read_stored(value.get("reason"), str | None, of="reason"))
 
     def now(self, outcome: Outcome, reason: str | None = None, retry: RetryAction = RetryAction.NONE) -> Self:
-        """The same transfer with another outcome."""
+        """Return the same transfer with another outcome."""
         return replace(self, outcome=outcome, reason=reason, retry=retry)
 
 
 @dataclass(frozen=True, slots=True)
 class TransferReport:
-    """What a task returns: one result for each chat that went in, in the order asked."""
+    """What a task returns: one result for each chat, in the order asked."""
 
     platform: str
     conn_id: str
@@ -234,7 +234,7 @@ class TransferReport:
 
     @property
     def counts(self) -> dict[Outcome, int]:
-        """How many chats came to each outcome; all outcomes are there, also with none."""
+        """How many chats came to each outcome; an outcome without chats is there with 0."""
         counted = Counter(result.outcome for result in self.results)
         return {outcome: counted[outcome] for outcome in Outcome}
 
@@ -249,12 +249,12 @@ class TransferReport:
         return tuple(result for result in self.results if result.outcome is Outcome.REQUESTED)
 
     def with_results(self, settled: Mapping[str, Result], *, finished_at: datetime) -> Self:
-        """This report with newer results for the chats in ``settled``, by chat id."""
+        """Return this report with newer results for the chats in ``settled``, by chat id."""
         results = tuple(settled.get(result.transfer.chat_id, result) for result in self.results)
         return replace(self, results=results, finished_at=finished_at)
 
     def to_json(self) -> Json:
-        """The report as plain JSON."""
+        """Return the report as plain JSON."""
         return {
             "platform": self.platform,
             "conn_id": self.conn_id,
@@ -268,7 +268,7 @@ class TransferReport:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Read a report back; raises ``ValueError`` that names the member for what is not one."""
+        """Read a report back; raises ``ValueError`` that names the wrong member."""
         try:
             return cls(
                 platform=read_stored(value.get("platform"), str, of="platform"),
@@ -289,7 +289,7 @@ class TransferReport:
 
 
 def _read_moment(value: object, *, of: str) -> datetime:
-    """A moment with its time zone, UTC where none is given: moments of several reports are compared."""
+    """Read a moment with its time zone, UTC where it has none: moments of several reports are compared."""
     moment: datetime = read_stored(value, datetime, of=of)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a chat's state says about its transfer: before it is sent, after it, and while it waits to be accepted.
 
-An answer is not an outcome; the state, read back, is. Each rule is a function of what was read.
+An answer is not an outcome; the state that is read back is. Each rule is a function of what was read.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from .claims import Claim
 from .model import Chat, Outcome, Reading, RetryAction, Target, Transfer, UnreadableChat
 
-CLOSED = "closed, and nobody was seen to accept it before"
+CLOSED_UNACCEPTED = "closed, and nobody was seen to accept it before"
 
 
 class Resolution(NamedTuple):
@@ -33,10 +33,10 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The service said no, for this chat. ``passing`` when the cause may be gone in a moment.
+    """The service refused the request for this chat. ``passing`` when the cause may be gone in a moment.
 
     ``code`` is the service's own; ``None`` where we refuse a chat ourselves, without a request. ``lasting`` when a
-    retry would be refused as well, unless somebody puts the cause right.
+    retry would be refused too until somebody removes the cause.
     """
 
     reason: str
@@ -47,9 +47,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class NotApplied:
-    """The service has not carried out the request, for sure: it may be sent again.
+    """The service certainly did not carry out the request: it may be sent again.
 
-    ``retry_after``: in how many seconds, where the service told.
+    ``retry_after``: after how many seconds, where the service said.
     """
 
     reason: str
@@ -58,7 +58,7 @@ class NotApplied:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeUnknown:
-    """The service may have carried out the request: read before anything else."""
+    """The service may have carried out the request: read the chat before anything else."""
 
     reason: str
 
@@ -66,12 +66,15 @@ class OutcomeUnknown:
 Answer = Answered | Refused | NotApplied | OutcomeUnknown
 
 
-HELD_BY_OTHER_RUN = Resolution(Outcome.FAILED, "not sent: another run is at it; a retry sends it", RetryAction.RESEND)
-"""What becomes of a chat that another run is still at when ours has nothing else left to do."""
+CLAIMED_BY_OTHER_RUN = Resolution(
+    Outcome.FAILED, "not sent: another run is at it; a retry sends it", RetryAction.RESEND
+)
+"""The resolution of a chat that another run is still sending when this run has nothing else left to do."""
 
-LONGEST_REQUEST = 60.0
-"""Seconds for which a service works on a request, documented for Bitrix24: what was sent without an answer may happen
-until then, and is not sent again before."""
+MAX_REQUEST_SECONDS = 60.0
+"""Seconds for which a service works on a request, documented for Bitrix24. A request without an answer may take effect
+until then, and is not sent again before.
+"""
 
 
 def before_sending(
@@ -80,13 +83,13 @@ def before_sending(
     *,
     claims: Sequence[Claim] = (),
     send_blocker: str | None = None,
-    longest_request: float = LONGEST_REQUEST,
+    max_request_seconds: float = MAX_REQUEST_SECONDS,
 ) -> Resolution | None:
-    """The outcome of a transfer that need not, or must not, be sent; ``None`` when it is to be sent.
+    """Return the outcome of a transfer that need not, or must not, be sent; ``None`` when it is to be sent.
 
-    ``claims`` are what other runs have noted of the chat. They never settle that it has moved, which only its state
-    tells: while one of them is at it, the answer is ``HELD_BY_OTHER_RUN``, and the chat is to be read again.
-    ``send_blocker`` says why nobody as whom we can act may send it on, and who could.
+    ``claims`` are what other runs have noted about the chat. They never settle that it has moved, which only its state
+    tells: while one of those runs is sending it, the answer is ``CLAIMED_BY_OTHER_RUN``, and the chat is to be read
+    again. ``send_blocker`` says why no account of the connection may send it on, and who could.
     """
     target = transfer.target
     if isinstance(chat, UnreadableChat):
@@ -97,33 +100,33 @@ def before_sending(
         return Resolution(Outcome.UNCHANGED)
     if target.is_agent and chat.offered_to == target.id:
         return Resolution(Outcome.REQUESTED)
-    waits = chat.owner is None and not _rings_at_source(transfer, chat)
+    waits = chat.owner is None and not _offered_to_source(transfer, chat)
     if waits and not target.is_agent and _in_queue(chat, target):
         return Resolution(Outcome.UNCHANGED)
     if not _still_with_source(transfer, chat):
         return Resolution(Outcome.SKIPPED, f"no longer with {transfer.source}, now with {chat.holder or 'nobody'}")
-    if moved := moved_by_another(chat, claims, longest_request=longest_request):
+    if moved := moved_by_another(chat, claims, max_request_seconds=max_request_seconds):
         return moved
-    if any(claim.acts(longest_request) for claim in claims):
-        return HELD_BY_OTHER_RUN
+    if any(claim.may_still_act(max_request_seconds) for claim in claims):
+        return CLAIMED_BY_OTHER_RUN
     if send_blocker:
         return Resolution(Outcome.FAILED, f"not sent: {send_blocker}", RetryAction.RESEND)
     return None
 
 
 def moved_by_another(
-    chat: Chat, claims: Sequence[Claim], *, before: Chat | None = None, longest_request: float = LONGEST_REQUEST
+    chat: Chat, claims: Sequence[Claim], *, before: Chat | None = None, max_request_seconds: float = MAX_REQUEST_SECONDS
 ) -> Resolution | None:
-    """``skipped`` where the state shows that another run has moved the chat; ``None`` otherwise.
+    """Return ``skipped`` where the state shows that another run has moved the chat; ``None`` otherwise.
 
-    With ``before``, the state on which we have sent it, only a run counts that found it there still: ours had done
-    nothing by then.
+    With ``before``, the state in which this run sent it, a claim counts only if its run found the chat in that state
+    too: then our request had done nothing yet.
     """
     for claim in claims:
-        counts = claim.recent or claim.acts(longest_request)
+        counts = claim.recent or claim.may_still_act(max_request_seconds)
         if counts and (before is None or claim.chat.is_where(before)) and claim.shows_moved(chat):
-            ringing = f", offered to agent:{chat.offered_to}" if chat.offered_to else ""
-            now = "closed" if chat.closed else f"with {chat.holder or 'nobody'}{ringing}"
+            offer = f", offered to agent:{chat.offered_to}" if chat.offered_to else ""
+            now = "closed" if chat.closed else f"with {chat.holder or 'nobody'}{offer}"
             return Resolution(Outcome.SKIPPED, f"another run has moved it, now {now}")
     return None
 
@@ -131,10 +134,10 @@ def moved_by_another(
 def after_sending(
     transfer: Transfer, before: Chat, answer: Answer, after: Reading, *, carried_out: bool | None = None
 ) -> Resolution | None:
-    """The outcome of a transfer that was sent; ``None`` when it did nothing and may be sent again.
+    """Return the outcome of a transfer that was sent; ``None`` when it did nothing and may be sent again.
 
-    ``before`` is the state that it was sent on, ``after`` the state read since. ``carried_out`` is what the
-    service's history says, for a state that ``needs_history``.
+    ``before`` is the state in which it was sent, ``after`` the state read since. ``carried_out`` is what the service's
+    history says, for a state that ``needs_history``.
     """
     if isinstance(after, UnreadableChat):
         return Resolution(
@@ -145,10 +148,10 @@ def after_sending(
     if arrived := _arrived(transfer.target, before, answer, after):
         return arrived
     if after.closed:
-        return Resolution(Outcome.FAILED, CLOSED)
+        return Resolution(Outcome.FAILED, CLOSED_UNACCEPTED)
     match answer:
         case Answered(chat=Chat(offered_to=asked)) if asked is not None and asked == transfer.target.id:
-            return Resolution(Outcome.FAILED, _gone_elsewhere(transfer, after, sender=before.owner))
+            return Resolution(Outcome.FAILED, _why_not_accepted(transfer, after, sender=before.owner))
         case Refused(reason=reason, passing=False, lasting=lasting):
             return Resolution(Outcome.FAILED, reason, RetryAction.AFTER_FIX if lasting else RetryAction.RESEND)
     if after.owner is not None and after.owner != before.owner:
@@ -162,20 +165,20 @@ def after_sending(
         )
     if not isinstance(answer, OutcomeUnknown):
         return None
-    return _after_silence(transfer, before, answer, after, carried_out)
+    return _after_no_answer(transfer, before, answer, after, carried_out)
 
 
 def needs_history(answer: Answer, settled: Resolution | None) -> bool:
-    """Whether the state alone does not tell what a sending did, and the service's history should be asked."""
+    """Tell whether the state alone leaves the outcome open, so that the service's history should be asked."""
     return isinstance(answer, OutcomeUnknown) and settled is not None and settled.retry is RetryAction.READ_FIRST
 
 
-def _after_silence(
+def _after_no_answer(
     transfer: Transfer, before: Chat, answer: OutcomeUnknown, after: Chat, carried_out: bool | None
 ) -> Resolution | None:
-    """The outcome of a transfer to which no answer came, and which has not arrived.
+    """Return the outcome of a transfer to which no answer came, and which has not arrived.
 
-    A history that shows nothing is no proof where the owner has let go of the chat: it may lag.
+    An empty history proves nothing where the chat has lost its owner: it may lag.
     """
     unexplained = after.owner != before.owner or (
         carried_out is None and (after.revision is None or after.moved_since(before))
@@ -188,37 +191,37 @@ def _after_silence(
     if after.owner is None and not after.shows_offers:
         return Resolution(Outcome.REQUESTED)
     if transfer.target.is_agent:
-        return Resolution(Outcome.FAILED, _gone_elsewhere(transfer, after, sender=before.owner))
+        return Resolution(Outcome.FAILED, _why_not_accepted(transfer, after, sender=before.owner))
     return Resolution(Outcome.ACCEPTED)
 
 
 def while_waiting(transfer: Transfer, chat: Reading) -> Resolution | None:
-    """The outcome of a transfer that was on its way; ``None`` while nobody has answered."""
+    """Return the outcome of a transfer that was under way; ``None`` while nobody has answered."""
     target = transfer.target
     if isinstance(chat, UnreadableChat):
         return None if chat.garbled else Resolution(Outcome.FAILED, chat.reason)
     if chat.closed:
-        return Resolution(Outcome.FAILED, CLOSED)
+        return Resolution(Outcome.FAILED, CLOSED_UNACCEPTED)
     if target.is_agent:
         if chat.owner == target.id:
             return Resolution(Outcome.ACCEPTED)
         asked = chat.offered_to == target.id if chat.shows_offers else chat.owner is None
         sender = transfer.source.id if transfer.source is not None else None
-        return None if asked else Resolution(Outcome.FAILED, _gone_elsewhere(transfer, chat, sender=sender))
+        return None if asked else Resolution(Outcome.FAILED, _why_not_accepted(transfer, chat, sender=sender))
     if not _in_queue(chat, target):
         return Resolution(Outcome.FAILED, f"no longer in {target}, now with {chat.holder}")
     return None if chat.owner is None else Resolution(Outcome.ACCEPTED)
 
 
 def before_accepting(transfer: Transfer, chat: Reading, *, tried: bool = False) -> Resolution | None:
-    """The outcome of an acceptance that need not, or must not, be sent; ``None`` when it is to be sent.
+    """Return the outcome of an acceptance that need not, or must not, be sent; ``None`` when it is to be sent.
 
     ``tried``: an earlier try was stopped when it had sent it, or was about to.
     """
     if isinstance(chat, UnreadableChat):
         return Resolution(Outcome.FAILED, chat.reason, RetryAction.READ_FIRST if tried else RetryAction.RESEND)
     if chat.closed:
-        return Resolution(Outcome.FAILED, CLOSED) if tried else Resolution(Outcome.SKIPPED, "closed")
+        return Resolution(Outcome.FAILED, CLOSED_UNACCEPTED) if tried else Resolution(Outcome.SKIPPED, "closed")
     if chat.owner == transfer.target.id:
         return Resolution(Outcome.ACCEPTED if tried else Outcome.UNCHANGED)
     if chat.shows_offers and chat.offered_to != transfer.target.id:
@@ -233,7 +236,7 @@ def before_accepting(transfer: Transfer, chat: Reading, *, tried: bool = False) 
 
 
 def after_accepting(transfer: Transfer, answer: Answer, after: Reading) -> Resolution:
-    """The outcome of an acceptance that was sent."""
+    """Return the outcome of an acceptance that was sent."""
     if isinstance(after, UnreadableChat):
         return Resolution(Outcome.FAILED, f"not known whether it was accepted: {after.reason}", RetryAction.READ_FIRST)
     if after.owner == transfer.target.id:
@@ -247,7 +250,7 @@ def after_accepting(transfer: Transfer, answer: Answer, after: Reading) -> Resol
 
 
 def _arrived(target: Target, before: Chat, answer: Answer, after: Chat) -> Resolution | None:
-    """``accepted`` or ``requested`` where the state proves it."""
+    """Return ``accepted`` or ``requested`` where the state proves it."""
     if after.closed:
         return None
     answered = isinstance(answer, Answered)
@@ -276,18 +279,18 @@ def _still_with_source(transfer: Transfer, chat: Chat) -> bool:
         return chat.owner in (None, source.id)
     if not source.is_agent:
         return chat.owner is None and _in_queue(chat, source)
-    return chat.owner == source.id or _rings_at_source(transfer, chat)
+    return chat.owner == source.id or _offered_to_source(transfer, chat)
 
 
-def _rings_at_source(transfer: Transfer, chat: Chat) -> bool:
-    """Whether nobody owns the chat, and it rings, or rang when it was planned, at the one from whom it is taken."""
+def _offered_to_source(transfer: Transfer, chat: Chat) -> bool:
+    """Tell whether nobody owns the chat and it is, or was when it was planned, offered to the transfer's source."""
     source = transfer.source
     if chat.owner is not None or source is None or not source.is_agent:
         return False
     return transfer.offered or chat.offered_to == source.id
 
 
-def _gone_elsewhere(transfer: Transfer, chat: Chat, *, sender: str | None) -> str:
+def _why_not_accepted(transfer: Transfer, chat: Chat, *, sender: str | None) -> str:
     if chat.owner is None:
         return f"not accepted by {transfer.target}: back in its queue"
     if chat.owner == sender:

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bulk run: read, send, read back, account for every chat.
+"""The bulk run: read each chat, send it, read it back, and account for it.
 
-The run is a generator of steps. It says what is to be done next, and whoever drives it (see
-``platforms.runner``) does it and sends in what came of it. So the whole protocol can be read in one place and
-tested without a network or a clock.
+The run is a generator of steps. Each step says what is to be done next; the caller (``platforms.runner``) does it and
+sends the reply in. So the whole protocol stands in one place and is tested without a network or a clock.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from itertools import islice
 from .claims import Claim
 from .model import Chat, Outcome, Reading, Result, RetryAction, Transfer
 from .reconciliation import (
-    HELD_BY_OTHER_RUN,
-    LONGEST_REQUEST,
+    CLAIMED_BY_OTHER_RUN,
+    MAX_REQUEST_SECONDS,
     Answer,
     Answered,
     NotApplied,
@@ -33,14 +32,15 @@ from .reconciliation import (
 )
 from .run_record import RunRecord
 
-ALIKE = 100
-"""Chats in a row that were refused with the same code, or got no answer for the same cause, after which a run stops:
-so would the next one."""
+MAX_SAME_FAILURES = 100
+"""Chats in a row that are refused with the same code, or get no answer for the same cause, after which a run stops: the
+next chat would fail in the same way.
+"""
 
-BEFORE = "an earlier try was stopped when it had sent it"
+SENT_BY_EARLIER_TRY = "an earlier try was stopped when it had sent it"
 
-PAUSES = (0.0, 2.0, 10.0, 50.0, 60.0)
-"""Seconds before each round. Bitrix24 locks a chat while it is being transferred, for 60 s at the most."""
+PAUSES_SECONDS = (0.0, 2.0, 10.0, 50.0, 60.0)
+"""Seconds before each round. Bitrix24 locks a chat for at most 60 s while it is being transferred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,11 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """By chat id the chats as they were read; for some of them what other runs have noted, and why nobody as whom we
-    can act may send them on."""
+    """The chats as they were read, by chat id.
+
+    ``claims`` are what other runs have noted about some of them. ``send_blocker`` says of some why no account of the
+    connection may send them on.
+    """
 
     chats: Mapping[str, Reading]
     claims: Mapping[str, Sequence[Claim]] = field(default_factory=dict)
@@ -77,14 +80,14 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Intend:
-    """Put on record that these transfers are about to be sent; no reply, or ``Stop`` where that cannot be."""
+    """Put on record that these transfers are about to be sent; no reply, or ``Stop`` where that is refused."""
 
     moves: Sequence[Move]
 
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
-    """Put on record what is known now: outcomes, and chats whose sending did nothing; no reply."""
+    """Put on record what is known now: outcomes, and the chats that sending left unchanged; no reply."""
 
     results: Sequence[Result]
     unmoved: Sequence[str] = ()
@@ -113,7 +116,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Tell the user how far the run is; no reply."""
+    """Report to the user how far the run is; no reply."""
 
     done: int
     total: int
@@ -122,10 +125,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Nothing more can be done: the credentials are wrong, or the service is out of reach.
+    """Why the run cannot go on: the credentials are wrong, or the service is out of reach.
 
-    ``for_good`` tells that a retry would be stopped by the same cause, ``retry_after`` that it would within so many
-    seconds.
+    ``for_good`` tells that a retry would be stopped by the same cause; ``retry_after`` is the number of seconds for
+    which it would be.
     """
 
     reason: str
@@ -135,7 +138,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What the service said to each transfer by chat id, and whether the run must end here.
+    """What the service answered to each transfer, by chat id, and whether the run must end here.
 
     A transfer without an answer was not sent.
     """
@@ -146,7 +149,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class HistoryFindings:
-    """By chat id whether a transfer was carried out; nothing, or ``None``, where the history does not tell."""
+    """Whether each transfer was carried out, by chat id; missing or ``None`` where the history does not tell."""
 
     carried_out: Mapping[str, bool | None]
 
@@ -170,23 +173,23 @@ Steps = Generator[Step, "Reply", list[Result]]
 
 
 def run_transfers(transfers: Sequence[Transfer], *, chunk: int, record: RunRecord | None = None) -> Steps:
-    """Move every chat in ``transfers``, ``chunk`` at a time; returns a result for each, in the same order.
+    """Move every chat in ``transfers``, ``chunk`` at a time, and return a result for each, in the same order.
 
-    No chat is sent that was not read in this run just before, and none is counted that was not read after. What failed
-    for a passing cause, or may have been carried out, is read again and only then repeated. What another run is at is
-    read again in each round, and sent when nothing of that run can take effect any more. What an earlier try settled,
-    by ``record``, is not touched; what it had sent when it was stopped is read first.
+    Each chat is read in this run just before it is sent, and counted only after it was read again. A chat that failed
+    for a passing cause, or may have been moved, is read again before it is sent again. A chat that another run has
+    claimed is read again in each round, and sent once no request of that run can take effect any more. What an earlier
+    try settled, by ``record``, is not touched; what it had sent when it was stopped is read first.
     """
     run = _Run.after(record, total=len(transfers))
     open_transfers = [transfer for transfer in transfers if transfer.chat_id not in run.results]
-    for pause in PAUSES:
+    for pause in PAUSES_SECONDS:
         if not open_transfers or run.stopped:
             break
         if pause:
             yield Pause(pause)
         run.waited += pause
-        for piece in _pieces(open_transfers, chunk):
-            yield from run.move(piece)
+        for group in _chunks(open_transfers, chunk):
+            yield from run.move(group)
             yield Progress(done=len(run.results), total=run.total, counts=run.counts())
             if run.stopped:
                 break
@@ -198,10 +201,10 @@ def run_transfers(transfers: Sequence[Transfer], *, chunk: int, record: RunRecor
 
 
 def dry_run_transfers(transfers: Sequence[Transfer], *, chunk: int) -> Steps:
-    """What ``run_transfers`` would do: chats that it would send are ``planned``. Nothing is sent."""
+    """Read what ``run_transfers`` would do and send nothing: chats that it would send are ``planned``."""
     run = _Run(total=len(transfers))
-    for piece in _pieces(transfers, chunk):
-        for move in (yield from run.look(piece)):
+    for group in _chunks(transfers, chunk):
+        for move in (yield from run.read_and_settle(group)):
             run.settle(move.transfer, Resolution(Outcome.PLANNED))
         if run.stopped:
             break
@@ -256,27 +259,27 @@ class _Run:
     total: int
     results: dict[str, Result] = field(default_factory=dict)
     first_seen: dict[str, Chat] = field(default_factory=dict)
-    sent_on: dict[str, Chat] = field(default_factory=dict)
+    state_when_sent: dict[str, Chat] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
-    alike: tuple[str, int] = ("", 0)
+    same_failures: tuple[str, int] = ("", 0)
     stopped: Stop | None = None
     waited: float = 0.0
-    sent_after: dict[str, float] = field(default_factory=dict)
-    held: set[str] = field(default_factory=set)
+    waited_when_sent: dict[str, float] = field(default_factory=dict)
+    claimed_by_others: set[str] = field(default_factory=set)
 
     @classmethod
     def after(cls, record: RunRecord | None, *, total: int) -> _Run:
-        """A run that goes on where the one in ``record`` was stopped."""
+        """Return a run that goes on where the one in ``record`` was stopped."""
         run = cls(total=total)
         if record is not None:
             run.results = {key: each for key, each in record.results.items() if each.retry is RetryAction.NONE}
-            run.sent_on = {chat_id: intent.chat for chat_id, intent in record.sent.items()}
-            run.first_seen = dict(run.sent_on)
-            run.answers = dict.fromkeys(run.sent_on, OutcomeUnknown(BEFORE))
+            run.state_when_sent = {chat_id: intent.chat for chat_id, intent in record.sent.items()}
+            run.first_seen = dict(run.state_when_sent)
+            run.answers = dict.fromkeys(run.state_when_sent, OutcomeUnknown(SENT_BY_EARLIER_TRY))
         return run
 
     def settle(self, transfer: Transfer, settled: Resolution) -> None:
-        """Note the outcome; a transfer that was not told whom it takes from now says who had the chat at first."""
+        """Note the outcome of a transfer; one without a source takes the chat's first holder as its source."""
         seen = self.first_seen.get(transfer.chat_id)
         if transfer.source is None and seen is not None:
             transfer = replace(transfer, source=seen.holder)
@@ -285,9 +288,9 @@ class _Run:
     def counts(self) -> Mapping[Outcome, int]:
         return Counter(result.outcome for result in self.results.values())
 
-    def move(self, piece: Sequence[Transfer]) -> Generator[Step, Reply, None]:
-        """Read, send and read back one piece, with its intents on record before, and what became of it after."""
-        to_send = yield from self.look(piece)
+    def move(self, chunk: Sequence[Transfer]) -> Generator[Step, Reply, None]:
+        """Read, send and read back one chunk: its intents go on record before it is sent, its outcomes after."""
+        to_send = yield from self.read_and_settle(chunk)
         unmoved: list[str] = []
         if to_send and not self.stopped:
             refused = yield Intend(to_send)
@@ -295,10 +298,10 @@ class _Run:
                 self.stopped = refused
             else:
                 unmoved = yield from self.send(to_send)
-        yield Confirm([self.results[each.chat_id] for each in piece if each.chat_id in self.results], unmoved)
+        yield Confirm([self.results[each.chat_id] for each in chunk if each.chat_id in self.results], unmoved)
 
     def send(self, moves: Sequence[Move]) -> Generator[Step, Reply, list[str]]:
-        """Send ``moves`` and read them back; returns the chats of which it is certain that nothing happened."""
+        """Send ``moves``, read them back, and return the chats that were certainly not moved."""
         sent = yield Send(moves)
         assert isinstance(sent, Sent)
         self.stopped = sent.stop
@@ -307,36 +310,36 @@ class _Run:
             answer = sent.answers.get(chat_id, NotApplied("the chats before it could not be sent"))
             self.answers[chat_id] = _still_unknown(self.answers.get(chat_id), answer)
         not_sent = [move for move in moves if isinstance(self.answers[move.transfer.chat_id], NotApplied)]
-        unmoved = yield from self.look_back([move for move in moves if move not in not_sent])
+        unmoved = yield from self.read_back([move for move in moves if move not in not_sent])
         for move in moves:
-            self._count_alike(move.transfer.chat_id)
+            self._count_same_failures(move.transfer.chat_id)
         return [*(move.transfer.chat_id for move in not_sent), *unmoved]
 
-    def look(self, piece: Sequence[Transfer]) -> Generator[Step, Reply, list[Move]]:
-        """Read the chats of ``piece``, settle what need not be sent, and return the rest."""
-        seen = yield Read([transfer.chat_id for transfer in piece])
+    def read_and_settle(self, chunk: Sequence[Transfer]) -> Generator[Step, Reply, list[Move]]:
+        """Read the chats of ``chunk``, settle those that need not be sent, and return the others."""
+        seen = yield Read([transfer.chat_id for transfer in chunk])
         if isinstance(seen, Stop):
             self.stopped = seen
             return []
         assert isinstance(seen, Seen)
-        unclear = [each for each in piece if isinstance(self.answers.get(each.chat_id), OutcomeUnknown)]
-        yield from self._judge([Move(each, self.sent_on[each.chat_id]) for each in unclear], seen)
+        unknown = [each for each in chunk if isinstance(self.answers.get(each.chat_id), OutcomeUnknown)]
+        yield from self._resolve([Move(each, self.state_when_sent[each.chat_id]) for each in unknown], seen)
         to_send = []
-        for transfer in piece:
+        for transfer in chunk:
             chat = seen.chats[transfer.chat_id]
             if isinstance(chat, Chat):
                 self.first_seen.setdefault(transfer.chat_id, chat)
             if transfer.chat_id in self.results:
                 continue
             settled = self._before_sending(transfer, seen)
-            if settled is HELD_BY_OTHER_RUN:
-                self.held.add(transfer.chat_id)
+            if settled is CLAIMED_BY_OTHER_RUN:
+                self.claimed_by_others.add(transfer.chat_id)
             elif settled:
                 self.settle(transfer, settled)
             elif isinstance(chat, Chat) and not self._may_take_effect_yet(transfer):
-                self.held.discard(transfer.chat_id)
-                self.sent_on[transfer.chat_id] = chat
-                self.sent_after[transfer.chat_id] = self.waited
+                self.claimed_by_others.discard(transfer.chat_id)
+                self.state_when_sent[transfer.chat_id] = chat
+                self.waited_when_sent[transfer.chat_id] = self.waited
                 to_send.append(Move(transfer, chat))
         return to_send
 
@@ -348,15 +351,15 @@ class _Run:
             seen.chats[chat_id],
             claims=seen.claims.get(chat_id, ()),
             send_blocker=seen.send_blocker.get(chat_id),
-            longest_request=LONGEST_REQUEST,
+            max_request_seconds=MAX_REQUEST_SECONDS,
         )
 
     def _may_take_effect_yet(self, transfer: Transfer) -> bool:
-        """Whether the service may still be at work on an earlier sending, which got no answer."""
-        since = self.waited - self.sent_after.get(transfer.chat_id, 0.0)
-        return isinstance(self.answers.get(transfer.chat_id), OutcomeUnknown) and since < LONGEST_REQUEST
+        """Tell whether the service may still be working on an earlier request that got no answer."""
+        since = self.waited - self.waited_when_sent.get(transfer.chat_id, 0.0)
+        return isinstance(self.answers.get(transfer.chat_id), OutcomeUnknown) and since < MAX_REQUEST_SECONDS
 
-    def look_back(self, sent: Sequence[Move]) -> Generator[Step, Reply, list[str]]:
+    def read_back(self, sent: Sequence[Move]) -> Generator[Step, Reply, list[str]]:
         """Read the chats again that were sent, settle what their state proves, and return those left alone."""
         if not sent:
             return []
@@ -365,45 +368,45 @@ class _Run:
             self.stopped = seen
             return []
         assert isinstance(seen, Seen)
-        return (yield from self._judge(sent, seen))
+        return (yield from self._resolve(sent, seen))
 
-    def _judge(self, sent: Sequence[Move], seen: Seen) -> Generator[Step, Reply, list[str]]:
-        """Settle what the state of each chat says about its sending, and return those that it surely left alone.
+    def _resolve(self, sent: Sequence[Move], seen: Seen) -> Generator[Step, Reply, list[str]]:
+        """Settle what the state of each chat says about its transfer, and return those that were certainly not moved.
 
-        Where the state alone does not tell, the service's history is asked. A sending without an answer may still
-        be carried out after this look, so it stays on record.
+        Where the state alone does not tell, the service's history is asked. A request without an answer may still be
+        carried out after this read, so it stays on record.
         """
-        verdicts = {move.transfer.chat_id: self._verdict(move, seen) for move in sent}
-        doubtful = [move for move in sent if self._needs_history(move, verdicts)]
+        resolutions = {move.transfer.chat_id: self._resolution(move, seen) for move in sent}
+        doubtful = [move for move in sent if self._needs_history(move, resolutions)]
         if doubtful:
             findings = yield CheckHistory(doubtful)
             assert isinstance(findings, HistoryFindings)
             for move in doubtful:
                 chat_id = move.transfer.chat_id
-                verdicts[chat_id] = self._verdict(move, seen, carried_out=findings.carried_out.get(chat_id))
+                resolutions[chat_id] = self._resolution(move, seen, carried_out=findings.carried_out.get(chat_id))
         for move in sent:
-            if settled := verdicts[move.transfer.chat_id]:
+            if settled := resolutions[move.transfer.chat_id]:
                 self.settle(move.transfer, settled)
         return [
             chat_id
-            for chat_id, settled in verdicts.items()
+            for chat_id, settled in resolutions.items()
             if settled is None and not isinstance(self.answers[chat_id], OutcomeUnknown)
         ]
 
-    def _verdict(self, move: Move, seen: Seen, *, carried_out: bool | None = None) -> Resolution | None:
+    def _resolution(self, move: Move, seen: Seen, *, carried_out: bool | None = None) -> Resolution | None:
         chat_id = move.transfer.chat_id
         after, claims = seen.chats[chat_id], seen.claims.get(chat_id, ())
         settled = after_sending(move.transfer, move.chat, self.answers[chat_id], after, carried_out=carried_out)
         if settled is None or settled.outcome is not Outcome.FAILED or not isinstance(after, Chat):
             return settled
-        moved = moved_by_another(after, claims, before=move.chat, longest_request=LONGEST_REQUEST)
+        moved = moved_by_another(after, claims, before=move.chat, max_request_seconds=MAX_REQUEST_SECONDS)
         return moved or settled
 
-    def _needs_history(self, move: Move, verdicts: Mapping[str, Resolution | None]) -> bool:
+    def _needs_history(self, move: Move, resolutions: Mapping[str, Resolution | None]) -> bool:
         chat_id = move.transfer.chat_id
-        return needs_history(self.answers[chat_id], verdicts[chat_id])
+        return needs_history(self.answers[chat_id], resolutions[chat_id])
 
-    def _count_alike(self, chat_id: str) -> None:
+    def _count_same_failures(self, chat_id: str) -> None:
         """Stop the run when chat after chat fails with the same cause; one that has moved needs no answer."""
         result = self.results.get(chat_id)
         match self.answers[chat_id]:
@@ -412,21 +415,25 @@ class _Run:
             case OutcomeUnknown(reason=reason) if result is None or result.outcome is Outcome.FAILED:
                 cause = f"got no answer: {reason}"
             case Answered() | OutcomeUnknown():
-                self.alike = ("", 0)
+                self.same_failures = ("", 0)
                 return
             case _:
                 return
-        count = self.alike[1] + 1 if self.alike[0] == cause else 1
-        self.alike = (cause, count)
-        if count >= ALIKE and self.stopped is None:
+        count = self.same_failures[1] + 1 if self.same_failures[0] == cause else 1
+        self.same_failures = (cause, count)
+        if count >= MAX_SAME_FAILURES and self.stopped is None:
             self.stopped = Stop(f"{count} chats in a row {cause}")
 
     def give_up(self, transfers: Sequence[Transfer]) -> None:
         """Account for what is still open when the run ends."""
         for transfer in transfers:
             answer = self.answers.get(transfer.chat_id)
-            held = transfer.chat_id in self.held and not self.stopped and not isinstance(answer, OutcomeUnknown)
-            self.settle(transfer, HELD_BY_OTHER_RUN if held else self._left_open(answer))
+            claimed_by_others = (
+                transfer.chat_id in self.claimed_by_others
+                and not self.stopped
+                and not isinstance(answer, OutcomeUnknown)
+            )
+            self.settle(transfer, CLAIMED_BY_OTHER_RUN if claimed_by_others else self._left_open(answer))
 
     def _left_open(self, answer: Answer | None) -> Resolution:
         match answer, self.stopped:
@@ -447,15 +454,16 @@ class _Run:
 
 
 def _still_unknown(earlier: Answer | None, answer: Answer) -> Answer:
-    """A sending without an answer may be carried out late: one that was turned away after it does not settle that.
+    """Return the earlier answer where it leaves the outcome unknown and the later request was turned away.
 
-    The first may even be why the second was turned away, since a chat is locked while it is transferred.
+    A request without an answer may be carried out late, and a later one that was turned away does not settle that. The
+    first may even be why the second was turned away, since a chat is locked while it is transferred.
     """
     turned_away = isinstance(answer, NotApplied) or (isinstance(answer, Refused) and answer.passing)
     return earlier if isinstance(earlier, OutcomeUnknown) and turned_away else answer
 
 
-def _pieces(transfers: Sequence[Transfer], size: int) -> Generator[list[Transfer], None, None]:
+def _chunks(transfers: Sequence[Transfer], size: int) -> Generator[list[Transfer], None, None]:
     rest = iter(transfers)
-    while piece := list(islice(rest, size)):
-        yield piece
+    while chunk := list(islice(rest, size)):
+        yield chunk

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run intended, sent and confirmed, so that a retry goes on where an earlier try was stopped.
+"""What a run planned, sent and concluded, so that a retry goes on where an earlier try was stopped.
 
-The ledger is a list of entries that only grows; a ``RecordStore`` keeps them, this module says what they mean. An
-intent stands in it before its chat is sent, and the outcome after its state was read back.
+A record is a list of entries that only grows. A ``RecordStore`` keeps the entries; this module says what they mean. An
+intent is written before its chat is sent, the outcome after the chat was read back.
 """
 
 from __future__ import annotations
@@ -13,32 +13,34 @@ from typing import Any, Protocol, Self
 
 from ..exceptions import BrokenRecordError
 from .model import Chat, Json, Outcome, Result, RetryAction, Target, Transfer, TransferReport
-from .stored import read_stored
+from .stored_json import read_stored
 
-PLAN_PIECE = 500
-"""Transfers in one entry of the plan: some 40 kB, below the 64 kB that Airflow's task state store takes."""
+MAX_TRANSFERS_PER_ENTRY = 500
+"""Transfers in one entry of the plan: about 40 kB, below the 64 kB that Airflow's task state store takes."""
 
-SETTLED_PIECE = 200
-"""Outcomes in one entry, with their reasons."""
+MAX_OUTCOMES_PER_ENTRY = 200
+"""Outcomes in one entry, with their reasons: below the same 64 kB."""
 
 
-Planned = tuple[str, str, str | None, bool]
-"""A transfer of the plan: chat, target, source, whether it only rang there."""
+StoredTransfer = tuple[str, str, str | None, bool]
+"""A transfer of the plan: chat, target, source, and whether it was only offered to the source."""
 
-Sent = tuple[str, str | None, str | None, bool, str | None, str | None, int | None]
-"""The state that a chat is sent on: chat, owner, who was asked, whether that shows, queue, session, last message."""
+StoredState = tuple[str, str | None, str | None, bool, str | None, str | None, int | None]
+"""The state in which a chat is sent: chat, owner, to whom it is offered, whether the service shows offers, queue,
+session, revision.
+"""
 
-Outcomes = tuple[str, str, str | None, bool, Outcome, str | None, RetryAction]
+StoredResult = tuple[str, str, str | None, bool, Outcome, str | None, RetryAction]
 """A transfer, its outcome, the reason, and what a retry may do about it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordOwner:
-    """Whose record it is: one run of a DAG, with these inputs, on this account. The task is known by the store.
+    """Whose record it is: one run of a DAG, with these inputs, on this account. The store knows the task.
 
-    ``inputs`` is a digest of the typed inputs and of the account; ``run_started_at``, in epoch seconds, is when the
-    DAG run was started. ``run_was_cleared`` tells that something of the run has been cleared since it was made: only
-    then its start may be a later one than the record's.
+    ``inputs`` is a digest of the typed inputs and of the account; ``run_started_at``, in seconds since the epoch, is
+    when the DAG run was started. ``run_was_cleared`` tells that something of the run has been cleared since it was
+    made: only then may it have started later than the record says.
     """
 
     inputs: str
@@ -47,7 +49,7 @@ class RecordOwner:
     run_was_cleared: bool = False
 
     def owns(self, recorded: RecordOwner) -> bool:
-        """Whether what is on record under ``recorded`` was done by an earlier try of this run."""
+        """Tell whether what is on record under ``recorded`` was done by an earlier try of this run."""
         same_run = recorded.run_started_at == self.run_started_at or (
             self.run_was_cleared and recorded.run_started_at < self.run_started_at
         )
@@ -55,18 +57,18 @@ class RecordOwner:
 
 
 class RecordStore(Protocol):
-    """Where entries are kept, in the order in which they came."""
+    """Where the entries of a run record are kept, in the order in which they were written."""
 
     def entries(self) -> Iterator[Json]:
-        """All entries so far."""
+        """Yield all entries so far."""
 
     def append(self, entry: Json) -> None:
-        """Keep one more. When this returns, it outlives the process."""
+        """Keep one more entry. When this returns, the entry outlives the process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A chat that is about to be sent, or was: the state that it is sent on, and when, in epoch seconds."""
+    """A chat that is about to be sent, or was: the state in which it is sent, and when, in seconds since the epoch."""
 
     chat: Chat
     at: float
@@ -74,11 +76,11 @@ class Intent:
 
 @dataclass(slots=True)
 class RunRecord:
-    """A run as its entries tell it, and the place where it goes on writing them.
+    """What a run planned, intended and concluded, and the store to which it goes on writing.
 
-    ``plan`` is empty before the run has one. ``sent`` holds the chats of which it is not known, or not yet, what
-    their sending did; a chat that was seen not to have moved is in it no more. What is known stands here also if the
-    store did not take it.
+    ``plan`` is empty until the run has one. ``sent`` holds the chats that were sent and whose outcome is not known, or
+    not yet; a chat that was seen not to have moved is removed. Everything that is known is kept here, even if the store
+    did not take it.
     """
 
     store: RecordStore
@@ -94,9 +96,9 @@ class RunRecord:
 
     @classmethod
     def read(cls, store: RecordStore, *, owner: RecordOwner | None = None) -> Self:
-        """The ledger that ``store`` keeps, an empty one where it keeps none.
+        """Read the record in ``store``; the record is empty where the store is.
 
-        With an ``owner``, one that is somebody else's is begun anew. Raises ``BrokenRecordError``.
+        With an ``owner``, a record of another owner is discarded and begun anew. Raises ``BrokenRecordError``.
         """
         record = cls(store, owner=owner)
         for number, entry in enumerate(store.entries(), start=1):
@@ -110,56 +112,62 @@ class RunRecord:
 
     @property
     def has_plan(self) -> bool:
-        """Whether the plan is complete; nothing is sent before."""
+        """Whether the plan is complete; nothing is sent before it is."""
         return self.planned_at is not None
 
     def start_anew(self) -> None:
-        """Let what stands here so far count no more."""
+        """Discard what is on record so far."""
         self.recorded_for = None
         self._write({"anew": True})
 
     def write_plan(self, transfers: Sequence[Transfer], *, now: float) -> None:
-        """Note what the run is to do, before it does anything; ``now`` in epoch seconds.
+        """Note what the run is to do, before it does anything; ``now`` in seconds since the epoch.
 
-        Raises ``ValueError`` for whoever is still only named: compared with a chat's holder, a name is nobody.
+        Raises ``ValueError`` for a person or queue without a number: a name cannot be compared with a chat's holder.
         """
         for each in transfers:
             if named := next((target for target in (each.target, each.source) if target and target.name), None):
                 raise ValueError(f"{named} was not looked up; its number is needed before anything is sent")
         if self.plan:
             self.start_anew()
-        starts = range(0, len(transfers), PLAN_PIECE)
-        pieces = [{"plan": [_transfer(each) for each in transfers[start : start + PLAN_PIECE]]} for start in starts]
+        starts = range(0, len(transfers), MAX_TRANSFERS_PER_ENTRY)
+        pieces = [
+            {"plan": [_transfer(each) for each in transfers[start : start + MAX_TRANSFERS_PER_ENTRY]]}
+            for start in starts
+        ]
         self._write(*pieces, {"planned_at": now})
 
     def write_intents(self, chats: Iterable[Chat], *, now: float) -> None:
-        """Note which chats are about to be sent, and the states that they are sent on.
+        """Note which chats are about to be sent, and in which state; ``now`` in seconds since the epoch.
 
-        They are not, unless the store takes it.
+        If the store does not take the entry, its error is raised and the chats are not noted as sent.
         """
         entry = self._signed({"sent": [_state(chat) for chat in chats], "at": now})
         self.store.append(entry)
         self._apply(entry)
 
     def write_results(self, results: Iterable[Result], *, unmoved: Iterable[str] = ()) -> None:
-        """Note outcomes, and the chats of which a read showed that their sending did nothing."""
+        """Note outcomes, and the chats that a read showed to be where they were before they were sent."""
         settled, left = [_entry_of(result) for result in results], list(unmoved)
-        starts = range(0, len(settled) or min(len(left), 1), SETTLED_PIECE)
+        starts = range(0, len(settled) or min(len(left), 1), MAX_OUTCOMES_PER_ENTRY)
         self._write(
-            *({"settled": settled[start : start + SETTLED_PIECE], "unmoved": [] if start else left} for start in starts)
+            *(
+                {"settled": settled[start : start + MAX_OUTCOMES_PER_ENTRY], "unmoved": [] if start else left}
+                for start in starts
+            )
         )
 
-    def write_waited_for(self, results: Iterable[Result]) -> None:
+    def write_wait_results(self, results: Iterable[Result]) -> None:
         """Note what a wait has settled, so that a retry need not see it again: a chat may be closed by then."""
         self.write_results([each for each in results if self._awaits(each) and each.outcome is not Outcome.REQUESTED])
 
     def write_failed_polls(self, number: int) -> None:
-        """Note how many looks of a wait have failed in a row."""
+        """Note how many polls of a wait have failed in a row."""
         if number != self.failed_polls:
             self._write({"failed_looks": number})
 
-    def with_retries(self, report: TransferReport) -> TransferReport:
-        """A report that was plain JSON in between, with what a retry may do about each chat that failed."""
+    def with_retry_actions(self, report: TransferReport) -> TransferReport:
+        """Return ``report``, which was plain JSON in between, with the retry action of each chat that failed."""
         failed = {key: each for key, each in self.results.items() if each.outcome is Outcome.FAILED}
         return report.with_results(failed, finished_at=report.finished_at)
 
@@ -168,15 +176,15 @@ class RunRecord:
         return known is None or known.outcome is Outcome.REQUESTED
 
     def write_deadline(self, deadline: float) -> None:
-        """Note until when acceptance is waited for, in epoch seconds, so that a retry does not wait anew."""
+        """Note until when acceptance is waited for, in seconds since the epoch, so that a retry does not wait anew."""
         self._write({"deadline": deadline})
 
     def write_finished(self, *, series: int) -> None:
-        """Note that the task is done. ``series`` tells the tries between two clearings of the task apart."""
+        """Note that the task is done. ``series`` is the task's ``max_tries``, which grows when the task is cleared."""
         self._write({"finished_by": series})
 
     def open_results(self, reason: str) -> list[Result]:
-        """An outcome for each planned chat, in order; what is open is ``failed`` for ``reason``."""
+        """Return an outcome for each planned chat, in order; a chat without one is ``failed`` for ``reason``."""
         return [self.results.get(each.chat_id) or self._open_result(each, reason) for each in self.plan]
 
     def _open_result(self, transfer: Transfer, reason: str) -> Result:
@@ -195,7 +203,7 @@ class RunRecord:
             self.store.append(entry)
 
     def _signed(self, entry: Json) -> Json:
-        """The first entry of a record says whose it is."""
+        """Return ``entry`` with the owner added if it is the first of its record."""
         if self.owner is None or self.recorded_for is not None:
             return entry
         return {**entry, "of": asdict(self.owner)}
@@ -206,16 +214,17 @@ class RunRecord:
                 self.plan, self.planned_at, self.sent, self.results = [], None, {}, {}
                 self.deadline, self.failed_polls, self.finished_by, self.recorded_for = None, 0, None, None
             case {"plan": transfers}:
-                self.plan.extend(map(_read_transfer, read_stored(transfers, list[Planned], of="plan")))
+                self.plan.extend(map(_read_transfer, read_stored(transfers, list[StoredTransfer], of="plan")))
             case {"planned_at": at}:
                 self.planned_at = read_stored(at, float, of="planned_at")
             case {"sent": chats, "at": at}:
                 sent_at = read_stored(at, float, of="at")
-                states = map(_read_state, read_stored(chats, list[Sent], of="sent"))
+                states = map(_read_state, read_stored(chats, list[StoredState], of="sent"))
                 self.sent.update((chat.id, Intent(chat, sent_at)) for chat in states)
             case {"settled": settled, "unmoved": unmoved}:
                 self._settle(
-                    read_stored(settled, list[Outcomes], of="settled"), read_stored(unmoved, list[str], of="unmoved")
+                    read_stored(settled, list[StoredResult], of="settled"),
+                    read_stored(unmoved, list[str], of="unmoved"),
                 )
             case {"deadline": deadline}:
                 self.deadline = read_stored(deadline, float, of="deadline")
@@ -228,7 +237,7 @@ class RunRecord:
         if "of" in entry:
             self.recorded_for = read_stored(entry["of"], RecordOwner, of="of")
 
-    def _settle(self, settled: Sequence[Outcomes], unmoved: Sequence[str]) -> None:
+    def _settle(self, settled: Sequence[StoredResult], unmoved: Sequence[str]) -> None:
         for chat_id in unmoved:
             self.sent.pop(chat_id, None)
         for entry in settled:
@@ -248,12 +257,16 @@ class NullRecordStore:
         pass
 
 
+def _chunks(entries: list[list[Any]], size: int) -> list[list[list[Any]]]:
+    return [entries[start : start + size] for start in range(0, len(entries), size)]
+
+
 def _transfer(transfer: Transfer) -> list[Any]:
     source = None if transfer.source is None else str(transfer.source)
     return [transfer.chat_id, str(transfer.target), source, transfer.offered]
 
 
-def _read_transfer(value: Planned) -> Transfer:
+def _read_transfer(value: StoredTransfer) -> Transfer:
     chat_id, target, source, offered = value
     return Transfer(
         chat_id=chat_id,
@@ -267,7 +280,7 @@ def _entry_of(result: Result) -> list[Any]:
     return [*_transfer(result.transfer), result.outcome.value, result.reason, result.retry.value]
 
 
-def _read_result(value: Outcomes) -> Result:
+def _read_result(value: StoredResult) -> Result:
     chat_id, target, source, offered, outcome, reason, retry = value
     return Result(_read_transfer((chat_id, target, source, offered)), outcome, reason, retry)
 
@@ -276,7 +289,7 @@ def _state(chat: Chat) -> list[Any]:
     return [chat.id, chat.owner, chat.offered_to, chat.shows_offers, chat.queue, chat.session, chat.revision]
 
 
-def _read_state(value: Sent) -> Chat:
+def _read_state(value: StoredState) -> Chat:
     chat_id, owner, offered_to, shows_offers, queue, session, revision = value
     return Chat(
         id=chat_id,

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators: parameters in, report out."""
+"""The operators: they read parameters, run a transfer or an acceptance, and return a report."""

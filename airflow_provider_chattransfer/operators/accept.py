@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator that accepts a transfer as the one who receives it."""
+"""Accept a transfer as its receiver."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from ..chats.model import Result, Target, Transfer, TransferReport
+from ..chats.references import as_chat
 from ..chats.run import run_acceptance
-from ..chats.spellings import as_chat
 from ..tasks.open_record import open_record
 from ..tasks.options import as_conn_id
 from ..tasks.report import finish_task, push_report_on_failure
@@ -27,12 +27,16 @@ if TYPE_CHECKING:
 class AcceptTransferOperator(BaseOperator):
     """Accept the transfer of one chat, and read back whether it was accepted.
 
-    SuperOffice: as the agent to whom it is being transferred (``ChatSession/{id}/AcceptTransfer``), by the
-    connection that ``agent_conn_id`` names for them, else as the connection's own user. Bitrix24: as the
-    connection's user (``imopenlines.operator.answer``).
+    SuperOffice: as the agent to whom it is being transferred (``ChatSession/{id}/AcceptTransfer``), by the connection
+    that ``agent_conn_id`` names for them, else as the connection's own user. Bitrix24: as the connection's user
+    (``imopenlines.operator.answer``).
 
     :param conn_id: a connection of type ``bitrix24`` or ``superoffice`` (templated).
     :param chat_id: the chat: its number, ``chat112``, or on Bitrix24 ``crm:deal:42`` or ``session:332`` (templated).
+    :raises ChatsNotTransferredError: when the chat was not accepted.
+    :raises ValueError: for bad input, before anything is sent.
+    :raises PlatformError: when the service cannot be asked about the chat.
+    :raises RecordWriteError: when the record of the run cannot be kept.
     """
 
     template_fields: Sequence[str] = ("conn_id", "chat_id")
@@ -49,8 +53,7 @@ class AcceptTransferOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Accept the chat and return a report of it.
 
-        Raises ``ChatsNotTransferredError`` when it was not accepted, and ``RecordWriteError`` when its record cannot be
-        kept. Whatever ends the task, its report is left behind once there is a plan.
+        However the task ends, its report is pushed once there is a plan. Raises what the class lists.
         """
         from ..hooks.dispatch import open_platform
         from ..platforms.runner import run_to_end
@@ -87,7 +90,7 @@ class AcceptTransferOperator(BaseOperator):
 
 
 def _transfer(platform: ChatPlatform, reference: str) -> Transfer:
-    """The acceptance as a transfer to the one who accepts; raises ``ValueError`` for a chat that is not there."""
+    """Return the acceptance as a transfer to its receiver; raises ``ValueError`` for a chat that does not exist."""
     chat_id = platform.chats_by_number([reference], of="chat_id")[reference]
     return Transfer(chat_id=chat_id, target=_receiver(platform, chat_id))
 

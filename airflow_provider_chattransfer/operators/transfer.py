@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators that move chats: one, a list, or all that somebody has."""
+"""Move chats: one, a list, or all that an agent or a queue has."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from ..chats.acceptance import LONGEST_WAIT, AcceptancePoller
+from ..chats.acceptance import DEFAULT_WAIT, AcceptancePoller
 from ..chats.model import Result, TransferReport
 from ..chats.planning import Strategy
 from ..chats.run import RunResult, dry_run_transfers, run_transfers
@@ -41,26 +41,31 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LONGEST_REQUEST_SHOWN = 1000
-"""Letters of what was asked for, as the log shows it."""
+MAX_LOGGED_REQUEST_LETTERS = 1000
+"""Letters of the request that the log shows."""
 
 
 class _TransferOperator(BaseOperator):
-    """What all operators that move chats have in common. All options are templated.
+    """Move chats: what all operators that do have in common. All parameters are templated.
 
     :param conn_id: a connection of type ``bitrix24`` or ``superoffice``.
-    :param bot_leaves: Bitrix24's LEAVE: the bot leaves the chat at once. No effect on SuperOffice.
-    :param wait_for_acceptance: go on only when the receivers have accepted, or ``accept_within`` is over.
-    :param accept_within: how long the receivers have, as a ``timedelta``, seconds, or text such as ``PT15M``; chats
-        that nobody has accepted by then are reported as ``requested``, and the task succeeds. ``None`` waits a day at
-        the most.
-    :param poll_interval: seconds between two looks while waiting.
-    :param deferrable: wait in the triggerer, without a worker.
-    :param dry_run: read and plan, but send nothing; chats that would be sent are ``planned``.
-    :param max_failed_ratio: the share of chats that may fail before the task fails, 0 to 1. When all fail, it
-        fails in any case.
-    :param report_path: a local or object-store path to which the report is written as JSON. Of mapped tasks with one
-        path, each has its own: ``report.2.json``.
+    :param bot_leaves: Bitrix24's LEAVE: the bot leaves the chat at once (default ``False``); no effect on SuperOffice.
+    :param wait_for_acceptance: go on only when the receivers have accepted, or ``accept_within`` is over. ``False`` by
+        default.
+    :param accept_within: how long the receivers have: a ``timedelta``, seconds, or text such as ``PT15M``. Chats that
+        nobody has accepted by then are reported as ``requested``, and the task succeeds. ``None``, the default, waits
+        for a day at most.
+    :param poll_interval: seconds between two polls, 15 by default, or a ``timedelta``, or text such as ``PT15S``.
+    :param deferrable: wait in the triggerer, without a worker; Airflow's ``default_deferrable`` by default.
+    :param dry_run: read and plan, but send nothing; chats that would be sent are ``planned``. ``False`` by default.
+    :param max_failed_ratio: the share of chats that may fail before the task fails, 0 (the default) to 1. When all
+        fail, the task fails in any case.
+    :param report_path: a local or object-store path to which the report is written as JSON; ``None``, the default,
+        writes none. Mapped tasks with the same path get one each: ``report.2.json``.
+    :raises ValueError: for bad input, before anything is sent.
+    :raises ChatsNotTransferredError: when more chats failed than ``max_failed_ratio`` allows.
+    :raises PlatformError: when the service cannot even be asked which chats there are.
+    :raises RecordWriteError: when the record of the run, or the report, cannot be written.
     """
 
     template_fields: Sequence[str] = (
@@ -106,20 +111,18 @@ class _TransferOperator(BaseOperator):
 
     @abstractmethod
     def request(self) -> Request:
-        """What is asked for, as a typed value; raises ``ValueError``."""
+        """Read the options as a typed value; raises ``ValueError``."""
 
     @fail_fast_if_permanent
     def execute(self, context: Context) -> dict[str, Any]:
         """Move the chats and return the report as plain JSON.
 
-        Raises ``ValueError`` for bad input before anything is sent, ``ChatsNotTransferredError`` when too many chats
-        failed, ``RecordWriteError`` when its record cannot be kept, and a ``PlatformError`` when the service cannot
-        even be asked which chats there are. Whatever ends the task, its report is left behind once there is a plan.
+        However the task ends, its report is pushed once there is a plan. Raises what the class lists.
         """
         from ..hooks.dispatch import open_platform
 
         options, request = TransferOptions.read(self, context), self.request()
-        log.info("Asked for: %s", cut(json.dumps(request.to_json()), LONGEST_REQUEST_SHOWN))
+        log.info("Asked for: %s", cut(json.dumps(request.to_json()), MAX_LOGGED_REQUEST_LETTERS))
         with open_platform(options.conn_id) as platform:
             request.check(platform)
             platform.check_send_options(options.send_options())
@@ -150,8 +153,11 @@ class _TransferOperator(BaseOperator):
 
     @fail_fast_if_permanent
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after the wait in the triggerer; when that failed or timed out, Airflow does not call
-        ``execute_complete``: the report is then the one on record."""
+        """Go on after the wait in the triggerer.
+
+        When the trigger failed or timed out, Airflow does not call ``execute_complete``; the report is then the one on
+        record.
+        """
         if hasattr(self, next_method):
             return super().resume_execution(next_method, next_kwargs, context)
         with push_report_on_failure(context) as latest:
@@ -186,7 +192,7 @@ class _Attempt:
         self._latest = latest
 
     def move(self, request: Request, interrupted: Callable[[], bool]) -> RunResult:
-        """Plan, unless an earlier try has, and move what is open."""
+        """Plan, unless an earlier try has, and move the chats that are open."""
         from ..platforms.runner import run_to_end
 
         record, options = self._record, self._options
@@ -211,12 +217,12 @@ class _Attempt:
         )
 
     def wait(self, operator: BaseOperator, report: TransferReport) -> TransferReport:
-        """Wait until the receivers have accepted, or ``accept_within`` is over: here, or in the triggerer."""
+        """Wait, here or in the triggerer, until the receivers have accepted or ``accept_within`` is over."""
         from ..platforms.runner import poll_until_done
 
         record, wait = self._record, self._options.wait
         if record.deadline is None:
-            within = LONGEST_WAIT.total_seconds() if wait.accept_within is None else wait.accept_within
+            within = DEFAULT_WAIT.total_seconds() if wait.accept_within is None else wait.accept_within
             record.write_deadline(datetime.now(UTC).timestamp() + within)
         deadline = record.deadline or 0.0
         if wait.deferrable:
@@ -237,7 +243,7 @@ class _Attempt:
         try:
             return poll_until_done(poller, self._platform, interval=wait.poll_interval)
         finally:
-            record.write_waited_for(poller.settled)
+            record.write_wait_results(poller.settled)
 
     def _plan(self, request: Request) -> None:
         if not request.is_empty and not self._options.dry_run:
@@ -254,7 +260,7 @@ class _Attempt:
             log.info("%d chats were sent by the try before; looking for 60 s what became of them", len(unknown))
 
     def _log_send_blockers(self) -> None:
-        """Say before anything is sent whose chats cannot be moved; the report says it of each of them."""
+        """Log before anything is sent whose chats cannot be moved; the report says it of each of them."""
         counts = Counter(transfer.source for transfer in self._record.plan)
         for source, count in counts.items():
             if source is None or not source.is_agent or source.id is None:
@@ -270,7 +276,7 @@ class _Attempt:
         return AccountLock(self._platform.account, run=run, since=self._record.planned_at or 0.0)
 
     def report(self, results: Sequence[Result]) -> TransferReport:
-        """The report of results; it covers all tries."""
+        """Return the report of ``results``; it covers all tries."""
         return _report(self._options, self._platform.name, self._record, results)
 
 
@@ -316,11 +322,11 @@ class ReassignChatsOperator(_TransferOperator):
     Exactly one of ``from_agents``, ``from_queue`` and ``chat_ids`` says which chats. An empty list is an empty report.
 
     :param from_agents: agents, ``["agent:7", 8, "agent:jane@example.com"]``; all their open chats are taken, on
-        Bitrix24 also those that only ring at them (templated).
+        Bitrix24 also those that are only offered to them (templated).
     :param from_queue: a queue, ``3`` or ``queue:Support``; the chats that wait in it are taken (templated).
     :param chat_ids: chats, whoever has them; one that a receiver has already stays (templated).
     :param to: the receivers, ``["agent:12", 15, "queue:3"]`` (templated).
-    :param strategy: ``round_robin``, ``least_loaded`` or ``keep_together`` (templated).
+    :param strategy: ``round_robin`` (the default), ``least_loaded`` or ``keep_together`` (templated).
     """
 
     template_fields: Sequence[str] = (
@@ -360,7 +366,7 @@ class ReassignChatsOperator(_TransferOperator):
 
 
 def _on_record(options: TransferOptions, record: RunRecord) -> TransferReport | None:
-    """The report of what is on record; ``None`` where nothing is."""
+    """Return the report of what is on record; ``None`` where nothing is."""
     if not record.has_plan or record.recorded_for is None:
         return None
     return _report(options, record.recorded_for.platform, record, record.open_results("the run had ended"))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an operator is asked to do, as typed values: what a run's record is compared by, and what plans its transfers.
+"""What an operator is asked to do, as typed values. A run's record is compared by them, and they plan the transfers.
 
-Each is read from what a DAG author, a template or an upstream task gave, without a request; numbers stay numbers and
+Each is read without a request from what a DAG author, a template or an upstream task gave. Numbers stay numbers, and
 names stay names until a platform resolves them.
 """
 
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from ..chats.model import Chat, Json, Target, Transfer
 from ..chats.planning import Strategy, plan_transfers
+from ..chats.references import as_chat, as_queue, chats, persons, targets
 from ..chats.rows import TransferRow, each_once, transfer_rows
-from ..chats.spellings import as_chat, as_queue, chats, persons, targets
 
 if TYPE_CHECKING:
     from ..platforms.base import ChatPlatform
@@ -32,12 +32,12 @@ class Request(Protocol):
         """Raise ``ValueError`` for what ``platform`` cannot do. No request is made."""
 
     def to_json(self) -> Json:
-        """Everything that decides which chat goes where, as plain JSON; the same request gives the same."""
+        """Return everything that decides which chat goes where, as plain JSON; the same request gives the same."""
 
     def plan(self, platform: ChatPlatform) -> list[Transfer]:
         """Ask ``platform`` which chats go where.
 
-        Raises ``ValueError`` for a chat, person or queue that is not there, and a ``PlatformError``.
+        Raises ``ValueError`` for a chat, person or queue that does not exist, and a ``PlatformError``.
         """
 
 
@@ -45,7 +45,7 @@ class Request(Protocol):
 class NamedTransfers:
     """Chats that are named, each with its own target.
 
-    Of rows, only names are looked up: a number that nobody has fails its own chat, and keeps no other one waiting.
+    Only names are looked up in rows: a number that does not exist fails its own chat and holds up no other.
     """
 
     rows: tuple[TransferRow, ...]
@@ -54,12 +54,12 @@ class NamedTransfers:
 
     @classmethod
     def one(cls, chat_id: object, to: object) -> Self:
-        """One chat to one target."""
+        """Read one chat and its target."""
         return cls((TransferRow(as_chat(chat_id, of="chat_id"), Target.parse(to)),), of="to")
 
     @classmethod
     def read(cls, transfers: object) -> Self:
-        """``[{"chat_id": 112, "to": "agent:12", "from": "agent:7"}, …]``, each chat once and in the order given."""
+        """Read ``[{"chat_id": 112, "to": "agent:12", "from": "agent:7"}, …]``, each chat once, in the order given."""
         return cls(tuple(transfer_rows(transfers)))
 
     @property
@@ -149,7 +149,7 @@ class Reassignment:
         return plan_transfers(found, resolved.to, strategy=resolved.strategy, loads=loads, sources=holders)
 
     def _resolved(self, platform: ChatPlatform) -> Self:
-        """The same with every person, queue and chat by its number; each is there."""
+        """Return the same with every person, queue and chat by its number; all of them exist."""
         of = "from_agents" if self.from_agents else "from_queue"
         sources = platform.resolve(self._sources, of=of)
         receivers = platform.resolve(self.to, of="to")
@@ -177,7 +177,7 @@ def _check_apart(sources: Sequence[Target], receivers: Sequence[Target]) -> None
 
 
 def _named(platform: ChatPlatform, chat_ids: Sequence[str]) -> list[Chat]:
-    """Named chats as they are now; one that cannot be read takes nobody's turn, and fails in the run."""
+    """Read named chats as they are now; one that cannot be read counts as closed, and fails in the run."""
     readings = platform.read_chats(chat_ids) if chat_ids else {}
     found = (readings[chat_id] for chat_id in chat_ids)
     return [
@@ -187,7 +187,7 @@ def _named(platform: ChatPlatform, chat_ids: Sequence[str]) -> list[Chat]:
 
 
 def _loads(platform: ChatPlatform, receivers: Sequence[Target]) -> Mapping[Target, int]:
-    """How many open chats each receiver has, by the same listing that finds chats to move."""
+    """Count the open chats of each receiver, by the same listing that finds chats to move."""
     loads: Counter[Target] = Counter()
     agents = [target.id for target in receivers if target.is_agent and target.id is not None]
     for chat in platform.find_agents_chats(agents) if agents else []:

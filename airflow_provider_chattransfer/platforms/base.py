@@ -68,7 +68,7 @@ class ChatPlatform(ABC):
 
     @abstractmethod
     def resolve_chats(self, references: Sequence[str]) -> Mapping[str, str]:
-        """Find the number of each chat in ``references``, which are as ``chats.spellings.as_chat`` writes them.
+        """Find the number of each chat in ``references``, which are as ``chats.references.as_chat`` writes them.
 
         Numbers cost no request. Raises ``ValueError`` for a reference that leads to no chat, or to several.
         """

@@ -46,11 +46,11 @@ class _NotedClaim:
     at: float
     chat: Chat
     number: int
-    stage: Stage = Stage.AT_IT
+    stage: Stage = Stage.IN_PROGRESS
 
     def claim(self, chat_id: str, *, now: float, lives: bool, since: int) -> Claim:
         """Return the claim as it is now; if its process is gone or gave up, its request may still take effect."""
-        stage = Stage.UNKNOWN if self.stage is Stage.AT_IT and not lives else self.stage
+        stage = Stage.UNKNOWN if self.stage is Stage.IN_PROGRESS and not lives else self.stage
         return Claim(chat=self.chat, stage=stage, age=max(0.0, now - self.at), recent=self.number > since)
 
 
@@ -198,7 +198,7 @@ class ClaimLog:
                 self.beginnings[run, _number(since)] = self._lines
                 self._began_at[run, since] = at
             case {"chats": chats, "holder": str(holder)} if HOLDER.fullmatch(holder):
-                stage = Stage(entry.get("stage", Stage.AT_IT))
+                stage = Stage(entry.get("stage", Stage.IN_PROGRESS))
                 for chat_id, place in chats.items():
                     note = _NotedClaim(run, holder, at, _chat(chat_id, place), self._lines, stage)
                     self.notes.setdefault(chat_id, {})[run] = note
@@ -210,7 +210,7 @@ class ClaimLog:
 
     def _end(self, chat_id: str, run: str, stage: Stage) -> None:
         notes = self.notes.get(chat_id, {})
-        if stage is Stage.LEFT:
+        if stage is Stage.NOT_MOVED:
             notes.pop(run, None)
         elif run in notes:
             notes[run] = replace(notes[run], stage=stage, number=self._lines)

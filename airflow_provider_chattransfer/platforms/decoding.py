@@ -16,7 +16,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
-from ..chats.inputs import LARGEST_ID
+from ..chats.inputs import MAX_ID
 from ..exceptions import UnexpectedResponseError
 
 T = TypeVar("T")
@@ -60,11 +60,11 @@ def read_id(value: object) -> str:
     """
     if type(value) is int:
         number = value
-    elif isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(LARGEST_ID)):
+    elif isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(MAX_ID)):
         number = int(value)
     else:
         raise ValueError("no id")
-    if not 0 < number <= LARGEST_ID:
+    if not 0 < number <= MAX_ID:
         raise ValueError("no id")
     return str(number)
 

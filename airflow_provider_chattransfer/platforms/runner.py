@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The loops that carry out on a service what the domain decides: a run, and a wait."""
+"""Carry out on a service what the domain decides: a run, and a wait."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 def utc_now() -> datetime:
-    """The time, in UTC."""
+    """Return the present time, in UTC."""
     return datetime.now(UTC)
 
 
@@ -60,9 +60,9 @@ def run_to_end(
 ) -> RunResult:
     """Drive a run to its end and return what it came to; what it puts on record goes into ``record``.
 
-    With a ``account_lock``, each piece of chats is read, sent and read back while no other run on this host does so.
-    ``interrupted`` is asked before each send: once it is true nothing more is sent, and the run accounts for
-    what is left.
+    With an ``account_lock``, each chunk of chats is read, sent and read back while no other run on this host does so.
+    ``interrupted`` is asked before each send: once it is true nothing more is sent, and the run accounts for what is
+    left.
     """
     driver = _Driver(
         platform=platform,
@@ -110,7 +110,7 @@ class _Driver:
             case Send(moves=moves) if self.interrupted():
                 return Sent({}, Stop("the task was stopped"))
             case Send(moves=moves):
-                return _stopping(_send(self.platform, moves, self.options))
+                return _stop_if_limited_too_long(_send(self.platform, moves, self.options))
             case CheckHistory(moves=moves):
                 return _check_history(self.platform, moves, self.record)
             case Accept() if self.interrupted():
@@ -132,7 +132,7 @@ class _Driver:
         return None
 
     def read(self, chat_ids: Sequence[str]) -> Seen | Stop:
-        """Read when it is our turn; it is kept until the chats are sent and read back."""
+        """Read chats under the account lock; the lock is kept until they are sent and read back."""
         try:
             if self.account_lock is not None:
                 self.account_lock.acquire()
@@ -145,7 +145,7 @@ class _Driver:
         return Seen(chats, claims, send_blocker)
 
     def why_cannot_send(self, chat: Reading) -> str | None:
-        """Tell why nobody as whom we can act may send the chat on; one that is closed or in a queue needs nobody."""
+        """Tell why no account of the connection may send the chat on; ``None`` for one that is closed or in a queue."""
         if not isinstance(chat, Chat) or chat.closed or chat.owner is None:
             return None
         return self.platform.why_cannot_send(chat.owner)
@@ -161,12 +161,12 @@ class _Driver:
         return None
 
     def note(self, reply: Reply) -> None:
-        """Keep what decides about a retry of the task."""
+        """Note what decides about a retry of the task."""
         stop = reply.stop if isinstance(reply, Sent) else reply
         if isinstance(stop, Stop) and stop.for_good:
             self.permanent = True
-        if hint := _hint(reply):
-            self.limited_until = max(self.limited_until, self.now().timestamp() + hint)
+        if retry_after := _retry_after_seconds(reply):
+            self.limited_until = max(self.limited_until, self.now().timestamp() + retry_after)
 
     def release(self) -> None:
         if self.account_lock is not None:
@@ -184,10 +184,10 @@ def poll_once(
     silent_fail: bool = False,
     now: Callable[[], datetime] = utc_now,
 ) -> Verdict:
-    """Read the chats that are waited for once, and let ``poller`` judge.
+    """Read once the chats that are waited for, and let ``poller`` judge them.
 
-    A look that fails is logged and counts as no news; raises a ``PlatformError`` when no later look can succeed
-    either, or when too many in a row have failed, unless ``silent_fail``.
+    A poll that fails is logged and changes nothing. Raises a ``PlatformError`` when no later poll can succeed, or when
+    too many in a row have failed, unless ``silent_fail``.
     """
     if not poller.chat_ids:
         return poller.verdict(now=now())
@@ -203,8 +203,8 @@ def poll_once(
         return poller.verdict(now=now())
     at = now()
     verdict = poller.observe(chats, now=at)
-    if news := poller.news(now=at):
-        log.info("%s", news)
+    if log_line := poller.log_line(now=at):
+        log.info("%s", log_line)
     return verdict
 
 
@@ -216,7 +216,7 @@ def poll_until_done(
     now: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
 ) -> TransferReport:
-    """Look every ``interval`` seconds until all transfers are settled or the poller's deadline has come."""
+    """Poll every ``interval`` seconds until all transfers are settled or the poller's deadline has come."""
     while not (verdict := poll_once(poller, platform, now=now)).done:
         sleep(poller.seconds_to_next_poll(now=now(), interval=interval))
     return verdict.report
@@ -230,18 +230,20 @@ def _send(platform: ChatPlatform, moves: Sequence[Move], options: SendOptions) -
         return Sent(answers, stop_after(error))
 
 
-def _stopping(sent: Sent) -> Sent:
-    """A limit that lasts longer than is ever waited for ends the run; Airflow's retry comes when it is over."""
-    hint = _hint(sent)
-    if sent.stop is not None or hint <= MAX_HINT_SECONDS:
+def _stop_if_limited_too_long(sent: Sent) -> Sent:
+    """Stop the run where a limit lasts longer than any wait; Airflow's retry comes when it is over."""
+    retry_after = _retry_after_seconds(sent)
+    if sent.stop is not None or retry_after <= MAX_HINT_SECONDS:
         return sent
-    return Sent(sent.answers, Stop(f"the service takes no more requests for {hint:.0f} s", retry_after=hint))
+    return Sent(
+        sent.answers, Stop(f"the service takes no more requests for {retry_after:.0f} s", retry_after=retry_after)
+    )
 
 
-def _hint(reply: Reply) -> float:
-    """In how many seconds the service will take requests again; 0 where it did not tell."""
+def _retry_after_seconds(reply: Reply) -> float:
+    """Return in how many seconds the service will take requests again; 0 where it did not say."""
     if isinstance(reply, Sent):
-        return max(map(_hint, reply.answers.values()), default=0.0)
+        return max(map(_retry_after_seconds, reply.answers.values()), default=0.0)
     return (reply.retry_after or 0.0) if isinstance(reply, NotApplied | Stop) else 0.0
 
 

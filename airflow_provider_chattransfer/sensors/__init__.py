@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sensors."""
+"""The sensor that waits for acceptance."""

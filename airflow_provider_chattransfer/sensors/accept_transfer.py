@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sensor that waits until transfers are accepted."""
+"""Wait until transfers are accepted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from ..tasks.report import (
     report_in,
 )
 from ..tasks.retries import fail_fast_if_permanent, retry_by_cause
-from .awaited import AwaitedTransfers
+from .awaited_transfers import AwaitedTransfers
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
@@ -43,18 +43,24 @@ if TYPE_CHECKING:
 class AcceptTransferSensor(BaseSensorOperator):
     """Wait until every transfer is accepted, rejected or otherwise settled, and return the report.
 
-    When ``accept_within`` is over the sensor succeeds, with those that nobody has accepted ``requested`` in its
-    report, so that a DAG can go on from there. When ``timeout`` comes first it fails as any sensor does; the
-    report has been pushed then, too. Works in the modes ``poke`` and ``reschedule``, and deferrable.
+    When ``accept_within`` is over the sensor succeeds, and reports transfers that nobody has accepted as ``requested``,
+    so that a DAG can go on from there. When ``timeout`` comes first it fails as any sensor does; the report has been
+    pushed then, too. Works in the modes ``poke`` and ``reschedule``, and deferrable.
 
     :param conn_id: a connection of type ``bitrix24`` or ``superoffice`` (templated).
     :param transfers: the report of a task that moved chats, a list of such reports (of several tasks, mapped or not),
         or rows, ``[{"chat_id": 112, "to": "agent:12"}, …]``. Rows whose ``outcome`` is another than ``requested`` stay
         as they are; nothing to wait for is an empty success (templated).
-    :param accept_within: how long the receivers have, from the sensor's start; a ``timedelta``, seconds, or text such
-        as ``PT15M``. ``None``: until ``timeout`` (templated).
-    :param poll_interval: seconds between two looks (templated).
-    :param deferrable: wait in the triggerer, without a worker (templated).
+    :param accept_within: how long the receivers have, from the sensor's start: a ``timedelta``, seconds, or text such
+        as ``PT15M``. ``None``, the default, waits until ``timeout`` (templated).
+    :param poll_interval: seconds between two polls, 15 by default, or a ``timedelta``, or text such as ``PT15S``
+        (templated).
+    :param deferrable: wait in the triggerer, without a worker; Airflow's ``default_deferrable`` by default (templated).
+    :raises ValueError: for bad input.
+    :raises AirflowSensorTimeout: when ``timeout`` is over.
+    :raises PlatformError: when no poll can succeed any more; ``WaitInterruptedError`` from the triggerer.
+    :raises ChatsNotTransferredError: when all chats failed.
+    :raises RecordWriteError: when the record of the run cannot be kept.
     """
 
     template_fields: Sequence[str] = ("conn_id", "transfers", "accept_within", "poll_interval", "deferrable")
@@ -86,9 +92,7 @@ class AcceptTransferSensor(BaseSensorOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Wait, and return the report as plain JSON.
 
-        Raises ``ValueError`` for bad input, ``AirflowSensorTimeout`` when ``timeout`` is over, a ``PlatformError``
-        when no look can succeed any more, and ``ChatsNotTransferredError`` when all chats failed. But for bad input,
-        the report is left behind whatever ends the sensor.
+        Except for bad input, the report is pushed however the sensor ends. Raises what the class lists.
         """
         options, awaited = WaitOptions.read(self), AwaitedTransfers.read(self.transfers)
         if self._paced_by_poll_interval:
@@ -113,7 +117,7 @@ class AcceptTransferSensor(BaseSensorOperator):
             self._close()
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once."""
+        """Poll once."""
         from ..platforms.runner import poll_once
 
         poller = self._poller
@@ -122,16 +126,16 @@ class AcceptTransferSensor(BaseSensorOperator):
             self._read_record(context, awaited)
             poller = self._make_poller(context, options, awaited)
         verdict = poll_once(poller, self._platform, silent_fail=self.silent_fail)
-        self._record.write_waited_for(poller.settled)
+        self._record.write_wait_results(poller.settled)
         if self.reschedule:
             self._record.write_failed_polls(poller.failed_polls)
         return PokeReturnValue(is_done=verdict.done)
 
     @fail_fast_if_permanent
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after the wait in the triggerer; a wait that broke off obeys ``never_fail`` as a look does.
+        """Go on after the wait in the triggerer; one that was interrupted obeys ``never_fail`` as a poll does.
 
-        When the trigger failed or timed out, Airflow does not call ``execute_complete``: the report is then the one on
+        When the trigger failed or timed out, Airflow does not call ``execute_complete``; the report is then the one on
         record.
         """
         try:
@@ -179,7 +183,7 @@ class AcceptTransferSensor(BaseSensorOperator):
         self.defer(trigger=trigger, method_name="execute_complete", timeout=limit.of_deferral)
 
     def _use_record(self, context: Context, latest: LatestReport) -> RunRecord:
-        """Have the report of this sensor's transfers told as they were when it was deferred, with what is on record."""
+        """Reopen the record, and let the latest report be the transfers of this sensor as it stands on record."""
         record = reopen_record(context)
         latest.make = lambda reason: self._known(AwaitedTransfers.read(self.transfers), record)
         return record
@@ -188,7 +192,7 @@ class AcceptTransferSensor(BaseSensorOperator):
         return awaited.report(record, conn_id=as_conn_id(self.conn_id), at=datetime.now(UTC))
 
     def _skip_instead_of(self, error: BaseException) -> None:
-        """Do for a look that Airflow's sensor did not make itself what it does with ``never_fail``."""
+        """Skip with ``never_fail``, as Airflow's sensor does itself for a poll that it makes itself."""
         if self.never_fail and isinstance(error, PlatformError | WaitInterruptedError):
             raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
 
@@ -207,12 +211,12 @@ class AcceptTransferSensor(BaseSensorOperator):
 
     @property
     def _record(self) -> RunRecord:
-        """What earlier looks and tries have settled: a chat that was accepted then may be closed by now."""
+        """What earlier polls and tries have settled: a chat that was accepted then may be closed by now."""
         assert self._found_record is not None
         return self._found_record
 
     def _read_record(self, context: Context, awaited: AwaitedTransfers) -> RunRecord:
-        """The record of this sensor; raises ``ValueError`` for transfers that are not those of its connection."""
+        """Open the record of this sensor; raises ``ValueError`` for transfers of another service."""
         awaited.check(self._platform, conn_id=as_conn_id(self.conn_id))
         self._found_record = open_record(context, inputs=awaited.to_json(), platform=self._platform)
         return self._found_record
@@ -232,6 +236,6 @@ class AcceptTransferSensor(BaseSensorOperator):
         return self._poller
 
     def _started_at(self, context: Context) -> datetime:
-        """When the wait began: for a sensor that is rescheduled, in an earlier process."""
+        """Return when the wait began: for a sensor that is rescheduled, in an earlier process."""
         first: datetime | None = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
         return first or datetime.now(UTC)

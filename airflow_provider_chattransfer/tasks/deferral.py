@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end that ``execution_timeout`` sets to a task that waits in the triggerer, which Airflow itself leaves alone."""
+"""End a task that waits in the triggerer when its ``execution_timeout`` is over, which Airflow itself does not do."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-SPARE = timedelta(seconds=30)
-"""How much longer than the trigger Airflow waits before it fails the task itself: for a triggerer that is gone."""
+DEFERRAL_MARGIN = timedelta(seconds=30)
+"""How much longer than the trigger Airflow waits before it fails the task itself, in case the triggerer is gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionTimeout:
-    """When a task runs out of its ``execution_timeout``, in epoch seconds; ``at`` is ``None`` where it has none.
+    """When a task's ``execution_timeout`` is over: ``at``, in seconds since the epoch; ``None`` where it has none.
 
-    On Airflow 3.3 a deferred task is not ended by its ``execution_timeout`` (measured): the deferral is given what is
-    left of it.
+    On Airflow 3.3 a deferred task is not ended by its ``execution_timeout`` (measured), so the deferral is given what
+    is left of it.
     """
 
     at: float | None
 
     @classmethod
     def of(cls, operator: Any, context: Context) -> ExecutionTimeout:
-        """Counted from the task's start, which a deferral does not change."""
+        """Count from the task's start, which a deferral does not change."""
         started_at = getattr(context["ti"], "start_date", None)
         if operator.execution_timeout is None or started_at is None:
             return cls(None)
@@ -42,4 +42,4 @@ class ExecutionTimeout:
         left = timedelta(seconds=self.at - datetime.now(UTC).timestamp())
         if left <= timedelta(0):
             raise AirflowTaskTimeout("the task ran out of its execution_timeout")
-        return left + SPARE
+        return left + DEFERRAL_MARGIN

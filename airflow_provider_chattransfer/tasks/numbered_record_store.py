@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the stores of run records have in common: entries under consecutive numbers."""
+"""Keep the entries of a run record under consecutive numbers."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ..exceptions import BrokenRecordError, RecordTakenOverError, RecordWriteErr
 
 
 class NumberedRecordStore(ABC):
-    """Keeps entries under the numbers 1, 2, 3, … up to the first that is missing; one after it is an error."""
+    """Keep entries under the numbers 1, 2, 3, … up to the first that is missing; one after it is an error."""
 
     def __init__(self) -> None:
         self._length: int | None = None
 
     @abstractmethod
     def _read(self, number: int) -> Json | None:
-        """Return the entry with this number; ``None`` when there is no whole one."""
+        """Return the entry with this number; ``None`` when it is missing or was cut off."""
 
     @abstractmethod
-    def _is_there_one_from(self, number: int) -> bool:
-        """Tell whether there is any entry with this number or a greater one."""
+    def _has_entry_from(self, number: int) -> bool:
+        """Tell whether there is an entry with this number or a greater one."""
 
     @abstractmethod
     def _write(self, number: int, entry: Json) -> None:
@@ -33,7 +33,7 @@ class NumberedRecordStore(ABC):
         for number in count(1):
             entry = self._read(number)
             if entry is None:
-                if self._is_there_one_from(number + 1):
+                if self._has_entry_from(number + 1):
                     raise BrokenRecordError(f"entry {number} of the run's record is missing, and later ones are there")
                 self._length = number - 1
                 return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a task hands over its report, whether it succeeds or fails."""
+"""Deliver a task's report, whether the task succeeds or fails."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SENDS_NOTHING = "a retry would change nothing: what failed was moved and did not stay, or is closed"
-STOPS_AGAIN = "a retry would be stopped by the same cause; put it right, then clear the task: it goes on from here"
+NOTHING_TO_RETRY = "a retry would change nothing: what failed was moved and did not stay, or is closed"
+FIX_BEFORE_RETRY = "a retry would be stopped by the same cause; put it right, then clear the task: it goes on from here"
 
 
 class LatestReport:
-    """What a task can tell of its chats at any moment; ``make`` is given a reason for those that are still open.
+    """What a task knows about its chats at any moment.
 
-    ``None`` before anything is on record.
+    ``make`` is given a reason for the chats that are still open; it returns ``None`` before anything is on record.
     """
 
     def __init__(self) -> None:
@@ -49,9 +49,10 @@ class LatestReport:
 
 @contextmanager
 def push_report_on_failure(context: Context) -> Iterator[LatestReport]:
-    """Leave the report of what is known when the block ends with an error of any kind, and raise the error.
+    """Deliver the report of what is known when the block ends with an error of any kind, and raise the error.
 
-    A task that is deferred or rescheduled has not ended; one whose record another try has taken over tells nothing.
+    A task that is deferred or rescheduled has not ended, and one whose record another try has taken over delivers
+    nothing.
     """
     latest = LatestReport()
     try:
@@ -70,7 +71,7 @@ def push_report_on_failure(context: Context) -> Iterator[LatestReport]:
 
 
 def deliver_report(context: Context, report: TransferReport) -> None:
-    """Write the report to its path, and push it where the result of a task is found; what cannot be done is logged."""
+    """Write the report to its path, and push it as the task's result; what fails is logged."""
     try:
         _write(report)
     except RecordWriteError as error:
@@ -94,7 +95,7 @@ def finish_task(
     ``run`` is what the run of this try came to; ``None`` in a task that only waited.
 
     Raises ``ChatsNotTransferredError`` when a greater share than ``max_failed_ratio`` failed, or all of them, and
-    ``RecordWriteError``; ``push_report_on_failure`` has to be around it.
+    ``RecordWriteError``. Call it inside ``push_report_on_failure``.
     """
     log_summary(report)
     _write(report)
@@ -106,14 +107,14 @@ def finish_task(
 
 
 def report_from_event(event: Any, *, record: RunRecord, latest: LatestReport) -> TransferReport:
-    """The report of a wait in the triggerer, from its event alone; what was settled goes into ``record``.
+    """Return the report of a wait in the triggerer, from its event alone; what it settled goes into ``record``.
 
     Raises ``WaitInterruptedError`` when the wait could not go on, ``AirflowTaskTimeout`` when the task's
-    ``execution_timeout`` ended it, ``RecordWriteError``, and ``ValueError`` for what is no event of the trigger.
+    ``execution_timeout`` ended it, ``RecordWriteError``, and ``ValueError`` for what is not an event of the trigger.
     """
     ended = WaitEnded.from_event(event)
     latest.make = lambda reason: ended.report
-    record.write_waited_for(ended.report.results)
+    record.write_wait_results(ended.report.results)
     if ended.error:
         raise WaitInterruptedError(
             ended.error,
@@ -126,11 +127,11 @@ def report_from_event(event: Any, *, record: RunRecord, latest: LatestReport) ->
             f"{len(ended.report.waiting)} transfers were not accepted before the task ran out of its "
             "execution_timeout; the report is in the XCom return_value"
         )
-    return record.with_retries(ended.report)
+    return record.with_retry_actions(ended.report)
 
 
 def report_in(event: Any) -> TransferReport | None:
-    """The report in the event of a trigger; ``None`` for what is no such event."""
+    """Return the report in the event of a trigger; ``None`` for anything else."""
     try:
         return WaitEnded.from_event(event).report
     except ValueError:
@@ -162,7 +163,7 @@ def _not_transferred(report: TransferReport, run: RunResult) -> ChatsNotTransfer
     retry_advice = _what_a_retry_does(unsettled, limited_for=limited_for)
     if not unsettled or run.permanent:
         may_be_sent = any(result.retry is not RetryAction.NONE for result in failed)
-        retry_advice = STOPS_AGAIN if may_be_sent else SENDS_NOTHING
+        retry_advice = FIX_BEFORE_RETRY if may_be_sent else NOTHING_TO_RETRY
     what = f"{len(failed)} of {len(report.results)} chats were not moved: "
     room = MAX_SENTENCE_LETTERS - 1 - len(f"{what}. {IN_THE_REPORT}. {retry_advice}")
     return ChatsNotTransferredError(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a task's errors become retries or not: by a policy since Airflow 3.3, by ``AirflowFailException`` before."""
+"""Decide whether a task's error is retried: by a policy since Airflow 3.3, by ``AirflowFailException`` before."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HAS_RETRY_POLICIES = hasattr(BaseOperator, "retry_policy")
 
 
 def retry_by_cause(operator: BaseOperator) -> None:
-    """Give an operator the ``ChatTransferRetryPolicy``, where there are policies and its user has given it none."""
+    """Give an operator the ``ChatTransferRetryPolicy``, where Airflow has policies and its user has given it none."""
     if HAS_RETRY_POLICIES and operator.retry_policy is None:
         from ..retry_policy import ChatTransferRetryPolicy
 
@@ -26,15 +26,15 @@ def retry_by_cause(operator: BaseOperator) -> None:
 
 
 def fail_fast_if_permanent(method: Callable[P, R]) -> Callable[P, R]:
-    """Where there are no policies, let an error of ``method`` that a retry would meet again fail the task for good."""
-    return method if HAS_RETRY_POLICIES else failing_for_good(method)
+    """Where Airflow has no retry policies, fail the task for good on an error that a retry would meet again."""
+    return method if HAS_RETRY_POLICIES else fail_for_good_if_permanent(method)
 
 
-def failing_for_good(method: Callable[P, R]) -> Callable[P, R]:
-    """Raise an ``AirflowFailException`` with the same message from an error that a retry would meet again."""
+def fail_for_good_if_permanent(method: Callable[P, R]) -> Callable[P, R]:
+    """Raise an ``AirflowFailException`` with the same message for an error that a retry would meet again."""
 
     @wraps(method)
-    def ending(*args: P.args, **kwargs: P.kwargs) -> R:
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(*args, **kwargs)
         except Exception as error:
@@ -42,4 +42,4 @@ def failing_for_good(method: Callable[P, R]) -> Callable[P, R]:
                 raise AirflowFailException(str(error)) from error
             raise
 
-    return ending
+    return wrapped

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which task of which DAG run this is, whatever its try."""
+"""Identify a task of a DAG run, whatever its try."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TaskIdentity:
-    """Which task this is, whatever the try, and in which of the runs that had its name."""
+    """Which task this is, whatever its try, and in which of the runs that had its name."""
 
     dag_id: str
     run_id: str
@@ -43,7 +43,7 @@ class TaskIdentity:
 
     @property
     def name(self) -> str:
-        """A name for a folder, the same for all runs of one name."""
+        """Name of a folder, the same for all runs of one name."""
         number = digest([self.dag_id, self.run_id, self.task_id, self.map_index])
         return f"{self.dag_id}.{self.task_id}.{number}"
 

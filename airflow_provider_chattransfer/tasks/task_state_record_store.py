@@ -8,12 +8,12 @@ from typing import Any
 from ..chats.model import Json
 from .numbered_record_store import NumberedRecordStore
 
-KEY = "transfer record"
-"""The entries' keys in the task state store begin so: ``transfer record 1``, ``transfer record 2`` and so on."""
+KEY_PREFIX = "transfer record"
+"""Prefix of the entries' keys in the task state store: ``transfer record 1``, ``transfer record 2`` and so on."""
 
 
 class TaskStateRecordStore(NumberedRecordStore):
-    """Keeps entries as values of the task state store, which the tries of a task share."""
+    """Keep entries as values of the task state store, which the tries of a task share."""
 
     def __init__(self, store: Any) -> None:
         super().__init__()
@@ -23,12 +23,12 @@ class TaskStateRecordStore(NumberedRecordStore):
         return "the task's state (Storage)"
 
     def _read(self, number: int) -> Json | None:
-        entry: Json | None = self._store.get(f"{KEY} {number}")
+        entry: Json | None = self._store.get(f"{KEY_PREFIX} {number}")
         return entry
 
-    def _is_there_one_from(self, number: int) -> bool:
+    def _has_entry_from(self, number: int) -> bool:
         """Read the next one, since keys cannot be listed."""
         return self._read(number) is not None
 
     def _write(self, number: int, entry: Json) -> None:
-        self._store.set(f"{KEY} {number}", entry)
+        self._store.set(f"{KEY_PREFIX} {number}", entry)

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from ..chats.model import TransferReport
-from ..chats.stored import read_stored
+from ..chats.stored_json import read_stored
 
 
 @dataclass(frozen=True, slots=True)
 class WaitEnded:
-    """What a trigger's event says: the report as it stands, and what broke the wait off, if anything did.
+    """What a trigger's event says: the report as it stands, and the error that ended the wait, if one did.
 
-    ``permanent`` tells that a retry of the task would meet the same error, ``retry_after`` that it would within so many
-    seconds, ``out_of_time`` that the task itself ran out of time before the receivers did.
+    ``permanent`` tells that a retry of the task would meet the same error; ``retry_after`` is the number of seconds for
+    which it would. ``out_of_time`` tells that the task itself ran out of time before the receivers did.
     """
 
     report: TransferReport
@@ -26,7 +26,7 @@ class WaitEnded:
     out_of_time: bool = False
 
     def to_event(self) -> dict[str, Any]:
-        """The payload of the event."""
+        """Return the payload of the event."""
         return {
             "report": self.report.to_json(),
             "error": self.error,

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Triggers. They only read: a trigger may be started twice."""
+"""The trigger that waits for acceptance. It only reads, since Airflow may start a trigger twice."""

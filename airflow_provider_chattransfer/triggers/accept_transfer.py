@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trigger that waits until transfers are accepted. One polls any number of chats, and only reads."""
+"""Wait in the triggerer until transfers are accepted. One trigger polls any number of chats, and only reads."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from ..tasks.wait_event import WaitEnded
 
 
 class AcceptTransferTrigger(BaseTrigger):
-    """Fires once, when all transfers that are ``requested`` in ``report`` are settled, at ``deadline``, or when the
-    service cannot be asked any more.
+    """Fire once, when the wait for acceptance is over.
 
-    :param conn_id: the connection to read with; no secret is in the trigger.
+    It is over when all transfers that are ``requested`` in ``report`` are settled, at ``deadline`` or ``ends_at``, or
+    when the service cannot be asked any more. Errors are in the event and not raised.
+
+    :param conn_id: the connection to read with; the trigger holds no secret.
     :param report: a transfer report as plain JSON.
     :param deadline: seconds since the epoch, so that it outlives a restart of the triggerer.
-    :param poll_interval: seconds between two looks; each look is one request for up to fifty chats on Bitrix24,
-        and usually one for all on SuperOffice.
-    :param ends_at: when the task runs out of its ``execution_timeout``, in seconds since the epoch, if it has one.
-    :param silent_fail: as a sensor has it: go on looking whatever a look fails with, until the deadline.
+    :param poll_interval: seconds between two polls, 15 by default; a poll is one request for up to fifty chats on
+        Bitrix24, and usually one for all on SuperOffice.
+    :param ends_at: when the task's ``execution_timeout`` is over, in seconds since the epoch; ``None`` if it has none.
+    :param silent_fail: go on polling until the deadline whatever error a poll meets, as a sensor with ``silent_fail``.
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class AcceptTransferTrigger(BaseTrigger):
         self.silent_fail = silent_fail
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """The class and its arguments, as Airflow stores them."""
+        """Return the class and its arguments, as Airflow stores them."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
@@ -61,11 +63,11 @@ class AcceptTransferTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look until the wait is over, then fire."""
+        """Poll until the wait is over, then fire."""
         yield TriggerEvent((await self._wait()).to_event())
 
     async def on_kill(self) -> None:
-        """Nothing is undone: neither service can take a transfer back, and ``run`` lets go of its connection itself."""
+        """Log that nothing is undone: neither service can take a transfer back. ``run`` closes its connection."""
         self.log.info("The task was ended by a user; who was asked to take a chat may still accept it")
 
     async def _wait(self) -> WaitEnded:

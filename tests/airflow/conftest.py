@@ -169,6 +169,6 @@ def publish(dag: DAG) -> None:
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries without their pauses."""
-    monkeypatch.setattr("airflow_provider_chattransfer.chats.run.PAUSES", (0.0, 0.01, 0.02, 0.03))
-    monkeypatch.setattr("airflow_provider_chattransfer.chats.run.LONGEST_REQUEST", 0.0)
+    monkeypatch.setattr("airflow_provider_chattransfer.chats.run.PAUSES_SECONDS", (0.0, 0.01, 0.02, 0.03))
+    monkeypatch.setattr("airflow_provider_chattransfer.chats.run.MAX_REQUEST_SECONDS", 0.0)
     monkeypatch.setattr("airflow_provider_chattransfer.platforms.transport._pause", lambda _: 0.01)

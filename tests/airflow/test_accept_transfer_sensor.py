@@ -16,7 +16,7 @@ from airflow.sdk import Context
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_chattransfer.chats import acceptance
-from airflow_provider_chattransfer.chats.reconciliation import CLOSED
+from airflow_provider_chattransfer.chats.reconciliation import CLOSED_UNACCEPTED
 from airflow_provider_chattransfer.exceptions import (
     ChatsNotTransferredError,
     CredentialsError,
@@ -285,7 +285,7 @@ class TestOtherEnds:
         ran = wait(desk, transfers, events=[meanwhile], **way)
         assert ran.state == "success"
         assert outcomes(ran.results["task"]) == ["failed", "accepted"]
-        assert reasons(ran.results["task"]) == [CLOSED, None]
+        assert reasons(ran.results["task"]) == [CLOSED_UNACCEPTED, None]
 
     @ONE_SERVICE_EACH
     def test_a_chat_that_somebody_else_takes_is_failed(self, desk: Desk, way: dict[str, Any]) -> None:
@@ -321,7 +321,7 @@ class TestAChatAcceptedAndThenClosed:
         """Before 3.3 Airflow has no task state store to remember it in."""
         ran = wait(desk, **self.ends(desk), mode="reschedule")
         assert outcomes(ran.results["task"]) == ["accepted" if HAS_STATE_STORE else "failed", "accepted"]
-        assert reasons(ran.results["task"]) == [None if HAS_STATE_STORE else CLOSED, None]
+        assert reasons(ran.results["task"]) == [None if HAS_STATE_STORE else CLOSED_UNACCEPTED, None]
 
 
 class TestTrouble:

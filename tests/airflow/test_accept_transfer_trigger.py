@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSen
 from airflow_provider_chattransfer.chats import acceptance
 from airflow_provider_chattransfer.chats.acceptance import AcceptancePoller
 from airflow_provider_chattransfer.chats.model import TransferReport
-from airflow_provider_chattransfer.chats.reconciliation import CLOSED
+from airflow_provider_chattransfer.chats.reconciliation import CLOSED_UNACCEPTED
 from airflow_provider_chattransfer.exceptions import ChatsNotTransferredError, WaitInterruptedError
 from airflow_provider_chattransfer.hooks.dispatch import open_platform
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator, TransferChatOperator
@@ -104,7 +104,7 @@ class TestTheWait:
         desk.take(202, 8)
         event = asyncio.run(first_event(trigger_for(desk, report)))
         assert outcomes(event["report"]) == ["failed", "failed"]
-        assert reasons(event["report"]) == [CLOSED, "not accepted by agent:15: agent:8 has it"]
+        assert reasons(event["report"]) == [CLOSED_UNACCEPTED, "not accepted by agent:15: agent:8 has it"]
 
     def test_remembers_who_accepted_before_the_chat_was_closed(self, desk: Desk) -> None:
         report = desk.report(desk.open([12, 15], **NEVER))

@@ -32,7 +32,7 @@ from airflow_provider_chattransfer.operators.transfer import (
 from airflow_provider_chattransfer.platforms.transport import MAX_ATTEMPTS
 from airflow_provider_chattransfer.retry_decision import decide
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor
-from airflow_provider_chattransfer.tasks.retries import HAS_RETRY_POLICIES, failing_for_good
+from airflow_provider_chattransfer.tasks.retries import HAS_RETRY_POLICIES, fail_for_good_if_permanent
 
 from .conftest import Ran, Sandbox, a_dag, run
 from .under_way import NEVER, SENDER, Bitrix24Desk, Desk, SuperOfficeDesk
@@ -147,7 +147,7 @@ class TestBeforeThereWerePolicies:
         assert raised.value is error
 
 
-@failing_for_good
+@fail_for_good_if_permanent
 def raising(error: BaseException) -> None:
     raise error
 

@@ -274,7 +274,7 @@ def everything_at_debug() -> Iterator[None]:
 def no_pauses() -> Iterator[None]:
     """Retries without their pauses, and limits that are not waited out."""
     with (
-        patch(f"{PACKAGE}.chats.run.PAUSES", (0.0, 0.01)),
+        patch(f"{PACKAGE}.chats.run.PAUSES_SECONDS", (0.0, 0.01)),
         patch(f"{PACKAGE}.platforms.transport.MAX_ATTEMPTS", 3),
         patch(f"{PACKAGE}.retry_policy.MAX_DELAY_SECONDS", 0.1),
         patch(f"{PACKAGE}.platforms.transport._pause", lambda _: 0.01),

@@ -84,8 +84,8 @@ def open_floor(server: SandboxServer, folder: Path) -> Iterator[Floor]:
     with tampered(server.url) as answers, pytest.MonkeyPatch.context() as patched:
         for name, value in as_environment(_connections(answers.url, folder)).items():
             patched.setenv(name, value)
-        patched.setattr(f"{OURS}.chats.run.PAUSES", (0.0, 0.001, 0.001, 0.001))
-        patched.setattr(f"{OURS}.chats.run.LONGEST_REQUEST", 0.0)
+        patched.setattr(f"{OURS}.chats.run.PAUSES_SECONDS", (0.0, 0.001, 0.001, 0.001))
+        patched.setattr(f"{OURS}.chats.run.MAX_REQUEST_SECONDS", 0.0)
         patched.setattr(transport, "MAX_ATTEMPTS", 4)
         patched.setattr(transport.Transport, "pause", lambda *_: None)
         patched.setattr(transport, "_pause", lambda _: 0.001)

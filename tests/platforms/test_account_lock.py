@@ -93,7 +93,7 @@ from airflow_provider_chattransfer.chats import run
 from airflow_provider_chattransfer.chats.model import Transfer, Target
 from airflow_provider_chattransfer.platforms import runner
 from tests.chaos import matrix
-run.PAUSES, run.LONGEST_REQUEST = (0.0, 0.1, 0.4, 2.0, 2.5), 2.0
+run.PAUSES_SECONDS, run.MAX_REQUEST_SECONDS = (0.0, 0.1, 0.4, 2.0, 2.5), 2.0
 url, service, target, source, *chat_ids = sys.argv[1:]
 line = matrix.Transport(gate=matrix.RateGate(matrix.RateLimit(per_second=1e6, burst=10**6)), read_timeout=30.0)
 platform = getattr(matrix, service)(url, line)
@@ -266,7 +266,7 @@ class TestAClaim:
     def test_tells_the_state_and_that_its_run_is_at_it(self) -> None:
         other = claiming("told")
         (claim,) = told("told")
-        assert (claim.chat, claim.stage) == (HERE, Stage.AT_IT)
+        assert (claim.chat, claim.stage) == (HERE, Stage.IN_PROGRESS)
         other.close()
 
     def test_is_no_news_to_the_run_that_made_it_nor_to_its_retry(self) -> None:
@@ -283,7 +283,7 @@ class TestAClaim:
 
     def test_is_gone_when_the_chat_was_left_alone(self) -> None:
         other = claiming("left")
-        other.release_claims({"1": Stage.LEFT})
+        other.release_claims({"1": Stage.NOT_MOVED})
         assert told("left") == []
         other.close()
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_chattransfer.chats.model import Transfer
-from airflow_provider_chattransfer.chats.run import PAUSES, run_transfers
+from airflow_provider_chattransfer.chats.run import PAUSES_SECONDS, run_transfers
 from airflow_provider_chattransfer.chats.run_record import NullRecordStore, RunRecord
 from airflow_provider_chattransfer.platforms.base import ChatPlatform
 from airflow_provider_chattransfer.platforms.runner import run_to_end
@@ -70,7 +70,7 @@ class TestATransferThatMeetsTrouble:
         stage.fault(kind="html_502_before", service=service, method=TRANSFERS[service], count=10**6)
         assert check(stage, platform, to("agent:12", *chat_ids)) == ["failed"] * len(chat_ids)
         assert stage.moved(service) == []
-        assert [stage.slept.count(seconds) for seconds in PAUSES[1:4]] == [1] * 3
+        assert [stage.slept.count(seconds) for seconds in PAUSES_SECONDS[1:4]] == [1] * 3
 
     def test_that_waits_for_its_receiver_is_not_sent_twice_on_bitrix24(self, stage: ClockedSandbox) -> None:
         """Nothing shows that a pending transfer is under way, except that something has changed."""

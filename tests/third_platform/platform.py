@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from airflow_provider_chattransfer.chats.model import Chat, Reading, Target, TargetKind, UnreadableChat
 from airflow_provider_chattransfer.chats.reconciliation import Answer, Answered, Refused
+from airflow_provider_chattransfer.chats.references import is_chat_id
 from airflow_provider_chattransfer.chats.run import Move, Sent
-from airflow_provider_chattransfer.chats.spellings import is_chat_id
 from airflow_provider_chattransfer.exceptions import (
     NotFoundError,
     PlatformError,

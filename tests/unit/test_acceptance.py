@@ -39,7 +39,7 @@ from airflow_provider_chattransfer.platforms.runner import poll_once, poll_until
 from ..support.reports import outcomes_of
 
 BEGIN = datetime(2026, 11, 21, 21, 0, tzinfo=UTC)
-RINGING = Chat(id="0", owner="7", offered_to="12", shows_offers=True)
+OFFERED = Chat(id="0", owner="7", offered_to="12", shows_offers=True)
 TAKEN = Chat(id="0", owner="12", shows_offers=True)
 REJECTED = Chat(id="0", owner="7", shows_offers=True)
 
@@ -49,7 +49,7 @@ def after(seconds: float) -> datetime:
 
 
 def poller(*outcomes: str, seconds: float = 60) -> AcceptancePoller:
-    """A wait for chats 1, 2, … with these outcomes so far."""
+    """Return a wait for chats 1, 2, … with these outcomes so far."""
     results = tuple(
         Result(Transfer(str(number), Target.agent("12"), Target.agent("7")), Outcome(outcome))
         for number, outcome in enumerate(outcomes, start=1)
@@ -68,14 +68,14 @@ class TestThePoller:
 
     def test_settles_what_is_proved_and_goes_on_with_the_rest(self) -> None:
         wait = poller("requested", "requested", "requested")
-        verdict = wait.observe({"1": TAKEN, "2": RINGING, "3": REJECTED}, now=after(1))
+        verdict = wait.observe({"1": TAKEN, "2": OFFERED, "3": REJECTED}, now=after(1))
         assert not verdict.done
         assert outcomes_of(verdict.report.results) == ["accepted", "requested", "failed"]
         assert wait.chat_ids == ["2"]
 
     def test_is_done_when_the_last_one_is_settled(self) -> None:
         wait = poller("requested", "requested")
-        assert not wait.observe({"1": TAKEN, "2": RINGING}, now=after(1)).done
+        assert not wait.observe({"1": TAKEN, "2": OFFERED}, now=after(1)).done
         assert wait.observe({"2": TAKEN}, now=after(2)).done
 
     def test_keeps_what_was_not_looked_at(self) -> None:
@@ -96,8 +96,8 @@ class TestThePoller:
 
     def test_ends_at_its_deadline_with_what_is_still_requested(self) -> None:
         wait = poller("requested", seconds=60)
-        assert not wait.observe({"1": RINGING}, now=after(59.9)).done
-        verdict = wait.observe({"1": RINGING}, now=after(60))
+        assert not wait.observe({"1": OFFERED}, now=after(59.9)).done
+        verdict = wait.observe({"1": OFFERED}, now=after(60))
         assert verdict.done
         assert outcomes_of(verdict.report.results) == ["requested"]
 
@@ -120,7 +120,7 @@ class TestThePoller:
 
     @given(
         begin=st.lists(st.sampled_from([each.value for each in Outcome]), max_size=12),
-        looks=st.lists(st.lists(st.sampled_from([TAKEN, RINGING, REJECTED]), min_size=12, max_size=12), max_size=5),
+        looks=st.lists(st.lists(st.sampled_from([TAKEN, OFFERED, REJECTED]), min_size=12, max_size=12), max_size=5),
     )
     def test_goes_on_from_its_report_as_if_it_had_never_stopped(
         self, begin: list[str], looks: list[list[Chat]]
@@ -141,7 +141,7 @@ class TestThePoller:
 
 
 def to(*targets: str) -> AcceptancePoller:
-    """A wait for chats 1, 2, … that nobody has accepted, each with the target given."""
+    """Return a wait for chats 1, 2, … that nobody has accepted, each with the target given."""
     results = tuple(
         Result(Transfer(str(number), Target.parse(target), Target.agent("7")), Outcome.REQUESTED)
         for number, target in enumerate(targets, start=1)
@@ -154,7 +154,7 @@ class TestWhatIsTold:
     def test_is_who_has_not_accepted_until_when_and_the_counts_in_one_order(self) -> None:
         wait = to("queue:4", "agent:12", "agent:12", "agent:12", "agent:15")
         wait.observe({"5": REJECTED, "2": TAKEN}, now=after(1))
-        assert wait.news(now=after(1)) == (
+        assert wait.log_line(now=after(1)) == (
             "Waiting for acceptance until 2026-11-21 21:10:00 UTC: chats: 1 accepted, 3 requested, 1 failed; "
             "not accepted by queue:4: 1, agent:12: 2"
         )
@@ -164,23 +164,23 @@ class TestWhatIsTold:
         told = []
         for second in range(0, 300, 5):
             taken = {"1": TAKEN} if second >= 65 else {}
-            wait.observe({"2": RINGING, "3": RINGING} | taken, now=after(second))
-            told += [second] if wait.news(now=after(second)) else []
+            wait.observe({"2": OFFERED, "3": OFFERED} | taken, now=after(second))
+            told += [second] if wait.log_line(now=after(second)) else []
         assert told == [0, 60, 65, 125, 185, 245]
 
     def test_has_no_deadline_where_none_was_set(self) -> None:
-        line = poller("requested", seconds=1e9).news(now=BEGIN)
+        line = poller("requested", seconds=1e9).log_line(now=BEGIN)
         assert line == "Waiting for acceptance: chats: 1 requested; not accepted by agent:12: 1"
 
     def test_is_the_end_when_all_are_settled(self) -> None:
         wait = to("agent:12")
         wait.observe({"1": TAKEN}, now=after(1))
-        assert wait.news(now=after(1)) == "The wait for acceptance is over: chats: 1 accepted"
+        assert wait.log_line(now=after(1)) == "The wait for acceptance is over: chats: 1 accepted"
 
     def test_is_short_however_many_have_not_accepted(self) -> None:
         wait = to(*(f"agent:{number}" for number in range(10, 510)))
         wait.observe({}, now=after(1))
-        line = wait.news(now=after(1))
+        line = wait.log_line(now=after(1))
         assert line is not None
         assert len(line) < 300
         assert line.endswith("agent:18: 1, agent:19: 1, 490 others: 490")
@@ -222,19 +222,19 @@ class Wait:
 
 class TestTheLoop:
     def test_looks_at_once_and_then_every_interval_until_all_are_settled(self) -> None:
-        service, wait = Service(RINGING, RINGING, TAKEN), Wait()
+        service, wait = Service(OFFERED, OFFERED, TAKEN), Wait()
         assert outcomes_of(wait.poll_until_done(poller("requested", "requested"), service).results) == ["accepted"] * 2
         assert service.asked == [["1", "2"]] * 3
         assert wait.slept == [15.0, 15.0]
 
     def test_ends_at_its_deadline_after_a_last_look(self) -> None:
-        service, wait = Service(RINGING), Wait()
+        service, wait = Service(OFFERED), Wait()
         assert outcomes_of(wait.poll_until_done(poller("requested", seconds=40), service).results) == ["requested"]
         assert wait.slept == [15.0, 15.0, 10.0]
         assert len(service.asked) == 4
 
     def test_asks_nothing_when_nothing_is_under_way(self) -> None:
-        service, wait = Service(RINGING), Wait()
+        service, wait = Service(OFFERED), Wait()
         wait.poll_until_done(poller("accepted"), service)
         assert (service.asked, wait.slept) == ([], [])
 
@@ -251,14 +251,14 @@ class TestTheLoop:
 
     @pytest.mark.parametrize("kind", [ResponseLostError, RateLimitError, UnreachableError, UnexpectedResponseError])
     def test_ends_with_the_error_when_too_many_looks_in_a_row_have_failed(self, kind: type[PlatformError]) -> None:
-        service, wait = Service(RINGING, kind("trouble", method="read")), Wait()
+        service, wait = Service(OFFERED, kind("trouble", method="read")), Wait()
         with pytest.raises(kind):
             wait.poll_until_done(poller("requested", seconds=10_000), service)
         assert len(service.asked) == 1 + MAX_FAILED_POLLS
 
     def test_counts_failed_looks_anew_after_one_that_succeeded(self) -> None:
         trouble = [ResponseLostError("trouble", method="read")] * (MAX_FAILED_POLLS - 1)
-        service, wait = Service(*trouble, RINGING, *trouble, TAKEN), Wait()
+        service, wait = Service(*trouble, OFFERED, *trouble, TAKEN), Wait()
         assert outcomes_of(wait.poll_until_done(poller("requested", seconds=10_000), service).results) == ["accepted"]
 
     def test_goes_on_counting_where_another_process_left_off(self) -> None:
@@ -279,7 +279,7 @@ class TestTheLoop:
 
     def test_logs_what_changes_and_a_line_a_minute_and_not_every_look(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO)
-        Wait().poll_until_done(poller("requested", seconds=900), Service(*[RINGING] * 40, TAKEN))
+        Wait().poll_until_done(poller("requested", seconds=900), Service(*[OFFERED] * 40, TAKEN))
         lines = [record.getMessage() for record in caplog.records]
         assert [line.partition(" until")[0] for line in lines] == [
             *["Waiting for acceptance"] * (40 * 15 // 60),

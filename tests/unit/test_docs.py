@@ -19,7 +19,7 @@ from airflow_provider_chattransfer import exceptions
 from airflow_provider_chattransfer.chats.acceptance import MAX_FAILED_POLLS
 from airflow_provider_chattransfer.chats.model import Outcome
 from airflow_provider_chattransfer.chats.planning import Strategy
-from airflow_provider_chattransfer.chats.run import ALIKE, PAUSES
+from airflow_provider_chattransfer.chats.run import MAX_SAME_FAILURES, PAUSES_SECONDS
 from airflow_provider_chattransfer.exceptions import TransferError
 from airflow_provider_chattransfer.hooks.dispatch import open_platform
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
@@ -68,12 +68,12 @@ def page(name: str) -> str:
 
 
 def names_in(table: list[Row]) -> list[str]:
-    """The names in the first column of a table."""
+    """Return the names in the first column of a table."""
     return [name for row in table for name in re.findall(r"`(\w+)`", row[0])]
 
 
 def section(text: str, heading: str) -> str:
-    """What stands under a heading, up to the next one of its rank or a higher one."""
+    """Return what stands under a heading, up to the next one of its rank or a higher one."""
     start = re.search(rf"^(#+) {re.escape(heading)}$", text, re.MULTILINE)
     assert start, f"there is no heading {heading!r}"
     rest = text[start.end() :]
@@ -82,7 +82,7 @@ def section(text: str, heading: str) -> str:
 
 
 def tables(text: str, first_column: str) -> Iterator[list[Row]]:
-    """The rows of each table whose first column has this title."""
+    """Yield the rows of each table whose first column has this title."""
     for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         head, _, *rows = ([cell.strip() for cell in line.strip("|").split(" | ")] for line in block.splitlines())
         if head[0].strip() == first_column:
@@ -90,12 +90,12 @@ def tables(text: str, first_column: str) -> Iterator[list[Row]]:
 
 
 def code(cell: str) -> str:
-    """The text of a cell without its backticks; a cell of words stays as it is."""
+    """Return the text of a cell without its backticks; a cell of words stays as it is."""
     return cell[1:-1] if cell.startswith("`") and cell.endswith("`") and cell.count("`") == 2 else cell
 
 
 def documented(text: str, first_column: str, *columns: int) -> dict[str, tuple[str, ...]]:
-    """The tables with this first column as one mapping from it to other columns."""
+    """Return the tables with this first column as one mapping from it to other columns."""
     rows = [row for table in tables(text, first_column) for row in table]
     found = {code(row[0]): tuple(code(row[column]) for column in columns) for row in rows}
     assert len(found) == len(rows), "a name is there twice"
@@ -103,7 +103,7 @@ def documented(text: str, first_column: str, *columns: int) -> dict[str, tuple[s
 
 
 def declared(kind: type) -> dict[str, str]:
-    """The arguments that the class itself names, with their defaults as the documentation writes them."""
+    """Return the arguments that the class itself names, with their defaults as the documentation writes them."""
     parameters = inspect.signature(inspect.unwrap(vars(kind)["__init__"])).parameters
     return {name: _default(name, each) for name, each in parameters.items() if each.kind is each.KEYWORD_ONLY}
 
@@ -239,7 +239,7 @@ class TestSandboxPage:
 
 @cache
 def known_tests(folder: Path) -> set[str]:
-    """The tests in the classes of a folder, as ``test_file.py::TestClass::test_name``."""
+    """Return the tests in the classes of a folder, as ``test_file.py::TestClass::test_name``."""
     return {
         f"{file.name}::{kind.name}::{test.name}"
         for file in folder.glob("test_*.py")
@@ -288,8 +288,10 @@ class TestTheGuarantees:
         expected = {
             "A request that may be repeated": f"{MAX_ATTEMPTS} times",
             "A hint of the service that is waited for": f"{MAX_HINT_SECONDS:.0f} s",
-            "A chat that is not carried out": f"{len(PAUSES)} rounds, in {sum(PAUSES):.0f} s",
-            "Chats in a row that are refused with the same code, or get no answer for the same cause": f"{ALIKE},",
+            "A chat that is not carried out": f"{len(PAUSES_SECONDS)} rounds, in {sum(PAUSES_SECONDS):.0f} s",
+            "Chats in a row that are refused with the same code, or get no answer for the same cause": (
+                f"{MAX_SAME_FAILURES},"
+            ),
             "A wait in which no look succeeds": f"{MAX_FAILED_POLLS} looks",
             "The turn of another run on the same host": f"{MAX_WAIT_SECONDS:.0f} s",
         }
@@ -390,8 +392,8 @@ class TestFigures:
         text = page("how-it-works.md")
         assert bitrix24_platform.Bitrix24Platform.chunk == superoffice_platform.SuperOfficePlatform.chunk
         assert f"in pieces of {bitrix24_platform.Bitrix24Platform.chunk}." in text
-        assert "after {:.0f}, {:.0f}, {:.0f} and {:.0f} seconds".format(*PAUSES[1:]) in text
-        assert f"{['no', 'one', 'two', 'three', 'four', 'five'][len(PAUSES)]} rounds" in text
+        assert "after {:.0f}, {:.0f}, {:.0f} and {:.0f} seconds".format(*PAUSES_SECONDS[1:]) in text
+        assert f"{['no', 'one', 'two', 'three', 'four', 'five'][len(PAUSES_SECONDS)]} rounds" in text
         assert f"longer than {MAX_HINT_SECONDS:.0f} s" in text
         assert MAX_ATTEMPTS == 12
         assert text.count("up to twelve times") == 2
@@ -410,7 +412,7 @@ class TestFigures:
 
 
 def anchors(markdown: str) -> set[str]:
-    """The anchors that GitHub gives to headings."""
+    """Return the anchors that GitHub gives to headings."""
     titles = re.findall(
         r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", markdown, flags=re.MULTILINE | re.DOTALL), re.MULTILINE
     )

@@ -24,7 +24,7 @@ USED_ELSEWHERE = {
 
 
 def retired_words() -> list[str]:
-    """The words of the last column of each table in the glossary."""
+    """Return the words of the last column of each table in the glossary."""
     rows = re.findall(r"^\|.*\|.*\|(.*)\|$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
     return [word for cell in rows for word in re.findall(r"`(\w+)`", cell)]
 
@@ -62,12 +62,12 @@ def names_in(tree: ast.AST) -> Iterator[str]:
 
 
 def words_of(identifier: str) -> set[str]:
-    """The words of ``an_identifier``, ``AnIdentifier`` or ``AN_IDENTIFIER``, in small letters."""
+    """Return the words of ``an_identifier``, ``AnIdentifier`` or ``AN_IDENTIFIER``, in small letters."""
     return {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", identifier)}
 
 
 def uses(word: str) -> dict[str, set[str]]:
-    """The identifiers that use a retired word, with their files."""
+    """Return the identifiers that use a retired word, with their files."""
     allowed = USED_ELSEWHERE.get(word, ())
     as_part = word.isalpha() and word.islower()
     found = {

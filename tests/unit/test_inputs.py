@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_chattransfer.chats.inputs import (
-    LARGEST_ID,
-    LONGEST_SHOWN,
+    MAX_ID,
+    MAX_SHOWN_LETTERS,
     as_id,
     as_number,
     as_seconds,
@@ -116,12 +116,12 @@ class TestATime:
 
 class TestAnId:
     @pytest.mark.parametrize(
-        ("written", "read"), [(1, "1"), ("007", "7"), (" 12 ", "12"), (LARGEST_ID, str(LARGEST_ID)), (Whole(7), "7")]
+        ("written", "read"), [(1, "1"), ("007", "7"), (" 12 ", "12"), (MAX_ID, str(MAX_ID)), (Whole(7), "7")]
     )
     def test_is_its_decimal_string(self, written: Any, read: str) -> None:
         assert as_id(written, of="chat_id") == read
 
-    @pytest.mark.parametrize("written", [0, "0", LARGEST_ID + 1, str(LARGEST_ID + 1), "1.0", 1.0, "+1", "1 2"])
+    @pytest.mark.parametrize("written", [0, "0", MAX_ID + 1, str(MAX_ID + 1), "1.0", 1.0, "+1", "1 2"])
     def test_is_nothing_else(self, written: Any) -> None:
         with pytest.raises(ValueError, match=r"^chat_id: "):
             as_id(written, of="chat_id")
@@ -129,8 +129,8 @@ class TestAnId:
 
 class TestAWrongValueInAnError:
     def test_is_cut_so_that_an_error_has_below_300_letters(self) -> None:
-        assert len(shown("x" * 10**6)) == LONGEST_SHOWN + 1
-        assert len(shown(list(range(10**4)))) == LONGEST_SHOWN + 1
+        assert len(shown("x" * 10**6)) == MAX_SHOWN_LETTERS + 1
+        assert len(shown(list(range(10**4)))) == MAX_SHOWN_LETTERS + 1
 
     @pytest.mark.parametrize("value", [Told("a\nb\x1b[31m\u202e"), [Told("\r")], {Told("\x00"): 1}, "\n\x1b\ud800"])
     def test_has_no_control_characters_whatever_tells_of_itself(self, value: object) -> None:

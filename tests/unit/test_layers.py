@@ -146,7 +146,10 @@ class TestLayers:
 SERVICES = ("bitrix24", "superoffice")
 OF_ONE_SERVICE = [*(f"platforms/{name}" for name in SERVICES), *(f"hooks/{name}.py" for name in SERVICES)]
 OF_THE_SANDBOX = ["sandbox", "testing"]
-WHERE_THEY_ARE_NAMED = {"services.py": "the list of services", "chats/spellings.py": "what an error says of references"}
+WHERE_THEY_ARE_NAMED = {
+    "services.py": "the list of services",
+    "chats/references.py": "what an error says of references",
+}
 
 
 class TestAService:
@@ -170,7 +173,7 @@ class TestAService:
 
 
 def texts_in(file: Path) -> Iterator[str]:
-    """The texts that a file's code uses: all but those that stand alone, which document."""
+    """Yield the texts that a file's code uses: all but those that stand alone, which document."""
     tree = parsed(file)
     alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):

@@ -26,17 +26,17 @@ READ, MOVE = "imopenlines.dialog.get", "imopenlines.bot.session.transfer"
 
 
 def took(seconds: float, **counter: Any) -> dict[str, Any]:
-    """The ``time`` of a call."""
+    """Return the ``time`` of a call."""
     return {"duration": seconds, **counter}
 
 
 def used(seconds: float, *, reset_at: float = 1600, each: float = 1.0) -> dict[str, Any]:
-    """The ``time`` of a call whose method has used up that many seconds."""
+    """Return the ``time`` of a call whose method has used up that many seconds."""
     return took(each, operating=seconds, operating_reset_at=reset_at)
 
 
 def portal(*notes: tuple[str, dict[str, Any]], in_batch: bool = True) -> OperatingTime:
-    """A portal that has told this."""
+    """Return a portal that has told this."""
     time = OperatingTime()
     for method, timing in notes:
         time.note(method, [timing], in_batch=in_batch, ahead=0)

@@ -46,7 +46,7 @@ class Time:
 
 
 def passed(gate: RateGate, time: Time, number: int) -> list[float]:
-    """The times at which that many requests pass, asked for as fast as the gate lets them."""
+    """Return the times at which that many requests pass, asked for as fast as the gate lets them."""
     times = []
     for _ in range(number):
         gate.wait()
@@ -55,7 +55,7 @@ def passed(gate: RateGate, time: Time, number: int) -> list[float]:
 
 
 def gaps(times: list[float]) -> list[float]:
-    """The seconds between one and the next, to a tenth of a millisecond."""
+    """Return the seconds between one and the next, to a tenth of a millisecond."""
     return [round(later - earlier, 4) for earlier, later in pairwise(times)]
 
 
@@ -185,7 +185,7 @@ class TestAHint:
 
 class TestOurShare:
     def shared(self, *, now: float = 0) -> Share:
-        """The share after somebody has shown up."""
+        """Return the share after somebody has shown up."""
         share = Share()
         for _ in range(2):
             self.let_through(share)

@@ -21,7 +21,7 @@ from airflow_provider_chattransfer.chats.model import (
     UnreadableChat,
 )
 from airflow_provider_chattransfer.chats.reconciliation import (
-    HELD_BY_OTHER_RUN,
+    CLAIMED_BY_OTHER_RUN,
     Answer,
     Answered,
     NotApplied,
@@ -39,7 +39,7 @@ from airflow_provider_chattransfer.chats.reconciliation import (
 OPEN = Chat(id="1", owner="7", queue="3", session="5", revision=10)
 WAITING = replace(OPEN, owner=None)
 CLOSED = replace(OPEN, owner=None, closed=True)
-RINGING = replace(OPEN, offered_to="12", shows_offers=True)
+OFFERED = replace(OPEN, offered_to="12", shows_offers=True)
 """With its owner, who has asked agent 12 to take it; the service shows that."""
 
 YES = Answered()
@@ -65,14 +65,14 @@ BEFORE: list[tuple[str, Transfer, Reading, str | None]] = [
     ("is its receiver's", transfer(), replace(OPEN, owner="12"), "unchanged"),
     ("is its receiver's, and was to be taken from another", transfer("agent:12", "agent:7"),
      replace(OPEN, owner="12"), "unchanged"),
-    ("rings at its receiver", transfer(), RINGING, "requested"),
-    ("rings at somebody else", transfer("agent:15"), RINGING, None),
+    ("is offered to its receiver", transfer(), OFFERED, "requested"),
+    ("is offered to somebody else", transfer("agent:15"), OFFERED, None),
     ("waits in the queue it is to go to", transfer("queue:3"), WAITING, "unchanged"),
     ("waits in its own queue", transfer("queue"), WAITING, "unchanged"),
     ("waits in another queue", transfer("queue:4"), WAITING, None),
-    ("rings at one who goes home, and is to go to its queue", transfer("queue:3", "agent:7", offered=True),
+    ("is offered to one who goes home, and is to go to its queue", transfer("queue:3", "agent:7", offered=True),
      replace(WAITING, offered_to="7"), None),
-    ("rang at one who goes home, and was taken by another", transfer("agent:12", "agent:7", offered=True),
+    ("was offered to one who goes home, and was taken by another", transfer("agent:12", "agent:7", offered=True),
      replace(OPEN, owner="9"), "skipped"),
     ("is with its source", transfer("agent:12", "agent:7"), OPEN, None),
     ("is with somebody else than its source", transfer("agent:12", "agent:8"), OPEN, "skipped"),
@@ -81,9 +81,9 @@ BEFORE: list[tuple[str, Transfer, Reading, str | None]] = [
     ("was picked up from the queue it is taken from", transfer("agent:12", "queue:3"), OPEN, "skipped"),
     ("waits in another queue than the one it is taken from", transfer("agent:12", "queue:4"), WAITING, "skipped"),
     ("is to be taken from whoever has it", transfer(), OPEN, None),
-    ("rings at the one it is taken from, and nobody owns it", transfer("agent:12", "agent:7"),
+    ("is offered to the one it is taken from, and nobody owns it", transfer("agent:12", "agent:7"),
      replace(WAITING, offered_to="7", shows_offers=True), None),
-    ("rings at the one it is taken from, and is to go to its queue", transfer("queue:3", "agent:7"),
+    ("is offered to the one it is taken from, and is to go to its queue", transfer("queue:3", "agent:7"),
      replace(WAITING, offered_to="7", shows_offers=True), None),
     ("rings at somebody else than its source", transfer("agent:12", "agent:7"),
      replace(WAITING, offered_to="9", shows_offers=True), "skipped"),
@@ -122,14 +122,14 @@ OLD = replace(WAITING, shows_offers=False)
 """As a service shows a chat that does not show offers: one that rings looks like one that waits."""
 
 BESIDE: list[tuple[str, Claim, Chat, str | None]] = [
-    ("at it", Claim(HERE, Stage.AT_IT, 1.0), HERE, "held"),
-    ("at it for an hour", Claim(HERE, Stage.AT_IT, 3600.0), HERE, "held"),
-    ("at it since before we began", Claim(HERE, Stage.AT_IT, 1.0, recent=False), HERE, "held"),
+    ("at it", Claim(HERE, Stage.IN_PROGRESS, 1.0), HERE, "held"),
+    ("at it for an hour", Claim(HERE, Stage.IN_PROGRESS, 3600.0), HERE, "held"),
+    ("at it since before we began", Claim(HERE, Stage.IN_PROGRESS, 1.0, recent=False), HERE, "held"),
     ("gone a moment ago", Claim(HERE, Stage.UNKNOWN, 59.9), HERE, "held"),
     ("gone a moment ago, before we began", Claim(HERE, Stage.UNKNOWN, 59.9, recent=False), HERE, "held"),
     ("gone so long ago that nothing of it can happen", Claim(HERE, Stage.UNKNOWN, 60.0), HERE, None),
     ("done, and the chat is back", Claim(HERE, Stage.MOVED, 1.0), HERE, None),
-    ("at it, and has moved it", Claim(HERE, Stage.AT_IT, 1.0), THERE, "skipped"),
+    ("at it, and has moved it", Claim(HERE, Stage.IN_PROGRESS, 1.0), THERE, "skipped"),
     ("gone, and has moved it", Claim(HERE, Stage.UNKNOWN, 99.0), THERE, "skipped"),
     ("done with it", Claim(HERE, Stage.MOVED, 99.0), THERE, "skipped"),
     ("gone a moment ago, before we began, and has moved it", Claim(HERE, Stage.UNKNOWN, 9.0, recent=False), THERE,
@@ -137,7 +137,7 @@ BESIDE: list[tuple[str, Claim, Chat, str | None]] = [
     ("gone long before we began, and somebody has moved it", Claim(HERE, Stage.UNKNOWN, 99.0, recent=False), THERE,
      None),
     ("done before we began", Claim(HERE, Stage.MOVED, 1.0, recent=False), THERE, None),
-    ("done, and it rings at another", Claim(HERE, Stage.MOVED, 1.0), replace(RINGING, offered_to="15"), "skipped"),
+    ("done, and it rings at another", Claim(HERE, Stage.MOVED, 1.0), replace(OFFERED, offered_to="15"), "skipped"),
     ("done, and waits in another queue", Claim(WAITING, Stage.MOVED, 1.0), replace(WAITING, queue="4"), "skipped"),
     ("done, where the service does not show whom it has asked", Claim(OLD, Stage.MOVED, 1.0), OLD, "skipped"),
     ("gone, where the service does not show whom it has asked", Claim(OLD, Stage.UNKNOWN, 99.0), OLD, None),
@@ -148,32 +148,36 @@ class TestBesideAnotherRun:
     @pytest.mark.parametrize(("_", "claim", "chat", "expected"), BESIDE, ids=[each[0] for each in BESIDE])
     def test_that_is(self, _: str, claim: Claim, chat: Chat, expected: str | None) -> None:
         settled = before_sending(transfer(), chat, claims=[claim])
-        assert ("held" if settled is HELD_BY_OTHER_RUN else outcome(settled)) == expected
+        assert ("held" if settled is CLAIMED_BY_OTHER_RUN else outcome(settled)) == expected
 
     @pytest.mark.parametrize(("chat", "expected"), [
-        (replace(OPEN, owner="12"), "unchanged"), (RINGING, "requested"), (CLOSED, "skipped"),
+        (replace(OPEN, owner="12"), "unchanged"), (OFFERED, "requested"), (CLOSED, "skipped"),
         (UnreadableChat("no"), "failed"),
     ])  # fmt: skip
     def test_the_state_settles_what_it_can(self, chat: Reading, expected: str) -> None:
-        settled = before_sending(transfer(), chat, claims=[Claim(OPEN, Stage.AT_IT, 1.0)])
-        assert settled is not HELD_BY_OTHER_RUN
+        settled = before_sending(transfer(), chat, claims=[Claim(OPEN, Stage.IN_PROGRESS, 1.0)])
+        assert settled is not CLAIMED_BY_OTHER_RUN
         assert outcome(settled) == expected
 
     def test_one_that_acts_is_enough(self) -> None:
-        claims = [Claim(OPEN, Stage.UNKNOWN, 99.0), Claim(OPEN, Stage.AT_IT, 1.0), Claim(OPEN, Stage.UNKNOWN, 99.0)]
-        assert before_sending(transfer(), OPEN, claims=claims) is HELD_BY_OTHER_RUN
+        claims = [
+            Claim(OPEN, Stage.UNKNOWN, 99.0),
+            Claim(OPEN, Stage.IN_PROGRESS, 1.0),
+            Claim(OPEN, Stage.UNKNOWN, 99.0),
+        ]
+        assert before_sending(transfer(), OPEN, claims=claims) is CLAIMED_BY_OTHER_RUN
 
     def test_what_nobody_can_send_on_is_waited_for_first(self) -> None:
         assert (
-            before_sending(transfer(), OPEN, claims=[Claim(OPEN, Stage.AT_IT, 1.0)], send_blocker="nobody")
-            is HELD_BY_OTHER_RUN
+            before_sending(transfer(), OPEN, claims=[Claim(OPEN, Stage.IN_PROGRESS, 1.0)], send_blocker="nobody")
+            is CLAIMED_BY_OTHER_RUN
         )
 
     def test_held_is_a_failure_that_a_retry_sends(self) -> None:
-        assert (HELD_BY_OTHER_RUN.outcome, HELD_BY_OTHER_RUN.retry) == (Outcome.FAILED, RetryAction.RESEND)
+        assert (CLAIMED_BY_OTHER_RUN.outcome, CLAIMED_BY_OTHER_RUN.retry) == (Outcome.FAILED, RetryAction.RESEND)
 
     def test_the_reason_says_who_has_the_chat_and_at_whom_it_rings(self) -> None:
-        settled = before_sending(transfer("agent:15"), RINGING, claims=[Claim(OPEN, Stage.MOVED, 1.0)])
+        settled = before_sending(transfer("agent:15"), OFFERED, claims=[Claim(OPEN, Stage.MOVED, 1.0)])
         assert settled is not None
         assert settled.reason == "another run has moved it, now with agent:7, offered to agent:12"
 
@@ -183,16 +187,16 @@ COME_TO: list[tuple[Outcome, RetryAction, Stage]] = [
     (Outcome.REQUESTED, RetryAction.NONE, Stage.MOVED),
     (Outcome.FAILED, RetryAction.NONE, Stage.MOVED),
     (Outcome.FAILED, RetryAction.READ_FIRST, Stage.UNKNOWN),
-    (Outcome.FAILED, RetryAction.RESEND, Stage.LEFT),
-    (Outcome.SKIPPED, RetryAction.NONE, Stage.LEFT),
-    (Outcome.UNCHANGED, RetryAction.NONE, Stage.LEFT),
+    (Outcome.FAILED, RetryAction.RESEND, Stage.NOT_MOVED),
+    (Outcome.SKIPPED, RetryAction.NONE, Stage.NOT_MOVED),
+    (Outcome.UNCHANGED, RetryAction.NONE, Stage.NOT_MOVED),
 ]
 
 
 class TestWhatOtherRunsAreTold:
     @pytest.mark.parametrize(("come_to", "retry", "stage"), COME_TO)
     def test_of_a_chat_that_is_settled(self, come_to: Outcome, retry: RetryAction, stage: Stage) -> None:
-        assert stages([Result(transfer(), come_to, retry=retry)], ["2"]) == {"1": stage, "2": Stage.LEFT}
+        assert stages([Result(transfer(), come_to, retry=retry)], ["2"]) == {"1": stage, "2": Stage.NOT_MOVED}
 
 
 MOVED = replace(OPEN, owner="12", revision=11)
@@ -206,8 +210,8 @@ AFTER: list[tuple[str, Transfer, Chat, Answer, Reading, str | None]] = [
     ("its receiver has, though it was refused", transfer(), OPEN, NO, MOVED, "accepted"),
     ("nobody has, after a yes", transfer(), OPEN, YES, PENDING, "requested"),
     ("nobody has, after the answer was lost", transfer(), OPEN, LOST, PENDING, "failed"),
-    ("rings at its receiver", transfer(), SHOWN, YES, RINGING, "requested"),
-    ("rings at its receiver, though the answer was lost", transfer(), SHOWN, LOST, RINGING, "requested"),
+    ("is offered to its receiver", transfer(), SHOWN, YES, OFFERED, "requested"),
+    ("rings at its receiver, though the answer was lost", transfer(), SHOWN, LOST, OFFERED, "requested"),
     ("is as before, after a yes", transfer(), OPEN, YES, OPEN, "failed"),
     ("is as before, after a yes to a service that shows offers", transfer(), SHOWN, YES, SHOWN, "failed"),
     ("is as before, after a refusal", transfer(), OPEN, NO, OPEN, "failed"),
@@ -275,7 +279,7 @@ class TestAfterATransferWasSent:
         assert outcome(after_sending(wish, before, answer, after)) == expected
 
     def test_a_chat_whose_receiver_declined_at_once_says_so(self) -> None:
-        settled = after_sending(transfer(), SHOWN, Answered(RINGING), SHOWN)
+        settled = after_sending(transfer(), SHOWN, Answered(OFFERED), SHOWN)
         assert settled == (
             Outcome.FAILED,
             "rejected: agent:12 did not take it, agent:7 has it still",
@@ -327,11 +331,11 @@ class TestAfterATransferWasSent:
 
 WAIT: list[tuple[str, Transfer, Reading, str | None]] = [
     ("its receiver has taken", transfer(), MOVED, "accepted"),
-    ("still rings at its receiver", transfer(), RINGING, None),
+    ("still rings at its receiver", transfer(), OFFERED, None),
     ("nobody has, where offers are not shown", transfer(), PENDING, None),
     ("rings no more and is its sender's", transfer("agent:12", "agent:7"), SHOWN, "failed"),
     ("somebody else has", transfer("agent:12", "agent:7"), replace(OPEN, owner="9"), "failed"),
-    ("rings at somebody else", transfer(), replace(RINGING, offered_to="15"), "failed"),
+    ("is offered to somebody else", transfer(), replace(OFFERED, offered_to="15"), "failed"),
     ("is back in its queue", transfer(), replace(SHOWN, owner=None), "failed"),
     ("is closed", transfer(), CLOSED, "failed"),
     ("cannot be read", transfer(), UnreadableChat("gone"), "failed"),
@@ -372,9 +376,9 @@ class TestARefusal:
 
 
 ACCEPT: list[tuple[str, Reading, str | None]] = [
-    ("rings at the one who accepts", RINGING, None),
+    ("is offered to the one who accepts", OFFERED, None),
     ("nobody has, where offers are not shown", WAITING, None),
-    ("rings at somebody else", replace(RINGING, offered_to="15"), "skipped"),
+    ("is offered to somebody else", replace(OFFERED, offered_to="15"), "skipped"),
     ("is not being transferred", SHOWN, "skipped"),
     ("somebody has, where offers are not shown", OPEN, "skipped"),
     ("he has already", MOVED, "unchanged"),
@@ -393,7 +397,7 @@ class TestAccepting:
         assert after_accepting(transfer(), answer, MOVED).outcome is Outcome.ACCEPTED
 
     @pytest.mark.parametrize("answer", [YES, NO, LOST, LIMITED])
-    @pytest.mark.parametrize("after", [RINGING, WAITING, CLOSED, UnreadableChat("gone")])
+    @pytest.mark.parametrize("after", [OFFERED, WAITING, CLOSED, UnreadableChat("gone")])
     def test_has_not_worked_when_he_has_not(self, answer: Answer, after: Reading) -> None:
         settled = after_accepting(transfer(), answer, after)
         assert settled.outcome is Outcome.FAILED

@@ -24,8 +24,8 @@ from airflow_provider_chattransfer.chats.model import (
 )
 from airflow_provider_chattransfer.chats.reconciliation import Answer, Answered, NotApplied, OutcomeUnknown, Refused
 from airflow_provider_chattransfer.chats.run import (
-    ALIKE,
-    PAUSES,
+    MAX_SAME_FAILURES,
+    PAUSES_SECONDS,
     CheckHistory,
     Confirm,
     HistoryFindings,
@@ -56,7 +56,7 @@ Others = Callable[["World", float], Mapping[str, Sequence[Claim]]]
 """What other runs have noted after so many seconds; they may do something in the world meanwhile."""
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """The worker is gone."""
 
 
@@ -80,11 +80,11 @@ class World:
     others: Others | None = None
 
     def drive(self, steps: Steps) -> list[Result]:
-        """Carry out ``steps``; ``Killed`` after as many as ``killed_at``, the last one done and not replied to."""
+        """Carry out ``steps``; ``KilledError`` after as many as ``killed_at``, the last one done and not replied to."""
         reply: Reply = None
         while True:
             if self.killed_at is not None and len(self.steps) >= self.killed_at:
-                raise Killed
+                raise KilledError
             try:
                 step = steps.send(reply)
             except StopIteration as end:
@@ -147,7 +147,7 @@ class World:
         self.chats[chat_id] = replace(chat, owner=to)
 
     def arrive_late(self) -> None:
-        """What the service had taken and not carried out yet happens now."""
+        """Carry out what the service had taken and not carried out yet."""
         for transfer in self.late[:1]:
             self.move(transfer, pending=False)
         self.late.clear()
@@ -294,7 +294,7 @@ class TestAChatThatAnotherRunIsAt:
     """Its note is no outcome: only the state says that a chat has moved."""
 
     def test_and_gives_up_is_sent(self) -> None:
-        result, world = beside(lambda world, after: Stage.AT_IT if after < 62 else None)
+        result, world = beside(lambda world, after: Stage.IN_PROGRESS if after < 62 else None)
         assert (result.outcome, world.sent, world.pauses) == (Outcome.ACCEPTED, ["1"], [2.0, 10.0, 50.0])
 
     def test_and_is_killed_is_sent_when_nothing_of_it_can_take_effect_any_more(self) -> None:
@@ -302,12 +302,12 @@ class TestAChatThatAnotherRunIsAt:
         assert (result.outcome, world.sent, sum(world.pauses)) == (Outcome.ACCEPTED, ["1"], 62.0)
 
     def test_to_the_end_has_failed_and_a_retry_sends_it(self) -> None:
-        result, world = beside(lambda world, after: Stage.AT_IT)
+        result, world = beside(lambda world, after: Stage.IN_PROGRESS)
         assert (result.outcome, result.retry, world.sent) == (Outcome.FAILED, RetryAction.RESEND, [])
         assert "another run is at it" in (result.reason or "")
-        assert sum(world.pauses) == sum(PAUSES)
+        assert sum(world.pauses) == sum(PAUSES_SECONDS)
 
-    @pytest.mark.parametrize("stage", [Stage.AT_IT, Stage.UNKNOWN, Stage.MOVED])
+    @pytest.mark.parametrize("stage", [Stage.IN_PROGRESS, Stage.UNKNOWN, Stage.MOVED])
     @pytest.mark.parametrize("source", [None, "agent:7"])
     def test_and_moves_meanwhile_is_skipped_with_who_has_it(self, source: str | None, stage: Stage) -> None:
         result, world = beside(moving(stage, to="9"), source=source)
@@ -316,11 +316,11 @@ class TestAChatThatAnotherRunIsAt:
 
     @pytest.mark.parametrize("source", [None, "agent:7"])
     def test_and_moves_to_the_same_one_is_unchanged(self, source: str | None) -> None:
-        result, world = beside(moving(Stage.AT_IT, to="12"), source=source)
+        result, world = beside(moving(Stage.IN_PROGRESS, to="12"), source=source)
         assert (result.outcome, world.sent) == (Outcome.UNCHANGED, [])
 
     def test_keeps_no_other_chat_waiting(self) -> None:
-        world = World({each: replace(OPEN, id=each) for each in ("1", "2")}, others=noted(lambda *_: Stage.AT_IT))
+        world = World({each: replace(OPEN, id=each) for each in ("1", "2")}, others=noted(lambda *_: Stage.IN_PROGRESS))
         results = world.drive(run_transfers(to_twelve(["1", "2"]), chunk=1))
         assert [each.outcome for each in results] == [Outcome.FAILED, Outcome.ACCEPTED]
         assert world.steps.index("Send") < world.steps.index("Pause")
@@ -355,14 +355,14 @@ class TestAChatThatAnotherRunIsAt:
 
 
 def beside(stage: Callable[[World, float], Stage | None], *, source: str | None = None) -> tuple[Result, World]:
-    """A run over chat 1, at which another run is."""
+    """Return a run over chat 1, at which another run is."""
     world = World({"1": OPEN}, others=noted(stage))
     transfer = Transfer("1", Target.parse("agent:12"), source=None if source is None else Target.parse(source))
     return world.drive(run_transfers([transfer], chunk=50))[0], world
 
 
 def noted(stage: Callable[[World, float], Stage | None]) -> Others:
-    """What another run has noted of chat 1 when ours began, as far as it stands after so many seconds."""
+    """Return what another run has noted of chat 1 when ours began, as far as it stands after so many seconds."""
 
     def others(world: World, after: float) -> Mapping[str, Sequence[Claim]]:
         now = stage(world, after)
@@ -377,7 +377,7 @@ def moving(stage: Stage, *, to: str) -> Callable[[World, float], Stage]:
     def moved(world: World, after: float) -> Stage:
         if after >= 12.0:
             world.give("1", to=to)
-        return stage if after >= 12.0 else Stage.AT_IT
+        return stage if after >= 12.0 else Stage.IN_PROGRESS
 
     return moved
 
@@ -395,36 +395,36 @@ class TestARunThatStops:
 
 class TestARunWhoseChatsFailAlikeInARow:
     def test_stops_and_says_so(self) -> None:
-        chat_ids = [str(number) for number in range(1, 2 * ALIKE + 51)]
+        chat_ids = [str(number) for number in range(1, 2 * MAX_SAME_FAILURES + 51)]
         world = World({each: replace(OPEN, id=each) for each in chat_ids}, dict.fromkeys(chat_ids, "refuses"))
         results = world.drive(run_transfers(to_twelve(chat_ids), chunk=50))
-        assert len(world.sent) == ALIKE
-        assert {result.reason for result in results[:ALIKE]} == {"no such operator"}
-        assert {result.reason for result in results[ALIKE:]} == {
-            f"not sent: {ALIKE} chats in a row were refused with NO"
+        assert len(world.sent) == MAX_SAME_FAILURES
+        assert {result.reason for result in results[:MAX_SAME_FAILURES]} == {"no such operator"}
+        assert {result.reason for result in results[MAX_SAME_FAILURES:]} == {
+            f"not sent: {MAX_SAME_FAILURES} chats in a row were refused with NO"
         }
 
     def test_stops_when_nobody_answers(self) -> None:
-        chat_ids = [str(number) for number in range(1, 2 * ALIKE + 51)]
+        chat_ids = [str(number) for number in range(1, 2 * MAX_SAME_FAILURES + 51)]
         world = World({each: replace(OPEN, id=each) for each in chat_ids}, dict.fromkeys(chat_ids, "never answers"))
         results = world.drive(run_transfers(to_twelve(chat_ids), chunk=50))
-        assert len(world.sent) == ALIKE
-        why = f"{ALIKE} chats in a row got no answer: timeout"
-        assert {result.reason for result in results[:ALIKE]} == {
+        assert len(world.sent) == MAX_SAME_FAILURES
+        why = f"{MAX_SAME_FAILURES} chats in a row got no answer: timeout"
+        assert {result.reason for result in results[:MAX_SAME_FAILURES]} == {
             f"not known: it was sent, and no answer came: timeout; then the run ended: {why}"
         }
-        assert {result.retry for result in results[:ALIKE]} == {RetryAction.READ_FIRST}
-        assert {result.reason for result in results[ALIKE:]} == {f"not sent: {why}"}
+        assert {result.retry for result in results[:MAX_SAME_FAILURES]} == {RetryAction.READ_FIRST}
+        assert {result.reason for result in results[MAX_SAME_FAILURES:]} == {f"not sent: {why}"}
 
     def test_goes_on_when_their_state_is_answer_enough(self) -> None:
-        chat_ids = [str(number) for number in range(1, 2 * ALIKE + 51)]
+        chat_ids = [str(number) for number in range(1, 2 * MAX_SAME_FAILURES + 51)]
         world = World({each: replace(OPEN, id=each) for each in chat_ids}, dict.fromkeys(chat_ids, "loses the answer"))
         results = world.drive(run_transfers(to_twelve(chat_ids), chunk=50))
         assert {result.outcome for result in results} == {Outcome.ACCEPTED}
 
     def test_goes_on_when_they_are_not_in_a_row(self) -> None:
-        chat_ids = [str(number) for number in range(1, 2 * ALIKE + 51)]
-        habits = {each: "good" if int(each) % ALIKE == 0 else "refuses" for each in chat_ids}
+        chat_ids = [str(number) for number in range(1, 2 * MAX_SAME_FAILURES + 51)]
+        habits = {each: "good" if int(each) % MAX_SAME_FAILURES == 0 else "refuses" for each in chat_ids}
         world = World({each: replace(OPEN, id=each) for each in chat_ids}, habits)
         world.drive(run_transfers(to_twelve(chat_ids), chunk=50))
         assert len(world.sent) == len(chat_ids)
@@ -458,7 +458,7 @@ class TestARunThatIsKilled:
             world.record = RunRecord.read(store)
             try:
                 results = world.drive(run_transfers(world.record.plan, chunk=chunk, record=world.record))
-            except Killed:
+            except KilledError:
                 customers_write(world, data)
                 people_answer(world, data)
             else:
@@ -541,7 +541,7 @@ def retried(
     stops_after_sends: int | None = None,
     blind_after_sends: int | None = None,
 ) -> tuple[list[Result], World]:
-    """A run that comes to its end, and the one that goes on after it."""
+    """Return a run that comes to its end, and the one that goes on after it."""
     store = Lines()
     world = World(
         {each: replace(OPEN, id=each) for each in habits},
@@ -568,7 +568,7 @@ def resumed(
     remembers: bool = True,
     meanwhile: Callable[[World], None] = lambda world: None,
 ) -> tuple[Result, World]:
-    """A run of one chat that is killed after so many steps, and the one that goes on after it."""
+    """Return a run of one chat that is killed after so many steps, and the one that goes on after it."""
     store = Lines()
     world = World({"1": chat}, {"1": habit}, remembers=remembers, killed_at=killed_at)
     RunRecord.read(store).write_plan(to_twelve(["1"]), now=1.0)
@@ -577,7 +577,7 @@ def resumed(
         world.steps.clear()
         try:
             result = world.drive(run_transfers(world.record.plan, chunk=50, record=world.record))[0]
-        except Killed:
+        except KilledError:
             world.killed_at = None
             meanwhile(world)
     return result, world

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_chattransfer.chats.model import Chat, Outcome, Result, RetryAction, Target, Transfer
-from airflow_provider_chattransfer.chats.run_record import PLAN_PIECE, Intent, RunRecord
+from airflow_provider_chattransfer.chats.run_record import MAX_TRANSFERS_PER_ENTRY, Intent, RunRecord
 from tests.support.record_stores import Lines
 
 STATE_STORE_LIMIT = 64 * 1024
@@ -74,7 +74,7 @@ class TestALedger:
         assert (record.has_plan, record.plan, record.sent, record.results) == (False, [], {}, {})
 
     def test_has_no_plan_before_all_of_it_is_written(self) -> None:
-        transfers = [transfer(str(number)) for number in range(1, 2 * PLAN_PIECE)]
+        transfers = [transfer(str(number)) for number in range(1, 2 * MAX_TRANSFERS_PER_ENTRY)]
         _, store = planned(*transfers)
         store.lines.pop()
         cut_off = RunRecord.read(store)

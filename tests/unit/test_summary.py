@@ -13,7 +13,7 @@ from airflow_provider_chattransfer.chats.model import Outcome, Result, RetryActi
 from airflow_provider_chattransfer.chats.run import RunResult
 from airflow_provider_chattransfer.exceptions import WaitInterruptedError
 from airflow_provider_chattransfer.tasks.report import _not_transferred
-from airflow_provider_chattransfer.tasks.summary import MOST_LISTED, group_by_reason, summary
+from airflow_provider_chattransfer.tasks.summary import MAX_LISTED_CHATS, group_by_reason, summary
 
 NOW = datetime(2026, 11, 30, 21, 0, tzinfo=UTC)
 
@@ -60,8 +60,8 @@ class TestTheSummary:
 
     def test_of_very_many_says_how_many_more_there_are(self) -> None:
         lines = list(summary(report(*(result(number, Outcome.FAILED, "why") for number in range(1, 1001)))))
-        assert len(lines) < MOST_LISTED + 10
-        assert lines[-1] == f"  and {1000 - MOST_LISTED} more, all in the report"
+        assert len(lines) < MAX_LISTED_CHATS + 10
+        assert lines[-1] == f"  and {1000 - MAX_LISTED_CHATS} more, all in the report"
 
 
 class TestReasons:

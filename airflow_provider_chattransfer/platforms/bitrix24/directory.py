@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from ...chats.model import Chat, Reading, Target, TargetKind, UnreadableChat
-from ...chats.spellings import is_chat_id
+from ...chats.references import is_chat_id
 from ...exceptions import CredentialsError, PlatformError, RequestRefusedError
 from ..decoding import Id, TextIfKnown
 from ..directory import MAX_CANDIDATES, Directory, Entry, Unresolved, called, closest, not_allowed

@@ -11,8 +11,8 @@ from typing_extensions import override
 
 from ...chats.model import Chat, Reading, Target, TargetKind, UnreadableChat
 from ...chats.reconciliation import Answer, Answered, Refused
+from ...chats.references import is_chat_id
 from ...chats.run import Move, Sent, Stop
-from ...chats.spellings import is_chat_id
 from ...exceptions import (
     CredentialsError,
     NotAllowedError,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was written as JSON, by us or by another task, is checked when it is read back."""
+"""Check JSON that was stored, by us or by another task, when it is read back."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 
 def read_stored(value: object, kind: Any, *, of: str) -> Any:
-    """``value`` as ``kind``, a type that pydantic knows; ``of`` names what is read.
+    """Return ``value`` as ``kind``, a type that pydantic knows; ``of`` names what is read.
 
-    Raises ``ValueError`` that says which member is missing or wrong, and never repeats what is in it.
+    Raises ``ValueError`` that says which member is missing or wrong, and never repeats its content.
     """
     from pydantic import ValidationError
 
@@ -24,7 +24,7 @@ def read_stored(value: object, kind: Any, *, of: str) -> Any:
 
 @cache
 def _adapter(kind: Any) -> Any:
-    """Made once for each type; pydantic is imported when something is read, not while a DAG is parsed."""
+    """Make the adapter of a type, once; pydantic is imported when something is read, not while a DAG is parsed."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_chattransfer.chats.inputs import shown
 from airflow_provider_chattransfer.chats.model import Target, TargetKind
-from airflow_provider_chattransfer.chats.spellings import (
+from airflow_provider_chattransfer.chats.references import (
     as_chat,
     as_person,
     as_queue,
@@ -289,7 +289,7 @@ class TestLists:
 
     def test_a_set_is_the_same_list_in_every_process(self) -> None:
         code = (
-            "from airflow_provider_chattransfer.chats.spellings import chats, targets\n"
+            "from airflow_provider_chattransfer.chats.references import chats, targets\n"
             "print([*map(str, targets({'agent:b', 'queue', 'agent:a', '9', 10}, of='to'))])\n"
             "print(chats({'session:2', '10', 9, 'chat10'}, of='chat_ids'))"
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The transfers that a sensor waits for, read from what an upstream task or a DAG author gave."""
+"""Read the transfers that a sensor waits for from what an upstream task or a DAG author gave."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
 from ..chats.model import Json, Outcome, Result, Transfer, TransferReport
+from ..chats.references import rows
 from ..chats.rows import TransferRow, each_once, transfer_rows
 from ..chats.run_record import RunRecord
-from ..chats.spellings import rows
 
 if TYPE_CHECKING:
     from ..platforms.base import ChatPlatform
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class AwaitedTransfers:
     """Rows, each with the outcome that it has so far.
 
-    ``platform`` is the service that reports name, and ``started_at`` when the first of them began; ``None`` where
-    there were no reports. ``dry_run``: all reports were of dry runs, so that nothing was sent.
+    ``platform`` is the service that reports name, and ``started_at`` when the first of them began; ``None`` where there
+    were no reports. ``dry_run``: all reports were of dry runs, so that nothing was sent.
     """
 
     rows: tuple[TransferRow, ...]
@@ -79,11 +79,11 @@ class AwaitedTransfers:
             )
 
     def to_json(self) -> Json:
-        """Everything that decides what is waited for; the same rows give the same."""
+        """Return everything that decides what is waited for; the same rows give the same."""
         return {"wait": [[row.chat, str(row.target), row.outcome and row.outcome.value] for row in self.rows]}
 
     def resolved(self, platform: ChatPlatform) -> Self:
-        """The same with numbers for names, looked up on ``platform``; each with its name."""
+        """Return the same with numbers for names, looked up on ``platform``."""
         found = platform.chats_by_number([row.chat for row in self.rows], of="transfers")
         ends = [end for row in self.rows for end in (row.target, row.source) if end is not None]
         named = platform.resolve([end for end in ends if end.name is not None], of="transfers")
@@ -101,14 +101,14 @@ class AwaitedTransfers:
 
     @property
     def results(self) -> list[Result]:
-        """What is known of each transfer without a look."""
+        """What is known about each transfer without a poll."""
         return [
             Result(Transfer(row.chat, row.target, row.source), row.outcome or Outcome.REQUESTED, row.reason)
             for row in self.rows
         ]
 
     def report(self, record: RunRecord, *, conn_id: str, at: datetime) -> TransferReport:
-        """The report as it stands at ``at``, by what ``record`` knows."""
+        """Return the report as it stands at ``at``, with what ``record`` knows."""
         results = [record.results.get(each.transfer.chat_id, each) for each in self.results]
         if record.has_plan:
             results = [record.results.get(each.chat_id) or Result(each, Outcome.REQUESTED) for each in record.plan]
@@ -124,7 +124,7 @@ class AwaitedTransfers:
 
 
 def _without_gaps(value: object) -> object:
-    """The reports of several tasks in one list, those of mapped tasks among them, without those that left none."""
+    """Return the reports of several tasks, mapped or not, in one list, without those that are missing."""
     if not _is_list(value):
         return value
     return [each for entry in value for each in (entry if _is_list(entry) else [entry]) if each is not None]
