@@ -92,26 +92,26 @@ def environment(folder: Path, url: str) -> dict[str, str]:
 
 
 class TestNothingLeaks:
-    def test_into_anything_that_a_task_leaves(self, left: Left) -> None:
+    def test_nothing_secret_leaks_into_anything_that_a_task_leaves(self, left: Left) -> None:
         assert leaks(left.words, within=left.folder) == []
 
 
 class TestTheSearch:
     """What makes an empty list mean something."""
 
-    def test_looks_for_secrets_and_for_what_the_services_tell_of_people(self, left: Left) -> None:
+    def test_the_search_looks_for_secrets_and_for_what_the_services_tell_of_people(self, left: Left) -> None:
         assert {"canaryWebhook1", "canary-bot-2", "8A:Cust12345.canaryToken4"} <= left.words
         assert len([word for word in left.words if word.endswith("@customer.example")]) > 20
         assert len(left.words) > 250
 
     @pytest.mark.parametrize("text", ["{}", '{{"a": "{}"}}', "https://portal/rest/1/{}/batch"])
-    def test_finds_each_word_wherever_it_stands(self, left: Left, tmp_path: Path, text: str) -> None:
+    def test_the_search_finds_each_word_wherever_it_stands(self, left: Left, tmp_path: Path, text: str) -> None:
         for number, word in enumerate(sorted(left.words)):
             (tmp_path / f"{number}.txt").write_text(text.format(word))
         found = {line.partition(": ")[2] for line in leaks(left.words, within=tmp_path)}
         assert found == left.words
 
-    def test_finds_a_password_in_a_header(self, tmp_path: Path) -> None:
+    def test_the_search_finds_a_password_in_a_header(self, tmp_path: Path) -> None:
         from airflow_provider_chattransfer.platforms.superoffice.auth import Basic
 
         for login in ("a", "ab", "abc"):
@@ -119,13 +119,13 @@ class TestTheSearch:
         found = leaks(frozenset({"canaryPassword3"}), within=tmp_path)
         assert found == [f"{login}: canaryPassword3" for login in ("a", "ab", "abc")]
 
-    def test_sees_the_logs_at_debug(self, left: Left) -> None:
+    def test_the_search_sees_the_logs_at_debug(self, left: Left) -> None:
         output = left.text("output.txt")
         for told in ("batch: HTTP 200", "Agents/Chat/TransferChatSession: HTTP 200", '"exc_type":"RuntimeError"'):
             assert told in output
         assert output.count('"level":"debug"') > 1000
 
-    def test_sees_rows_reports_ledgers_triggers_events_errors_and_objects(self, left: Left) -> None:
+    def test_the_search_sees_rows_reports_ledgers_triggers_events_errors_and_objects(self, left: Left) -> None:
         rows = left.text("database.txt")
         assert all(f"\n{table}: " in rows for table in ("xcom", "task_instance", "rendered_task_instance_fields"))
         reports = list((left.folder / "reports").glob("*.json"))
@@ -138,7 +138,7 @@ class TestTheSearch:
         assert "Request(" in left.text("objects.txt")
         assert "Response(" in left.text("objects.txt")
 
-    def test_follows_tasks_through_success_refusal_and_wrong_connections(self, left: Left) -> None:
+    def test_the_search_follows_tasks_through_success_refusal_and_wrong_connections(self, left: Left) -> None:
         assert set(left.states("everyday").values()) == {"success"}
         assert set(left.states("refused").values()) == {"failed"}
         wrong = left.states("wrong_connections")
@@ -146,5 +146,5 @@ class TestTheSearch:
         assert set(left.states("crash").values()) == {"success"}
 
     @pytest.mark.parametrize("kind", FaultKind)
-    def test_follows_them_through_each_fault(self, left: Left, kind: FaultKind) -> None:
+    def test_the_search_follows_tasks_through_each_fault(self, left: Left, kind: FaultKind) -> None:
         assert left.told[kind]["struck"] > 0

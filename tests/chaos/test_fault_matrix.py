@@ -79,7 +79,7 @@ class TestAnAnswerIsLost:
             ("html_503_after", {}),
         ],
     )
-    def test_after_the_service_has_done_it(
+    def test_an_answer_lost_after_the_transfer_was_carried_out_moves_each_chat_once(
         self, stage: ClockedSandbox, aim: tuple[str, str], kind: str, options: dict[str, Any]
     ) -> None:
         service, target = aim
@@ -88,13 +88,17 @@ class TestAnAnswerIsLost:
         assert set(scene.holds(scene.attempt(), row=f"`{kind}`")) <= MOVED
 
     @pytest.mark.parametrize("kind", ["drop_before", "html_502_before", "html_503_before", "error_503"])
-    def test_before_the_service_has_done_it(self, stage: ClockedSandbox, aim: tuple[str, str], kind: str) -> None:
+    def test_an_answer_lost_before_the_transfer_was_carried_out_moves_each_chat_once(
+        self, stage: ClockedSandbox, aim: tuple[str, str], kind: str
+    ) -> None:
         service, target = aim
         scene = Scene.set(stage, service, target=target)
         stage.fault(kind=kind, service=service, method=scene.method, **some(service))
         assert set(scene.holds(scene.attempt(), row=f"`{kind}`")) <= MOVED
 
-    def test_twice_in_twenty_batches(self, stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_two_lost_answers_in_twenty_batches_move_each_chat_once(
+        self, stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The measurement of the market survey: 2 of 20 batches, two of two clients moved 100 of 1,000 chats twice."""
         scene = Scene.set(stage, BITRIX24, number=1000)
         platform, sent = scene.platform(), []
@@ -113,14 +117,16 @@ class TestAnAnswerIsLost:
 class TestASlowService:
     """Time in these tests runs a hundred times as fast: 0.6 s stand for the 60 s that Bitrix24 works at the most."""
 
-    def test_whose_batch_is_cut_half_way_through(self, stage: ClockedSandbox) -> None:
+    def test_a_slow_service_whose_batch_is_cut_half_way_through_moves_each_chat_once(
+        self, stage: ClockedSandbox
+    ) -> None:
         """1.3 s for each command, 65 s for a batch: the portal cuts it at 60 s, and has done what began by then."""
         operating = {"limit": 10**6, "seconds": {SENDING[BITRIX24, "agent:12"]: 1.3}}
         scene = Scene.set(stage, BITRIX24, operating=operating)
         assert scene.holds(scene.attempt(), row="batch of 65 s, cut at 60 s", struck=1) == {"accepted": 60}
 
     @pytest.mark.parametrize("kind", ["delay_before", "delay_after"])
-    def test_that_goes_on_when_the_connection_is_gone(
+    def test_a_slow_service_that_goes_on_when_the_connection_is_gone_moves_each_chat_once(
         self, stage: ClockedSandbox, aim: tuple[str, str], kind: str
     ) -> None:
         """Somebody between us cuts the connection, and the service carries out the request up to 60 s later."""
@@ -136,7 +142,9 @@ class TestASlowService:
         time.sleep(0.5)
         assert set(scene.holds(report, row=f"`{kind}`, the client gone")) <= MOVED
 
-    def test_that_answers_late_but_in_time(self, stage: ClockedSandbox, aim: tuple[str, str]) -> None:
+    def test_a_slow_service_that_answers_in_time_is_waited_for(
+        self, stage: ClockedSandbox, aim: tuple[str, str]
+    ) -> None:
         service, target = aim
         scene = Scene.set(stage, service, target=target)
         stage.fault(kind="delay_before", service=service, method=scene.method, seconds=0.12, count=2)
@@ -146,7 +154,7 @@ class TestASlowService:
 class TestABatch:
     """SuperOffice has none."""
 
-    def test_that_halts_leaves_out_what_is_sent_in_the_next_one(
+    def test_a_batch_that_halts_leaves_out_what_is_sent_in_the_next_one(
         self, stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         run = batch.run_commands
@@ -171,13 +179,15 @@ class TestAStorm:
 
     @pytest.mark.parametrize("seconds", [5, 30, 60])
     @pytest.mark.parametrize("kind", ["error_503", "html_503_before", "drop_before"])
-    def test_is_outlasted(self, stage: ClockedSandbox, service: str, kind: str, seconds: int) -> None:
+    def test_a_storm_of_limits_is_outlasted(self, stage: ClockedSandbox, service: str, kind: str, seconds: int) -> None:
         scene = Scene.set(stage, service)
         stage.fault(kind=kind, service=service, for_seconds=seconds)
         assert set(scene.holds(scene.attempt(), row=f"`{kind}` for {seconds} s")) <= MOVED
 
     @pytest.mark.parametrize("kind", ["error_503", "html_503_before"])
-    def test_of_five_minutes_is_left_to_the_tasks_retry(self, stage: ClockedSandbox, service: str, kind: str) -> None:
+    def test_a_storm_of_five_minutes_is_left_to_the_tasks_retry(
+        self, stage: ClockedSandbox, service: str, kind: str
+    ) -> None:
         scene = Scene.set(stage, service)
         stage.fault(kind=kind, service=service, for_seconds=300)
         report = scene.attempt()
@@ -188,7 +198,7 @@ class TestAStorm:
         assert set(scene.holds(report, row=f"`{kind}` for 300 s")) <= MOVED
 
     @pytest.mark.parametrize("told", [True, False])
-    def test_of_operating_time_is_waited_out(self, stage: ClockedSandbox, told: bool) -> None:
+    def test_a_block_for_operating_time_is_waited_out(self, stage: ClockedSandbox, told: bool) -> None:
         """480 s in ten minutes, spent after 48 transfers of 10 s; with ``operating_reset_at`` and without."""
         operating = {"limit": 480, "seconds": {SENDING[BITRIX24, "agent:12"]: 10}}
         switches = {"operating_in_time": told, "request_seconds": 0.0}
@@ -205,7 +215,7 @@ class TestAStorm:
 class TestAToken:
     """No connection renews a token by itself yet, so the rows of refresh tokens have nothing to test."""
 
-    def test_of_superoffice_that_expires_in_the_middle(self, stage: ClockedSandbox) -> None:
+    def test_a_token_of_superoffice_may_expire_in_the_middle_of_a_run(self, stage: ClockedSandbox) -> None:
         tokens = {"8A:Cust12345.new": 7}
         scene = Scene.set(stage, SUPEROFFICE, tokens=tokens)
         first, second = (as_agent_seven(stage, each) for each in ("8A:Cust12345.agent7", "8A:Cust12345.new"))
@@ -224,7 +234,7 @@ class TestAToken:
         assert {each["reason"][:3] for each in report["transfers"] if each["reason"]} == {"not"}
         assert set(scene.holds(scene.attempt(second), row="token expires, a new one for the retry")) <= MOVED
 
-    def test_of_a_webhook_that_expires_in_the_middle(
+    def test_a_webhook_may_expire_in_the_middle_of_a_run(
         self, stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         hooks = [{"user": 1, "code": "short", "expires_in": 60}, {"user": 1, "code": "secretcode"}]
@@ -260,7 +270,7 @@ def processes() -> Iterator[ProcessPoolExecutor]:
 class TestTwoRuns:
     """Two processes with the same plan, started together."""
 
-    def test_on_one_host_do_not_move_a_chat_twice(
+    def test_two_runs_on_one_host_do_not_move_a_chat_twice(
         self, stage: ClockedSandbox, aim: tuple[str, str], processes: ProcessPoolExecutor
     ) -> None:
         service, target = aim
@@ -281,7 +291,9 @@ class TestTheReceiver:
     """Rejects, does not answer, is away, or accepts late, when what nobody took is being given to another."""
 
     @pytest.mark.parametrize("seed", range(3))
-    def test_who_accepts_late_wins_or_is_reported(self, stage: ClockedSandbox, service: str, seed: int) -> None:
+    def test_a_receiver_who_accepts_late_wins_or_is_reported(
+        self, stage: ClockedSandbox, service: str, seed: int
+    ) -> None:
         """Bitrix24: offered by a queue, then taken from it. SuperOffice: asked, while the sender has the chat still."""
         target, source = ("queue", "queue:3") if service == BITRIX24 else ("agent:12", "agent:7")
         people = {"accept_after": [1, 40], "reject": 0.2, "ignore": 0.2, "agents": {"15": {"accept_after": [1, 5]}}}
@@ -312,7 +324,9 @@ class TestTheReceiver:
         fallback.note(second, row="10 s later, what nobody took goes to another", struck=len(late), since=begin)
 
     @pytest.mark.parametrize("accepts", ["never", "away"])
-    def test_who_never_answers_is_waited_for_until_the_deadline(self, stage: ClockedSandbox, accepts: str) -> None:
+    def test_a_receiver_who_never_answers_is_waited_for_until_the_deadline(
+        self, stage: ClockedSandbox, accepts: str
+    ) -> None:
         people = {"ignore": 1.0} if accepts == "never" else {"leave_after": 0.001}
         scene = Scene.set(stage, SUPEROFFICE, people=people)
         report = waited(scene, scene.attempt(), seconds=30)
@@ -330,7 +344,9 @@ def waited(scene: Scene, report: Json, *, seconds: float) -> Json:
 class TestNothingHappens:
     """What the service does not do, or must not be asked to do."""
 
-    def test_when_superoffice_says_yes_to_somebody_who_does_not_own_the_chat(self, stage: ClockedSandbox) -> None:
+    def test_nothing_is_reported_moved_when_superoffice_accepts_a_transfer_by_a_stranger(
+        self, stage: ClockedSandbox
+    ) -> None:
         scene = Scene.set(stage, SUPEROFFICE)
         report = scene.attempt(SuperOfficePlatform(stage.web_api()))
         assert {each["reason"].partition(":")[0] for each in report["transfers"]} == {"not performed"}
@@ -346,7 +362,7 @@ class TestNothingHappens:
         ],
         ids=["is with its target", "is closed", "is with somebody else", "is not there"],
     )
-    def test_to_a_chat_that(
+    def test_nothing_happens_to_a_chat_that(
         self, stage: ClockedSandbox, service: str, chat: dict[str, Any], end: tuple[str, str]
     ) -> None:
         scene = Scene.set(stage, service, chats=[chat])
@@ -359,7 +375,7 @@ class TestNothingHappens:
         assert stage.moved(service) == []
 
     @pytest.mark.parametrize("seconds", [10, 55])
-    def test_while_bitrix24_keeps_a_chat_locked(self, stage: ClockedSandbox, seconds: int) -> None:
+    def test_nothing_happens_while_bitrix24_keeps_a_chat_locked(self, stage: ClockedSandbox, seconds: int) -> None:
         """SuperOffice has no lock."""
         scene = Scene.set(stage, BITRIX24, chats=[{"id": 201, "owner": 7, "locked_for": seconds}])
         scene.chat_ids = ["201"]
@@ -370,7 +386,7 @@ class TestClocks:
     """Five minutes apart: what the service's history shows is compared in the service's time."""
 
     @pytest.mark.parametrize("skew", [-300, 300])
-    def test_that_disagree_do_not_decide(
+    def test_clocks_that_disagree_do_not_decide_an_outcome(
         self, stage: ClockedSandbox, aim: tuple[str, str], skew: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         service, target = aim
@@ -381,7 +397,7 @@ class TestClocks:
         assert set(scene.holds(scene.attempt(), row="clocks 5 min apart, `drop_after`")) <= MOVED
 
     @pytest.mark.parametrize("skew", [-300, 300])
-    def test_that_disagree_do_not_prolong_the_wait_for_a_limit(
+    def test_clocks_that_disagree_do_not_prolong_the_wait_for_a_limit(
         self, stage: ClockedSandbox, skew: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         operating = {"limit": 100, "seconds": {"imopenlines.dialog.get": 1}}
@@ -410,7 +426,7 @@ class TestTheRecord:
     """Disk full, object store down."""
 
     @pytest.mark.parametrize("room", range(2, 8))
-    def test_that_cannot_be_written_stops_the_run_before_the_next_sending(
+    def test_a_record_that_cannot_be_written_stops_the_run_before_it_sends_more(
         self, stage: ClockedSandbox, aim: tuple[str, str], room: int
     ) -> None:
         service, target = aim
@@ -423,7 +439,7 @@ class TestTheRecord:
         scene.journal.room = 10**6
         assert set(scene.holds(scene.attempt(), row="record full", struck=1)) <= MOVED
 
-    def test_that_cannot_be_read_lets_nothing_be_sent(self, stage: ClockedSandbox, service: str) -> None:
+    def test_a_record_that_cannot_be_read_lets_nothing_be_sent(self, stage: ClockedSandbox, service: str) -> None:
         scene = Scene.set(stage, service)
         scene.journal = Unreadable()
         with pytest.raises(OSError, match="out of reach"):
@@ -442,7 +458,7 @@ class TestAMappedTask:
     """With real Airflow tasks and their retries; ``tests/airflow/test_retries.py`` has tasks that are not mapped."""
 
     @pytest.mark.usefixtures("no_pauses")
-    def test_retries_what_is_its_own(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_mapped_task_retries_only_its_own_chats(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.importorskip("airflow.sdk.definitions.retry_policy", reason="the task state store came with Airflow 3.3")
         monkeypatch.setattr("airflow_provider_chattransfer.platforms.transport.MAX_ATTEMPTS", 2)
         chats = [{"id": 1000 + each, "owner": 7, "queue": 3} for each in range(20)]
@@ -460,7 +476,9 @@ class TestAMappedTask:
 class TestFiftyThousandChats:
     """In a process of its own that may not have more than 1 GiB; fewer chats where ``CHAOS`` is not set."""
 
-    def test_pass(self, stage: ClockedSandbox, service: str, processes: ProcessPoolExecutor) -> None:
+    def test_fifty_thousand_chats_are_all_accounted_for(
+        self, stage: ClockedSandbox, service: str, processes: ProcessPoolExecutor
+    ) -> None:
         number = MANY[service] if "CHAOS" in os.environ else 500
         scene = Scene.set(stage, service, number=number, people={"ignore": 1.0})
         report = processes.submit(run_alone, stage.url, service, "agent:12", "many", time.time(), number, GIB).result()

@@ -80,7 +80,7 @@ class TestAWorkerThatIsKilled:
             for case in CASES_IN_BOTH_STORES
         ],
     )
-    def test_loses_nobody_and_moves_nobody_twice(
+    def test_a_worker_that_is_killed_loses_no_chat_and_moves_none_twice(
         self, stage: Harness, service: str, target: str, beside_report: bool
     ) -> None:
         wrong = {}
@@ -92,14 +92,14 @@ class TestAWorkerThatIsKilled:
         assert wrong == {}
 
     @pytest.mark.parametrize(("service", "target"), CASES)
-    def test_may_be_killed_again_and_again(self, stage: Harness, service: str, target: str) -> None:
+    def test_a_worker_may_be_killed_again_and_again(self, stage: Harness, service: str, target: str) -> None:
         task = a_task(stage, service, target)
         for point in (Point.AFTER_INTENT, Point.SENT, Point.CARRIED_OUT, Point.BEFORE_OUTCOME, Point.AFTER_READ):
             assert task.attempt(Kill(point)).killed
         assert violations(stage, service, task.attempt()) == []
 
     @pytest.mark.parametrize("service", TARGETS)
-    def test_does_not_send_again_what_the_service_is_still_at(self, stage: Harness, service: str) -> None:
+    def test_a_retry_does_not_send_again_what_the_service_still_works_on(self, stage: Harness, service: str) -> None:
         """The request is carried out fifty seconds later, when the retry has long begun."""
         task = a_task(stage, service, "agent:12", lag=LAG)
         stage.sandbox.fault(kind="delay_before", service=service, seconds=SLOW * LAG, method=SENDS[service])
@@ -131,7 +131,7 @@ class TestARealTask:
             pytest.param("superoffice", False, id="superoffice-state store", marks=pytest.mark.chaos),
         ],
     )
-    def test_goes_on_where_it_was_killed(self, airflow: Harness, service: str, beside_report: bool) -> None:
+    def test_a_real_task_goes_on_where_it_was_killed(self, airflow: Harness, service: str, beside_report: bool) -> None:
         task = a_task(airflow, service, "agent:12", beside_report=beside_report, airflow=True)
         for point in STEPS:
             assert task.attempt(Kill(point)).killed, f"the run never came to: {point}"

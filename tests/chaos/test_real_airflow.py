@@ -192,7 +192,7 @@ class TestInTheWait:
 class TestNothingLeaks:
     """Into logs at DEBUG, rows and reports: of a worker that is killed, of a wait, and of all other tests here."""
 
-    def test_of_secrets_and_customers(self, cluster: Cluster, sandbox: ChatSandbox) -> None:
+    def test_no_secret_and_no_customer_leaks_from_a_real_airflow(self, cluster: Cluster, sandbox: ChatSandbox) -> None:
         run = start(cluster, sandbox, BESIDE_THE_REPORT)
         words = planted(sandbox.url, chats=20)
         task = run.task

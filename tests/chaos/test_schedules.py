@@ -17,13 +17,13 @@ FEW = 12
 
 
 class TestRandomSchedules:
-    def test_lose_nobody_and_move_nobody_twice(self) -> None:
+    def test_random_schedules_lose_no_chat_and_move_none_twice(self) -> None:
         command = [sys.executable, "-m", "tests.chaos", "--schedules", str(FEW)]
         ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)  # noqa: S603
         assert ran.returncode == 0, ran.stdout + ran.stderr
         assert f"{FEW} schedules" in ran.stdout
 
-    def test_are_the_same_from_the_same_seed(self) -> None:
+    def test_random_schedules_are_the_same_from_the_same_seed(self) -> None:
         assert Schedule.of(123) == Schedule.of(123)
         assert Schedule.of(123) != Schedule.of(124)
 
@@ -66,10 +66,10 @@ def judged(**evidence: Any) -> list[str]:
 
 
 class TestTheJudge:
-    def test_finds_nothing_where_all_agree(self) -> None:
+    def test_the_judge_finds_nothing_where_all_agree(self) -> None:
         assert judged() == []
 
-    def test_lets_a_customer_come_back_to_the_one_his_chat_was_to_go_to(self) -> None:
+    def test_the_judge_lets_a_customer_come_back_to_the_chats_receiver(self) -> None:
         came_back = [change("closed", request=None), change("reopened", request=None), MOVED[1]]
         assert judged(changes=came_back) == []
         assert judged(changes=[MOVED[1]]) == ["chat 1001 is accepted, and was moved 0 times"]
@@ -92,5 +92,5 @@ class TestTheJudge:
             ({"record": record(finished=False)}, "its record does not say so"),
         ],
     )
-    def test_sees(self, evidence: dict[str, Any], violation: str) -> None:
+    def test_the_judge_sees(self, evidence: dict[str, Any], violation: str) -> None:
         assert any(violation in each for each in judged(**evidence)), judged(**evidence)

@@ -59,62 +59,62 @@ def poller(*outcomes: str, seconds: float = 60) -> AcceptancePoller:
 
 
 class TestThePoller:
-    def test_watches_only_what_is_requested(self) -> None:
+    def test_the_poller_watches_only_requested_transfers(self) -> None:
         assert poller("accepted", "requested", "failed", "requested", "skipped", "unchanged").chat_ids == ["2", "4"]
 
-    def test_is_done_at_once_when_nothing_is_under_way(self) -> None:
+    def test_the_poller_is_done_at_once_when_nothing_is_under_way(self) -> None:
         assert poller("accepted", "failed").verdict(now=BEGIN).done
         assert poller().verdict(now=BEGIN).done
 
-    def test_settles_what_is_proved_and_goes_on_with_the_rest(self) -> None:
+    def test_the_poller_settles_what_is_proved_and_goes_on_with_the_rest(self) -> None:
         wait = poller("requested", "requested", "requested")
         verdict = wait.observe({"1": TAKEN, "2": OFFERED, "3": REJECTED}, now=after(1))
         assert not verdict.done
         assert outcomes_of(verdict.report.results) == ["accepted", "requested", "failed"]
         assert wait.chat_ids == ["2"]
 
-    def test_is_done_when_the_last_one_is_settled(self) -> None:
+    def test_the_poller_is_done_when_the_last_transfer_is_settled(self) -> None:
         wait = poller("requested", "requested")
         assert not wait.observe({"1": TAKEN, "2": OFFERED}, now=after(1)).done
         assert wait.observe({"2": TAKEN}, now=after(2)).done
 
-    def test_keeps_what_was_not_looked_at(self) -> None:
+    def test_the_poller_keeps_chats_open_that_were_not_read(self) -> None:
         wait = poller("requested", "requested")
         wait.observe({"1": TAKEN}, now=after(1))
         assert wait.chat_ids == ["2"]
 
-    def test_tells_what_it_has_settled_itself(self) -> None:
+    def test_the_poller_says_what_it_has_settled_itself(self) -> None:
         wait = poller("accepted", "requested", "requested")
         wait.observe({"2": TAKEN}, now=after(1))
         wait.observe({"3": REJECTED}, now=after(2))
         assert [(each.transfer.chat_id, each.outcome) for each in wait.settled] == [("2", "accepted"), ("3", "failed")]
 
-    def test_never_looks_again_at_what_is_settled(self) -> None:
+    def test_the_poller_never_reads_a_settled_chat_again(self) -> None:
         wait = poller("requested")
         wait.observe({"1": TAKEN}, now=after(1))
         assert outcomes_of(wait.observe({"1": REJECTED}, now=after(2)).report.results) == ["accepted"]
 
-    def test_ends_at_its_deadline_with_what_is_still_requested(self) -> None:
+    def test_the_poller_ends_at_its_deadline_with_the_rest_requested(self) -> None:
         wait = poller("requested", seconds=60)
         assert not wait.observe({"1": OFFERED}, now=after(59.9)).done
         verdict = wait.observe({"1": OFFERED}, now=after(60))
         assert verdict.done
         assert outcomes_of(verdict.report.results) == ["requested"]
 
-    def test_counts_what_is_seen_at_the_last_moment(self) -> None:
+    def test_an_acceptance_seen_at_the_deadline_counts(self) -> None:
         assert outcomes_of(poller("requested").observe({"1": TAKEN}, now=after(60)).report.results) == ["accepted"]
 
-    def test_says_why_a_chat_cannot_be_seen_any_more(self) -> None:
+    def test_the_poller_says_why_a_chat_cannot_be_read_any_more(self) -> None:
         verdict = poller("requested").observe({"1": UnreadableChat("gone")}, now=after(1))
         assert verdict.report.results[0].reason == "gone"
 
-    def test_sleeps_for_the_interval_but_not_beyond_the_deadline(self) -> None:
+    def test_the_poller_sleeps_for_the_interval_but_not_beyond_the_deadline(self) -> None:
         wait = poller("requested", seconds=60)
         assert wait.seconds_to_next_poll(now=BEGIN, interval=15) == 15
         assert wait.seconds_to_next_poll(now=after(50), interval=15) == 10
         assert wait.seconds_to_next_poll(now=after(70), interval=15) == 0
 
-    def test_keeps_the_time_of_the_start_and_notes_that_of_the_end(self) -> None:
+    def test_the_report_keeps_its_start_and_notes_its_end(self) -> None:
         report = poller("requested").observe({"1": TAKEN}, now=after(5)).report
         assert (report.started_at, report.finished_at) == (BEGIN, after(5))
 
@@ -122,7 +122,7 @@ class TestThePoller:
         begin=st.lists(st.sampled_from([each.value for each in Outcome]), max_size=12),
         looks=st.lists(st.lists(st.sampled_from([TAKEN, OFFERED, REJECTED]), min_size=12, max_size=12), max_size=5),
     )
-    def test_goes_on_from_its_report_as_if_it_had_never_stopped(
+    def test_a_new_poller_goes_on_from_a_report_as_if_it_had_never_stopped(
         self, begin: list[str], looks: list[list[Chat]]
     ) -> None:
         """A wait that moves to another process carries nothing but its report."""
@@ -150,8 +150,8 @@ def to(*targets: str) -> AcceptancePoller:
     return AcceptancePoller(report, deadline=after(600).timestamp())
 
 
-class TestWhatIsTold:
-    def test_is_who_has_not_accepted_until_when_and_the_counts_in_one_order(self) -> None:
+class TestTheLog:
+    def test_the_log_says_who_has_not_accepted_until_when_and_the_counts(self) -> None:
         wait = to("queue:4", "agent:12", "agent:12", "agent:12", "agent:15")
         wait.observe({"5": REJECTED, "2": TAKEN}, now=after(1))
         assert wait.log_line(now=after(1)) == (
@@ -159,7 +159,7 @@ class TestWhatIsTold:
             "not accepted by queue:4: 1, agent:12: 2"
         )
 
-    def test_is_a_line_at_each_change_and_one_a_minute_otherwise(self) -> None:
+    def test_the_log_has_a_line_at_each_change_and_one_a_minute_otherwise(self) -> None:
         wait = to("agent:12", "agent:12", "agent:12")
         told = []
         for second in range(0, 300, 5):
@@ -168,16 +168,16 @@ class TestWhatIsTold:
             told += [second] if wait.log_line(now=after(second)) else []
         assert told == [0, 60, 65, 125, 185, 245]
 
-    def test_has_no_deadline_where_none_was_set(self) -> None:
+    def test_the_log_shows_no_deadline_where_none_was_set(self) -> None:
         line = poller("requested", seconds=1e9).log_line(now=BEGIN)
         assert line == "Waiting for acceptance: chats: 1 requested; not accepted by agent:12: 1"
 
-    def test_is_the_end_when_all_are_settled(self) -> None:
+    def test_the_log_says_when_all_chats_are_settled(self) -> None:
         wait = to("agent:12")
         wait.observe({"1": TAKEN}, now=after(1))
         assert wait.log_line(now=after(1)) == "The wait for acceptance is over: chats: 1 accepted"
 
-    def test_is_short_however_many_have_not_accepted(self) -> None:
+    def test_the_log_line_is_short_however_many_have_not_accepted(self) -> None:
         wait = to(*(f"agent:{number}" for number in range(10, 510)))
         wait.observe({}, now=after(1))
         line = wait.log_line(now=after(1))
@@ -221,47 +221,47 @@ class Wait:
 
 
 class TestTheLoop:
-    def test_looks_at_once_and_then_every_interval_until_all_are_settled(self) -> None:
+    def test_a_wait_polls_at_once_and_then_every_interval_until_all_are_settled(self) -> None:
         service, wait = Service(OFFERED, OFFERED, TAKEN), Wait()
         assert outcomes_of(wait.poll_until_done(poller("requested", "requested"), service).results) == ["accepted"] * 2
         assert service.asked == [["1", "2"]] * 3
         assert wait.slept == [15.0, 15.0]
 
-    def test_ends_at_its_deadline_after_a_last_look(self) -> None:
+    def test_a_wait_ends_at_its_deadline_after_a_last_poll(self) -> None:
         service, wait = Service(OFFERED), Wait()
         assert outcomes_of(wait.poll_until_done(poller("requested", seconds=40), service).results) == ["requested"]
         assert wait.slept == [15.0, 15.0, 10.0]
         assert len(service.asked) == 4
 
-    def test_asks_nothing_when_nothing_is_under_way(self) -> None:
+    def test_a_wait_makes_no_request_when_nothing_is_under_way(self) -> None:
         service, wait = Service(OFFERED), Wait()
         wait.poll_until_done(poller("accepted"), service)
         assert (service.asked, wait.slept) == ([], [])
 
     @pytest.mark.parametrize("kind", [ResponseLostError, RateLimitError, UnreachableError])
-    def test_takes_a_look_that_fails_for_no_news(self, kind: type[PlatformError]) -> None:
+    def test_a_poll_that_fails_settles_nothing(self, kind: type[PlatformError]) -> None:
         service, wait = Service(kind("trouble", method="read"), TAKEN), Wait()
         assert outcomes_of(wait.poll_until_done(poller("requested"), service).results) == ["accepted"]
         assert wait.slept == [15.0]
 
-    def test_ends_at_its_deadline_also_when_no_look_succeeds(self) -> None:
+    def test_a_wait_ends_at_its_deadline_even_when_no_poll_succeeds(self) -> None:
         service, wait = Service(ResponseLostError("trouble", method="read")), Wait()
         assert outcomes_of(wait.poll_until_done(poller("requested", seconds=40), service).results) == ["requested"]
         assert wait.time == after(40)
 
     @pytest.mark.parametrize("kind", [ResponseLostError, RateLimitError, UnreachableError, UnexpectedResponseError])
-    def test_ends_with_the_error_when_too_many_looks_in_a_row_have_failed(self, kind: type[PlatformError]) -> None:
+    def test_a_wait_ends_with_the_error_when_too_many_polls_in_a_row_failed(self, kind: type[PlatformError]) -> None:
         service, wait = Service(OFFERED, kind("trouble", method="read")), Wait()
         with pytest.raises(kind):
             wait.poll_until_done(poller("requested", seconds=10_000), service)
         assert len(service.asked) == 1 + MAX_FAILED_POLLS
 
-    def test_counts_failed_looks_anew_after_one_that_succeeded(self) -> None:
+    def test_failed_polls_are_counted_anew_after_one_that_succeeded(self) -> None:
         trouble = [ResponseLostError("trouble", method="read")] * (MAX_FAILED_POLLS - 1)
         service, wait = Service(*trouble, OFFERED, *trouble, TAKEN), Wait()
         assert outcomes_of(wait.poll_until_done(poller("requested", seconds=10_000), service).results) == ["accepted"]
 
-    def test_goes_on_counting_where_another_process_left_off(self) -> None:
+    def test_failed_polls_of_an_earlier_process_count(self) -> None:
         one = poller("requested")
         one.failed_polls = MAX_FAILED_POLLS - 1
         other = AcceptancePoller(one.report, deadline=one.deadline, failed_polls=one.failed_polls)
@@ -271,13 +271,15 @@ class TestTheLoop:
             )
 
     @pytest.mark.parametrize("kind", [CredentialsError, RequestRefusedError])
-    def test_gives_up_when_no_later_look_can_succeed(self, kind: type[PlatformError]) -> None:
+    def test_a_wait_ends_at_once_when_no_later_poll_can_succeed(self, kind: type[PlatformError]) -> None:
         service, wait = Service(kind("no", method="read")), Wait()
         with pytest.raises(kind):
             wait.poll_until_done(poller("requested"), service)
         assert wait.slept == []
 
-    def test_logs_what_changes_and_a_line_a_minute_and_not_every_look(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_wait_logs_each_change_and_a_line_a_minute_and_not_every_poll(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
         caplog.set_level(logging.INFO)
         Wait().poll_until_done(poller("requested", seconds=900), Service(*[OFFERED] * 40, TAKEN))
         lines = [record.getMessage() for record in caplog.records]
@@ -286,7 +288,7 @@ class TestTheLoop:
             "The wait for acceptance is over: chats: 1 accepted",
         ]
 
-    def test_may_be_a_single_look(self) -> None:
+    def test_a_wait_may_be_a_single_poll(self) -> None:
         verdict = poll_once(poller("requested"), cast(ChatPlatform, Service(TAKEN)), now=lambda: after(1))
         assert verdict.done
         assert outcomes_of(verdict.report.results) == ["accepted"]

@@ -33,21 +33,21 @@ class TestAnAddress:
             ("http://[::1]:8024", "http://[::1]:8024"),
         ],
     )
-    def test_is_https_unless_it_says_otherwise(self, host: str, url: str) -> None:
+    def test_an_address_is_https_unless_it_says_otherwise(self, host: str, url: str) -> None:
         assert base_url(host) == url
 
-    def test_takes_port_and_scheme_from_the_connections_own_fields(self) -> None:
+    def test_an_address_takes_port_and_scheme_from_the_connections_own_fields(self) -> None:
         assert base_url("127.0.0.1", port=8024, schema="http") == "http://127.0.0.1:8024"
 
     @pytest.mark.parametrize(("host", "port"), [("example.com/crm", 443), ("example.com:443/crm", None)])
-    def test_is_the_same_with_the_usual_port(self, host: str, port: int | None) -> None:
+    def test_an_address_is_the_same_with_the_usual_port(self, host: str, port: int | None) -> None:
         assert base_url(host, port=port) == "https://example.com/crm"
 
-    def test_prefers_what_stands_in_the_host(self) -> None:
+    def test_an_address_prefers_what_stands_in_the_host(self) -> None:
         assert base_url("https://example.com:1", port=2, schema="http") == "https://example.com:1"
 
     @pytest.mark.parametrize("host", [None, "", "  ", "/"])
-    def test_that_is_missing_is_an_error_that_names_the_field(self, host: str | None) -> None:
+    def test_a_missing_address_is_an_error_that_names_the_field(self, host: str | None) -> None:
         with pytest.raises(ValueError, match=r"^portal: empty"):
             base_url(host, of="portal")
 
@@ -65,18 +65,18 @@ class TestAnAddress:
             "example.com;x",
         ],
     )
-    def test_that_is_none_is_an_error_that_names_the_field_and_the_value(self, host: str) -> None:
+    def test_an_invalid_address_is_an_error_that_names_the_field_and_the_value(self, host: str) -> None:
         with pytest.raises(ValueError, match=r"^host: ") as problem:
             base_url(host)
         assert host.split("://")[-1].partition("?")[0].partition("#")[0] in str(problem.value)
 
     @pytest.mark.parametrize("scheme", ["http", "ftp", "https"])
-    def test_that_is_a_whole_webhook_is_not_repeated(self, scheme: str) -> None:
+    def test_a_whole_webhook_in_the_host_is_not_repeated(self, scheme: str) -> None:
         with pytest.raises(ValueError, match=r"^host: '[a-z]+://example\.com/…' is ") as problem:
             base_url(f"{scheme}://example.com/rest/1/topsecret/?x=1")
         assert "topsecret" not in str(problem.value)
 
-    def test_has_no_path_in_the_field_for_the_scheme(self) -> None:
+    def test_an_address_has_no_path_in_the_field_for_the_scheme(self) -> None:
         with pytest.raises(ValueError, match="schema: 'crm' is neither http nor https"):
             base_url("example.com", schema="crm")
 
@@ -91,7 +91,7 @@ class TestAnAddress:
             "https://example.com@elsewhere.example",
         ],
     )
-    def test_with_a_login_is_an_error_that_does_not_repeat_it(self, host: str) -> None:
+    def test_an_address_with_a_login_is_an_error_that_does_not_repeat_it(self, host: str) -> None:
         with pytest.raises(ValueError, match=r"^host: .*login") as problem:
             base_url(host)
         assert "topsecret" not in str(problem.value)
@@ -107,11 +107,11 @@ class TestAnAddress:
             "http://10.0.0.1:8024",
         ],
     )
-    def test_in_plain_http_is_for_this_machine_only(self, host: str) -> None:
+    def test_an_address_in_plain_http_is_for_this_machine_only(self, host: str) -> None:
         with pytest.raises(ValueError, match=r"^host: .* is plain http"):
             base_url(host)
 
-    def test_in_plain_http_by_the_connections_scheme_is_no_exception(self) -> None:
+    def test_an_address_in_plain_http_by_the_connections_scheme_is_no_exception(self) -> None:
         with pytest.raises(ValueError, match="is plain http"):
             base_url("example.com", schema="http")
 
@@ -135,7 +135,7 @@ class TestAnAddress:
             ("http://127.0.0.1", ["http://127.0.0.1:80", "http://127.0.0.1:80/"]),
         ],
     )
-    def test_is_one_in_whatever_way_it_is_written(self, one: str, spellings: list[str]) -> None:
+    def test_an_address_is_the_same_in_whatever_way_it_is_written(self, one: str, spellings: list[str]) -> None:
         assert {base_url(each) for each in spellings} == {one}
         assert base_url(one) == one
 
@@ -189,7 +189,7 @@ class TestAnAddress:
             "ä" * 100_000,
         ],
     )
-    def test_that_programs_take_for_different_ones_is_none(self, host: str) -> None:
+    def test_an_address_that_programs_read_differently_is_refused(self, host: str) -> None:
         for text in (host, f"{host}/rest/1/topsecret"):
             with pytest.raises(ValueError, match=r"^host: .* is not the address of a service$") as problem:
                 base_url(text)
@@ -197,23 +197,23 @@ class TestAnAddress:
             assert len(str(problem.value)) < 300
 
     @pytest.mark.parametrize("port", [65536, -1, "x", 1.5, True])
-    def test_has_no_port_that_cannot_be(self, port: object) -> None:
+    def test_an_address_has_no_port_that_cannot_be(self, port: object) -> None:
         with pytest.raises(ValueError, match=r"^port: "):
             base_url("example.com", port=port)
 
     @pytest.mark.parametrize("mark", ["/", "\\", "?", "#", "\uff0f", "\uff1f", "\uff03", "%2F", "℀", "\u2044rest/"])
-    def test_that_is_wrong_is_shown_up_to_the_end_of_its_host(self, mark: str) -> None:
+    def test_a_wrong_address_is_shown_up_to_the_end_of_its_host(self, mark: str) -> None:
         with pytest.raises(ValueError, match=r"^host: ") as problem:
             base_url(f"ftp://example.com{mark}topsecret")
         assert "topsecret" not in str(problem.value)
 
     @pytest.mark.parametrize("at", ["@", "\uff20", "﹫"])
-    def test_with_a_login_behind_any_sign_does_not_show_it(self, at: str) -> None:
+    def test_an_address_with_a_login_behind_any_sign_does_not_show_it(self, at: str) -> None:
         with pytest.raises(ValueError, match=r"^host: .*login") as problem:
             base_url(f"anna:topsecret{at}example.com")
         assert "topsecret" not in str(problem.value)
 
-    def test_in_the_field_for_the_scheme_shows_no_secret(self) -> None:
+    def test_an_address_in_the_field_for_the_scheme_shows_no_secret(self) -> None:
         with pytest.raises(ValueError, match=r"^schema: 'rest' is neither") as problem:
             base_url("example.com", schema="rest/1/topsecret")
         assert "topsecret" not in str(problem.value)
@@ -239,7 +239,7 @@ class TestWhereAServiceMayLead:
             socket.gethostname(),
         ],
     )
-    def test_this_machine_is_nowhere_but_for_a_portal_on_it(self, name: str) -> None:
+    def test_a_service_may_lead_to_this_machine_only_from_a_portal_on_it(self, name: str) -> None:
         told = base_url(name)
         assert not may_lead_to(told, known=PORTAL)
         assert may_lead_to(told, known=LOCAL)
@@ -249,7 +249,7 @@ class TestWhereAServiceMayLead:
         [("one", False), ("OTHER.", False), ("xn--e1afmkfd.xn--p1ai", False), ("six", False), ("far", True),
          ("commented", True), ("new.bitrix24.com", True)],
     )  # fmt: skip
-    def test_a_name_of_this_machine_in_its_file_of_hosts_is_nowhere(
+    def test_a_service_may_not_lead_to_a_name_of_this_machine_in_its_hosts_file(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, leads: bool
     ) -> None:
         hosts = tmp_path / "hosts"
@@ -289,20 +289,20 @@ class TestWhereAServiceMayLead:
         ],
     )
     @pytest.mark.parametrize("known", [PORTAL, LOCAL])
-    def test_what_is_nobodys_is_nowhere(self, name: str, known: str) -> None:
+    def test_a_service_may_not_lead_to_an_unusable_address(self, name: str, known: str) -> None:
         assert not may_lead_to(base_url(name), known=known)
 
     @pytest.mark.parametrize("name", ["new.bitrix24.com", "10.0.0.7", "192.168.0.7", "[2001:4860::1]", "8.8.8.8"])
-    def test_the_rest_is(self, name: str) -> None:
+    def test_a_service_may_lead_to_any_other_address(self, name: str) -> None:
         assert may_lead_to(base_url(name), known=PORTAL)
 
-    def test_what_the_user_gave_is(self) -> None:
+    def test_the_address_that_the_user_gave_is_allowed(self) -> None:
         assert may_lead_to("https://169.254.0.7", known="https://169.254.0.7:8443")
 
 
 class TestAHost:
     @given(st.text(max_size=300) | st.from_regex(r"[\[\]a-z0-9.:%@/\\-]{0,40}"))
-    def test_has_one_spelling_or_is_none(self, text: str) -> None:
+    def test_a_host_has_one_spelling_or_is_refused(self, text: str) -> None:
         known = canonical_host(text)
         if known is not None:
             assert known.isascii()
@@ -310,7 +310,7 @@ class TestAHost:
             assert canonical_host(f"[{known}]" if ":" in known else known) == known
 
     @given(st.text(max_size=300))
-    def test_that_is_none_is_never_another_error(self, text: str) -> None:
+    def test_an_invalid_host_raises_no_other_error(self, text: str) -> None:
         with suppress(ValueError):
             url = base_url(text)
             assert base_url(url) == url
@@ -318,9 +318,9 @@ class TestAHost:
 
 class TestThisMachine:
     @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "127.1.2.3", "::1"])
-    def test_is_loopback(self, name: str) -> None:
+    def test_this_machine_is_every_loopback_address(self, name: str) -> None:
         assert is_loopback(name)
 
     @pytest.mark.parametrize("name", ["example.com", "0.0.0.0", "::", "128.0.0.1", "localhost.", "127.1"])  # noqa: S104
-    def test_is_nothing_else(self, name: str) -> None:
+    def test_no_other_address_is_this_machine(self, name: str) -> None:
         assert not is_loopback(name)

@@ -33,7 +33,7 @@ class TestTheFormOfAirflow31:
     """The two class methods of a hook."""
 
     @EACH_HOOK
-    def test_has_the_fields_of_the_providers_information(self, hook: type[ChatPlatformHook]) -> None:
+    def test_the_form_of_airflow_3_1_has_the_fields_of_the_provider_info(self, hook: type[ChatPlatformHook]) -> None:
         expected = {
             key: {
                 "title": field["label"],
@@ -56,16 +56,16 @@ class TestTheFormOfAirflow31:
         assert list(found) == list(expected)
 
     @EACH_HOOK
-    def test_is_where_it_looks(self, hook: type[ChatPlatformHook]) -> None:
+    def test_the_form_is_where_airflow_3_1_looks_for_it(self, hook: type[ChatPlatformHook]) -> None:
         """In the class of the hook; what a base class has it takes for another hook's."""
         assert {"get_connection_form_widgets", "get_ui_field_behaviour"} <= vars(hook).keys()
 
     @EACH_HOOK
-    def test_is_valid_by_airflows_schema(self, hook: type[ChatPlatformHook]) -> None:
+    def test_the_form_is_valid_by_airflows_schema(self, hook: type[ChatPlatformHook]) -> None:
         jsonschema.validate(hook.get_ui_field_behaviour(), schema("customized_form_field_behaviours.schema.json"))
 
     @EACH_HOOK
-    def test_calls_airflows_own_fields_the_same(self, hook: type[ChatPlatformHook]) -> None:
+    def test_the_form_labels_airflows_own_fields_the_same(self, hook: type[ChatPlatformHook]) -> None:
         told = hook.get_ui_field_behaviour()
         assert {key.replace("_", "-"): value for key, value in told.items()} == forms()[
             hook.conn_type
@@ -74,25 +74,25 @@ class TestTheFormOfAirflow31:
 
 class TestAForm:
     @FORM
-    def test_has_each_field_once_with_a_label_and_help(self, form: ConnectionForm) -> None:
+    def test_a_form_has_each_field_once_with_a_label_and_help(self, form: ConnectionForm) -> None:
         fields = [field for _, field in form.fields()]
         assert len({field.key for field in fields}) == len({field.label for field in fields}) == len(fields)
         assert [field.key for field in fields if not field.label or not field.help.endswith(".")] == []
 
     @FORM
-    def test_has_choices_where_and_only_where_one_is_made(self, form: ConnectionForm) -> None:
+    def test_a_form_has_choices_where_and_only_where_one_is_made(self, form: ConnectionForm) -> None:
         assert all(bool(field.choices) == (field.kind is Kind.CHOICE) for _, field in form.fields())
 
     @FORM
-    def test_demands_no_field_since_each_way_of_signing_in_leaves_some_empty(self, form: ConnectionForm) -> None:
+    def test_a_form_demands_no_field_since_each_way_of_signing_in_leaves_some_empty(self, form: ConnectionForm) -> None:
         assert all("null" in field["schema"]["type"] for field in form.conn_fields().values())
 
     @FORM
-    def test_has_no_default_since_airflow_would_show_stars_for_some(self, form: ConnectionForm) -> None:
+    def test_a_form_has_no_default_since_airflow_would_show_stars_for_some(self, form: ConnectionForm) -> None:
         assert all("default" not in field["schema"] for field in form.conn_fields().values())
 
     @pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.name))
-    def test_has_the_fields_of_every_way_of_signing_in(self, way: Way) -> None:
+    def test_a_form_has_the_fields_of_every_way_of_signing_in(self, way: Way) -> None:
         form = forms()[way.conn_type]
         known = {*STANDARD, *(field.key for _, field in form.fields())}
         assert set(way.fields("http://127.0.0.1:1")) <= known
@@ -102,17 +102,17 @@ class TestAForm:
 class TestASecret:
     """Airflow hides what sounds like one, by the name of its field."""
 
-    def test_is_known_to_airflow_by_its_name_but_for_those_that_the_page_tells(self) -> None:
+    def test_airflow_masks_every_secret_field_by_its_name_but_for_those_on_the_page(self) -> None:
         secrets = {field.key for form in forms().values() for _, field in form.fields() if field.kind is Kind.SECRET}
         assert {key for key in secrets if not should_hide_value_for_key(key)} == set(OWN_SECRETS)
 
-    def test_nothing_else_sounds_like_one_but_the_choice_of_a_token_store(self) -> None:
+    def test_no_other_field_sounds_secret_but_the_choice_of_a_token_store(self) -> None:
         plain = {field.key for form in forms().values() for _, field in form.fields() if field.kind is not Kind.SECRET}
         assert {key for key in plain if should_hide_value_for_key(key)} == {"token_store"}
 
 
 class TestTheTable:
-    def test_imports_nothing_heavy(self) -> None:
+    def test_the_table_of_forms_imports_nothing_heavy(self) -> None:
         code = (
             "import sys; from airflow_provider_chattransfer.get_provider_info import get_provider_info as info; info();"
             "print(sorted({name.partition('.')[0] for name in sys.modules} & {'airflow', 'requests', 'wtforms'}))"

@@ -33,21 +33,21 @@ WRONG += [True, False, "true", 0, -1, "0", "fast", "1_000", "{{ x }}", [], {}, b
 class TestANumber:
     @NUMBERS
     @pytest.mark.parametrize("value", WRONG, ids=lambda value: repr(value)[:20])
-    def test_that_is_none_or_beyond_its_limits_is_refused_by_name(self, name: str, value: Any) -> None:
+    def test_an_invalid_number_of_a_connection_is_refused_by_name(self, name: str, value: Any) -> None:
         with pytest.raises(ValueError, match=f"^{name}: ") as refused:
             READERS[name]({name: value})
         assert len(str(refused.value)) < 300
 
     @NUMBERS
     @pytest.mark.parametrize("value", [7, "7", " 7 ", 7.0, "7.0"])
-    def test_is_read_from_text_as_well(self, name: str, value: Any) -> None:
+    def test_a_number_of_a_connection_is_read_from_text_too(self, name: str, value: Any) -> None:
         assert READERS[name]({name: value}) == 7
 
     @NUMBERS
     @pytest.mark.parametrize("extra", [{}, {"timeout": "", "burst": None, "requests_per_second": ""}])
-    def test_that_is_not_given_is_the_services_own(self, name: str, extra: dict[str, Any]) -> None:
+    def test_a_number_that_is_not_given_is_the_services_default(self, name: str, extra: dict[str, Any]) -> None:
         assert READERS[name](extra) == DEFAULTS[name]
 
-    def test_of_requests_at_once_is_a_whole_one(self) -> None:
+    def test_the_number_of_requests_at_once_is_a_whole_number(self) -> None:
         with pytest.raises(ValueError, match=r"burst: 2\.5 is not a whole number"):
             read({"burst": 2.5})

@@ -101,26 +101,26 @@ class TestAnId:
     @pytest.mark.parametrize(
         ("value", "expected"), [(112, "112"), ("112", "112"), ("0112", "112"), (LARGEST, str(LARGEST))]
     )
-    def test_is_a_number_or_its_digits(self, value: Any, expected: str) -> None:
+    def test_an_id_is_a_number_or_its_digits(self, value: Any, expected: str) -> None:
         assert read_id(value) == expected
         assert read_optional_id(value) == expected
 
     @pytest.mark.parametrize("value", [*WRONG_IDS, None, "", 0, "0"])
-    def test_is_nothing_else(self, value: Any) -> None:
+    def test_nothing_else_is_an_id(self, value: Any) -> None:
         with pytest.raises(ValueError, match="no id"):
             read_id(value)
 
     @pytest.mark.parametrize("value", [None, "", 0, "0"])
-    def test_may_be_written_as_none(self, value: Any) -> None:
+    def test_an_id_may_be_written_as_none(self, value: Any) -> None:
         assert read_optional_id(value) is None
 
     @pytest.mark.parametrize("value", WRONG_IDS)
-    def test_that_is_wrong_is_not_none(self, value: Any) -> None:
+    def test_a_wrong_id_is_not_read_as_none(self, value: Any) -> None:
         with pytest.raises(ValueError, match="no id"):
             read_optional_id(value)
 
     @pytest.mark.parametrize(("value", "expected"), [(0, None), ("0", None), (7, "7")])
-    def test_may_be_zero_and_no_other_nothing(self, value: Any, expected: str | None) -> None:
+    def test_an_id_may_be_zero_for_nobody(self, value: Any, expected: str | None) -> None:
         assert read_id_or_zero(value) == expected
         for nothing in (None, "", False, 0.0):
             with pytest.raises(ValueError, match="no id"):
@@ -129,7 +129,7 @@ class TestAnId:
 
 class TestAToken:
     @pytest.mark.parametrize("value", [None, "", 7, "a b", "a\n", "a\x00", "ä", "x" * 8193, ["a"], True])
-    def test_has_nothing_that_no_header_takes(self, value: Any) -> None:
+    def test_a_token_has_only_letters_that_a_header_takes(self, value: Any) -> None:
         assert read_token("aB.-_~+/=1") == "aB.-_~+/=1"
         with pytest.raises(ValueError, match="no token"):
             read_token(value)
@@ -137,23 +137,23 @@ class TestAToken:
 
 class TestANumber:
     @pytest.mark.parametrize(("value", "expected"), [(1, 1.0), (0.5, 0.5), ("2.5", 2.5), ("1e3", 1000.0), (-3, -3.0)])
-    def test_is_finite(self, value: Any, expected: float) -> None:
+    def test_a_number_is_finite(self, value: Any, expected: float) -> None:
         assert read_number(value) == expected
 
     @pytest.mark.parametrize(
         "value",
         [True, None, "", "x", "nan", "inf", "1_0", "1" * 41, math.nan, math.inf, int("9" * 400), [], {}, "٣"],
     )
-    def test_is_nothing_else(self, value: Any) -> None:
+    def test_nothing_else_is_a_number(self, value: Any) -> None:
         with pytest.raises(ValueError, match=r"."):
             read_number(value)
 
     @pytest.mark.parametrize(("value", "expected"), [(0, 0), ("0", 0), ("104", 104), (LARGEST, LARGEST)])
-    def test_that_counts_is_whole(self, value: Any, expected: int) -> None:
+    def test_a_count_is_a_whole_number(self, value: Any, expected: int) -> None:
         assert read_count(value) == expected
 
     @pytest.mark.parametrize("value", [*WRONG_IDS, None, ""])
-    def test_that_counts_is_nothing_else(self, value: Any) -> None:
+    def test_nothing_else_is_a_count(self, value: Any) -> None:
         with pytest.raises(ValueError, match="no id"):
             read_count(value)
 
@@ -167,11 +167,11 @@ class TestAMoment:
             ("2026-03-16T20:54:38", datetime(2026, 3, 16, 20, 54, 38, tzinfo=UTC)),
         ],
     )
-    def test_has_an_offset_or_is_in_utc(self, value: str, expected: datetime) -> None:
+    def test_a_moment_has_an_offset_or_is_in_utc(self, value: str, expected: datetime) -> None:
         assert read_moment(value) == expected
 
     @pytest.mark.parametrize("value", ["", "x", "99999999999-01-01T00:00:00Z", 0, 1773682918, None, True, [], {}])
-    def test_is_nothing_else(self, value: Any) -> None:
+    def test_nothing_else_is_a_moment(self, value: Any) -> None:
         with pytest.raises(ValueError, match=r"."):
             read_moment(value)
 
@@ -196,7 +196,7 @@ class TestAFlagAndAMap:
 
 
 class TestAnAnswer:
-    def test_is_read_and_what_is_not_declared_is_dropped(self) -> None:
+    def test_an_answer_is_read_and_undeclared_members_are_dropped(self) -> None:
         value = {"rows": [{"id": "7", "owner": 0, "name": "Ann"}], "more": False, "took": "2", "maps": [], "x": 1}
         assert decode(value, Answer, method="m") == Answer(rows=[Row(id="7")], more=False, took=2.0, maps={})
 
@@ -212,30 +212,30 @@ class TestAnAnswer:
             ({"rows": []}, "more"),
         ],
     )
-    def test_that_is_wrong_names_the_member_and_not_what_is_in_it(self, value: Any, wrong: str) -> None:
+    def test_a_wrong_answer_is_an_error_that_names_the_member_and_not_its_content(self, value: Any, wrong: str) -> None:
         with pytest.raises(UnexpectedResponseError) as error:
             decode(value, Answer, method="m")
         assert str(error.value) == f"m: the answer is not as documented: {wrong} is missing or wrong"
         assert error.value.__context__ is None, "it would show what came"
 
     @pytest.mark.parametrize("value", [None, "secret name", 7, True, [], [["rows", []]]])
-    def test_that_is_none_at_all_says_so(self, value: Any) -> None:
+    def test_an_answer_of_another_type_is_an_error_that_says_so(self, value: Any) -> None:
         with pytest.raises(UnexpectedResponseError, match=r"m: the answer is not as documented$"):
             decode(value, Answer, method="m")
 
     @pytest.mark.parametrize("value", [None, "x", True, [], {}, "9" * 5000, math.inf])
-    def test_may_be_wrong_in_what_only_helps(self, value: Any) -> None:
+    def test_an_optional_member_of_an_answer_may_be_wrong(self, value: Any) -> None:
         wrong = dict.fromkeys(("took", "last", "line"), value)
         read = decode({"rows": [], "more": True, **wrong, "name": [value]}, Answer, method="m")
         assert read == Answer(rows=[], more=True)
 
-    def test_that_only_helps_may_be_wrong_altogether(self) -> None:
+    def test_an_optional_answer_may_be_wrong_altogether(self) -> None:
         nothing = Answer(rows=[], more=False)
         assert decoded_or(nothing, {"rows": 7}, Answer) is nothing
         assert decoded_or(nothing, {"rows": [], "more": True}, Answer).more
 
     @given(JSON)
-    def test_of_any_json_is_read_or_not_understood(self, value: Any) -> None:
+    def test_any_json_is_read_or_not_understood(self, value: Any) -> None:
         for answer in (value, {"rows": value, "more": False}, {"rows": [{"id": value, "owner": value}], "more": True}):
             with suppress(UnexpectedResponseError):
                 read = decode(answer, Answer, method="m")

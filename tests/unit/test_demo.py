@@ -20,7 +20,9 @@ URL = "http://127.0.0.1:8024"
 
 class TestHelp:
     @pytest.mark.parametrize("program", [standalone.main, demo.main])
-    def test_is_shown_and_nothing_is_started(self, program: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_help_of_the_demo_is_shown_and_nothing_is_started(
+        self, program: Any, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         with pytest.raises(SystemExit) as ended:
             program(["--help"])
         assert ended.value.code == 0
@@ -28,7 +30,7 @@ class TestHelp:
 
 
 class TestAPortThatIsTaken:
-    def test_is_told_in_one_line_before_anything_starts(
+    def test_a_port_that_is_taken_is_reported_in_one_line_before_anything_starts(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
@@ -39,12 +41,12 @@ class TestAPortThatIsTaken:
             f"Port {port} is taken, where the sandbox would be. Stop what listens there, and start again."
         ]
 
-    def test_is_looked_for_at_every_part(self) -> None:
+    def test_a_taken_port_is_found_for_every_part_of_the_demo(self) -> None:
         assert {8024, 8080, 8793, 8794} == set(standalone.PORTS)
 
 
 class TestTheRows:
-    def test_are_the_connections_to_the_sandbox_with_the_port_in_a_field_of_its_own(self) -> None:
+    def test_the_rows_are_connections_to_the_sandbox_with_their_port(self) -> None:
         wanted = sandbox_connections(URL)
         made = rows.rows(URL)
         assert made.keys() == wanted.keys()
@@ -55,7 +57,7 @@ class TestTheRows:
 
 
 class TestTheEnvironment:
-    def test_has_connections_only_where_they_are_asked_for(
+    def test_the_environment_has_connections_only_where_they_are_asked_for(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("demo.environment.ROOT", tmp_path)

@@ -132,12 +132,12 @@ CLASSES: dict[str, type] = {
 
 class TestOperatorsPage:
     @pytest.mark.parametrize("heading", CLASSES)
-    def test_has_every_option_with_its_default_and_no_other(self, heading: str) -> None:
+    def test_the_operators_page_has_every_option_with_its_default_and_no_other(self, heading: str) -> None:
         options = documented(section(page("operators.md"), heading), "Option", 2)
         assert {name: default for name, (default,) in options.items()} == declared(CLASSES[heading])
 
     @pytest.mark.parametrize("heading", OPERATORS)
-    def test_says_which_options_are_templated(self, heading: str) -> None:
+    def test_the_operators_page_says_which_options_are_templated(self, heading: str) -> None:
         options = documented(section(page("operators.md"), heading), "Option", 3)
         if issubclass(OPERATORS[heading], CLASSES[COMMON]):
             options |= documented(section(page("operators.md"), COMMON), "Option", 3)
@@ -148,28 +148,28 @@ class TestOperatorsPage:
         assert {word for (word,) in options.values()} <= {"yes", "no"}
 
     @pytest.mark.parametrize("heading", [heading for heading in CLASSES if heading != COMMON])
-    def test_says_where_each_class_is(self, heading: str) -> None:
+    def test_the_operators_page_says_where_each_class_is(self, heading: str) -> None:
         kind = CLASSES[heading]
         assert f"`{kind.__module__}.{kind.__qualname__}`" in section(page("operators.md"), heading)
 
-    def test_has_every_strategy(self) -> None:
+    def test_the_operators_page_has_every_strategy(self) -> None:
         assert set(documented(page("operators.md"), "Strategy", 1)) == set(Strategy)
 
     @pytest.mark.parametrize("text", [page("operators.md"), (ROOT / "README.md").read_text()])
-    def test_and_the_readme_have_every_outcome(self, text: str) -> None:
+    def test_the_operators_page_and_the_readme_have_every_outcome(self, text: str) -> None:
         assert list(documented(text, "Outcome", 1)) == list(Outcome)
 
-    def test_says_how_many_polls_may_fail(self) -> None:
+    def test_the_operators_page_says_how_many_polls_may_fail(self) -> None:
         told = re.findall(r"(?:when|or) (\d+)(?: \w+)? in a row", page("operators.md") + page("errors.md"))
         assert told == [str(MAX_FAILED_POLLS)] * 2
 
 
 class TestErrorsPage:
-    def test_has_every_public_error_and_no_other(self) -> None:
+    def test_the_errors_page_has_every_public_error_and_no_other(self) -> None:
         rows = [name for table in tables(section(page("errors.md"), "The errors"), "Error") for name in names_in(table)]
         assert sorted(rows) == sorted({"ValueError", *PUBLIC_ERRORS} - {"TransferError", "PlatformError"})
 
-    def test_says_of_each_whether_it_is_retried(self) -> None:
+    def test_the_errors_page_says_of_each_whether_it_is_retried(self) -> None:
         rows = [row for table in tables(section(page("errors.md"), "The errors"), "Error") for row in table]
         for row in rows:
             (name,) = names_in([row])
@@ -177,7 +177,7 @@ class TestErrorsPage:
             permanent = kind.permanent if kind is not None and issubclass(kind, TransferError) else name == "ValueError"
             assert row[2].startswith("no" if permanent else "yes"), name
 
-    def test_shows_who_inherits_from_whom(self) -> None:
+    def test_the_errors_page_shows_who_inherits_from_whom(self) -> None:
         drawn = re.findall(r"^([│ ├└─]*)(\w+Error)", section(page("errors.md"), "The hierarchy"), re.MULTILINE)
         above: list[str] = []
         for branch, name in drawn:
@@ -188,7 +188,7 @@ class TestErrorsPage:
 
 class TestPeople:
     @pytest.mark.parametrize("path", [*PAGES, *CODE], ids=lambda path: path.name)
-    def test_are_they(self, path: Path) -> None:
+    def test_people_are_they_in_the_docs(self, path: Path) -> None:
         assert not re.findall(r"\b(?:he|him|his|himself|she|her|hers|herself)\b", path.read_text(), re.IGNORECASE)
 
 
@@ -196,7 +196,7 @@ class TestSandboxPage:
     @pytest.mark.parametrize(
         ("service", "switches"), [("Bitrix24", Bitrix24Switches), ("SuperOffice", SuperOfficeSwitches)]
     )
-    def test_has_every_switch_with_its_default_and_no_other(self, service: str, switches: Any) -> None:
+    def test_the_sandbox_page_has_every_switch_with_its_default_and_no_other(self, service: str, switches: Any) -> None:
         told = documented(section(page("sandbox.md"), f"{service}: switches"), "Switch", 1)
         defaults = {each.name: each.default for each in fields(switches)}
         assert {name: json.loads(default) for name, (default,) in told.items()} == defaults
@@ -204,33 +204,33 @@ class TestSandboxPage:
     @pytest.mark.parametrize(
         ("service", "scenario"), [("Bitrix24", bitrix24_scenario), ("SuperOffice", superoffice_scenario)]
     )
-    def test_has_every_key_of_a_scenario_and_no_other(self, service: str, scenario: Any) -> None:
+    def test_the_sandbox_page_has_every_key_of_a_scenario_and_no_other(self, service: str, scenario: Any) -> None:
         text = section(page("sandbox.md"), f"{service}: keys")
         assert set(documented(text, "Key", 1)) == scenario.KEYS
         assert set(documented(text, "Operator key", 1)) == scenario.OPERATOR_KEYS
         assert set(documented(text, "Queue key", 1)) == scenario.QUEUE_KEYS
         assert set(documented(text, "Chat key", 1)) == scenario.CHAT_KEYS
 
-    def test_has_every_method_of_bitrix24_and_no_other(self) -> None:
+    def test_the_sandbox_page_has_every_method_of_bitrix24_and_no_other(self) -> None:
         rows = [row for table in tables(section(page("sandbox.md"), "Bitrix24: methods"), "Method") for row in table]
         told = [name for row in rows for name in re.findall(r"`([\w.]+)`", row[0])]
         assert sorted(told) == sorted(method.name for method in METHODS.values())
 
-    def test_has_every_key_of_an_application_with_its_default(self) -> None:
+    def test_the_sandbox_page_has_every_key_of_an_application_with_its_default(self) -> None:
         told = documented(section(page("sandbox.md"), "SuperOffice: keys"), "Application key", 1)
         own = {each.name: each.default for each in fields(Application)}
         assert told.pop("public_key") == ("that of the sandbox",)
         assert own.pop("public_key") is None
         assert {name: json.loads(default) for name, (default,) in told.items()} == own
 
-    def test_has_every_key_of_the_whole(self) -> None:
+    def test_the_sandbox_page_has_every_top_level_key(self) -> None:
         start = section(page("sandbox.md"), "Scenario").partition("### People")[0]
         assert set(documented(start, "Key", 1)) == SCENARIO_KEYS
 
-    def test_has_every_key_of_a_fault(self) -> None:
+    def test_the_sandbox_page_has_every_key_of_a_fault(self) -> None:
         assert set(documented(section(page("sandbox.md"), "Faults"), "Key", 1)) == FAULT_KEYS
 
-    def test_has_every_kind_of_fault(self) -> None:
+    def test_the_sandbox_page_has_every_kind_of_fault(self) -> None:
         told = documented(page("sandbox.md"), "Kind", 2)
         assert set(told) == set(FaultKind)
         applied = {kind for kind, (carried_out,) in told.items() if carried_out.startswith("yes")}
@@ -283,7 +283,7 @@ class TestTheGuarantees:
         assert named - known == set()
         assert len(named) > 20
 
-    def test_limits_are_those_of_the_code(self) -> None:
+    def test_the_limits_in_the_guarantees_are_those_of_the_code(self) -> None:
         told = documented(section(page("guarantees.md"), "6. Bounded"), "What", 1)
         expected = {
             "A request that may be repeated": f"{MAX_ATTEMPTS} times",
@@ -316,11 +316,11 @@ SHOWN = pytest.mark.parametrize("way", WAYS_SHOWN)
 
 
 class TestConnectionsPage:
-    def test_shows_every_way_of_signing_in(self) -> None:
+    def test_the_connections_page_shows_every_way_of_signing_in(self) -> None:
         assert [way.name for way in WAYS] == WAYS_SHOWN
 
     @SHOWN
-    def test_says_the_same_as_json_as_uri_and_in_the_environment(
+    def test_the_connections_page_says_the_same_as_json_as_uri_and_in_the_environment(
         self, monkeypatch: pytest.MonkeyPatch, way: str
     ) -> None:
         from airflow.sdk import Connection
@@ -334,7 +334,9 @@ class TestConnectionsPage:
         assert told[0] == told[1] == told[2]
 
     @SHOWN
-    def test_has_an_example_that_opens_a_platform(self, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    def test_the_connections_page_has_an_example_that_opens_a_platform(
+        self, monkeypatch: pytest.MonkeyPatch, way: str
+    ) -> None:
         connection = json.loads(documented_connections.examples()[way]["json"])
         connection["extra"] = documented_connections.with_a_key(connection.get("extra", {}))
         monkeypatch.setenv("AIRFLOW_CONN_FROM_THE_PAGE", json.dumps(connection))
@@ -342,14 +344,14 @@ class TestConnectionsPage:
             assert platform.name == connection["conn_type"]
 
     @SHOWN
-    def test_tells_of_every_field_in_an_example_where_it_is_from(self, way: str) -> None:
+    def test_the_connections_page_tells_of_every_field_in_an_example_where_it_is_from(self, way: str) -> None:
         (text,) = (part for part in re.split(r"^### ", page("connections.md"), flags=re.M) if f"-{way}.png" in part)
         told = documented(text, "Field", 1)
         optional = {"oauth_host"}
         assert {key for (key,) in told.values()} - optional == set(documented_connections.fields(way))
 
     @pytest.mark.parametrize("kind", forms())
-    def test_has_every_field_of_the_form_by_its_label(self, kind: str) -> None:
+    def test_the_connections_page_has_every_field_of_the_form_by_its_label(self, kind: str) -> None:
         rows = [row for table in tables(page("connections.md"), "Field") for row in table]
         labels = {code(key): label for label, key, *_ in rows}
         own = {field.key: field.label for _, field in forms()[kind].fields()}
@@ -363,18 +365,18 @@ class TestConnectionsPage:
         ours = {(field.label, field.key) for form in forms().values() for _, field in form.fields()}
         assert shown <= ours | {(field.label, field.key) for form in forms().values() for field in form.standard}
 
-    def test_has_every_choice_of_a_token_store(self) -> None:
+    def test_the_connections_page_has_every_choice_of_a_token_store(self) -> None:
         told = documented(page("connections.md"), "`token_store`", 1)
         (choices,) = {field.choices for _, field in forms()["bitrix24"].fields() if field.key == "token_store"}
         assert [code(name.removesuffix(" (default)")) for name in told] == list(choices)
 
-    def test_tells_errors_that_the_code_has(self) -> None:
+    def test_the_connections_page_tells_errors_that_the_code_has(self) -> None:
         known = strings()
         told = [code(row[0]) for table in tables(page("connections.md"), "It says") for row in table]
         assert [text for text in told if text not in known] == []
         assert len(told) > 20
 
-    def test_has_a_test_in_each_cell_of_its_table(self) -> None:
+    def test_the_connections_page_has_a_test_in_each_cell_of_its_table(self) -> None:
         rows = [row for table in tables(section(page("connections.md"), "Held by tests"), "Way") for row in table]
         folders = [folder for folder in (ROOT / "tests").iterdir() if folder.is_dir()]
         known = {f"../tests/{folder.name}/{test}" for folder in folders for test in known_tests(folder)}
@@ -388,7 +390,7 @@ class TestConnectionsPage:
 class TestFigures:
     """Numbers that the pages name are those of the code."""
 
-    def test_of_a_run(self) -> None:
+    def test_the_figures_of_a_run_are_those_of_the_code(self) -> None:
         text = page("how-it-works.md")
         assert bitrix24_platform.Bitrix24Platform.chunk == superoffice_platform.SuperOfficePlatform.chunk
         assert f"in pieces of {bitrix24_platform.Bitrix24Platform.chunk}." in text
@@ -399,7 +401,7 @@ class TestFigures:
         assert text.count("up to twelve times") == 2
         assert f"A connection must be made within {CONNECT_TIMEOUT_SECONDS:.0f} s" in text
 
-    def test_of_the_limits(self) -> None:
+    def test_the_figures_of_the_limits_are_those_of_the_code(self) -> None:
         text = page("how-it-works.md")
         for name, platform in (("Bitrix24", bitrix24_platform), ("SuperOffice", superoffice_platform)):
             limit = platform.RATE_LIMIT
@@ -421,7 +423,7 @@ def anchors(markdown: str) -> set[str]:
 
 class TestLinks:
     @pytest.mark.parametrize("source", PAGES, ids=lambda path: path.name)
-    def test_lead_somewhere(self, source: Path) -> None:
+    def test_every_link_leads_to_a_page_or_heading(self, source: Path) -> None:
         for link in re.findall(r"\]\(([^)\s]+)\)", source.read_text()):
             if "://" in link:
                 continue

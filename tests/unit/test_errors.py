@@ -36,7 +36,7 @@ for _ in range(100_000):
     [None, True, False, "", " ", "Ann wrote: hi", "X" * 101, -1, 100_000, 10**5000, 1.5, math.inf, [], ["X"], {}, DEEP],
     ids=lambda value: type(value).__name__,
 )
-def test_everything_else_is_none(value: Any) -> None:
+def test_anything_else_is_not_a_code(value: Any) -> None:
     assert as_code(value) is None
 
 
@@ -52,7 +52,7 @@ def test_everything_else_is_none(value: Any) -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_only_bad_input_and_what_says_so_is_met_again_by_a_retry(error: BaseException, permanent: bool) -> None:
+def test_only_bad_input_and_errors_that_say_so_are_permanent(error: BaseException, permanent: bool) -> None:
     assert decide(error).permanent is permanent
 
 

@@ -65,7 +65,7 @@ READERS: dict[str, Any] = {
 class TestWhatIsNoValue:
     @pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: str(type(value).__name__))
     @pytest.mark.parametrize("reader", READERS)
-    def test_is_refused_by_name_in_few_letters(self, reader: str, value: Any) -> None:
+    def test_an_invalid_value_is_refused_by_name_in_few_letters(self, reader: str, value: Any) -> None:
         if reader == "as_switch" and isinstance(value, bool):
             return
         with pytest.raises(ValueError, match=r"^option: ") as refused:
@@ -73,7 +73,7 @@ class TestWhatIsNoValue:
         assert len(str(refused.value)) < 300
 
     @given(value=st.one_of(st.text(), st.floats(), st.integers(), st.binary(), st.none(), st.lists(st.integers())))
-    def test_whatever_it_is_is_a_finite_number_within_limits_or_a_value_error(self, value: Any) -> None:
+    def test_any_input_is_a_finite_number_within_limits_or_a_value_error(self, value: Any) -> None:
         for reader in (READERS["as_number"], READERS["as_seconds"]):
             try:
                 number = reader(value)
@@ -88,11 +88,11 @@ class TestASwitch:
         (True, True), (False, False), ("true", True), ("False", False), ("YES", True), ("no", False), ("1", True),
         ("0", False), (1, True), (0, False), (" true ", True),
     ])  # fmt: skip
-    def test_is_read_as_it_is_meant(self, written: Any, meant: bool) -> None:
+    def test_a_switch_is_read_as_it_is_meant(self, written: Any, meant: bool) -> None:
         assert as_switch(written, of="dry_run") is meant
 
     @pytest.mark.parametrize("written", ["", "maybe", "on", "2", 2, 1.0, None, [], "{{ params.dry }}"])
-    def test_is_nothing_else(self, written: Any) -> None:
+    def test_nothing_else_is_a_switch(self, written: Any) -> None:
         with pytest.raises(ValueError, match=r"^dry_run: "):
             as_switch(written, of="dry_run")
 
@@ -103,13 +103,13 @@ class TestATime:
         (Decimal("1.5"), 1.5), (Fraction(1, 2), 0.5),
         ("PT15M", 900.0), ("PT1H30M", 5400.0), ("P1DT12H", 129_600.0), ("P1W", 604_800.0), ("pt0.5s", 0.5),
     ])  # fmt: skip
-    def test_is_seconds_a_timedelta_or_iso_8601(self, written: Any, seconds: float) -> None:
+    def test_a_time_is_seconds_a_timedelta_or_iso_8601(self, written: Any, seconds: float) -> None:
         assert as_seconds(written, of="accept_within", least=0, most=1e9) == seconds
 
     @pytest.mark.parametrize(
         "written", ["P", "PT", "P1Y", "P1M", "15 minutes", "PT15", "PT99999999999999999H", "-PT5M"]
     )
-    def test_is_nothing_else(self, written: str) -> None:
+    def test_nothing_else_is_a_time(self, written: str) -> None:
         with pytest.raises(ValueError, match=r"^accept_within: "):
             as_seconds(written, of="accept_within", least=0, most=1e9)
 
@@ -118,24 +118,24 @@ class TestAnId:
     @pytest.mark.parametrize(
         ("written", "read"), [(1, "1"), ("007", "7"), (" 12 ", "12"), (MAX_ID, str(MAX_ID)), (Whole(7), "7")]
     )
-    def test_is_its_decimal_string(self, written: Any, read: str) -> None:
+    def test_an_id_is_read_as_its_decimal_string(self, written: Any, read: str) -> None:
         assert as_id(written, of="chat_id") == read
 
     @pytest.mark.parametrize("written", [0, "0", MAX_ID + 1, str(MAX_ID + 1), "1.0", 1.0, "+1", "1 2"])
-    def test_is_nothing_else(self, written: Any) -> None:
+    def test_nothing_else_is_an_id(self, written: Any) -> None:
         with pytest.raises(ValueError, match=r"^chat_id: "):
             as_id(written, of="chat_id")
 
 
 class TestAWrongValueInAnError:
-    def test_is_cut_so_that_an_error_has_below_300_letters(self) -> None:
+    def test_a_wrong_value_in_an_error_is_cut_so_that_an_error_has_below_300_letters(self) -> None:
         assert len(shown("x" * 10**6)) == MAX_SHOWN_LETTERS + 1
         assert len(shown(list(range(10**4)))) == MAX_SHOWN_LETTERS + 1
 
     @pytest.mark.parametrize("value", [Told("a\nb\x1b[31m\u202e"), [Told("\r")], {Told("\x00"): 1}, "\n\x1b\ud800"])
-    def test_has_no_control_characters_whatever_tells_of_itself(self, value: object) -> None:
+    def test_a_wrong_value_in_an_error_has_no_control_characters_whatever_tells_of_itself(self, value: object) -> None:
         assert shown(value).isprintable()
 
-    def test_is_named_by_its_type_when_it_cannot_be_shown(self) -> None:
+    def test_a_wrong_value_in_an_error_is_named_by_its_type_when_it_cannot_be_shown(self) -> None:
         assert shown(10**5000) == "a value of type int"
         assert shown(DEEP) == "a value of type list"

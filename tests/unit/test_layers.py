@@ -94,12 +94,12 @@ def files_in(layer: str) -> list[Path]:
 
 class TestLayers:
     @pytest.mark.parametrize("layer", MAY_IMPORT)
-    def test_import_only_what_is_below_them(self, layer: str) -> None:
+    def test_layers_import_only_what_is_below_them(self, layer: str) -> None:
         for file in files_in(layer):
             ours = {name.split(".")[1] for name in imports_of(file) if name.startswith(f"{PACKAGE}.")}
             assert ours <= MAY_IMPORT[layer], f"{file.name} imports {sorted(ours - MAY_IMPORT[layer])}"
 
-    def test_import_each_other_in_no_circle(self) -> None:
+    def test_modules_import_each_other_in_no_circle(self) -> None:
         graph = {module_of(file): set(imports_of(file)) for file in ROOT.rglob("*.py")}
         while free := [module for module, below in graph.items() if not below & graph.keys()]:
             for module in free:
@@ -154,14 +154,14 @@ WHERE_THEY_ARE_NAMED = {
 
 class TestAService:
     @pytest.mark.parametrize("service", SERVICES)
-    def test_is_imported_by_its_own_files_only(self, service: str) -> None:
+    def test_a_service_is_imported_by_its_own_files_only(self, service: str) -> None:
         for file in ROOT.rglob("*.py"):
             if file.relative_to(ROOT).as_posix().startswith((f"platforms/{service}", f"hooks/{service}.py", "sandbox")):
                 continue
             own = [name for name in imports_of(file) if service in name.split(".")]
             assert own == [], f"{file.relative_to(ROOT)} imports {own}"
 
-    def test_is_named_in_no_text_of_shared_code_but_in_the_list(self) -> None:
+    def test_a_service_is_named_in_no_shared_code_but_in_the_list(self) -> None:
         naming = set()
         for file in ROOT.rglob("*.py"):
             path = file.relative_to(ROOT).as_posix()
@@ -182,7 +182,7 @@ def texts_in(file: Path) -> Iterator[str]:
 
 
 class TestAParsedDag:
-    def test_imports_no_http_library_and_no_platform(self) -> None:
+    def test_parsing_a_dag_imports_no_http_library_and_no_platform(self) -> None:
         code = f"""
 import sys
 before = set(sys.modules)

@@ -26,15 +26,15 @@ def targets() -> set[str]:
 
 
 class TestTheMap:
-    def test_is_what_the_code_is(self) -> None:
+    def test_the_map_is_what_the_code_is(self) -> None:
         assert MAP.read_text() == draw(), "a file, a docstring or an import has changed: run `make map`, and commit it"
 
-    def test_leaves_out_arrows_that_follow_from_others(self) -> None:
+    def test_the_map_leaves_out_arrows_that_follow_from_others(self) -> None:
         rooms = {"c": set[str](), "a": {"b", "c"}, "b": {"c"}}
         assert from_the_top(rooms) == ["a", "b", "c"]
         assert {room: direct(rooms, room) for room in rooms} == {"a": {"b"}, "b": {"c"}, "c": set()}
 
-    def test_keeps_the_arrows_to_rooms_that_import_each_other(self) -> None:
+    def test_the_map_keeps_the_arrows_to_rooms_that_import_each_other(self) -> None:
         assert direct({"a": {"b", "c"}, "b": {"c"}, "c": {"b"}}, "a") == {"b", "c"}
 
 
@@ -54,19 +54,19 @@ def test_the_workflow_names_files_and_targets_that_exist() -> None:
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
 class TestAPageForContributors:
-    def test_names_files_that_exist(self, page: Path) -> None:
+    def test_a_page_for_contributors_names_files_that_exist(self, page: Path) -> None:
         spans = re.findall(r"`([\w.-]+(?:/[\w.-]+)*/?)`", page.read_text())
         files = [span for span in spans if span.endswith(ENDINGS) or "/" in span]
         gone = [file for file in files if not any((folder / file).exists() for folder in UNDER)]
         assert gone == [], "a file has moved: mend the page, then run `make map`"
 
-    def test_links_to_names_that_are_in_the_file(self, page: Path) -> None:
+    def test_a_page_for_contributors_links_to_names_that_are_in_the_file(self, page: Path) -> None:
         named = re.findall(rf"\]\([./]*({PACKAGE}/[\w./]+)\) `(\w+)`", page.read_text())
         gone = [(file, name) for file, name in named if not re.search(rf"\b{name}\b", (ROOT / file).read_text())]
         assert gone == [], "a name has changed: mend the page"
 
-    def test_asks_for_targets_of_the_makefile(self, page: Path) -> None:
+    def test_a_page_for_contributors_asks_for_targets_of_the_makefile(self, page: Path) -> None:
         assert set(re.findall(r"\bmake ([a-z-]+)`", page.read_text())) <= targets()
 
-    def test_leads_to_nothing_outside_the_repository(self, page: Path) -> None:
+    def test_a_page_for_contributors_leads_to_nothing_outside_the_repository(self, page: Path) -> None:
         assert "/work/" not in page.read_text()

@@ -54,7 +54,7 @@ class TestEveryStrategy:
         assert first == plan_transfers(list(chats), list(targets), strategy=strategy)
 
     @given(chats=chats(owners=ANYBODY), targets=TARGETS, strategy=st.sampled_from(Strategy))
-    def test_a_chat_that_a_receiver_has_already_stays_with_him(
+    def test_a_chat_that_a_receiver_has_already_stays_with_them(
         self, chats: list[Chat], targets: list[Target], strategy: Strategy
     ) -> None:
         for chat, transfer in zip(chats, plan_transfers(chats, targets, strategy=strategy), strict=True):
@@ -73,13 +73,13 @@ class TestEveryStrategy:
 
 class TestRoundRobin:
     @given(chats=chats(owners=LEAVING), targets=TARGETS)
-    def test_is_balanced_within_one(self, chats: list[Chat], targets: list[Target]) -> None:
+    def test_round_robin_is_balanced_within_one_chat(self, chats: list[Chat], targets: list[Target]) -> None:
         given_to = Counter(transfer.target for transfer in plan_transfers(chats, targets))
         shares = [given_to[target] for target in targets]
         assert max(shares) - min(shares) <= 1
 
     @given(chats=chats(owners=ANYBODY), targets=TARGETS)
-    def test_balances_what_moves_also_when_receivers_have_some_already(
+    def test_round_robin_balances_what_moves_when_receivers_have_chats_already(
         self, chats: list[Chat], targets: list[Target]
     ) -> None:
         plan = plan_transfers(chats, targets)
@@ -91,14 +91,14 @@ class TestRoundRobin:
         shares = [moving[target] for target in targets]
         assert max(shares) - min(shares) <= 1
 
-    def test_a_closed_chat_takes_nobodys_turn(self) -> None:
+    def test_a_closed_chat_does_not_count_in_round_robin(self) -> None:
         targets = [Target.parse("agent:12"), Target.parse("agent:15")]
         plan = plan_transfers([Chat(id="1"), Chat(id="2", closed=True), Chat(id="3")], targets)
         assert [str(plan[0].target), str(plan[2].target)] == ["agent:12", "agent:15"]
 
 
 class TestLeastLoaded:
-    def test_fills_up_whoever_has_the_fewest(self) -> None:
+    def test_least_loaded_fills_up_whoever_has_the_fewest_chats(self) -> None:
         anna, ben = Target.parse("agent:12"), Target.parse("agent:15")
         waiting = [Chat(id=str(number)) for number in range(1, 6)]
         plan = plan_transfers(waiting, [anna, ben], strategy=Strategy.LEAST_LOADED, loads={anna: 3, ben: 0})
@@ -124,7 +124,7 @@ class TestKeepTogether:
                 receivers.setdefault(chat.customer, set()).add(transfer.target)
         assert all(len(targets) == 1 for targets in receivers.values())
 
-    def test_follows_the_agent_who_has_the_customer_already(self) -> None:
+    def test_keep_together_follows_the_agent_who_has_the_customer_already(self) -> None:
         anna, ben = Target.parse("agent:12"), Target.parse("agent:15")
         plan = plan_transfers(
             [Chat(id="1", owner="7", customer="user 1"), Chat(id="2", owner="15", customer="user 1")],

@@ -71,26 +71,26 @@ def overflows(times: list[float], limit: RateLimit) -> bool:
 
 
 class TestTheGate:
-    def test_lets_a_burst_through_at_once(self) -> None:
+    def test_the_gate_lets_a_burst_through_at_once(self) -> None:
         time = Time()
         gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
         assert set(passed(gate, time, int(50 * HEADROOM))) == {1000.0}
         assert not time.slept
 
-    def test_then_keeps_the_pace(self) -> None:
+    def test_the_gate_keeps_the_pace_after_a_burst(self) -> None:
         time = Time()
         gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
         passed(gate, time, int(50 * HEADROOM))
         assert set(gaps(passed(gate, time, 30))) == {0.0, round(PACED_TOGETHER / (2 * HEADROOM), 4)}
 
-    def test_is_full_again_after_a_rest(self) -> None:
+    def test_the_gate_is_full_again_after_a_rest(self) -> None:
         time = Time()
         gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
         passed(gate, time, 100)
         time.now += 3600
         assert len(set(passed(gate, time, int(50 * HEADROOM)))) == 1
 
-    def test_does_not_save_up_more_than_a_burst(self) -> None:
+    def test_the_gate_does_not_save_up_more_than_a_burst(self) -> None:
         time = Time()
         gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
         time.now += 3600
@@ -101,7 +101,7 @@ class TestTheGate:
         burst=st.integers(1, 60),
         rests=st.lists(st.floats(0, 20), min_size=1, max_size=120),
     )
-    def test_never_fills_the_services_bucket(self, per_second: float, burst: int, rests: list[float]) -> None:
+    def test_the_gate_never_fills_the_services_bucket(self, per_second: float, burst: int, rests: list[float]) -> None:
         limit, time = RateLimit(per_second, burst), Time()
         gate = RateGate(limit, clock=time, sleep=time.sleep)
         times = []
@@ -110,12 +110,12 @@ class TestTheGate:
             times += passed(gate, time, 3)
         assert not overflows(times, limit)
 
-    def test_keeps_the_pace_also_where_nothing_may_come_together(self) -> None:
+    def test_the_gate_keeps_the_pace_also_where_nothing_may_come_together(self) -> None:
         time = Time()
         gate = RateGate(RateLimit(per_second=2, burst=1), clock=time, sleep=time.sleep)
         assert set(gaps(passed(gate, time, 20))) == {round(1 / (2 * HEADROOM), 4)}
 
-    def test_counts_each_request_of_several_threads_once(self) -> None:
+    def test_the_gate_counts_each_request_of_several_threads_once(self) -> None:
         gate = RateGate(RateLimit(per_second=1000 / HEADROOM, burst=1))
         begin = time.monotonic()
 
@@ -133,7 +133,7 @@ class TestTheGate:
 
 class TestAHint:
     @pytest.mark.parametrize("seconds", [math.nan, -5.0, math.inf, 1e300])
-    def test_that_is_no_time_closes_the_gate_for_a_day_at_most(self, seconds: float) -> None:
+    def test_an_invalid_hint_closes_the_gate_for_a_day_at_most(self, seconds: float) -> None:
         time = Time()
         gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
         begin = time.now
@@ -144,31 +144,31 @@ class TestAHint:
     @pytest.mark.parametrize(
         ("seconds", "believed"), [(math.nan, None), (None, None), (-5.0, 0.0), (7, 7.0), (math.inf, MAX_PAUSE_SECONDS)]
     )
-    def test_is_in_no_error_unless_it_is_a_time_of_a_day_at_most(
+    def test_a_hint_is_in_no_error_unless_it_is_a_time_of_a_day_at_most(
         self, seconds: float | None, believed: float | None
     ) -> None:
         assert RateLimitError("too many requests", method="asked", retry_after=seconds).retry_after == believed
 
-    def test_closes_the_gate(self) -> None:
+    def test_a_hint_closes_the_gate(self) -> None:
         time = Time()
         gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
         gate.close_for(30)
         assert passed(gate, time, 1) == [pytest.approx(1030.0 + (PACED_TOGETHER - 1) / (2 * HEADROOM))]
 
-    def test_leaves_the_bucket_full(self) -> None:
+    def test_a_hint_leaves_the_bucket_full(self) -> None:
         time = Time()
         gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
         gate.close_for(30)
         assert gaps(passed(gate, time, 6)) == [0, 0, round(PACED_TOGETHER / (2 * HEADROOM), 4), 0, 0]
 
-    def test_that_is_shorter_does_not_open_it_earlier(self) -> None:
+    def test_a_shorter_hint_does_not_open_the_gate_earlier(self) -> None:
         time = Time()
         gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
         gate.close_for(30)
         gate.close_for(1)
         assert passed(gate, time, 1) == [pytest.approx(1030.0 + (PACED_TOGETHER - 1) / (2 * HEADROOM))]
 
-    def test_that_comes_while_somebody_waits_holds_him_back_too(self) -> None:
+    def test_a_hint_that_comes_while_a_request_waits_delays_it_too(self) -> None:
         time = Time()
         gate = RateGate(RateLimit(per_second=1.0, burst=1), clock=time, sleep=time.sleep)
         gate.wait()
@@ -196,41 +196,41 @@ class TestOurShare:
         for _ in range(number):
             share.count()
 
-    def test_is_all_of_it_at_first_and_after_one_refusal(self) -> None:
+    def test_our_share_is_all_of_it_at_first_and_after_one_refusal(self) -> None:
         share = Share()
         self.let_through(share)
         assert not share.refused(1000)
         assert share.at(1000) == 1
 
-    def test_is_half_after_another_soon(self) -> None:
+    def test_our_share_is_half_after_another_soon(self) -> None:
         assert self.shared(now=1000).at(1000) == 0.5
 
-    def test_is_all_of_it_when_the_other_refusal_is_long_ago(self) -> None:
+    def test_our_share_is_all_of_it_when_the_other_refusal_is_long_ago(self) -> None:
         share = Share()
         for now in (1000, 1000 + REPEATED_WITHIN_SECONDS + 1):
             self.let_through(share)
             assert not share.refused(now)
 
-    def test_grows_back_slowly(self) -> None:
+    def test_our_share_grows_back_slowly(self) -> None:
         share = self.shared(now=1000)
         assert share.at(1060) == pytest.approx(0.5 + 60 * RECOVERY_PER_SECOND)
         assert share.at(1000 + 0.5 / RECOVERY_PER_SECOND) == pytest.approx(1)
         assert share.at(10**6) == 1
 
-    def test_is_halved_by_each_further_refusal_from_what_it_is_then(self) -> None:
+    def test_our_share_is_halved_by_each_further_refusal_from_what_it_is_then(self) -> None:
         share = self.shared(now=1000)
         self.let_through(share)
         assert share.refused(1300)
         assert share.at(1300) == pytest.approx((0.5 + 300 * RECOVERY_PER_SECOND) / 2)
 
-    def test_is_never_less_than_a_tenth(self) -> None:
+    def test_our_share_is_never_less_than_a_tenth(self) -> None:
         share = self.shared()
         for _ in range(20):
             self.let_through(share)
             share.refused(0)
         assert share.at(0) == MIN_SHARE
 
-    def test_does_not_suffer_from_an_outage(self) -> None:
+    def test_our_share_does_not_suffer_from_an_outage(self) -> None:
         """Nothing is let through between its refusals but the request itself that is repeated."""
         share = Share()
         self.let_through(share)
@@ -238,7 +238,9 @@ class TestOurShare:
             assert not share.refused(now)
             share.count()
 
-    def test_is_told_once_per_change_and_when_it_is_whole_again(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_our_share_is_logged_once_per_change_and_when_it_is_whole_again(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
         time = Time()
         gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
         with caplog.at_level("INFO"):
@@ -251,7 +253,7 @@ class TestOurShare:
             passed(gate, time, 20)
         assert caplog.messages[1:] == ["Going on with 1.90 requests per second again"]
 
-    def test_is_how_fast_the_gate_lets_through(self) -> None:
+    def test_our_share_is_how_fast_the_gate_lets_through(self) -> None:
         time = Time()
         gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
         for _ in range(2):
@@ -261,7 +263,7 @@ class TestOurShare:
         passed(gate, time, 30)
         assert 30 / (time.now - begin) == pytest.approx(0.5 * 2 * HEADROOM, rel=0.1)
 
-    def test_is_not_touched_by_a_limit_that_fewer_requests_would_not_have_met(self) -> None:
+    def test_our_share_is_not_touched_by_a_limit_that_fewer_requests_would_not_have_met(self) -> None:
         time = Time()
         gate = RateGate(DOCUMENTED, clock=time, sleep=time.sleep)
         for _ in range(4):
@@ -277,17 +279,17 @@ class TestALimit:
         ("per_second", "burst"),
         [(0, 1), (-1, 1), (1e-300, 1), (math.nan, 1), (math.inf, 1), (1, 0), (1, math.nan), (1, math.inf)],
     )
-    def test_that_lets_nothing_or_everything_through_is_an_error(self, per_second: float, burst: Any) -> None:
+    def test_a_limit_that_lets_nothing_or_everything_through_is_an_error(self, per_second: float, burst: Any) -> None:
         with pytest.raises(ValueError, match="requests_per_second and burst must be positive and finite"):
             RateLimit(per_second, burst)
 
 
 class TestAnAccount:
-    def test_has_one_gate_in_a_process(self) -> None:
+    def test_an_account_has_one_gate_in_a_process(self) -> None:
         assert gate_for("https://one.example", DOCUMENTED) is gate_for("https://one.example", DOCUMENTED)
         assert gate_for("https://one.example", DOCUMENTED) is not gate_for("https://two.example", DOCUMENTED)
 
-    def test_whose_limit_has_changed_has_a_new_one(self) -> None:
+    def test_an_account_whose_limit_has_changed_has_a_new_one(self) -> None:
         before = gate_for("https://three.example", DOCUMENTED)
         after = gate_for("https://three.example", RateLimit(per_second=5, burst=250))
         assert after is not before

@@ -95,24 +95,26 @@ BEFORE: list[tuple[str, Transfer, Reading, str | None]] = [
 
 class TestBeforeATransferIsSent:
     @pytest.mark.parametrize(("_", "wish", "chat", "expected"), BEFORE, ids=[each[0] for each in BEFORE])
-    def test_a_chat_that(self, _: str, wish: Transfer, chat: Reading, expected: str | None) -> None:
+    def test_the_state_before_sending_decides_about_a_chat_that(
+        self, _: str, wish: Transfer, chat: Reading, expected: str | None
+    ) -> None:
         assert outcome(before_sending(wish, chat)) == expected
 
-    def test_the_reason_says_who_has_the_chat_now(self) -> None:
+    def test_the_reason_of_a_skipped_chat_says_who_has_it_now(self) -> None:
         settled = before_sending(transfer("agent:12", "agent:8"), OPEN)
         assert settled is not None
         assert settled[:2] == (Outcome.SKIPPED, "no longer with agent:8, now with agent:7")
 
-    def test_the_reason_of_what_nobody_can_send_on_says_why(self) -> None:
+    def test_the_reason_of_a_chat_that_nobody_can_send_says_why(self) -> None:
         settled = before_sending(transfer(), OPEN, send_blocker="there is no connection for agent 7")
         assert settled == (Outcome.FAILED, "not sent: there is no connection for agent 7", RetryAction.RESEND)
 
-    def test_what_nobody_can_send_on_but_need_not_be_sent_is_no_failure(self) -> None:
+    def test_a_chat_that_nobody_can_send_but_need_not_be_sent_is_no_failure(self) -> None:
         settled = before_sending(transfer(), replace(OPEN, owner="12"), send_blocker="nobody can")
         assert settled is not None
         assert settled.outcome is Outcome.UNCHANGED
 
-    def test_the_reason_of_what_cannot_be_read_is_the_services(self) -> None:
+    def test_the_reason_of_an_unreadable_chat_is_the_services(self) -> None:
         settled = before_sending(transfer(), UnreadableChat("not there"))
         assert settled == (Outcome.FAILED, "not there", RetryAction.RESEND)
 
@@ -146,7 +148,9 @@ BESIDE: list[tuple[str, Claim, Chat, str | None]] = [
 
 class TestBesideAnotherRun:
     @pytest.mark.parametrize(("_", "claim", "chat", "expected"), BESIDE, ids=[each[0] for each in BESIDE])
-    def test_that_is(self, _: str, claim: Claim, chat: Chat, expected: str | None) -> None:
+    def test_the_claim_of_another_run_decides_about_a_chat_when_it_is(
+        self, _: str, claim: Claim, chat: Chat, expected: str | None
+    ) -> None:
         settled = before_sending(transfer(), chat, claims=[claim])
         assert ("held" if settled is CLAIMED_BY_OTHER_RUN else outcome(settled)) == expected
 
@@ -154,12 +158,12 @@ class TestBesideAnotherRun:
         (replace(OPEN, owner="12"), "unchanged"), (OFFERED, "requested"), (CLOSED, "skipped"),
         (UnreadableChat("no"), "failed"),
     ])  # fmt: skip
-    def test_the_state_settles_what_it_can(self, chat: Reading, expected: str) -> None:
+    def test_the_state_of_a_chat_counts_before_the_claim_of_another_run(self, chat: Reading, expected: str) -> None:
         settled = before_sending(transfer(), chat, claims=[Claim(OPEN, Stage.IN_PROGRESS, 1.0)])
         assert settled is not CLAIMED_BY_OTHER_RUN
         assert outcome(settled) == expected
 
-    def test_one_that_acts_is_enough(self) -> None:
+    def test_one_claim_in_progress_is_enough_to_hold_a_chat_back(self) -> None:
         claims = [
             Claim(OPEN, Stage.UNKNOWN, 99.0),
             Claim(OPEN, Stage.IN_PROGRESS, 1.0),
@@ -167,16 +171,16 @@ class TestBesideAnotherRun:
         ]
         assert before_sending(transfer(), OPEN, claims=claims) is CLAIMED_BY_OTHER_RUN
 
-    def test_what_nobody_can_send_on_is_waited_for_first(self) -> None:
+    def test_a_claim_is_waited_for_before_a_send_blocker_counts(self) -> None:
         assert (
             before_sending(transfer(), OPEN, claims=[Claim(OPEN, Stage.IN_PROGRESS, 1.0)], send_blocker="nobody")
             is CLAIMED_BY_OTHER_RUN
         )
 
-    def test_held_is_a_failure_that_a_retry_sends(self) -> None:
+    def test_a_chat_claimed_by_another_run_fails_and_a_retry_sends_it(self) -> None:
         assert (CLAIMED_BY_OTHER_RUN.outcome, CLAIMED_BY_OTHER_RUN.retry) == (Outcome.FAILED, RetryAction.RESEND)
 
-    def test_the_reason_says_who_has_the_chat_and_at_whom_it_rings(self) -> None:
+    def test_the_reason_says_who_has_the_chat_and_to_whom_it_is_offered(self) -> None:
         settled = before_sending(transfer("agent:15"), OFFERED, claims=[Claim(OPEN, Stage.MOVED, 1.0)])
         assert settled is not None
         assert settled.reason == "another run has moved it, now with agent:7, offered to agent:12"
@@ -195,7 +199,9 @@ COME_TO: list[tuple[Outcome, RetryAction, Stage]] = [
 
 class TestWhatOtherRunsAreTold:
     @pytest.mark.parametrize(("come_to", "retry", "stage"), COME_TO)
-    def test_of_a_chat_that_is_settled(self, come_to: Outcome, retry: RetryAction, stage: Stage) -> None:
+    def test_a_settled_chat_releases_its_claim_with_its_stage(
+        self, come_to: Outcome, retry: RetryAction, stage: Stage
+    ) -> None:
         assert stages([Result(transfer(), come_to, retry=retry)], ["2"]) == {"1": stage, "2": Stage.NOT_MOVED}
 
 
@@ -255,7 +261,7 @@ class TestAfterATransferToWhichNoAnswerCame:
     @pytest.mark.parametrize(
         ("_", "wish", "before", "after", "carried_out", "expected"), PROVEN, ids=[each[0] for each in PROVEN]
     )
-    def test_a_chat_that(
+    def test_the_state_after_no_answer_decides_about_a_chat_that(
         self, _: str, wish: Transfer, before: Chat, after: Chat, carried_out: bool | None, expected: str | None
     ) -> None:
         assert outcome(after_sending(wish, before, LOST, after, carried_out=carried_out)) == expected
@@ -273,7 +279,7 @@ class TestAfterATransferWasSent:
     @pytest.mark.parametrize(
         ("_", "wish", "before", "answer", "after", "expected"), AFTER, ids=[each[0] for each in AFTER]
     )
-    def test_a_chat_that(
+    def test_the_state_after_sending_decides_about_a_chat_that(
         self, _: str, wish: Transfer, before: Chat, answer: Answer, after: Reading, expected: str | None
     ) -> None:
         assert outcome(after_sending(wish, before, answer, after)) == expected
@@ -302,7 +308,7 @@ class TestAfterATransferWasSent:
         closed=st.booleans(),
         shows=st.booleans(),
     )
-    def test_nothing_is_believed_that_the_state_does_not_prove(
+    def test_an_outcome_is_never_better_than_the_state_proves(
         self,
         to: str,
         answer: Answer,
@@ -348,7 +354,9 @@ WAIT: list[tuple[str, Transfer, Reading, str | None]] = [
 
 class TestWhileWaiting:
     @pytest.mark.parametrize(("_", "wish", "chat", "expected"), WAIT, ids=[each[0] for each in WAIT])
-    def test_a_chat_that(self, _: str, wish: Transfer, chat: Reading, expected: str | None) -> None:
+    def test_the_state_while_waiting_decides_about_a_chat_that(
+        self, _: str, wish: Transfer, chat: Reading, expected: str | None
+    ) -> None:
         assert outcome(while_waiting(wish, chat)) == expected
 
     @pytest.mark.parametrize(
@@ -359,18 +367,18 @@ class TestWhileWaiting:
             (replace(SHOWN, owner="9"), "not accepted by agent:12: agent:9 has it"),
         ],
     )
-    def test_the_reason_says_where_a_chat_has_gone(self, chat: Chat, reason: str) -> None:
+    def test_the_reason_of_a_failed_wait_says_where_the_chat_has_gone(self, chat: Chat, reason: str) -> None:
         settled = while_waiting(transfer("agent:12", "agent:7"), chat)
         assert settled == (Outcome.FAILED, reason, RetryAction.NONE)
 
-    def test_a_chat_whose_answer_is_not_understood_is_looked_at_again(self) -> None:
+    def test_a_chat_whose_answer_is_not_understood_is_read_again(self) -> None:
         assert while_waiting(transfer(), UnreadableChat.not_understood("another chat")) is None
         assert outcome(while_waiting(transfer(), UnreadableChat("not there"))) == "failed"
 
 
 class TestARefusal:
     @pytest.mark.parametrize(("lasting", "retry"), [(True, RetryAction.AFTER_FIX), (False, RetryAction.RESEND)])
-    def test_that_lasts_is_for_a_clear_and_not_for_a_retry(self, lasting: bool, retry: RetryAction) -> None:
+    def test_a_lasting_refusal_is_for_a_clear_and_not_for_a_retry(self, lasting: bool, retry: RetryAction) -> None:
         settled = after_sending(transfer(), OPEN, Refused("no such line", lasting=lasting), OPEN)
         assert settled == (Outcome.FAILED, "no such line", retry)
 
@@ -389,16 +397,20 @@ ACCEPT: list[tuple[str, Reading, str | None]] = [
 
 class TestAccepting:
     @pytest.mark.parametrize(("_", "chat", "expected"), ACCEPT, ids=[each[0] for each in ACCEPT])
-    def test_a_chat_that(self, _: str, chat: Reading, expected: str | None) -> None:
+    def test_the_state_before_accepting_decides_about_a_chat_that(
+        self, _: str, chat: Reading, expected: str | None
+    ) -> None:
         assert outcome(before_accepting(transfer(), chat)) == expected
 
     @pytest.mark.parametrize("answer", [YES, NO, LOST, LIMITED])
-    def test_has_worked_when_he_has_the_chat_whatever_the_service_said(self, answer: Answer) -> None:
+    def test_an_acceptance_has_worked_when_the_receiver_owns_the_chat_whatever_the_answer(self, answer: Answer) -> None:
         assert after_accepting(transfer(), answer, MOVED).outcome is Outcome.ACCEPTED
 
     @pytest.mark.parametrize("answer", [YES, NO, LOST, LIMITED])
     @pytest.mark.parametrize("after", [OFFERED, WAITING, CLOSED, UnreadableChat("gone")])
-    def test_has_not_worked_when_he_has_not(self, answer: Answer, after: Reading) -> None:
+    def test_an_acceptance_has_failed_when_the_receiver_does_not_own_the_chat(
+        self, answer: Answer, after: Reading
+    ) -> None:
         settled = after_accepting(transfer(), answer, after)
         assert settled.outcome is Outcome.FAILED
         assert settled.reason

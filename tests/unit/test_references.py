@@ -97,15 +97,15 @@ NEITHER = [
 
 class TestOne:
     @pytest.mark.parametrize(("written", "read"), [*PEOPLE, *QUEUES, ("queue", OWN_QUEUE), (" Queue ", OWN_QUEUE)])
-    def test_target(self, written: object, read: Target) -> None:
+    def test_a_target_is_read_in_every_form(self, written: object, read: Target) -> None:
         assert Target.parse(written) == read
 
     @pytest.mark.parametrize(("written", "read"), PEOPLE)
-    def test_person(self, written: object, read: Target) -> None:
+    def test_a_person_is_read_in_every_form(self, written: object, read: Target) -> None:
         assert as_person(written, of="agents") == read
 
     @pytest.mark.parametrize(("written", "read"), [(3, LINE), ("3", LINE), *QUEUES])
-    def test_queue(self, written: object, read: Target) -> None:
+    def test_a_queue_is_read_in_every_form(self, written: object, read: Target) -> None:
         assert as_queue(written, of="from_queue") == read
 
     @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ class TestOne:
             ("crm:company:1", "crm:company:1"),
         ],
     )
-    def test_chat(self, written: object, read: str) -> None:
+    def test_a_chat_is_read_in_every_form(self, written: object, read: str) -> None:
         assert as_chat(written, of="chat_id") == read
         assert is_chat_id(read) == (":" not in read)
 
@@ -240,10 +240,10 @@ NO_LISTS += [
 
 class TestLists:
     @pytest.mark.parametrize("values", LISTS, ids=lambda each: type(each).__name__)
-    def test_each_once_and_in_the_order_given_however_the_list_is_given(self, values: Any) -> None:
+    def test_a_list_has_each_item_once_in_the_order_given(self, values: Any) -> None:
         assert [str(each) for each in persons(values, of="from_agents")] == ["agent:15", "agent:12"]
 
-    def test_all_kinds_of_things(self) -> None:
+    def test_lists_of_every_kind_are_read(self) -> None:
         assert targets(["12", "queue:3", "queue", 12], of="to") == [ANNA, LINE, OWN_QUEUE]
         assert chats(["chat112", "session:3", 112], of="chat_ids") == ["112", "session:3"]
         assert rows('[{"chat_id": 1, "to": "agent:2"}]', of="transfers") == [{"chat_id": 1, "to": "agent:2"}]
@@ -251,22 +251,22 @@ class TestLists:
 
     @pytest.mark.parametrize("reader", [persons, targets, chats, rows])
     @pytest.mark.parametrize("empty", [[], (), set(), Lazy(), "[]", iter(())], ids=lambda each: type(each).__name__)
-    def test_an_empty_one_stays_empty(self, reader: Callable[..., list[Any]], empty: object) -> None:
+    def test_an_empty_list_stays_empty(self, reader: Callable[..., list[Any]], empty: object) -> None:
         assert reader(empty, of="place") == []
 
     @pytest.mark.parametrize("reader", [persons, targets, chats, rows])
     @pytest.mark.parametrize("none", NO_LISTS, ids=lambda each: repr(each)[:30])
-    def test_what_is_no_list_is_an_error(self, reader: Callable[..., object], none: object) -> None:
+    def test_anything_but_a_list_is_an_error(self, reader: Callable[..., object], none: object) -> None:
         with pytest.raises(ValueError, match=r"^place") as error:
             reader(none, of="place")
         assert len(str(error.value)) < 300
 
     @pytest.mark.parametrize("reader", [persons, targets, chats, rows])
-    def test_that_another_task_did_not_leave_is_told_as_that(self, reader: Callable[..., object]) -> None:
+    def test_the_error_for_none_says_that_a_task_left_no_report(self, reader: Callable[..., object]) -> None:
         with pytest.raises(ValueError, match=r"^place: nothing was given \(None\), as by a task that left no report"):
             reader(None, of="place")
 
-    def test_of_keys_keeps_their_order(self) -> None:
+    def test_a_list_of_keys_keeps_their_order(self) -> None:
         assert [str(each) for each in targets({"agent:15": 1, "agent:12": 2}.keys(), of="to")] == [
             "agent:15",
             "agent:12",

@@ -22,7 +22,7 @@ class Unshown:
 
 
 class TestRows:
-    def test_the_same_chat_twice_with_the_same_target_is_one(self) -> None:
+    def test_the_same_chat_twice_with_the_same_target_is_one_row(self) -> None:
         rows = transfer_rows([{"chat_id": 112, "to": "agent:12"}, {"chat_id": "chat112", "to": "12"}])
         assert rows == [TransferRow("112", AGENT)]
 
@@ -40,14 +40,14 @@ class TestRows:
         for rows in ([named, not_named], [not_named, named]):
             assert transfer_rows(rows) == [TransferRow("112", AGENT, Target.agent("7"))]
 
-    def test_of_a_report_keep_whom_they_are_from_and_what_became_of_them(self) -> None:
+    def test_rows_of_a_report_keep_their_source_and_outcome(self) -> None:
         row = {
             "chat_id": "112", "from": "agent:7", "to": "agent:12", "outcome": "failed", "reason": "why", "hop": None,
             "because": None, "sent_at": None, "accepted_at": None, "seconds_to_accept": None, "link": None,
         }  # fmt: skip
         assert transfer_rows([row]) == [TransferRow("112", AGENT, Target.agent("7"), Outcome.FAILED, "why")]
 
-    def test_that_name_somebody_stay_until_it_is_known_who_that_is(self) -> None:
+    def test_rows_that_name_somebody_stay_until_the_name_is_looked_up(self) -> None:
         """The number and the name may be the same person's."""
         rows = transfer_rows([{"chat_id": 112, "to": to} for to in ("agent:12", "agent:Anna", 12, "agent:Anna")])
         assert [str(row.target) for row in rows] == ["agent:12", "agent:Anna"]
@@ -57,7 +57,7 @@ class TestRows:
             each_once([known[0], ("transfers", replace(rows[1], target=Target.agent("15")))])
 
     @pytest.mark.parametrize("given", [[], (), "[]", set()])
-    def test_that_are_none_stay_none(self, given: Any) -> None:
+    def test_an_empty_list_of_rows_stays_empty(self, given: Any) -> None:
         assert transfer_rows(given) == []
 
     @pytest.mark.parametrize(
@@ -75,13 +75,13 @@ class TestRows:
             {"chat_id": 1, "to": "agent:1", "a\nb\x1b": 1}, {"chat_id": 1, "to": "agent:1", Unshown(): 1},
         ],
     )  # fmt: skip
-    def test_what_is_none_is_an_error_of_few_letters_that_names_its_place(self, row: Any) -> None:
+    def test_an_invalid_row_is_a_short_error_that_names_its_place(self, row: Any) -> None:
         with pytest.raises(ValueError, match=r"transfers\[0\]") as refused:
             transfer_rows([row])
         assert len(str(refused.value)) < 300
         assert str(refused.value).isprintable()
 
     @pytest.mark.parametrize("given", [{"chat_id": 1}, 1, None, "112", "{'chat_id': 1}", b"[]", "{{ x }}"])
-    def test_what_is_no_list_is_an_error(self, given: Any) -> None:
+    def test_anything_but_a_list_of_rows_is_an_error(self, given: Any) -> None:
         with pytest.raises(ValueError, match="transfers: "):
             transfer_rows(given)

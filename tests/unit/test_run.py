@@ -182,7 +182,7 @@ class TestEveryChat:
         chunk=st.integers(1, 50),
         stops=st.one_of(st.none(), st.integers(0, 5)),
     )
-    def test_comes_out_once_in_order_and_is_moved_at_most_once(
+    def test_every_chat_comes_out_once_in_order_and_is_moved_at_most_once(
         self, data: st.DataObject, number: int, chunk: int, stops: int | None
     ) -> None:
         chat_ids = [str(each) for each in range(1, number + 1)]
@@ -220,72 +220,72 @@ class TestEveryChat:
             if isinstance(after, Chat) and after.closed:
                 assert chat_id not in world.sent, "a closed chat would be opened again"
 
-    def test_is_read_before_and_after(self) -> None:
+    def test_every_chat_is_read_before_and_after(self) -> None:
         _, world = one(OPEN)
         assert world.steps == ["Read", "Intend", "Send", "Read", "Confirm", "Progress"]
 
 
 class TestOneChat:
-    def test_that_the_target_owns_is_accepted(self) -> None:
+    def test_a_chat_that_the_target_owns_is_accepted(self) -> None:
         result, _ = one(OPEN)
         assert (result.outcome, str(result.transfer.source)) == (Outcome.ACCEPTED, "agent:7")
 
-    def test_that_nobody_owns_yet_is_requested(self) -> None:
+    def test_a_chat_that_nobody_owns_yet_is_requested(self) -> None:
         result, _ = one(OPEN, habit="pending")
         assert result.outcome is Outcome.REQUESTED
 
-    def test_of_which_the_answer_is_lost_is_judged_by_its_state(self) -> None:
+    def test_a_chat_whose_answer_is_lost_is_judged_by_its_state(self) -> None:
         result, world = one(OPEN, habit="loses the answer")
         assert (result.outcome, world.sent) == (Outcome.ACCEPTED, ["1"])
 
-    def test_of_which_the_request_is_lost_is_sent_again(self) -> None:
+    def test_a_chat_whose_request_is_lost_is_sent_again(self) -> None:
         result, world = one(OPEN, habit="loses the request")
         assert (result.outcome, world.sent, world.pauses) == (Outcome.ACCEPTED, ["1", "1"], [2.0, 10.0, 50.0])
 
-    def test_that_the_service_claims_to_have_moved_and_did_not_has_failed(self) -> None:
+    def test_a_chat_that_the_service_claims_to_have_moved_and_did_not_has_failed(self) -> None:
         result, world = one(OPEN, habit="does nothing")
         assert result.outcome is Outcome.FAILED
         assert "not performed" in (result.reason or "")
         assert world.sent == ["1"]
 
-    def test_that_is_locked_for_a_moment_is_tried_again(self) -> None:
+    def test_a_chat_that_is_locked_for_a_moment_is_tried_again(self) -> None:
         result, world = one(OPEN, habit="busy")
         assert (result.outcome, world.pauses) == (Outcome.ACCEPTED, [2.0, 10.0])
 
-    def test_that_never_gets_through_has_failed_with_its_cause(self) -> None:
+    def test_a_chat_that_never_gets_through_has_failed_with_its_cause(self) -> None:
         result, world = one(OPEN, habit="not sent")
         assert (result.outcome, result.reason) == (Outcome.FAILED, "not performed: limited")
         assert world.moved["1"] == 0
 
-    def test_to_which_no_sending_ever_gets_an_answer_is_not_known(self) -> None:
+    def test_a_chat_whose_requests_never_get_an_answer_is_not_known(self) -> None:
         """The last one may still be carried out."""
         result, world = one(OPEN, habit="never answers")
         assert result.outcome is Outcome.FAILED
         assert (result.reason or "").startswith("not known: it was sent, nothing has changed yet")
         assert (result.retry, world.moved["1"]) == (RetryAction.READ_FIRST, 0)
 
-    def test_that_is_closed_is_skipped_and_never_sent(self) -> None:
+    def test_a_chat_that_is_closed_is_skipped_and_never_sent(self) -> None:
         result, world = one(replace(OPEN, closed=True, owner=None))
         assert (result.outcome, result.reason, world.sent) == (Outcome.SKIPPED, "closed", [])
 
-    def test_that_somebody_else_has_by_now_is_skipped(self) -> None:
+    def test_a_chat_that_somebody_else_has_by_now_is_skipped(self) -> None:
         result, world = one(replace(OPEN, owner="9"), source="agent:7")
         assert (result.outcome, result.reason) == (Outcome.SKIPPED, "no longer with agent:7, now with agent:9")
         assert not world.sent
 
-    def test_that_is_at_its_target_already_is_unchanged(self) -> None:
+    def test_a_chat_that_is_at_its_target_already_is_unchanged(self) -> None:
         result, world = one(replace(OPEN, owner="12"), source="agent:7")
         assert (result.outcome, world.sent) == (Outcome.UNCHANGED, [])
 
-    def test_that_waits_in_the_target_queue_already_is_unchanged(self) -> None:
+    def test_a_chat_that_waits_in_the_target_queue_already_is_unchanged(self) -> None:
         result, world = one(replace(OPEN, owner=None), to="queue:3")
         assert (result.outcome, world.sent) == (Outcome.UNCHANGED, [])
 
-    def test_that_goes_back_to_its_own_queue_is_requested(self) -> None:
+    def test_a_chat_that_goes_back_to_its_own_queue_is_requested(self) -> None:
         result, _ = one(OPEN, to="queue")
         assert result.outcome is Outcome.REQUESTED
 
-    def test_that_is_on_its_way_to_the_target_already_is_not_sent_again(self) -> None:
+    def test_a_chat_that_is_on_its_way_to_the_target_already_is_not_sent_again(self) -> None:
         result, world = one(replace(OPEN, offered_to="12", shows_offers=True))
         assert (result.outcome, world.sent) == (Outcome.REQUESTED, [])
 
@@ -293,15 +293,15 @@ class TestOneChat:
 class TestAChatThatAnotherRunIsAt:
     """Its note is no outcome: only the state says that a chat has moved."""
 
-    def test_and_gives_up_is_sent(self) -> None:
+    def test_a_chat_that_another_run_gives_up_is_sent(self) -> None:
         result, world = beside(lambda world, after: Stage.IN_PROGRESS if after < 62 else None)
         assert (result.outcome, world.sent, world.pauses) == (Outcome.ACCEPTED, ["1"], [2.0, 10.0, 50.0])
 
-    def test_and_is_killed_is_sent_when_nothing_of_it_can_take_effect_any_more(self) -> None:
+    def test_a_chat_of_a_killed_run_is_sent_when_its_requests_cannot_take_effect_any_more(self) -> None:
         result, world = beside(lambda world, after: Stage.UNKNOWN)
         assert (result.outcome, world.sent, sum(world.pauses)) == (Outcome.ACCEPTED, ["1"], 62.0)
 
-    def test_to_the_end_has_failed_and_a_retry_sends_it(self) -> None:
+    def test_a_chat_that_another_run_claims_to_the_end_fails_and_a_retry_sends_it(self) -> None:
         result, world = beside(lambda world, after: Stage.IN_PROGRESS)
         assert (result.outcome, result.retry, world.sent) == (Outcome.FAILED, RetryAction.RESEND, [])
         assert "another run is at it" in (result.reason or "")
@@ -309,29 +309,31 @@ class TestAChatThatAnotherRunIsAt:
 
     @pytest.mark.parametrize("stage", [Stage.IN_PROGRESS, Stage.UNKNOWN, Stage.MOVED])
     @pytest.mark.parametrize("source", [None, "agent:7"])
-    def test_and_moves_meanwhile_is_skipped_with_who_has_it(self, source: str | None, stage: Stage) -> None:
+    def test_a_chat_that_another_run_moves_meanwhile_is_skipped_with_who_has_it(
+        self, source: str | None, stage: Stage
+    ) -> None:
         result, world = beside(moving(stage, to="9"), source=source)
         assert (result.outcome, world.sent) == (Outcome.SKIPPED, [])
         assert (result.reason or "").endswith("now with agent:9")
 
     @pytest.mark.parametrize("source", [None, "agent:7"])
-    def test_and_moves_to_the_same_one_is_unchanged(self, source: str | None) -> None:
+    def test_a_chat_that_another_run_moves_to_the_same_target_is_unchanged(self, source: str | None) -> None:
         result, world = beside(moving(Stage.IN_PROGRESS, to="12"), source=source)
         assert (result.outcome, world.sent) == (Outcome.UNCHANGED, [])
 
-    def test_keeps_no_other_chat_waiting(self) -> None:
+    def test_a_chat_that_another_run_claims_keeps_no_other_chat_waiting(self) -> None:
         world = World({each: replace(OPEN, id=each) for each in ("1", "2")}, others=noted(lambda *_: Stage.IN_PROGRESS))
         results = world.drive(run_transfers(to_twelve(["1", "2"]), chunk=1))
         assert [each.outcome for each in results] == [Outcome.FAILED, Outcome.ACCEPTED]
         assert world.steps.index("Send") < world.steps.index("Pause")
 
-    def test_and_has_moved_before_our_own_try_was_over_is_no_failure(self) -> None:
+    def test_a_chat_that_another_run_moved_during_our_own_try_is_no_failure(self) -> None:
         """Ours was killed before the service took it; theirs found the chat where ours had."""
         others = noted(moving(Stage.MOVED, to="9"))
         result, world = resumed(OPEN, killed_at=2, meanwhile=lambda world: setattr(world, "others", others))
         assert (result.outcome, world.sent) == (Outcome.SKIPPED, [])
 
-    def test_and_takes_it_from_where_we_had_put_it_is_no_skip(self) -> None:
+    def test_a_chat_that_another_run_takes_from_where_we_put_it_is_not_skipped(self) -> None:
         """It found the chat with our target: ours had been carried out."""
 
         def others(world: World, after: float) -> Mapping[str, Sequence[Claim]]:
@@ -341,7 +343,7 @@ class TestAChatThatAnotherRunIsAt:
         result, _ = resumed(OPEN, killed_at=3, meanwhile=lambda world: setattr(world, "others", others))
         assert result.outcome is Outcome.FAILED
 
-    def test_that_cannot_be_claimed_is_not_sent(self) -> None:
+    def test_a_chat_that_cannot_be_claimed_is_not_sent(self) -> None:
         steps = run_transfers(to_twelve(["1"]), chunk=50)
         assert isinstance(next(steps), Read)
         assert isinstance(steps.send(Seen({"1": OPEN})), Intend)
@@ -383,7 +385,7 @@ def moving(stage: Stage, *, to: str) -> Callable[[World, float], Stage]:
 
 
 class TestARunThatStops:
-    def test_accounts_for_every_chat(self) -> None:
+    def test_a_run_that_stops_accounts_for_every_chat(self) -> None:
         chat_ids = [str(number) for number in range(1, 11)]
         world = World({each: replace(OPEN, id=each) for each in chat_ids}, stops_after_sends=2)
         transfers = [Transfer(chat_id=each, target=Target.parse("agent:12")) for each in chat_ids]
@@ -394,7 +396,7 @@ class TestARunThatStops:
 
 
 class TestARunWhoseChatsFailAlikeInARow:
-    def test_stops_and_says_so(self) -> None:
+    def test_a_run_stops_when_chats_in_a_row_are_refused_with_the_same_code(self) -> None:
         chat_ids = [str(number) for number in range(1, 2 * MAX_SAME_FAILURES + 51)]
         world = World({each: replace(OPEN, id=each) for each in chat_ids}, dict.fromkeys(chat_ids, "refuses"))
         results = world.drive(run_transfers(to_twelve(chat_ids), chunk=50))
@@ -404,7 +406,7 @@ class TestARunWhoseChatsFailAlikeInARow:
             f"not sent: {MAX_SAME_FAILURES} chats in a row were refused with NO"
         }
 
-    def test_stops_when_nobody_answers(self) -> None:
+    def test_a_run_stops_when_chats_in_a_row_get_no_answer(self) -> None:
         chat_ids = [str(number) for number in range(1, 2 * MAX_SAME_FAILURES + 51)]
         world = World({each: replace(OPEN, id=each) for each in chat_ids}, dict.fromkeys(chat_ids, "never answers"))
         results = world.drive(run_transfers(to_twelve(chat_ids), chunk=50))
@@ -416,13 +418,13 @@ class TestARunWhoseChatsFailAlikeInARow:
         assert {result.retry for result in results[:MAX_SAME_FAILURES]} == {RetryAction.READ_FIRST}
         assert {result.reason for result in results[MAX_SAME_FAILURES:]} == {f"not sent: {why}"}
 
-    def test_goes_on_when_their_state_is_answer_enough(self) -> None:
+    def test_a_run_goes_on_when_the_state_of_unanswered_chats_shows_that_they_moved(self) -> None:
         chat_ids = [str(number) for number in range(1, 2 * MAX_SAME_FAILURES + 51)]
         world = World({each: replace(OPEN, id=each) for each in chat_ids}, dict.fromkeys(chat_ids, "loses the answer"))
         results = world.drive(run_transfers(to_twelve(chat_ids), chunk=50))
         assert {result.outcome for result in results} == {Outcome.ACCEPTED}
 
-    def test_goes_on_when_they_are_not_in_a_row(self) -> None:
+    def test_a_run_goes_on_when_the_same_failures_are_not_in_a_row(self) -> None:
         chat_ids = [str(number) for number in range(1, 2 * MAX_SAME_FAILURES + 51)]
         habits = {each: "good" if int(each) % MAX_SAME_FAILURES == 0 else "refuses" for each in chat_ids}
         world = World({each: replace(OPEN, id=each) for each in chat_ids}, habits)
@@ -442,7 +444,7 @@ class TestARunThatIsKilled:
         kills=st.lists(st.integers(1, 30), min_size=1, max_size=4),
         remembers=st.booleans(),
     )
-    def test_goes_on_and_moves_nobody_twice(
+    def test_a_run_that_is_killed_goes_on_and_moves_no_chat_twice(
         self, data: st.DataObject, number: int, chunk: int, kills: list[int], remembers: bool
     ) -> None:
         chat_ids = [str(each) for each in range(1, number + 1)]
@@ -473,29 +475,29 @@ class TestARunThatIsKilled:
             if result.outcome in (Outcome.UNCHANGED, Outcome.SKIPPED):
                 assert moved == 0, "an earlier try moved it: it is accepted or requested"
 
-    def test_and_had_not_sent_what_it_meant_to_sends_it_then(self) -> None:
+    def test_a_retry_sends_a_chat_that_a_killed_run_only_intended_to_send(self) -> None:
         result, world = resumed(OPEN, killed_at=2)
         assert (result.outcome, world.sent) == (Outcome.ACCEPTED, ["1"])
 
-    def test_and_had_sent_it_reads_it_and_does_not_send_it_again(self) -> None:
+    def test_a_retry_reads_a_chat_that_a_killed_run_had_sent_and_does_not_send_it_again(self) -> None:
         result, world = resumed(OPEN, killed_at=3)
         assert (result.outcome, world.sent) == (Outcome.ACCEPTED, ["1"])
         assert str(result.transfer.source) == "agent:7"
 
-    def test_and_had_confirmed_it_does_not_even_read_it(self) -> None:
+    def test_a_retry_does_not_read_a_chat_that_a_killed_run_had_confirmed(self) -> None:
         result, world = resumed(OPEN, killed_at=5)
         assert (result.outcome, world.steps) == (Outcome.ACCEPTED, [])
 
-    def test_and_had_asked_an_older_portal_finds_the_request(self) -> None:
+    def test_a_retry_finds_the_request_of_a_killed_run_on_an_older_portal(self) -> None:
         result, world = resumed(OPEN, killed_at=3, habit="pending")
         assert (result.outcome, world.sent) == (Outcome.REQUESTED, ["1"])
 
-    def test_and_cannot_know_says_so_and_does_not_send(self) -> None:
+    def test_a_retry_that_cannot_know_what_a_killed_run_did_says_so_and_does_not_send(self) -> None:
         result, world = resumed(OPEN, killed_at=3, habit="pending", remembers=False)
         assert (result.outcome, world.sent) == (Outcome.FAILED, ["1"])
         assert result.reason == ("not known: an earlier try was stopped when it had sent it; nobody owns the chat now")
 
-    def test_and_had_been_turned_away_does_not_claim_what_a_person_has_done_meanwhile(self) -> None:
+    def test_a_retry_after_a_refusal_does_not_report_a_persons_transfer_as_its_own(self) -> None:
         result, world = resumed(OPEN, killed_at=5, habit="busy", meanwhile=lambda world: world.give("1", to="12"))
         assert (result.outcome, world.sent) == (Outcome.UNCHANGED, ["1"])
 
@@ -503,32 +505,32 @@ class TestARunThatIsKilled:
 class TestARunThatEndedAndIsRetried:
     """Its task failed, with a report, and Airflow tries it again."""
 
-    def test_sends_again_what_was_refused(self) -> None:
+    def test_a_retry_sends_again_what_was_refused(self) -> None:
         results, world = retried({"1": "refuses"})
         assert world.sent == ["1", "1"]
         assert results[0].outcome is Outcome.FAILED
 
-    def test_sends_what_was_not_attempted(self) -> None:
+    def test_a_retry_sends_what_was_not_attempted(self) -> None:
         results, world = retried({"1": "good", "2": "good"}, stops_after_sends=1, chunk=1)
         assert world.sent == ["1", "2"]
         assert [result.outcome for result in results] == [Outcome.ACCEPTED, Outcome.ACCEPTED]
 
-    def test_first_reads_what_could_not_be_read_back(self) -> None:
+    def test_a_retry_first_reads_what_could_not_be_read_back(self) -> None:
         results, world = retried({"1": "loses the answer"}, blind_after_sends=1)
         assert world.sent == ["1"]
         assert results[0].outcome is Outcome.ACCEPTED
 
-    def test_recognises_what_was_carried_out_after_the_run_had_looked(self) -> None:
+    def test_a_retry_recognises_what_was_carried_out_after_the_read_back(self) -> None:
         results, world = retried({"1": "comes late"})
         assert world.moved["1"] == 1
         assert results[0].outcome is Outcome.ACCEPTED
 
-    def test_does_not_send_again_what_was_taken_by_somebody_else(self) -> None:
+    def test_a_retry_does_not_send_again_what_somebody_else_has_taken(self) -> None:
         results, world = retried({"1": "is taken by another"})
         assert world.sent == ["1"]
         assert results[0].reason == "taken by agent:9"
 
-    def test_does_not_claim_what_a_person_has_done_meanwhile(self) -> None:
+    def test_a_retry_does_not_report_a_persons_transfer_as_its_own(self) -> None:
         results, _ = retried({"1": "not sent"}, meanwhile=lambda world: world.give("1", to="12"))
         assert results[0].outcome is Outcome.UNCHANGED
 
@@ -600,8 +602,8 @@ def people_answer(world: World, data: st.DataObject) -> None:
         world.chats[chat_id] = replace(chat, owner=data.draw(st.sampled_from(["7", "9", "12"])))
 
 
-class TestPreview:
-    def test_sends_nothing(self) -> None:
+class TestADryRun:
+    def test_a_dry_run_sends_nothing(self) -> None:
         world = World({"1": OPEN, "2": replace(OPEN, id="2", closed=True)})
         transfers = [Transfer(chat_id=each, target=Target.parse("agent:12")) for each in ("1", "2")]
         results = world.drive(dry_run_transfers(transfers, chunk=50))

@@ -44,7 +44,7 @@ CHATS = st.builds(
 )
 
 
-class TestALedger:
+class TestARunRecord:
     @given(
         transfers=st.lists(TRANSFERS, unique_by=lambda each: each.chat_id, max_size=8),
         chats=st.lists(CHATS, unique_by=lambda each: each.id, max_size=8),
@@ -52,7 +52,7 @@ class TestALedger:
         reason=st.one_of(st.none(), st.text()),
         retry=st.sampled_from(RetryAction),
     )
-    def test_that_is_read_back_is_the_one_that_was_written(
+    def test_a_record_is_read_back_as_it_was_written(
         self, transfers: list[Transfer], chats: list[Chat], outcome: Outcome, reason: str | None, retry: RetryAction
     ) -> None:
         record, store = planned(*transfers)
@@ -65,15 +65,15 @@ class TestALedger:
         assert (read.planned_at, read.deadline, read.finished_by) == (100.0, 200.0, None)
 
     @pytest.mark.parametrize("ends", [{"to": "agent:Jane Doe"}, {"to": "queue:Support"}, {"source": "agent:Jane Doe"}])
-    def test_takes_nobody_who_was_not_looked_up(self, ends: dict[str, str]) -> None:
+    def test_a_record_refuses_names_that_were_not_looked_up(self, ends: dict[str, str]) -> None:
         with pytest.raises(ValueError, match=r"(agent:Jane Doe|queue:Support) was not looked up"):
             planned(transfer(), transfer("2", **ends))
 
-    def test_is_empty_where_nothing_was_kept(self) -> None:
+    def test_a_record_is_empty_where_nothing_was_kept(self) -> None:
         record = RunRecord.read(Lines())
         assert (record.has_plan, record.plan, record.sent, record.results) == (False, [], {}, {})
 
-    def test_has_no_plan_before_all_of_it_is_written(self) -> None:
+    def test_a_record_has_no_plan_before_all_of_it_is_written(self) -> None:
         transfers = [transfer(str(number)) for number in range(1, 2 * MAX_TRANSFERS_PER_ENTRY)]
         _, store = planned(*transfers)
         store.lines.pop()
@@ -82,13 +82,13 @@ class TestALedger:
         cut_off.write_plan(transfers[:3], now=1.0)
         assert RunRecord.read(store).plan == transfers[:3]
 
-    def test_refuses_what_is_no_entry(self) -> None:
+    def test_a_record_refuses_what_is_not_an_entry(self) -> None:
         store = Lines()
         store.append({"something": "else"})
         with pytest.raises(ValueError, match="entry 1 of the run's record cannot be read"):
             RunRecord.read(store)
 
-    def test_that_starts_anew_forgets_what_was(self) -> None:
+    def test_a_record_that_starts_anew_is_empty(self) -> None:
         record, store = planned(transfer())
         record.write_intents([Chat("1", owner="7")], now=1.0)
         record.write_results([Result(transfer(), Outcome.ACCEPTED)])
@@ -100,7 +100,7 @@ class TestALedger:
 
 
 class TestAnIntent:
-    def test_stays_until_it_is_known_what_became_of_it(self) -> None:
+    def test_an_intent_stays_until_the_outcome_is_known(self) -> None:
         record, _ = planned(transfer())
         record.write_intents([Chat("1", owner="7", revision=5)], now=101.0)
         assert record.sent == {"1": Intent(Chat("1", owner="7", revision=5), at=101.0)}
@@ -109,20 +109,20 @@ class TestAnIntent:
         record.write_results([Result(transfer(), Outcome.ACCEPTED)])
         assert not record.sent
 
-    def test_is_gone_when_nothing_was_moved(self) -> None:
+    def test_an_intent_is_removed_when_the_chat_was_not_moved(self) -> None:
         record, _ = planned(transfer())
         record.write_intents([Chat("1", owner="7")], now=101.0)
         record.write_results([], unmoved=["1"])
         assert not record.sent
 
-    def test_holds_nothing_about_the_customer(self) -> None:
+    def test_an_intent_holds_nothing_about_the_customer(self) -> None:
         record, store = planned(transfer())
         record.write_intents([Chat("1", owner="7", customer="contact 4711")], now=101.0)
         assert "4711" not in "".join(store.lines)
 
 
 class TestResultsOfARunThatWasStopped:
-    def test_say_of_each_chat_what_is_known(self) -> None:
+    def test_results_of_a_stopped_run_say_what_is_known_about_each_chat(self) -> None:
         record, _ = planned(transfer("1"), transfer("2"), transfer("3"))
         record.write_intents([Chat("1", owner="7"), Chat("2", owner="7")], now=1.0)
         record.write_results([Result(transfer("1"), Outcome.ACCEPTED)])
@@ -134,7 +134,7 @@ class TestResultsOfARunThatWasStopped:
 
 
 class TestEntries:
-    def test_fit_into_the_task_state_store_at_fifty_thousand_chats(self) -> None:
+    def test_entries_of_fifty_thousand_chats_fit_into_the_task_state_store(self) -> None:
         transfers = [transfer(str(10**9 + number), source="agent:1000000") for number in range(50_000)]
         record, store = planned(*transfers)
         for start in range(0, len(transfers), 50):

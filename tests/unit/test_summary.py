@@ -27,7 +27,7 @@ def report(*results: Result) -> TransferReport:
 
 
 class TestTheSummary:
-    def test_has_the_counts_of_each_receiver_and_every_chat_that_needs_a_human(self) -> None:
+    def test_the_summary_has_the_counts_of_each_receiver_and_every_chat_that_needs_a_human(self) -> None:
         lines = list(
             summary(
                 report(
@@ -48,24 +48,24 @@ class TestTheSummary:
             "  chat 3  agent:7 -> queue:3  requested: nobody has accepted it yet",
         ]
 
-    def test_says_when_nobody_is_needed(self) -> None:
+    def test_the_summary_says_when_nobody_is_needed(self) -> None:
         assert list(summary(report(result(2, Outcome.ACCEPTED))))[-1] == "No chat needs a human."
         assert list(summary(report())) == ["No chat was to be moved.", "No chat needs a human."]
 
     @given(st.lists(st.sampled_from(Outcome), min_size=1, max_size=30))
-    def test_has_the_outcomes_always_in_the_same_order(self, outcomes: list[Outcome]) -> None:
+    def test_the_summary_has_the_outcomes_always_in_the_same_order(self, outcomes: list[Outcome]) -> None:
         head = next(summary(report(*(result(number, each) for number, each in enumerate(outcomes, 1)))))
         shown = head.split()[1:]
         assert shown == [each.value for each in Outcome if each in outcomes]
 
-    def test_of_very_many_says_how_many_more_there_are(self) -> None:
+    def test_the_summary_of_very_many_chats_says_how_many_more_there_are(self) -> None:
         lines = list(summary(report(*(result(number, Outcome.FAILED, "why") for number in range(1, 1001)))))
         assert len(lines) < MAX_LISTED_CHATS + 10
         assert lines[-1] == f"  and {1000 - MAX_LISTED_CHATS} more, all in the report"
 
 
 class TestReasons:
-    def test_are_grouped_the_most_frequent_first(self) -> None:
+    def test_reasons_are_grouped_the_most_frequent_first(self) -> None:
         failed = [result(number, Outcome.FAILED, "lost" if number == 3 else "refused [X]") for number in range(1, 7)]
         assert group_by_reason(failed, room=100) == "chats 1, 2 and 3 more: refused [X]; chat 3: lost"
 
@@ -77,7 +77,7 @@ class TestAnError:
         stopped=st.booleans(),
         limited=st.sampled_from([0.0, 86_400.0]),
     )
-    def test_has_less_than_three_hundred_letters(
+    def test_an_error_about_chats_has_less_than_three_hundred_letters(
         self, reasons: list[str | None], retry: RetryAction, stopped: bool, limited: float
     ) -> None:
         limited_until = datetime.now(UTC).timestamp() + limited if limited else 0.0
@@ -88,6 +88,6 @@ class TestAnError:
         )
 
     @pytest.mark.parametrize("cause", ["", "x" * 10_000])
-    def test_of_a_wait_has_less_than_three_hundred_letters(self, cause: str) -> None:
+    def test_an_error_about_a_wait_has_less_than_three_hundred_letters(self, cause: str) -> None:
         for permanent in (True, False):
             assert len(str(WaitInterruptedError(cause, open_chats=10**6, permanent=permanent))) < 300
