@@ -80,6 +80,7 @@ class Webhook:
 
     @property
     def actor(self) -> str:
+        """The user who created the webhook."""
         return f"user {self.user_id} by webhook"
 
     def authenticate(self) -> AuthHeaders:
@@ -111,10 +112,12 @@ class OAuthApp:
 
     @property
     def who(self) -> str:
+        """The application, for a sentence."""
         return f"the application {self.client_id}"
 
     @property
     def actor(self) -> str:
+        """The application by its id."""
         return f"application {self.client_id}"
 
     def authenticate(self) -> AuthHeaders:

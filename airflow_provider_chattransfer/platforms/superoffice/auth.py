@@ -7,6 +7,8 @@ from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from typing_extensions import override
+
 from ...exceptions import CredentialsError
 from ..auth import AuthHeaders, AuthStrategy
 from ..tokens.manager import TokenManager
@@ -36,6 +38,7 @@ class Basic(SuperOfficeAuth):
     remedy = "check login and password, and in SuperOffice Admin that the user may sign in"
 
     @property
+    @override
     def actor(self) -> str:
         return f"login {self.user}"
 
@@ -110,6 +113,7 @@ class ManagedToken(SuperOfficeAuth):
         self.remedy = "one that was obtained just now is not taken either; check that tenant and user are active"
 
     @property
+    @override
     def actor(self) -> str:
         return "system user" if self._client_id is None else f"client {self._client_id}"
 

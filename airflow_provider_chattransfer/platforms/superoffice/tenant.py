@@ -74,9 +74,11 @@ class Site:
     account: str
 
     def base(self) -> str:
+        """Return the address that the connection names."""
         return self.account
 
     def note_moved(self, base: str) -> None:
+        """Raise ``CredentialsError``: nothing says where it has moved to."""
         raise CredentialsError(
             "the tenant lives at another address: put its name into tenant, and where it signs in into host, such as "
             "online.superoffice.com; then it is found wherever it moves",
@@ -85,6 +87,7 @@ class Site:
         )
 
     def describe(self) -> str:
+        """Return the address that the connection names."""
         return self.account
 
 
@@ -126,17 +129,20 @@ class Tenant:
         self._clock = clock
 
     def base(self) -> str:
+        """Return where the tenant is; ask the state service when that was learnt too long ago."""
         known = _locations.get(self.account)
         if known is None or known.until <= self._clock():
             known = self._ask()
         return known.base
 
     def note_moved(self, base: str) -> None:
+        """Ask where the tenant is, unless another request has learnt it since."""
         known = _locations.get(self.account)
         if known is None or known.base == base:
             self._ask()
 
     def describe(self) -> str:
+        """Ask where the tenant is, and return that with its state."""
         known = self._ask()
         return f"{self.name} ({known.state}, at {known.base})"
 
