@@ -32,8 +32,9 @@ is sent and when it is read back.
 
 
 class AccountLock:
-    """The lock of an account among the processes of this user on this host; the operating system releases it with its
-    process.
+    """The lock of an account among the processes of this user on this host.
+
+    The operating system releases it with its process.
 
     Its holder also reads which chats other runs have claimed, and claims its own.
     """
@@ -64,8 +65,9 @@ class AccountLock:
         self._file: IO[str] | None = None
 
     def acquire(self) -> None:
-        """Return when this run holds the lock, at once if it does already. Raises ``LockTimeoutError`` and
-        ``HostFileError``.
+        """Return when this run holds the lock, at once if it does already.
+
+        Raises ``LockTimeoutError`` and ``HostFileError``.
 
         Waiting runs hold a second lock first, so that a run that has just released the lock cannot acquire it again
         ahead of them.

@@ -48,8 +48,9 @@ Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def base_url(host: str | None, *, port: object = None, schema: str | None = None, of: str = "host") -> str:
-    """Return the base URL, such as ``https://example.bitrix24.com``, without a final slash; equal addresses give equal
-    text.
+    """Return the base URL, such as ``https://example.bitrix24.com``, without a final slash.
+
+    Equal addresses give equal text.
 
     ``host`` may carry a scheme, a port and a path. Without a scheme it is https, and the usual port is left out. A name
     comes out in small ASCII letters (IDNA) without a final dot, an IP address as RFC 5952 writes it.
@@ -86,7 +87,8 @@ def base_url(host: str | None, *, port: object = None, schema: str | None = None
 
 
 def canonical_host(name: str) -> str | None:
-    """Return the canonical spelling of a host: a name in small ASCII letters, or an IP address without brackets;
+    """Return the canonical spelling of a host: a name in small ASCII letters, or an IP address without brackets.
+
     ``None`` for anything else.
 
     ``127.1``, ``2130706433`` and ``0x7f.0.0.1``, which some programs take for addresses, are refused. An IPv4 address
@@ -109,8 +111,9 @@ def canonical_host(name: str) -> str | None:
 
 
 def is_loopback(hostname: str) -> bool:
-    """Tell whether ``hostname``, in its canonical spelling, is certainly this machine: plain http to it leaves no
-    network card.
+    """Tell whether ``hostname``, in its canonical spelling, is certainly this machine.
+
+    Plain http to it leaves no network card.
     """
     found = _ip(hostname)
     return hostname == "localhost" if found is None else found.is_loopback
@@ -129,8 +132,9 @@ def may_lead_to(address: str, *, known: str) -> bool:
 
 
 def is_this_machine(hostname: str) -> bool:
-    """Tell whether ``hostname``, in its canonical spelling, is a name or an address of this machine, as far as that is
-    known without a look-up.
+    """Tell whether ``hostname``, in its canonical spelling, is a name or an address of this machine.
+
+    Only as far as that is known without a look-up.
     """
     found = _ip(hostname)
     if found is not None:

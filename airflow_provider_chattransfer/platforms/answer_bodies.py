@@ -49,8 +49,9 @@ def read(answer: requests.Response, *, most_bytes: int) -> bytearray:
 
 
 def parsed(body: bytearray) -> Any:
-    """Return the value of a JSON text in UTF-8; ``NO_JSON`` for any other text, and for numbers and nesting beyond all
-    measure.
+    """Return the value of a JSON text in UTF-8.
+
+    ``NO_JSON`` for any other text, and for numbers and nesting beyond all measure.
 
     Raises ``EOFError`` for a text that is cut off.
     """

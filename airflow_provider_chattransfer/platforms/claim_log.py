@@ -59,12 +59,11 @@ class _NotAClaimLogError(ValueError):
 
 
 class ClaimLog:
-    """The claims of all runs on an account: lines of JSON that are only appended, until a run that begins rewrites
-    them.
+    """The claims of all runs on an account: lines of JSON that are only appended.
 
-    A process reads on from where it read last. Times are seconds since the host was started, so that correcting the
-    clock changes nothing. A claim from before the last start, whose time may lie ahead, counts from when the log is
-    rewritten.
+    A run that begins may rewrite them. A process reads on from where it read last. Times are seconds since the host was
+    started, so that correcting the clock changes nothing. A claim from before the last start, whose time may lie ahead,
+    counts from when the log is rewritten.
     """
 
     def __init__(self, account: str, *, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:

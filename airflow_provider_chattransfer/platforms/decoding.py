@@ -43,8 +43,9 @@ def decode(value: object, kind: type[T], *, method: str) -> T:
 
 
 def decoded_or(otherwise: T, value: object, kind: type[T]) -> T:
-    """Return ``value`` as ``kind``, or ``otherwise`` where it is missing or wrong: for answers that the caller can do
-    without.
+    """Return ``value`` as ``kind``, or ``otherwise`` where it is missing or wrong.
+
+    For answers that the caller can do without.
     """
     try:
         decoded: T = _adapter(kind).validate_python(value)
@@ -123,8 +124,9 @@ def read_flag(value: object) -> bool:
 
 
 def read_moment(value: object) -> datetime:
-    """Return a date and time of ISO 8601 with its offset; one without an offset is in UTC. Raises ``ValueError`` for
-    everything else.
+    """Return a date and time of ISO 8601 with its offset; one without an offset is in UTC.
+
+    Raises ``ValueError`` for everything else.
     """
     if not isinstance(value, str) or len(value) > MAX_NUMBER_LETTERS:
         raise ValueError("no date")

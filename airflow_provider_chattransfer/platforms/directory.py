@@ -50,8 +50,9 @@ class Directory(ABC):
         self._known: dict[Target, Target | Unresolved] = {}
 
     def resolve(self, targets: Sequence[Target], *, of: str) -> Mapping[Target, Target]:
-        """Return each of ``targets`` by its number; ``of`` names the option in the ``ValueError`` for what does not
-        exist.
+        """Return each of ``targets`` by its number.
+
+        ``of`` names the option in the ``ValueError`` for what does not exist.
 
         Where the service does not let this account ask, a number passes and a name does not. Raises a
         ``PlatformError``.

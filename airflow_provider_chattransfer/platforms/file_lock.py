@@ -33,8 +33,9 @@ KINDS = {
 
 
 def host_file(name: str, suffix: str) -> Path:
-    """Return the path of the file for ``name``, the same for all processes of this user on this host; raises
-    ``HostFileError``.
+    """Return the path of the file for ``name``, the same for all processes of this user on this host.
+
+    Raises ``HostFileError``.
     """
     return lock_folder() / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}{suffix}"
 

@@ -46,7 +46,7 @@ class UserRow:
     USER_TYPE: TextIfKnown = None
 
     def entry(self) -> Entry:
-        """The user with all orders in which a full name is written."""
+        """Return the user with all orders in which a full name is written."""
         first, second, last = ((each or "").strip() for each in (self.NAME, self.SECOND_NAME, self.LAST_NAME))
         orders = ((first, last), (first, second, last), (last, first), (last, first, second), (self.EMAIL or "",))
         names = (" ".join(filter(None, parts)) for parts in orders)
@@ -105,8 +105,9 @@ class PortalDirectory(Directory):
         return {line: called(line, entries, near=closest(line.name or "", entries)) for line in wanted}
 
     def _all_lines(self) -> Iterator[LineRow]:
-        """Yield every line once, page by page. A page with nothing new is the last, since old portals return all lines
-        at once.
+        """Yield every line once, page by page.
+
+        A page with nothing new is the last, since old portals return all lines at once.
         """
         seen: set[str] = set()
         paging = Paging(method=LINES, most=MAX_LINES)
@@ -199,8 +200,9 @@ def _chats_in(reference: str, answer: Dialog | list[ChatRow] | PlatformError) ->
 
 
 def _chat_of_session(reference: str, chat: Reading) -> str:
-    """Return the number of the chat if it still has the session or is closed; with a newer session it is not the one
-    that was named.
+    """Return the number of the chat if it still has the session or is closed.
+
+    With a newer session it is not the one that was named.
     """
     if isinstance(chat, UnreadableChat):
         raise ValueError(f"there is no chat {reference}: {chat.reason}")

@@ -103,8 +103,9 @@ def _wrong_credentials(known: str, *, method: str, way: Way) -> str | None:
 
 
 def _denied(method: str, *, way: Way) -> str:
-    """Return the error for ACCESS_DENIED, which has three causes: no CLIENT_ID in a transfer, no right, and a plan
-    without REST API.
+    """Return the error for ACCESS_DENIED.
+
+    It has three causes: no CLIENT_ID in a transfer, no right, and a plan without REST API.
     """
     cause = (
         f"the portal's plan has no REST API, or the user of the {way} may not do that: ask the portal's administrator"

@@ -61,7 +61,7 @@ class SessionPage:
     hasNextPage: Flag
 
     def keys(self) -> Iterable[str]:
-        """What tells its rows apart."""
+        """Return what tells its rows apart."""
         return (session.id for session in self.sessions)
 
 
@@ -82,7 +82,7 @@ class OperatorPage:
     hasNextPage: Flag
 
     def keys(self) -> Iterable[str]:
-        """What tells its rows apart."""
+        """Return what tells its rows apart."""
         return (f"{row.userId} {row.configId}" for row in self.operators)
 
 
@@ -227,8 +227,9 @@ class DialogFinder:
         return all(line.CRM_TRANSFER_CHANGE == "Y" for line in self._client.call(command, repeatable=True))
 
     def _activity_sessions(self, narrower: dict[str, Any]) -> Iterable[str]:
-        """Yield session ids page by page, each page after the last activity seen, so that no row is missed or seen
-        twice.
+        """Yield session ids page by page.
+
+        Each page begins after the last activity seen, so that no row is missed or seen twice.
         """
         last, paging = "0", Paging(method=ACTIVITIES, most=MAX_ACTIVITIES)
         while True:

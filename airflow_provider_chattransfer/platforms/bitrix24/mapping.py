@@ -33,8 +33,10 @@ CLOSED = frozenset({"closed", "spam"})
 
 @dataclass(frozen=True, slots=True)
 class LineData:
-    """What ``entity_data_1`` holds: the session, ``None`` when the dialogue is closed; and the line that the dialogue
-    was moved to, ``None`` until it was moved.
+    """What ``entity_data_1`` holds.
+
+    ``session`` is ``None`` when the dialogue is closed, and the line that it was moved to is ``None`` until it was
+    moved.
     """
 
     session: str | None
@@ -75,7 +77,7 @@ class Dialog:
     message_count: CountIfKnown = None
 
     def reading(self) -> Reading:
-        """The ``Chat`` of this dialogue."""
+        """Return the ``Chat`` of this dialogue."""
         data = self.entity_data_1
         if self.entity_type != OPEN_LINE or data is None:
             return UnreadableChat("not a dialogue of an open line")
@@ -114,7 +116,7 @@ class Session:
     crmEntityId: IdIfKnown = None
 
     def chat(self) -> Chat:
-        """The ``Chat`` of this session."""
+        """Return the ``Chat`` of this session."""
         asked = self.status == "new"
         contact = self.crmEntityId if self.crmEntityType == "contact" else None
         user = f"user {self.userId}" if self.userId else None

@@ -107,8 +107,9 @@ class OperatingTime:
             self._spent[method, in_batch] = max(told, key=lambda spent: spent.seconds)
 
     def note_cut_off(self, methods: Sequence[str]) -> None:
-        """Assume twice the time of a request for these methods until they are measured: together they took longer than
-        a request may.
+        """Assume twice the time of a request for these methods until they are measured.
+
+        Together they took longer than a request may.
         """
         for method in set(methods):
             self._learn(method, 2 * REQUEST_SECONDS / len(methods))
@@ -117,8 +118,9 @@ class OperatingTime:
                 self._spent[counter] = replace(spent, seconds=spent.seconds + REQUEST_SECONDS)
 
     def note_blocked(self, method: str, *, now: float) -> float:
-        """Note that the portal blocks ``method``; return the seconds until it lets the method in again, as far as that
-        is known.
+        """Note that the portal blocks ``method``.
+
+        Return the seconds until it lets the method in again, as far as that is known.
         """
         resets = [spent.reset_at for (name, _), spent in self._spent.items() if name == method]
         reset_at = max(

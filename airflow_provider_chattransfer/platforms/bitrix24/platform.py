@@ -147,8 +147,9 @@ class Bitrix24Platform(ChatPlatform):
     def _in_parts(
         self, commands: Mapping[str, Command], *, seen: Mapping[str, Chat]
     ) -> Iterator[tuple[list[str], list[Any | PlatformError]]]:
-        """Send ``commands``, as many per request as the portal can do in time; yield the chats and the results of each
-        request.
+        """Send ``commands``, as many per request as the portal can do in time.
+
+        Yield the chats and the results of each request.
 
         A chat that was ``seen`` too long ago is read again first, and is not sent if it has changed or cannot be read.
         """
@@ -167,8 +168,10 @@ class Bitrix24Platform(ChatPlatform):
                 yield part, self._send_part([commands[chat_id] for chat_id in part])
 
     def _send_part(self, commands: Sequence[Command]) -> list[Any | PlatformError]:
-        """Send one request; an error that concerns all its commands becomes the result of each, since other requests
-        have results of their own.
+        """Send one request.
+
+        An error that concerns all its commands becomes the result of each, since other requests have results of their
+        own.
         """
         try:
             return self.client.batch(commands, repeatable=False)

@@ -111,8 +111,9 @@ class Receivers:
 
 
 def _details(user: str, answer: UsersById) -> User | None:
-    """Return what the portal tells of ``user``; ``None`` when there is no such user. Raises
-    ``UnexpectedResponseError``.
+    """Return what the portal tells of ``user``; ``None`` when there is no such user.
+
+    Raises ``UnexpectedResponseError``.
     """
     told = answer.get(user)
     if told is None or told is False:

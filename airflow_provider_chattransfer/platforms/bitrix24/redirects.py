@@ -64,8 +64,9 @@ class PortalRedirects:
 
 
 def renamed(url: str, location: str | None) -> str | None:
-    """Return the base URL at which to repeat a request to ``url``; ``None`` when ``location`` is not certainly the same
-    portal.
+    """Return the base URL at which to repeat a request to ``url``.
+
+    ``None`` when ``location`` is not certainly the same portal.
 
     It is the same when both are portals in the cloud and in the same domain of Bitrix24, or both are this machine at
     the same port (the sandbox by another name), and nothing but the host differs.
@@ -84,8 +85,9 @@ def renamed(url: str, location: str | None) -> str | None:
 
 
 def endpoint(told: str | None, *, portal: str) -> str:
-    """Return the base URL in the ``client_endpoint`` that came with a token; ``portal`` when that is no plausible
-    address.
+    """Return the base URL in the ``client_endpoint`` that came with a token.
+
+    ``portal`` when that is no plausible address.
 
     Any host is accepted, since the authorisation server is trusted with more than that; plain http and addresses that
     lead nowhere (``may_lead_to``) are not.

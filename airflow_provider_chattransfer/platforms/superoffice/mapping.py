@@ -41,8 +41,9 @@ def read_session(entity: Any, *, chat_id: str, method: str) -> Chat:
 
 
 def read_sessions(entities: Iterable[Any], *, method: str) -> dict[str, Reading]:
-    """Return the sessions of a list by id. One that cannot be read, or occurs twice and differs, is an
-    ``UnreadableChat``.
+    """Return the sessions of a list by id.
+
+    One that cannot be read, or occurs twice and differs, is an ``UnreadableChat``.
 
     A session without a readable id is left out.
     """
