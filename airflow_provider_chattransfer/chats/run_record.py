@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, Self
 
+from typing_extensions import override
+
 from ..exceptions import BrokenRecordError
 from .model import Chat, Json, Outcome, Result, RetryAction, Target, Transfer, TransferReport
 from .stored_json import read_stored
@@ -247,12 +249,14 @@ class RunRecord:
                 self.sent.pop(result.transfer.chat_id, None)
 
 
-class NullRecordStore:
+class NullRecordStore(RecordStore):
     """Keep nothing: the store of a run whose record does not outlive the process."""
 
+    @override
     def entries(self) -> Iterator[Json]:
         return iter(())
 
+    @override
     def append(self, entry: Json) -> None:
         pass
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
+from typing_extensions import override
 
 from ..chats.acceptance import DEFAULT_WAIT, AcceptancePoller
 from ..chats.model import Result, TransferReport
@@ -294,6 +295,7 @@ class TransferChatOperator(_TransferOperator):
         self.chat_id = chat_id
         self.to = to
 
+    @override
     def request(self) -> NamedTransfers:
         return NamedTransfers.one(self.chat_id, self.to)
 
@@ -312,6 +314,7 @@ class TransferChatsOperator(_TransferOperator):
         super().__init__(**kwargs)
         self.transfers = transfers
 
+    @override
     def request(self) -> NamedTransfers:
         return NamedTransfers.read(self.transfers)
 
@@ -355,6 +358,7 @@ class ReassignChatsOperator(_TransferOperator):
         self.chat_ids = chat_ids
         self.strategy = strategy
 
+    @override
     def request(self) -> Reassignment:
         return Reassignment.read(
             to=self.to,

@@ -7,10 +7,13 @@ names stay names until a platform resolves them.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
+
+from typing_extensions import override
 
 from ..chats.model import Chat, Json, Target, Transfer
 from ..chats.planning import Strategy, plan_transfers
@@ -21,19 +24,23 @@ if TYPE_CHECKING:
     from ..platforms.base import ChatPlatform
 
 
-class Request(Protocol):
+class Request(ABC):
     """What an operator is asked to do."""
 
     @property
+    @abstractmethod
     def is_empty(self) -> bool:
         """Whether there is nothing to do, so that no receiver and no request is needed."""
 
+    @abstractmethod
     def check(self, platform: ChatPlatform) -> None:
         """Raise ``ValueError`` for what ``platform`` cannot do. No request is made."""
 
+    @abstractmethod
     def to_json(self) -> Json:
         """Return everything that decides which chat goes where, as plain JSON; the same request gives the same."""
 
+    @abstractmethod
     def plan(self, platform: ChatPlatform) -> list[Transfer]:
         """Ask ``platform`` which chats go where.
 
@@ -42,7 +49,7 @@ class Request(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class NamedTransfers:
+class NamedTransfers(Request):
     """Chats that are named, each with its own target.
 
     Only names are looked up in rows: a number that does not exist fails its own chat and holds up no other.
@@ -63,15 +70,19 @@ class NamedTransfers:
         return cls(tuple(transfer_rows(transfers)))
 
     @property
+    @override
     def is_empty(self) -> bool:
         return not self.rows
 
+    @override
     def check(self, platform: ChatPlatform) -> None:
         platform.check_targets([row.target for row in self.rows])
 
+    @override
     def to_json(self) -> Json:
         return {"transfers": [[row.chat, str(row.target), row.source and str(row.source)] for row in self.rows]}
 
+    @override
     def plan(self, platform: ChatPlatform) -> list[Transfer]:
         found = platform.chats_by_number([row.chat for row in self.rows], of="chat_id" if self.of == "to" else self.of)
         targets = [row.target for row in self.rows if row.target.name is not None or self.of == "to"]
@@ -90,7 +101,7 @@ class NamedTransfers:
 
 
 @dataclass(frozen=True, slots=True)
-class Reassignment:
+class Reassignment(Request):
     """All chats of some agents, or of a queue, or that are named, shared out among ``to``."""
 
     to: tuple[Target, ...]
@@ -119,6 +130,7 @@ class Reassignment:
         return request
 
     @property
+    @override
     def is_empty(self) -> bool:
         return not (self.from_agents or self.from_queue or self.chats)
 
@@ -126,11 +138,13 @@ class Reassignment:
     def _sources(self) -> tuple[Target, ...]:
         return self.from_agents or ((self.from_queue,) if self.from_queue else ())
 
+    @override
     def check(self, platform: ChatPlatform) -> None:
         platform.check_targets(self.to)
         if self.from_queue is not None:
             platform.check_source(self.from_queue)
 
+    @override
     def to_json(self) -> Json:
         return {
             "to": [str(each) for each in self.to],
@@ -140,6 +154,7 @@ class Reassignment:
             "chat_ids": None if self.chats is None else list(self.chats),
         }
 
+    @override
     def plan(self, platform: ChatPlatform) -> list[Transfer]:
         resolved = self._resolved(platform)
         found = resolved._find(platform)

@@ -7,11 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from itertools import count
 
+from typing_extensions import override
+
 from ..chats.model import Json
+from ..chats.run_record import RecordStore
 from ..exceptions import BrokenRecordError, RecordTakenOverError, RecordWriteError
 
 
-class NumberedRecordStore(ABC):
+class NumberedRecordStore(RecordStore, ABC):
     """Keep entries under the numbers 1, 2, 3, … up to the first that is missing; one after it is an error."""
 
     def __init__(self) -> None:
@@ -29,6 +32,7 @@ class NumberedRecordStore(ABC):
     def _write(self, number: int, entry: Json) -> None:
         """Keep the entry with this number."""
 
+    @override
     def entries(self) -> Iterator[Json]:
         for number in count(1):
             entry = self._read(number)
@@ -41,6 +45,7 @@ class NumberedRecordStore(ABC):
                 raise BrokenRecordError(f"entry {number} of the run's record is no entry")
             yield entry
 
+    @override
     def append(self, entry: Json) -> None:
         if self._length is None:
             for _ in self.entries():

@@ -58,7 +58,7 @@ def _remembering(get_dependant: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _answer_in_one_thread() -> None:
-    """The in-process API server serves one task, which waits for each answer: its endpoints need no further threads."""
+    """Have the in-process API server answer in one thread: it serves one task, which waits for each answer."""
     from anyio import to_thread
 
     run_sync = to_thread.run_sync
