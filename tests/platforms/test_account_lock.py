@@ -44,7 +44,7 @@ sys.stdin.read()
 
 class TestTwoRunsAtTheSameTime:
     @pytest.mark.parametrize("service", ["bitrix24", "superoffice"])
-    def test_move_each_chat_once_and_the_second_leaves_what_the_first_did(
+    def test_two_runs_at_once_move_each_chat_once_and_the_second_leaves_what_the_first_did(
         self, stage: ClockedSandbox, service: str
     ) -> None:
         chats = [{"id": int(chat_id), "owner": 7, "queue": 3} for chat_id in CHATS]
@@ -150,7 +150,7 @@ class TestTheFirstOfTwoRuns:
             ("superoffice", "agent:7", "SIGKILL while it sends"),
         ],
     )
-    def test_that_comes_to_its_end_leaves_all_the_rest_to_the_second(
+    def test_the_first_of_two_runs_leaves_the_rest_to_the_second_when_it_ends(
         self, stage: ClockedSandbox, begin: Callable[..., subprocess.Popen[str]], service: str, source: str, ends: str
     ) -> None:
         chats = [{"id": int(chat_id), "owner": 7, "queue": 3} for chat_id in MANY]
@@ -196,7 +196,7 @@ def tell(process: subprocess.Popen[str], word: str) -> None:
 
 
 class TestATurn:
-    def test_is_given_to_one_at_a_time(self) -> None:
+    def test_the_account_lock_is_held_by_one_run_at_a_time(self) -> None:
         first, second = an_account_lock("portal"), an_account_lock("portal", patient=False)
         first.acquire()
         with pytest.raises(LockTimeoutError, match="another run on this host"):
@@ -205,7 +205,7 @@ class TestATurn:
         second.acquire()
         second.release()
 
-    def test_goes_to_who_waits_before_it_is_taken_again(self) -> None:
+    def test_the_account_lock_goes_to_a_waiter_before_its_holder_reacquires_it(self) -> None:
         greedy, waiting = an_account_lock("fair"), an_account_lock("fair", run="waiting")
         order: list[str] = []
         greedy.acquire()
@@ -226,21 +226,21 @@ class TestATurn:
             done.result(10)
         assert order == ["waiting", "greedy"]
 
-    def test_is_taken_once_by_who_has_it(self) -> None:
+    def test_the_account_lock_is_acquired_once_by_its_holder(self) -> None:
         account_lock = an_account_lock("portal")
         account_lock.acquire()
         account_lock.acquire()
         account_lock.release()
         account_lock.release()
 
-    def test_is_another_one_for_another_account(self) -> None:
+    def test_the_account_lock_is_another_one_for_another_account(self) -> None:
         first, second = an_account_lock("portal"), an_account_lock("tenant", patient=False)
         first.acquire()
         second.acquire()
         first.release()
         second.release()
 
-    def test_ends_with_a_process_that_is_killed_and_so_does_its_claim(self) -> None:
+    def test_the_account_lock_of_a_killed_process_is_released_and_so_is_its_claim(self) -> None:
         holder = subprocess.Popen(  # noqa: S603
             [sys.executable, "-c", HOLDER, "killed"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -263,31 +263,31 @@ HERE = Chat(id="1", owner="7", offered_to=None, queue="3")
 class TestAClaim:
     """Of chat 1, by another run."""
 
-    def test_tells_the_state_and_that_its_run_is_at_it(self) -> None:
+    def test_a_claim_tells_the_state_and_that_its_run_is_at_it(self) -> None:
         other = claiming("told")
         (claim,) = told("told")
         assert (claim.chat, claim.stage) == (HERE, Stage.IN_PROGRESS)
         other.close()
 
-    def test_is_no_news_to_the_run_that_made_it_nor_to_its_retry(self) -> None:
+    def test_a_claim_is_not_shown_to_its_own_run_nor_to_its_retry(self) -> None:
         claiming("own").close()
         assert told("own", run="another") == []
 
     @pytest.mark.parametrize("stage", [Stage.MOVED, Stage.UNKNOWN])
-    def test_tells_what_its_run_has_come_to(self, stage: Stage) -> None:
+    def test_a_claim_tells_what_its_run_has_come_to(self, stage: Stage) -> None:
         other = claiming("come to")
         other.release_claims({"1": stage, "2": Stage.MOVED})
         assert [claim.stage for claim in told("come to")] == [stage]
         other.close()
         assert [claim.stage for claim in told("come to", run="third")] == [stage]
 
-    def test_is_gone_when_the_chat_was_left_alone(self) -> None:
+    def test_a_claim_is_gone_when_the_chat_was_left_alone(self) -> None:
         other = claiming("left")
         other.release_claims({"1": Stage.NOT_MOVED})
         assert told("left") == []
         other.close()
 
-    def test_of_a_run_that_was_killed_is_released_by_its_retry(self) -> None:
+    def test_a_claim_of_a_run_that_was_killed_is_released_by_its_retry(self) -> None:
         claiming("again").close()
         retry = an_account_lock("again", run="another")
         retry.acquire()
@@ -295,14 +295,14 @@ class TestAClaim:
         retry.close()
         assert [claim.stage for claim in told("again")] == [Stage.MOVED]
 
-    def test_is_recent_if_it_was_made_since_we_began(self) -> None:
+    def test_a_claim_is_recent_if_it_was_made_since_we_began(self) -> None:
         claiming("since").close()
         assert [claim.recent for claim in told("since", since=1.0)] == [False]
         claiming("since").close()
         assert [claim.recent for claim in told("since", since=1.0)] == [True], "by a retry, too"
         assert [claim.recent for claim in told("since", since=2.0)] == [False], "not for another plan of ours"
 
-    def test_is_not_recent_if_we_have_claimed_the_chat_after_it(self) -> None:
+    def test_a_claim_is_not_recent_if_we_have_claimed_the_chat_after_it(self) -> None:
         mine = an_account_lock("after", run="mine")
         mine.acquire()
         mine.release()
@@ -313,7 +313,7 @@ class TestAClaim:
         assert [claim.recent for claim in mine.claims_of_others(["1"])["1"]] == [False]
         mine.close()
 
-    def test_is_recent_if_its_run_was_done_with_it_since_we_began(self) -> None:
+    def test_a_claim_is_recent_if_its_run_was_done_with_it_since_we_began(self) -> None:
         """It had claimed the chat before, and moved it when we had planned."""
         other = claiming("done")
         assert [claim.recent for claim in told("done", since=1.0)] == [False]
@@ -321,7 +321,7 @@ class TestAClaim:
         assert [claim.recent for claim in told("done", since=1.0)] == [True]
         other.close()
 
-    def test_made_while_we_waited_for_our_turn_is_recent(self) -> None:
+    def test_a_claim_made_while_we_waited_for_the_lock_is_recent(self) -> None:
         other, mine = an_account_lock("waiting", run="another"), an_account_lock("waiting", run="mine")
         other.acquire()
         with ThreadPoolExecutor() as pool:
@@ -336,7 +336,7 @@ class TestAClaim:
         other.close()
 
     @pytest.mark.parametrize("jump", [0.0, -1e6, 1e6])
-    def test_is_as_old_as_it_is_whatever_the_clocks_on_the_wall_tell(
+    def test_a_claim_is_as_old_as_it_is_whatever_the_clocks_on_the_wall_tell(
         self, jump: float, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         claiming("jump").close()
@@ -344,7 +344,7 @@ class TestAClaim:
         monkeypatch.setattr(time, "time", lambda: real() + jump)
         assert [0 <= claim.age < 30 for claim in told("jump")] == [True]
 
-    def test_from_before_the_host_was_started_anew_counts_from_now(self) -> None:
+    def test_a_claim_from_before_the_host_was_started_anew_counts_from_now(self) -> None:
         claiming("started", clock=lambda: 5e6).close()
         now = [100.0]
         account_lock = AccountLock("started", run="mine", since=0.0, clock=lambda: now[0])
@@ -356,13 +356,13 @@ class TestAClaim:
         assert [claim.age for claim in account_lock.claims_of_others(["1"])["1"]] == [60.0]
         account_lock.close()
 
-    def test_is_forgotten_after_a_day(self) -> None:
+    def test_a_claim_is_forgotten_after_a_day(self) -> None:
         claiming("old", clock=lambda: 1.0).close()
         assert len(told("old", clock=lambda: KEPT_SECONDS)) == 1
         assert told("old", clock=lambda: KEPT_SECONDS + 2) == []
         assert "chats" not in host_file("old", ".claims").read_text()
 
-    def test_outlasts_that_the_book_is_written_anew(self) -> None:
+    def test_a_claim_outlasts_a_rewrite_of_the_claim_log(self) -> None:
         claiming("anew", clock=lambda: 1.0, run="old").close()
         recent = claiming("anew", clock=lambda: 50_000.0)
         recent.release_claims({"1": Stage.MOVED})
@@ -376,7 +376,7 @@ class TestAClaim:
         mine.close()
         recent.close()
 
-    def test_that_was_cut_off_with_its_process_is_none_and_hurts_no_other(self) -> None:
+    def test_a_claim_that_was_cut_off_with_its_process_is_ignored(self) -> None:
         claiming("cut").close()
         line = json.dumps({"run": "x", "holder": "0" * 16, "at": 1.0, "chats": {"1": ["7", None, "3"]}})
         for end in (0, 1, 9, 30, len(line) - 2, len(line) - 1):
@@ -385,7 +385,7 @@ class TestAClaim:
         claiming("cut", run="third").close()
         assert len(told("cut")) == 2
 
-    def test_is_whole_though_the_line_before_was_cut_off(self) -> None:
+    def test_a_claim_is_whole_though_the_line_before_was_cut_off(self) -> None:
         other = an_account_lock("whole", run="another")
         other.acquire()
         with host_file("whole", ".claims").open("a") as claims:
@@ -396,7 +396,7 @@ class TestAClaim:
 
 
 class TestARunThatIsOver:
-    def test_has_told_what_it_came_to_of_each_chat(self, stage: ClockedSandbox) -> None:
+    def test_a_run_that_is_over_has_noted_what_became_of_each_chat(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": [{"id": int(each), "owner": 7, "queue": 3} for each in CHATS[:2]]})
         platform = stage.bitrix24()
         stopped = iter([False, True])
@@ -433,7 +433,9 @@ BROKEN = {
 
 class TestABookThatIsNone:
     @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
-    def test_is_begun_anew_with_one_warning(self, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    def test_an_unreadable_claim_log_is_begun_anew_with_one_warning(
+        self, content: bytes, caplog: pytest.LogCaptureFixture
+    ) -> None:
         host_file("broken", ".claims").write_bytes(content)
         host_file("broken", ".claims").chmod(0o600)
         other = claiming("broken")
@@ -442,14 +444,16 @@ class TestABookThatIsNone:
         assert str(host_file("broken", ".claims")) in caplog.text
         other.close()
 
-    def test_if_it_is_huge_too(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_huge_claim_log_is_begun_anew_too(self, caplog: pytest.LogCaptureFixture) -> None:
         with host_file("huge", ".claims").open("wb") as claims:
             claims.truncate(MAX_BYTES + 1)
         host_file("huge", ".claims").chmod(0o600)
         assert told("huge") == []
         assert len(caplog.records) == 1
 
-    def test_does_not_stop_who_has_begun_with_another(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_an_unreadable_claim_log_does_not_stop_a_run_that_began_with_another(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
         mine = an_account_lock("meanwhile", run="mine")
         mine.acquire()
         mine.release()
@@ -463,7 +467,9 @@ class TestABookThatIsNone:
 
 
 class TestARunThatCannotTakeItsTurn:
-    def test_sends_nothing_and_says_of_each_chat_why(self, stage: ClockedSandbox) -> None:
+    def test_a_run_that_cannot_acquire_the_lock_sends_nothing_and_says_why_for_each_chat(
+        self, stage: ClockedSandbox
+    ) -> None:
         chats = [{"id": int(chat_id), "owner": 7, "queue": 3} for chat_id in CHATS[:3]]
         stage.reset(bitrix24={"chats": chats})
         platform = stage.bitrix24()
@@ -474,7 +480,7 @@ class TestARunThatCannotTakeItsTurn:
         assert all(".account.lock (a folder of user" in (result.reason or "") for result in results)
         assert stage.moved("bitrix24") == []
 
-    def test_because_there_is_no_space_left_sends_nothing(
+    def test_a_run_without_disk_space_for_its_claim_sends_nothing(
         self, stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Its claim cannot be noted, so that others would not see what it sends."""

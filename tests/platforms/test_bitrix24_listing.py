@@ -44,18 +44,18 @@ def found(chats: list[Chat]) -> list[tuple[str, str | None, str | None]]:
 
 
 class TestTheReports:
-    def test_show_every_open_chat_also_those_that_ring(self, stage: ClockedSandbox) -> None:
+    def test_the_reports_show_every_open_chat_also_those_that_are_offered(self, stage: ClockedSandbox) -> None:
         expected = truth(stage, "7", "8", ringing=True)
         assert {each[2] for each in expected} == {None, "7"}, "the scenario has both"
         assert found(stage.bitrix24().find_agents_chats(["7", "8"])) == expected
         assert stage.asked() == ["batch"]
 
-    def test_show_pinned_chats(self, stage: ClockedSandbox) -> None:
+    def test_the_reports_show_pinned_chats(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": [{"id": 101, "owner": 7, "pinned": True}]})
         assert found(stage.bitrix24().find_agents_chats(["7"])) == [("101", "7", None)]
         assert stage.asked() == ["batch"]
 
-    def test_are_read_page_by_page(self, stage: ClockedSandbox) -> None:
+    def test_the_reports_are_read_page_by_page(self, stage: ClockedSandbox) -> None:
         chats = [{"id": 101 + index, "owner": 7 if index % 3 else 8} for index in range(450)]
         stage.reset(bitrix24={"chats": chats})
         expected = truth(stage, "7", "8", ringing=True)
@@ -63,7 +63,7 @@ class TestTheReports:
         assert found(stage.bitrix24().find_agents_chats(["7", "8"])) == expected
         assert stage.asked() == ["batch", SESSIONS, SESSIONS]
 
-    def test_are_asked_about_many_agents_in_few_requests(self, stage: ClockedSandbox) -> None:
+    def test_the_reports_are_asked_about_many_agents_in_few_requests(self, stage: ClockedSandbox) -> None:
         stage.reset(
             bitrix24={"operators": 45, "chats": [{"id": 101 + index, "owner": 17 + index} for index in range(25)]}
         )
@@ -71,14 +71,14 @@ class TestTheReports:
         assert found(stage.bitrix24().find_agents_chats(agents)) == truth(stage, *agents, ringing=True)
         assert stage.asked() == ["batch"]
 
-    def test_show_the_chats_that_wait_in_a_queue(self, stage: ClockedSandbox) -> None:
+    def test_the_reports_show_the_chats_that_wait_in_a_queue(self, stage: ClockedSandbox) -> None:
         waiting = [chat["id"] for chat in stage.chats("bitrix24").values() if chat["state"] == "waiting"]
         chats = stage.bitrix24().find_waiting_chats("3")
         assert [chat.id for chat in chats] == waiting
         assert all(chat.owner is None for chat in chats)
         assert stage.asked() == [SESSIONS]
 
-    def test_name_a_chat_once_with_its_newest_session(self, script: Script, portal: Bitrix24Client) -> None:
+    def test_the_reports_name_a_chat_once_with_its_newest_session(self, script: Script, portal: Bitrix24Client) -> None:
         rows = [
             {"id": session, "chatId": 101, "operatorId": operator, "status": "answered", "configId": 3, "userId": 5001}
             for session, operator in ((333, 7), (340, 8), (335, 7))
@@ -122,38 +122,42 @@ class TestSilence:
 
 class TestTheActivities:
     @pytest.mark.parametrize("switches", NO_REPORTS)
-    def test_are_read_where_there_are_no_reports_and_miss_what_only_rings(
+    def test_the_activities_are_read_where_there_are_no_reports_and_miss_offered_chats(
         self, stage: ClockedSandbox, switches: dict[str, Any]
     ) -> None:
         stage.reset(bitrix24={"switches": switches})
         assert found(stage.bitrix24().find_agents_chats(["7", "8"])) == truth(stage, "7", "8", ringing=False)
 
     @pytest.mark.parametrize("denied", [True, False])
-    def test_are_read_by_a_user_without_the_right_to_reports(self, stage: ClockedSandbox, denied: bool) -> None:
+    def test_the_activities_are_read_by_a_user_without_the_right_to_reports(
+        self, stage: ClockedSandbox, denied: bool
+    ) -> None:
         webhook = {"user": 12, "code": "narrow", "scopes": ["imopenlines", "crm", "im"]}
         stage.reset(bitrix24={"webhooks": [webhook], "switches": {"reports_denied": denied}})
         chats = stage.bitrix24(user=12, code="narrow").find_agents_chats(["7", "8"])
         assert found(chats) == truth(stage, "7", "8", ringing=False)
 
-    def test_are_read_page_by_page(self, stage: ClockedSandbox) -> None:
+    def test_the_activities_are_read_page_by_page(self, stage: ClockedSandbox) -> None:
         chats = [{"id": 101 + index, "owner": 7} for index in range(320)]
         stage.reset(bitrix24={"chats": chats, "switches": {"v2_methods": False}})
         assert len(stage.bitrix24().find_agents_chats(["7"])) == 320
         assert stage.asked().count(ACTIVITIES) == 7
 
-    def test_are_all_read_where_the_responsible_person_does_not_follow_a_transfer(self, stage: ClockedSandbox) -> None:
+    def test_the_activities_are_all_read_where_the_responsible_person_does_not_follow_a_transfer(
+        self, stage: ClockedSandbox
+    ) -> None:
         queues = [{"id": 3, "members": [7, 8, 12, 15], "crm_transfer_change": False}]
         stage.reset(bitrix24={"queues": queues, "chats": [{"id": 101, "owner": 7}], "switches": {"v2_methods": False}})
         stage.webhook().call(transfer(101, user=12), repeatable=False)
         assert found(stage.bitrix24().find_agents_chats(["12"])) == [("101", "12", None)]
         assert stage.bitrix24().find_agents_chats(["7"]) == []
 
-    def test_show_the_chats_that_wait_in_a_queue(self, stage: ClockedSandbox) -> None:
+    def test_the_activities_show_the_chats_that_wait_in_a_queue(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"switches": {"plan_has_reports": False}})
         waiting = [chat["id"] for chat in stage.chats("bitrix24").values() if chat["state"] == "waiting"]
         assert [chat.id for chat in stage.bitrix24().find_waiting_chats("3")] == waiting
 
-    def test_miss_lines_without_crm(self, stage: ClockedSandbox) -> None:
+    def test_the_activities_miss_lines_without_crm(self, stage: ClockedSandbox) -> None:
         queues = [{"id": 3, "members": [7], "crm": False}, {"id": 4, "members": [7]}]
         chats = [{"id": 101, "owner": 7, "queue": 3}, {"id": 102, "owner": 7, "queue": 4}]
         stage.reset(bitrix24={"queues": queues, "chats": chats, "switches": {"v2_methods": False}})
@@ -162,13 +166,15 @@ class TestTheActivities:
 
 class TestTheRecentList:
     @pytest.mark.parametrize("switches", [*NO_REPORTS, {"missing_scope": "not_found", "v2_methods": False}])
-    def test_is_read_for_the_webhooks_own_user(self, stage: ClockedSandbox, switches: dict[str, Any]) -> None:
+    def test_the_recent_list_is_read_for_the_webhooks_own_user(
+        self, stage: ClockedSandbox, switches: dict[str, Any]
+    ) -> None:
         webhook = {"user": 7, "code": "own", "scopes": ["imopenlines", "im"]}
         stage.reset(bitrix24={"webhooks": [webhook], "switches": switches})
         assert found(stage.bitrix24(user=7, code="own").find_agents_chats(["7"])) == truth(stage, "7", ringing=False)
         assert stage.asked()[-1] == RECENT
 
-    def test_is_nobody_elses(self, stage: ClockedSandbox) -> None:
+    def test_the_recent_list_is_not_used_for_anybody_else(self, stage: ClockedSandbox) -> None:
         webhook = {"user": 7, "code": "own", "scopes": ["imopenlines", "im"]}
         stage.reset(bitrix24={"webhooks": [webhook], "switches": {"v2_methods": False}})
         with pytest.raises(RequestRefusedError, match="cannot list the open chats of agents 7, 8"):

@@ -46,7 +46,9 @@ class TestATransferThatMeetsTrouble:
     @pytest.mark.parametrize("count", [1, 2])
     @pytest.mark.parametrize("kind", ONCE)
     @pytest.mark.parametrize("service", SERVICES)
-    def test_moves_every_chat_exactly_once(self, stage: ClockedSandbox, service: str, kind: str, count: int) -> None:
+    def test_a_run_that_meets_a_fault_moves_every_chat_exactly_once(
+        self, stage: ClockedSandbox, service: str, kind: str, count: int
+    ) -> None:
         platform, chat_ids = platform_of(stage, service)
         stage.fault(kind=kind, service=service, method=TRANSFERS[service], count=count)
         came_to = check(stage, platform, to("agent:12", *chat_ids, source="agent:7"))
@@ -55,7 +57,9 @@ class TestATransferThatMeetsTrouble:
 
     @pytest.mark.parametrize("kind", ["drop_after", "html_502_after", "html_503_after"])
     @pytest.mark.parametrize("service", SERVICES)
-    def test_to_a_queue_moves_every_chat_exactly_once(self, stage: ClockedSandbox, service: str, kind: str) -> None:
+    def test_a_run_to_a_queue_that_meets_a_fault_moves_every_chat_exactly_once(
+        self, stage: ClockedSandbox, service: str, kind: str
+    ) -> None:
         platform, chat_ids = platform_of(stage, service, people={"ignore": 1.0})
         method = TRANSFERS[service] if service == "bitrix24" else "ResetChatSession"
         stage.fault(kind=kind, service=service, method=method)
@@ -63,7 +67,7 @@ class TestATransferThatMeetsTrouble:
         assert Counter(stage.moved(service)) == Counter(chat_ids)
 
     @pytest.mark.parametrize("service", SERVICES)
-    def test_that_never_ends_fails_every_chat_of_which_nothing_is_known(
+    def test_a_fault_that_never_ends_fails_every_chat_whose_outcome_is_unknown(
         self, stage: ClockedSandbox, service: str
     ) -> None:
         platform, chat_ids = platform_of(stage, service)
@@ -72,7 +76,7 @@ class TestATransferThatMeetsTrouble:
         assert stage.moved(service) == []
         assert [stage.slept.count(seconds) for seconds in PAUSES_SECONDS[1:4]] == [1] * 3
 
-    def test_that_waits_for_its_receiver_is_not_sent_twice_on_bitrix24(self, stage: ClockedSandbox) -> None:
+    def test_a_transfer_that_waits_for_its_receiver_is_not_sent_twice_on_bitrix24(self, stage: ClockedSandbox) -> None:
         """Nothing shows that a pending transfer is under way, except that something has changed."""
         people = {"accept_after": [3, 9]}
         platform, chat_ids = platform_of(stage, "bitrix24", people=people, switches={"accept_mode": "pending"})
@@ -84,14 +88,18 @@ class TestATransferThatMeetsTrouble:
 class TestAReadThatMeetsTrouble:
     @pytest.mark.parametrize("kind", ONCE)
     @pytest.mark.parametrize("service", SERVICES)
-    def test_is_repeated_and_nobody_notices(self, stage: ClockedSandbox, service: str, kind: str) -> None:
+    def test_a_read_that_fails_is_repeated_without_an_effect_on_the_run(
+        self, stage: ClockedSandbox, service: str, kind: str
+    ) -> None:
         platform, chat_ids = platform_of(stage, service)
         stage.fault(kind=kind, service=service, method=READS[service], count=3)
         came_to = check(stage, platform, to("agent:12", *chat_ids))
         assert set(came_to) <= {"accepted", "requested"}
 
     @pytest.mark.parametrize("service", SERVICES)
-    def test_for_good_stops_the_run_before_anything_is_sent(self, stage: ClockedSandbox, service: str) -> None:
+    def test_a_read_that_fails_for_good_stops_the_run_before_anything_is_sent(
+        self, stage: ClockedSandbox, service: str
+    ) -> None:
         platform, chat_ids = platform_of(stage, service)
         stage.fault(kind="html_502_before", service=service, method=READS[service], count=10**6)
         assert check(stage, platform, to("agent:12", *chat_ids)) == ["failed"] * len(chat_ids)
@@ -99,7 +107,9 @@ class TestAReadThatMeetsTrouble:
 
 
 class TestAReadBackThatFails:
-    def test_says_that_it_is_not_known(self, stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_read_back_that_fails_leaves_the_outcome_not_known(
+        self, stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         platform, chat_ids = platform_of(stage, "bitrix24")
         send = platform.send
 
@@ -115,12 +125,12 @@ class TestAReadBackThatFails:
 
 
 class TestALimit:
-    def test_of_bitrix24_is_lived_with(self, stage: ClockedSandbox) -> None:
+    def test_a_run_copes_with_a_limit_of_bitrix24(self, stage: ClockedSandbox) -> None:
         platform, chat_ids = platform_of(stage, "bitrix24", rate={"per_second": 0.5, "burst": 2})
         assert check(stage, platform, to("agent:12", *chat_ids)) == ["accepted"] * len(chat_ids)
 
     @pytest.mark.parametrize("status", [429, 503])
-    def test_of_superoffice_is_lived_with(self, stage: ClockedSandbox, status: int) -> None:
+    def test_a_run_copes_with_a_limit_of_superoffice(self, stage: ClockedSandbox, status: int) -> None:
         platform, chat_ids = platform_of(stage, "superoffice", rate=5, switches={"rate_status": status})
         assert set(check(stage, platform, to("agent:12", *chat_ids))) <= {"accepted", "requested"}
         assert Counter(stage.moved("superoffice")) == Counter(chat_ids)
@@ -131,7 +141,7 @@ class TestALimitThatLasts:
 
     HOUR = 3600
 
-    def test_ends_the_run_when_it_meets_a_sending_and_tells_how_long_it_lasts(
+    def test_a_long_limit_on_a_transfer_ends_the_run_and_tells_how_long_it_lasts(
         self, stage: ClockedSandbox, script: Script, tenant: SuperOfficeClient
     ) -> None:
         script.play(self.sessions("150", "151"), self.limit())
@@ -141,7 +151,7 @@ class TestALimitThatLasts:
         assert lasts == pytest.approx(self.HOUR, abs=60)
         assert stage.slept == []
 
-    def test_ends_the_run_when_it_meets_a_read_and_tells_how_long_it_lasts(
+    def test_a_long_limit_on_a_read_ends_the_run_and_tells_how_long_it_lasts(
         self, stage: ClockedSandbox, script: Script, tenant: SuperOfficeClient
     ) -> None:
         script.play(self.limit())

@@ -83,7 +83,9 @@ LOCK_FILES = (".account.lock", ".waiting.lock", ".claims", ".claims.lock")
 
 class TestAFile:
     @pytest.mark.parametrize(("plant", "what"), PLANTED)
-    def test_that_is_none_of_ours_is_an_error_that_names_it(self, plant: Callable[[Path], None], what: str) -> None:
+    def test_a_lock_file_of_somebody_else_is_an_error_that_names_it(
+        self, plant: Callable[[Path], None], what: str
+    ) -> None:
         path = host_file("account", ".account.lock")
         plant(path)
         with pytest.raises(HostFileError, match=f"(?s){path}.*{what}.*delete it") as error:
@@ -94,7 +96,9 @@ class TestAFile:
 
     @pytest.mark.parametrize("suffix", LOCK_FILES)
     @pytest.mark.parametrize(("plant", "what"), PLANTED)
-    def test_of_turns_is_checked_each_time(self, plant: Callable[[Path], None], what: str, suffix: str) -> None:
+    def test_the_file_of_the_account_lock_is_checked_each_time(
+        self, plant: Callable[[Path], None], what: str, suffix: str
+    ) -> None:
         account_lock = AccountLock("account", run="mine", since=0.0)
         account_lock.acquire()
         account_lock.release()
@@ -106,7 +110,7 @@ class TestAFile:
         assert threading.active_count() < 50
 
     @pytest.mark.parametrize(("plant", "what"), PLANTED)
-    def test_of_a_token_that_is_none_of_ours_fails_the_store(
+    def test_a_token_file_of_somebody_else_fails_the_store(
         self, plant: Callable[[Path], None], what: str, tmp_path: Path
     ) -> None:
         plant(host_file("mine", ".token"))
@@ -121,7 +125,7 @@ class TestAFile:
         with pytest.raises(TokenStoreError, match=f"{what}.*token_store_at"):
             store.load(Entry.TOKEN)
 
-    def test_is_for_us_alone(self) -> None:
+    def test_a_lock_file_is_for_us_alone(self) -> None:
         mask = os.umask(0)
         try:
             open_private(host_file("account", ".account.lock")).close()
@@ -131,12 +135,12 @@ class TestAFile:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
-    def test_is_not_made_where_none_is_asked_for(self) -> None:
+    def test_a_lock_file_is_not_made_where_none_is_asked_for(self) -> None:
         with pytest.raises(FileNotFoundError):
             open_private(host_file("account", ".account.lock"), create=False)
         assert not host_file("account", ".account.lock").exists()
 
-    def test_is_not_left_open_to_a_child(self) -> None:
+    def test_a_lock_file_is_not_left_open_to_a_child(self) -> None:
         with open_private(host_file("account", ".account.lock")) as file:
             assert not os.get_inheritable(file.fileno())
 
@@ -170,7 +174,7 @@ class TestTheFolder:
                          marks=root),
         ],
     )  # fmt: skip
-    def test_that_is_none_of_ours_is_an_error_that_names_it(
+    def test_a_folder_of_somebody_else_is_an_error_that_names_it(
         self, locks: Path, plant: Callable[[Path], None], what: str
     ) -> None:
         plant(locks)
@@ -182,7 +186,7 @@ class TestTheFolder:
             with pytest.raises(HostFileError, match=f"{locks} {what}.*delete it"):
                 use()
 
-    def test_is_checked_again_when_it_has_been_there_before(self, locks: Path) -> None:
+    def test_the_folder_is_checked_again_when_it_was_there_before(self, locks: Path) -> None:
         account_lock = AccountLock("account", run="mine", since=0.0)
         account_lock.acquire()
         account_lock.release()
@@ -191,7 +195,7 @@ class TestTheFolder:
             account_lock.acquire()
 
     @pytest.mark.parametrize("where", ["nowhere", "file"])
-    def test_that_cannot_be_made_is_an_error_that_says_what_to_do(
+    def test_a_folder_that_cannot_be_made_is_an_error_that_says_what_to_do(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
     ) -> None:
         (tmp_path / "file").touch()
@@ -199,7 +203,7 @@ class TestTheFolder:
         with pytest.raises(HostFileError, match=f"{where}.*TMPDIR"):
             lock_folder()
 
-    def test_without_any_place_for_temporary_files_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_host_without_any_place_for_temporary_files_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def none() -> str:
             raise FileNotFoundError(2, "No usable temporary directory found")
 
