@@ -74,11 +74,11 @@ class TestReassignFromAgents:
         assert audit(report, changes=sandbox.ledger("bitrix24")) == []
 
     def test_takes_along_chats_that_only_ring_at_somebody_who_goes_home(self, sandbox: Sandbox) -> None:
-        ringing = {each["id"] for each in sandbox.chats("bitrix24").values() if each["offered_to"] == "7"}
+        offered = {each["id"] for each in sandbox.chats("bitrix24").values() if each["offered_to"] == "7"}
         report = do(ReassignChatsOperator, from_agents=["7"], to=["agent:12"]).results["task"]
-        assert ringing
-        assert ringing <= set(outcome_by_chat(report))
-        assert all(sandbox.chats("bitrix24")[chat_id]["owner"] == "12" for chat_id in ringing)
+        assert offered
+        assert offered <= set(outcome_by_chat(report))
+        assert all(sandbox.chats("bitrix24")[chat_id]["owner"] == "12" for chat_id in offered)
 
     def test_of_an_agent_without_chats_is_an_empty_success(self, sandbox: Sandbox) -> None:
         sandbox.reset(bitrix24={"chats": [{"id": 1000, "owner": 7, "queue": 3}]})

@@ -18,16 +18,16 @@ def report(tmp_path: Path) -> str:
 
 def opened(report: str) -> FileRecordStore:
     """Return the journal as a try of the task begins with it."""
-    journal = FileRecordStore(f"{report}.ledger/run")
-    list(journal.entries())
-    return journal
+    record_store = FileRecordStore(f"{report}.ledger/run")
+    list(record_store.entries())
+    return record_store
 
 
 class TestTheRecordBesideTheReport:
     def test_is_read_by_the_next_try(self, report: str) -> None:
-        journal = opened(report)
-        journal.append({"planned_at": 1})
-        journal.append({"deadline": 2})
+        record_store = opened(report)
+        record_store.append({"planned_at": 1})
+        record_store.append({"deadline": 2})
         assert list(opened(report).entries()) == [{"planned_at": 1}, {"deadline": 2}]
 
     def test_is_not_written_by_a_try_that_another_has_taken_it_from(self, report: str) -> None:

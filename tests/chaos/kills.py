@@ -95,8 +95,8 @@ class Killer:
         from airflow_provider_chattransfer.tasks.file_record_store import FileRecordStore
         from airflow_provider_chattransfer.tasks.task_state_record_store import TaskStateRecordStore
 
-        for journal in (FileRecordStore, TaskStateRecordStore):
-            _replace(journal, "append", self._appending)
+        for record_store in (FileRecordStore, TaskStateRecordStore):
+            _replace(record_store, "append", self._appending)
         _replace(ObjectStoragePath, "write_text", self._writing)
         _replace(HTTPConnection, "request", self._requesting)
         _replace(HTTPConnection, "getresponse", self._getting)
@@ -105,10 +105,10 @@ class Killer:
         return self._kill is not None and self._kill.point is point and self._reached[point] + 1 == self._kill.nth
 
     def _appending(self, append: Callable[..., Any]) -> Callable[..., Any]:
-        def appending(journal: Any, entry: dict[str, Any]) -> None:
+        def appending(record_store: Any, entry: dict[str, Any]) -> None:
             before, _, after = next((points for key, points in RECORDS.items() if key in entry), (None, None, None))
             self.reach(before)
-            append(journal, entry)
+            append(record_store, entry)
             self.reach(after)
 
         return appending

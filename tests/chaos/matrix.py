@@ -88,7 +88,7 @@ class Scene:
     chat_ids: list[str]
     target: str = "agent:12"
     source: str = "agent:7"
-    journal: Any = field(default_factory=Lines)
+    record_store: Any = field(default_factory=Lines)
     skew: float = 0.0
 
     @classmethod
@@ -133,7 +133,7 @@ class Scene:
     ) -> Json:
         """One try of the task, which goes on where its record ends; returns its report."""
         platform = platform or self.platform()
-        record = RunRecord.read(self.journal)
+        record = RunRecord.read(self.record_store)
         if not record.has_plan:
             record.write_plan(transfers(self.chat_ids, self.target, source=self.source), now=self.now().timestamp())
         steps = run_transfers(record.plan, chunk=chunk or platform.chunk, record=record)
@@ -146,7 +146,7 @@ class Scene:
         ``struck`` is how often the fault struck, where it is no fault of the sandbox's.
         """
         changes = self.stage.ledger(self.service)
-        assert disagreements(report, record=RunRecord.read(self.journal), changes=changes) == []
+        assert disagreements(report, record=RunRecord.read(self.record_store), changes=changes) == []
         assert [entry["chat_id"] for entry in report["transfers"]] == self.chat_ids
         outcomes = Counter(entry["outcome"] for entry in report["transfers"])
         self.note(report, row=row, struck=struck)

@@ -431,17 +431,17 @@ class TestTheRecord:
     ) -> None:
         service, target = aim
         scene = Scene.set(stage, service, target=target)
-        scene.journal = Full(room)
+        scene.record_store = Full(room)
         with pytest.raises(OSError, match="No space left"):
             scene.attempt(chunk=10 if service == SUPEROFFICE else 20)
-        record = RunRecord.read(scene.journal)
+        record = RunRecord.read(scene.record_store)
         assert set(stage.moved(service)) <= set(record.sent) | set(record.results), "sent without its intent on record"
-        scene.journal.room = 10**6
+        scene.record_store.room = 10**6
         assert set(scene.holds(scene.attempt(), row="record full", struck=1)) <= MOVED
 
     def test_a_record_that_cannot_be_read_lets_nothing_be_sent(self, stage: ClockedSandbox, service: str) -> None:
         scene = Scene.set(stage, service)
-        scene.journal = Unreadable()
+        scene.record_store = Unreadable()
         with pytest.raises(OSError, match="out of reach"):
             scene.attempt()
         assert stage.moved(service) == []

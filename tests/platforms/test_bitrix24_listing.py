@@ -29,12 +29,12 @@ def transfer(chat: int, *, user: int) -> Command:
     return Command("imopenlines.bot.session.transfer", params)
 
 
-def truth(stage: ClockedSandbox, *agents: str, ringing: bool) -> list[tuple[str, str | None, str | None]]:
+def truth(stage: ClockedSandbox, *agents: str, offered: bool) -> list[tuple[str, str | None, str | None]]:
     """Chat, owner and who was asked, as the sandbox knows the open chats of ``agents``."""
     return [
         (chat["id"], chat["owner"], chat["offered_to"])
         for chat in stage.chats("bitrix24").values()
-        if chat["state"] != "closed" and (chat["owner"] in agents or (ringing and chat["offered_to"] in agents))
+        if chat["state"] != "closed" and (chat["owner"] in agents or (offered and chat["offered_to"] in agents))
     ]
 
 
@@ -45,7 +45,7 @@ def found(chats: list[Chat]) -> list[tuple[str, str | None, str | None]]:
 
 class TestTheReports:
     def test_the_reports_show_every_open_chat_also_those_that_are_offered(self, stage: ClockedSandbox) -> None:
-        expected = truth(stage, "7", "8", ringing=True)
+        expected = truth(stage, "7", "8", offered=True)
         assert {each[2] for each in expected} == {None, "7"}, "the scenario has both"
         assert found(stage.bitrix24().find_agents_chats(["7", "8"])) == expected
         assert stage.asked() == ["batch"]
@@ -58,7 +58,7 @@ class TestTheReports:
     def test_the_reports_are_read_page_by_page(self, stage: ClockedSandbox) -> None:
         chats = [{"id": 101 + index, "owner": 7 if index % 3 else 8} for index in range(450)]
         stage.reset(bitrix24={"chats": chats})
-        expected = truth(stage, "7", "8", ringing=True)
+        expected = truth(stage, "7", "8", offered=True)
         assert len(expected) == 450
         assert found(stage.bitrix24().find_agents_chats(["7", "8"])) == expected
         assert stage.asked() == ["batch", SESSIONS, SESSIONS]
@@ -68,7 +68,7 @@ class TestTheReports:
             bitrix24={"operators": 45, "chats": [{"id": 101 + index, "owner": 17 + index} for index in range(25)]}
         )
         agents = [str(17 + index) for index in range(25)]
-        assert found(stage.bitrix24().find_agents_chats(agents)) == truth(stage, *agents, ringing=True)
+        assert found(stage.bitrix24().find_agents_chats(agents)) == truth(stage, *agents, offered=True)
         assert stage.asked() == ["batch"]
 
     def test_the_reports_show_the_chats_that_wait_in_a_queue(self, stage: ClockedSandbox) -> None:
@@ -98,20 +98,20 @@ class TestSilence:
 
     def test_of_an_agent_who_is_busy_is_not_believed(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"switches": {"reports_lag": 100000}})
-        assert found(stage.bitrix24().find_agents_chats(["7"])) == truth(stage, "7", ringing=False)
+        assert found(stage.bitrix24().find_agents_chats(["7"])) == truth(stage, "7", offered=False)
         assert ACTIVITIES in stage.asked()
 
     def test_about_agents_whom_the_reports_do_not_show_is_not_believed(self, stage: ClockedSandbox) -> None:
         webhook = {"user": 12, "code": "narrow", "scopes": ["imopenlines", "crm"]}
         stage.reset(bitrix24={"webhooks": [webhook]})
         chats = stage.bitrix24(user=12, code="narrow").find_agents_chats(["7"])
-        assert found(chats) == truth(stage, "7", ringing=False)
+        assert found(chats) == truth(stage, "7", offered=False)
 
     def test_about_one_agent_is_not_hidden_by_the_chats_of_another(self, stage: ClockedSandbox) -> None:
         webhook = {"user": 7, "code": "narrow", "scopes": ["imopenlines", "crm"]}
         stage.reset(bitrix24={"webhooks": [webhook]})
         chats = stage.bitrix24(user=7, code="narrow").find_agents_chats(["7", "8"])
-        assert found(chats) == truth(stage, "7", "8", ringing=False)
+        assert found(chats) == truth(stage, "7", "8", offered=False)
 
     def test_that_cannot_be_checked_is_an_error_that_says_what_to_do(self, stage: ClockedSandbox) -> None:
         webhook = {"user": 12, "code": "narrow", "scopes": ["imopenlines"]}
@@ -126,7 +126,7 @@ class TestTheActivities:
         self, stage: ClockedSandbox, switches: dict[str, Any]
     ) -> None:
         stage.reset(bitrix24={"switches": switches})
-        assert found(stage.bitrix24().find_agents_chats(["7", "8"])) == truth(stage, "7", "8", ringing=False)
+        assert found(stage.bitrix24().find_agents_chats(["7", "8"])) == truth(stage, "7", "8", offered=False)
 
     @pytest.mark.parametrize("denied", [True, False])
     def test_the_activities_are_read_by_a_user_without_the_right_to_reports(
@@ -135,7 +135,7 @@ class TestTheActivities:
         webhook = {"user": 12, "code": "narrow", "scopes": ["imopenlines", "crm", "im"]}
         stage.reset(bitrix24={"webhooks": [webhook], "switches": {"reports_denied": denied}})
         chats = stage.bitrix24(user=12, code="narrow").find_agents_chats(["7", "8"])
-        assert found(chats) == truth(stage, "7", "8", ringing=False)
+        assert found(chats) == truth(stage, "7", "8", offered=False)
 
     def test_the_activities_are_read_page_by_page(self, stage: ClockedSandbox) -> None:
         chats = [{"id": 101 + index, "owner": 7} for index in range(320)]
@@ -171,7 +171,7 @@ class TestTheRecentList:
     ) -> None:
         webhook = {"user": 7, "code": "own", "scopes": ["imopenlines", "im"]}
         stage.reset(bitrix24={"webhooks": [webhook], "switches": switches})
-        assert found(stage.bitrix24(user=7, code="own").find_agents_chats(["7"])) == truth(stage, "7", ringing=False)
+        assert found(stage.bitrix24(user=7, code="own").find_agents_chats(["7"])) == truth(stage, "7", offered=False)
         assert stage.asked()[-1] == RECENT
 
     def test_the_recent_list_is_not_used_for_anybody_else(self, stage: ClockedSandbox) -> None:

@@ -629,7 +629,7 @@ def _trusting(certificate: Path) -> Transport:
     return Transport(gate=gate, read_timeout=5.0, ca_bundle=str(certificate))
 
 
-class TestAnExamination:
+class TestAConnectionCheck:
     @WAYS
     def test_says_who_we_are_and_what_we_can_in_one_request(self, stage: ClockedSandbox, sign_in: SignIn) -> None:
         client = sign_in(stage)

@@ -142,13 +142,13 @@ class TestWhatIsNew:
     ) -> None:
         platform = self.set_up(stage, switches)
         found = platform.find_agents_chats(["7"])
-        rings = ["103"] if switches["new_session_has_operator"] else []
-        assert [chat.id for chat in found] == ["101", "102", *rings]
+        offers = ["103"] if switches["new_session_has_operator"] else []
+        assert [chat.id for chat in found] == ["101", "102", *offers]
         plan = plan_transfers(found, [Target.agent("12")], sources=[Target.agent("7")])
         results = stage.run_to_end(platform, plan)
         assert outcomes_of(results) == ["accepted"] * len(found)
         moved = {"101": "12", "102": "12", "104": None, "105": "8"}
-        assert owners(stage) == {**moved, "103": "12" if rings else None}
+        assert owners(stage) == {**moved, "103": "12" if offers else None}
 
     def test_what_waits_in_a_line_is_moved_and_nothing_that_somebody_has(
         self, stage: ClockedSandbox, switches: dict[str, Any]

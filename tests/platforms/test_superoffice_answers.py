@@ -48,7 +48,7 @@ ENTITY, LIST, MESSAGES, ROWS = "GetChatSessionEntity", "ChatSessionsForUser", "G
 TRANSFER, RESET, ACCEPT = "TransferChatSession", "ResetChatSession", "AcceptTransfer"
 OPEN = "150", "152", "157"
 """Chats of agent 7, with nobody asked for them."""
-RINGS = "151"
+OFFERED = "151"
 """A chat of agent 8 that rings at 12."""
 NEVER_NAMED = "999"
 
@@ -352,15 +352,15 @@ class TestAnAcceptance:
         self, stage: ClockedSandbox, platform: SuperOfficePlatform, answers: Answers, change: Change
     ) -> None:
         answers.tampering = lambda each: change(each.answer)
-        accepted = typed(lambda: platform.accept(Chat(id=RINGS, owner="8", offered_to="12", shows_offers=True)))
+        accepted = typed(lambda: platform.accept(Chat(id=OFFERED, owner="8", offered_to="12", shows_offers=True)))
         assert isinstance(accepted, PlatformError)
-        assert touched(stage) == {RINGS}
+        assert touched(stage) == {OFFERED}
         assert answers.asked() == [ACCEPT]
 
     def test_that_is_answered_with_null_is_refused(self, platform: SuperOfficePlatform, answers: Answers) -> None:
         change(answers, ACCEPT, lambda _: None)
         with pytest.raises(PlatformError, match="answered null"):
-            platform.accept(Chat(id=RINGS, owner="8", offered_to="12", shows_offers=True))
+            platform.accept(Chat(id=OFFERED, owner="8", offered_to="12", shows_offers=True))
 
     @pytest.mark.parametrize("wrong", [*SOME_WRONG_IDS, None, 0], ids=shown)
     def test_as_nobody_is_not_understood(self, platform: SuperOfficePlatform, answers: Answers, wrong: Any) -> None:
@@ -532,7 +532,7 @@ class TestAHistory:
         assert platform.transfer_history(asked, since=dict.fromkeys(OPEN, 0.0)) == {"150": None, "152": False}
 
 
-class TestAnExamination:
+class TestAConnectionCheck:
     @pytest.mark.parametrize("method", ["currentPrincipal", "chatuser", "ChatTopicsForUser", ROWS, ENTITY])
     def test_of_whatever_is_answered_is_typed_and_changes_nothing(
         self, stage: ClockedSandbox, answers: Answers, method: str
@@ -609,7 +609,7 @@ class TestA403:
 
     def test_about_an_acceptance_is_a_refusal(self, script: Script, tenant: SuperOfficeClient) -> None:
         script.play(self.DENIED)
-        answer = SuperOfficePlatform(tenant).accept(Chat(id=RINGS, owner="8", offered_to="12", shows_offers=True))
+        answer = SuperOfficePlatform(tenant).accept(Chat(id=OFFERED, owner="8", offered_to="12", shows_offers=True))
         assert isinstance(answer, Refused)
         assert answer.code == "403"
 

@@ -784,11 +784,11 @@ class TestAPrivateKey:
         assert caught.value.__cause__ is None
 
 
-class TestAnExamination:
+class TestAConnectionCheck:
     def test_of_an_agent_says_who_and_where_and_what_he_can(self, online: Online) -> None:
-        examination = online.platform(online.agent()).check_connection()
-        assert examination.is_good
-        assert str(examination) == (
+        check = online.platform(online.agent()).check_connection()
+        assert check.is_good
+        assert str(check) == (
             f"Signed in to Cust12345 (Running, at {online.stage.url}/Cust12345) as associate 7, who moves their own "
             "chats only. It can list, wait, transfer and accept. Its clock and ours are even."
         )
@@ -807,10 +807,10 @@ class TestAnExamination:
         assert "OnlineMaintenance" in platform.check_connection().where
 
     def test_of_a_system_user_says_that_it_reads_only_and_is_good(self, online: Online) -> None:
-        examination = online.platform(online.system_user()).check_connection()
-        assert examination.is_good
-        assert examination.who == "the system user, associate 99"
-        missing = {right.name: right.missing for right in examination.capabilities}
+        check = online.platform(online.system_user()).check_connection()
+        assert check.is_good
+        assert check.who == "the system user, associate 99"
+        missing = {right.name: right.missing for right in check.capabilities}
         assert missing["list"] is None
         assert missing["wait"] is None
         assert "agent_conn_id" in str(missing["transfer"])
@@ -824,11 +824,11 @@ class TestAnExamination:
                 raise ValueError(f"there is no connection 'agent_{agent}'")
             return agents[agent]
 
-        examination = online.platform(online.system_user(), identities=identity).check_connection()
-        assert examination.is_good
-        assert "It can list, wait, transfer and accept." in str(examination)
+        check = online.platform(online.system_user(), identities=identity).check_connection()
+        assert check.is_good
+        assert "It can list, wait, transfer and accept." in str(check)
         told = "agent 5, 8, 12 and 2 others: there is no connection 'agent_5'; and so for each of them."
-        assert f"It cannot act as {told}" in str(examination)
+        assert f"It cannot act as {told}" in str(check)
 
     def test_says_of_each_agents_connection_what_holds(self, online: Online) -> None:
         agents = {
@@ -843,9 +843,9 @@ class TestAnExamination:
                 raise ValueError(f"there is no connection 'agent_{agent}'")
             return agents[agent]
 
-        examination = online.platform(online.system_user(), identities=identity).check_connection()
-        told = str(examination)
-        assert examination.is_good
+        check = online.platform(online.system_user(), identities=identity).check_connection()
+        told = str(check)
+        assert check.is_good
         assert "The connections of agents 7 and 12 sign in as those agents." in told
         assert "The connection of agent 8 signs in as associate 12, and not as agent 8." in told
         assert "The connection of agent 5 cannot sign in: " in told
@@ -877,9 +877,9 @@ class TestAnExamination:
         def nobody(agent: str) -> SuperOfficeClient:
             raise ValueError(f"there is no connection 'agent_{agent}'")
 
-        examination = online.platform(online.system_user(), identities=nobody).check_connection()
-        assert not examination.is_good
-        assert "It cannot transfer: there is no connection 'agent_5'" in str(examination)
+        check = online.platform(online.system_user(), identities=nobody).check_connection()
+        assert not check.is_good
+        assert "It cannot transfer: there is no connection 'agent_5'" in str(check)
 
     @pytest.mark.parametrize(
         ("scenario", "words"),
@@ -894,9 +894,9 @@ class TestAnExamination:
     )
     def test_says_what_an_agent_lacks(self, online: Online, scenario: dict[str, Any], words: str) -> None:
         online.reset(**scenario)
-        examination = online.platform(online.agent()).check_connection()
-        assert not examination.is_good
-        assert f"It cannot transfer: {words}" in str(examination)
+        check = online.platform(online.agent()).check_connection()
+        assert not check.is_good
+        assert f"It cannot transfer: {words}" in str(check)
 
     @pytest.mark.parametrize(("skip", "ahead"), [(0.0, 0.0), (90.0, 90.0)])
     def test_compares_the_clocks(self, online: Online, skip: float, ahead: float) -> None:
@@ -909,10 +909,10 @@ class TestAnExamination:
         sentry = Scripted.json({"Error": True, "ErrorType": "SoSentryException", "ErrorMessage": "x"}, status=400)
         script.play(Scripted.json({"UserType": "InternalAssociate", "AssociateId": 7}), sentry)
         client = SuperOfficeClient(address=Site(script.url), auth=Bearer("8A:x"), transport=online.stage.transport())
-        examination = SuperOfficePlatform(client).check_connection()
-        assert not examination.is_good
-        assert "It cannot list: reading chat sessions is refused [SoSentryException]" in str(examination)
-        assert "It cannot wait: " in str(examination)
+        check = SuperOfficePlatform(client).check_connection()
+        assert not check.is_good
+        assert "It cannot list: reading chat sessions is refused [SoSentryException]" in str(check)
+        assert "It cannot wait: " in str(check)
 
     def test_of_what_is_no_web_api_says_to_look_at_host(self, online: Online, script: Script) -> None:
         for status in (200, 404):

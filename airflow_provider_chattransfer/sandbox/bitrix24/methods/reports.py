@@ -106,8 +106,8 @@ def session_row(call: MethodCall, session: Session, snapshot: SessionSnapshot) -
     data = call.data
     chat = data.chats[session.chat_id]
     status = status_of(snapshot, answered_from=Status.OPERATOR if data.switches.new_until_written else Status.ANSWER)
-    rings = snapshot.status < Status.ANSWER and not snapshot.pinned
-    operator = snapshot.operator if not rings or data.switches.new_session_has_operator else 0
+    offered = snapshot.status < Status.ANSWER and not snapshot.pinned
+    operator = snapshot.operator if not offered or data.switches.new_session_has_operator else 0
     known = session.answered_at and session.answered_at <= call.now - data.switches.reports_lag
     answered = session.answered_at if known else None
     vote_head, comment_head = supervisor_rating(call, session)
