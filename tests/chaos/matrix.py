@@ -24,7 +24,7 @@ import requests
 from airflow_provider_chattransfer.chats.model import Json, RetryAction, Target, Transfer, TransferReport
 from airflow_provider_chattransfer.chats.run import run_transfers
 from airflow_provider_chattransfer.chats.run_record import RunRecord
-from airflow_provider_chattransfer.platforms import transport
+from airflow_provider_chattransfer.platforms import answer_headers, transport
 from airflow_provider_chattransfer.platforms.account_lock import AccountLock
 from airflow_provider_chattransfer.platforms.base import ChatPlatform
 from airflow_provider_chattransfer.platforms.bitrix24 import client as bitrix24_client
@@ -75,7 +75,7 @@ TALLIES: list[Tally] = []
 def tell_time(monkeypatch: pytest.MonkeyPatch, now: Callable[[], datetime]) -> None:
     """Let ``now`` be the worker's clock in the platforms, too."""
     clock = SimpleNamespace(time=lambda: now().timestamp(), monotonic=time.monotonic, sleep=time.sleep)
-    for module in (bitrix24_client, transport):
+    for module in (bitrix24_client, answer_headers):
         monkeypatch.setattr(module, "time", clock)
 
 
