@@ -292,8 +292,8 @@ class TestTheGuarantees:
             "Chats in a row that are refused with the same code, or get no answer for the same cause": (
                 f"{MAX_SAME_FAILURES},"
             ),
-            "A wait in which no look succeeds": f"{MAX_FAILED_POLLS} looks",
-            "The turn of another run on the same host": f"{MAX_WAIT_SECONDS:.0f} s",
+            "A wait in which no poll succeeds": f"{MAX_FAILED_POLLS} polls",
+            "The account lock, held by another run on the same host": f"{MAX_WAIT_SECONDS:.0f} s",
         }
         assert {what: told[what][0].startswith(words) for what, words in expected.items()} == dict.fromkeys(
             expected, True
