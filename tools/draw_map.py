@@ -157,12 +157,10 @@ def room_table(rooms: Rooms, order: list[str]) -> str:
 
 def module_table(folder: Path) -> str:
     """Return the modules of a folder, each with what its docstring says first."""
+    here = [file for file in files() if file.parent == folder]
+    modules = [file for file in here if file.name != "__init__.py"] or here
     rows = ["| Module | What is in it |", "|---|---|"]
-    rows += [
-        f"| {_linked(file)} | {summary(file)} |"
-        for file in files()
-        if file.parent == folder and file.name != "__init__.py"
-    ]
+    rows += [f"| {_linked(file)} | {summary(file)} |" for file in modules]
     return "\n".join(rows)
 
 

@@ -101,7 +101,7 @@ def wait(desk: Desk, transfers: Any, **options: Any) -> Ran:
 
 
 class TestAcceptance:
-    def test_is_waited_for(self, desk: Desk, way: dict[str, Any], deferred: list[Any]) -> None:
+    def test_acceptance_is_waited_for(self, desk: Desk, way: dict[str, Any], deferred: list[Any]) -> None:
         transfers = desk.open([12, 15, 12], **NEVER)
 
         def meanwhile() -> None:
@@ -118,17 +118,17 @@ class TestAcceptance:
         assert (report["platform"], report["conn_id"]) == (desk.service, desk.conn_id)
         assert len(deferred) == ("deferrable" in way)
 
-    def test_of_one_chat_is_waited_for(self, desk: Desk, way: dict[str, Any]) -> None:
+    def test_acceptance_of_one_chat_is_waited_for(self, desk: Desk, way: dict[str, Any]) -> None:
         assert outcomes(wait(desk, desk.open([12], **SOON), **way).results["task"]) == ["accepted"]
 
-    def test_that_has_come_already_needs_no_triggerer(self, desk: Desk, deferred: list[Any]) -> None:
+    def test_acceptance_that_has_come_already_needs_no_triggerer(self, desk: Desk, deferred: list[Any]) -> None:
         transfers = desk.open([12], **NEVER)
         desk.accept(201, 12)
         assert outcomes(wait(desk, transfers, deferrable=True).results["task"]) == ["accepted"]
         assert deferred == []
 
     @ONE_SERVICE_EACH
-    def test_sends_nothing(self, desk: Desk, way: dict[str, Any]) -> None:
+    def test_acceptance_sends_nothing(self, desk: Desk, way: dict[str, Any]) -> None:
         transfers = desk.open([12, 15], **SOON)
         before = desk.sandbox.sent(desk.service)
         wait(desk, transfers, **way)
@@ -138,7 +138,7 @@ class TestAcceptance:
 class TestInput:
     @pytest.mark.parametrize("templated", [False, True])
     @ONE_SERVICE_EACH
-    def test_can_be_the_report_of_another_task(self, desk: Desk, way: dict[str, Any], templated: bool) -> None:
+    def test_input_can_be_the_report_of_another_task(self, desk: Desk, way: dict[str, Any], templated: bool) -> None:
         desk.reset(chats=[{"id": 201, "owner": SENDER}, {"id": 202, "owner": 12}], people=SOON)
         with a_dag() as dag:
             dag.render_template_as_native_obj = True
@@ -164,7 +164,7 @@ class TestInput:
         assert ran.results["wait"]["transfers"][0]["from"] == "agent:7"
 
     @ONE_SERVICE_EACH
-    def test_with_nothing_to_wait_for_makes_no_request(self, desk: Desk, way: dict[str, Any]) -> None:
+    def test_input_with_nothing_to_wait_for_makes_no_request(self, desk: Desk, way: dict[str, Any]) -> None:
         report = desk.report(desk.open([12], **NEVER))
         report["transfers"][0]["outcome"] = "skipped"
         before = desk.requests
@@ -189,7 +189,9 @@ class TestInput:
             ({"conn_id": "nowhere"}, "conn_id: there is no connection 'nowhere'"),
         ],
     )
-    def test_that_is_wrong_is_an_error_that_names_it(self, desk: Desk, options: dict[str, Any], words: str) -> None:
+    def test_input_that_is_wrong_is_an_error_that_names_it(
+        self, desk: Desk, options: dict[str, Any], words: str
+    ) -> None:
         transfers = desk.open([12], **NEVER)
         before = desk.requests
         ran = wait(desk, **{"transfers": transfers, **options})
@@ -199,12 +201,12 @@ class TestInput:
             raise ran.errors["task"]
         assert desk.requests == before
 
-    def test_of_a_queue_is_an_error_on_superoffice(self, sandbox: Sandbox) -> None:
+    def test_input_of_a_queue_is_an_error_on_superoffice(self, sandbox: Sandbox) -> None:
         ran = wait(SuperOfficeDesk(sandbox), [{"chat_id": 150, "to": "queue:3"}])
         with pytest.raises(ValueError, match="queue:3 is not possible on SuperOffice"):
             raise ran.errors["task"]
 
-    def test_from_another_service_is_an_error(self, sandbox: Sandbox) -> None:
+    def test_input_from_another_service_is_an_error(self, sandbox: Sandbox) -> None:
         desk = Bitrix24Desk(sandbox)
         report = desk.report(desk.open([12], **NEVER))
         ran = wait(SuperOfficeDesk(sandbox), report)
@@ -233,7 +235,7 @@ class TestTheReceiversTime:
 class TestTheTimeout:
     @pytest.mark.parametrize("accept_within", [None, LONG])
     @ONE_SERVICE_EACH
-    def test_fails_and_the_report_is_there(
+    def test_the_timeout_fails_and_the_report_is_there(
         self, desk: Desk, way: dict[str, Any], accept_within: timedelta | None
     ) -> None:
         transfers = desk.open([12, 15], **NEVER)
@@ -251,7 +253,7 @@ class TestTheTimeout:
         assert ran.states["task"] == "skipped"
         assert outcomes(ran.results["task"]) == ["accepted", "requested"]
 
-    def test_of_the_task_as_a_whole_leaves_a_report_too(self, desk: Desk) -> None:
+    def test_the_timeout_of_the_task_as_a_whole_leaves_a_report_too(self, desk: Desk) -> None:
         ran = wait(desk, desk.open([12], **NEVER), execution_timeout=SHORT)
         assert isinstance(ran.errors["task"], AirflowTaskTimeout)
         assert outcomes(ran.results["task"]) == ["requested"]
@@ -314,10 +316,12 @@ class TestAChatAcceptedAndThenClosed:
             ],
         }
 
-    def test_stays_accepted_in_one_process(self, desk: Desk) -> None:
+    def test_a_chat_accepted_and_then_closed_stays_accepted_in_one_process(self, desk: Desk) -> None:
         assert outcomes(wait(desk, **self.ends(desk)).results["task"]) == ["accepted", "accepted"]
 
-    def test_stays_accepted_for_a_rescheduled_sensor_that_can_remember(self, desk: Desk) -> None:
+    def test_a_chat_accepted_and_then_closed_stays_accepted_for_a_rescheduled_sensor_that_can_remember(
+        self, desk: Desk
+    ) -> None:
         """Before 3.3 Airflow has no task state store to remember it in."""
         ran = wait(desk, **self.ends(desk), mode="reschedule")
         assert outcomes(ran.results["task"]) == ["accepted" if HAS_STATE_STORE else "failed", "accepted"]
@@ -328,7 +332,7 @@ class TestTrouble:
     @pytest.mark.parametrize("kind", ["drop_before", "html_502_before"])
     @pytest.mark.usefixtures("no_pauses")
     @ONE_SERVICE_EACH
-    def test_with_a_few_reads_does_not_end_the_wait(self, desk: Desk, way: dict[str, Any], kind: str) -> None:
+    def test_trouble_with_a_few_reads_does_not_end_the_wait(self, desk: Desk, way: dict[str, Any], kind: str) -> None:
         """More in a row than the transport repeats, so that a whole look fails, and then another."""
         transfers = desk.open([12, 15], **SOON)
         desk.break_off(kind, count=2 * MAX_ATTEMPTS + 1)
@@ -347,7 +351,7 @@ class TestTrouble:
         assert (ran.state, outcomes(ran.results["task"])) == ("success", ["requested"])
 
     @ONE_SERVICE_EACH
-    def test_with_the_credentials_ends_it_at_once_and_the_report_is_there(
+    def test_trouble_with_the_credentials_ends_it_at_once_and_the_report_is_there(
         self, desk: Desk, way: dict[str, Any]
     ) -> None:
         transfers = desk.open([12, 15], **NEVER)
@@ -360,7 +364,7 @@ class TestTrouble:
         assert desk.requests - before == 1
 
     @ONE_SERVICE_EACH
-    def test_with_the_credentials_after_a_while_ends_it_too(self, desk: Desk, way: dict[str, Any]) -> None:
+    def test_trouble_with_the_credentials_after_a_while_ends_it_too(self, desk: Desk, way: dict[str, Any]) -> None:
         transfers = desk.open([12, 15], **NEVER)
         desk.accept(201, 12)
         ran = wait(desk, transfers, events=[desk.lock_out], **way)
@@ -370,7 +374,7 @@ class TestTrouble:
 
     @pytest.mark.usefixtures("no_pauses")
     @ONE_SERVICE_EACH
-    def test_with_too_many_looks_in_a_row_ends_it_and_the_report_is_there(
+    def test_trouble_with_too_many_looks_in_a_row_ends_it_and_the_report_is_there(
         self, desk: Desk, way: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Before 3.3 a rescheduled sensor, which is a new process at every look, cannot count them."""
@@ -388,7 +392,7 @@ class TestTrouble:
 
     @pytest.mark.usefixtures("no_pauses")
     @ONE_SERVICE_EACH
-    def test_that_ends_it_lets_a_retry_look_as_often_again(
+    def test_trouble_that_ends_it_lets_a_retry_look_as_often_again(
         self, desk: Desk, way: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(acceptance, "MAX_FAILED_POLLS", 3)
@@ -401,7 +405,7 @@ class TestTrouble:
     @pytest.mark.skipif(not HAS_STATE_STORE, reason="Airflow has no task state store before 3.3")
     @pytest.mark.usefixtures("no_pauses")
     @ONE_SERVICE_EACH
-    def test_that_ends_it_lets_a_retry_keep_what_was_seen(
+    def test_trouble_that_ends_it_lets_a_retry_keep_what_was_seen(
         self, desk: Desk, way: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Chat 201 is closed when the retry looks."""
@@ -419,7 +423,7 @@ class TestTrouble:
 
     @pytest.mark.parametrize("when", ["at the first look", "later"])
     @ONE_SERVICE_EACH
-    def test_with_the_credentials_skips_a_sensor_that_must_never_fail(
+    def test_trouble_with_the_credentials_skips_a_sensor_that_must_never_fail(
         self, desk: Desk, way: dict[str, Any], when: str
     ) -> None:
         ran = self.locked_out(desk, when, never_fail=True, **way)
@@ -428,7 +432,7 @@ class TestTrouble:
 
     @pytest.mark.parametrize("when", ["at the first look", "later"])
     @ONE_SERVICE_EACH
-    def test_with_the_credentials_does_not_end_a_sensor_that_fails_silently(
+    def test_trouble_with_the_credentials_does_not_end_a_sensor_that_fails_silently(
         self, desk: Desk, way: dict[str, Any], when: str
     ) -> None:
         """Its time does."""
@@ -439,7 +443,7 @@ class TestTrouble:
 
     @pytest.mark.parametrize("when", ["at the first look", "later"])
     @ONE_SERVICE_EACH
-    def test_with_the_credentials_is_no_timeout_so_that_soft_fail_does_not_hide_it(
+    def test_trouble_with_the_credentials_is_no_timeout_so_that_soft_fail_does_not_hide_it(
         self, desk: Desk, way: dict[str, Any], when: str
     ) -> None:
         ran = self.locked_out(desk, when, soft_fail=True, **way)
@@ -457,7 +461,7 @@ class TestTrouble:
 
 @pytest.mark.skipif(not HAS_STATE_STORE, reason="Airflow has no task state store before 3.3")
 class TestWhatASensorRemembers:
-    def test_of_thousands_of_chats_fits_into_the_store(self, sandbox: Sandbox) -> None:
+    def test_what_a_sensor_remembers_of_thousands_of_chats_fits_into_the_store(self, sandbox: Sandbox) -> None:
         """Airflow's limit for a value is 64 kB, some eight hundred chats."""
         desk = Bitrix24Desk(sandbox)
         chats = [{"id": 1000 + each, "owner": 12} for each in range(1500)]
@@ -467,7 +471,9 @@ class TestWhatASensorRemembers:
         assert report["counts"]["accepted"] == 1500
         assert max(len(json.dumps(value)) for value in store.values()) < 65_535
 
-    def test_counts_no_more_once_a_sensor_that_succeeded_is_cleared(self, sandbox: Sandbox) -> None:
+    def test_what_a_sensor_remembers_counts_no_more_once_a_sensor_that_succeeded_is_cleared(
+        self, sandbox: Sandbox
+    ) -> None:
         desk = Bitrix24Desk(sandbox)
         transfers = desk.open([12], **NEVER)
         desk.accept(201, 12)
@@ -477,7 +483,9 @@ class TestWhatASensorRemembers:
         with pytest.raises(ChatsNotTransferredError):
             self.looks(desk, transfers, store, max_tries=1)
 
-    def test_is_also_what_the_triggerer_saw_before_the_wait_broke_off(self, sandbox: Sandbox) -> None:
+    def test_what_a_sensor_remembers_is_also_what_the_triggerer_saw_before_the_wait_broke_off(
+        self, sandbox: Sandbox
+    ) -> None:
         desk = Bitrix24Desk(sandbox)
         transfers = desk.open([12, 15], **NEVER)
         seen = desk.report(transfers)

@@ -69,13 +69,13 @@ def rebuilt(trigger: AcceptTransferTrigger) -> AcceptTransferTrigger:
 
 
 class TestTheWait:
-    def test_ends_once_when_all_have_accepted(self, desk: Desk) -> None:
+    def test_the_wait_ends_once_when_all_have_accepted(self, desk: Desk) -> None:
         report = desk.report(desk.open([12, 15, 12], **SOON))
         events = asyncio.run(all_events(trigger_for(desk, report)))
         assert [outcomes(event["report"]) for event in events] == [["accepted"] * 3]
         assert events[0]["error"] is None
 
-    def test_ends_at_the_deadline_with_the_rest_requested(self, desk: Desk) -> None:
+    def test_the_wait_ends_at_the_deadline_with_the_rest_requested(self, desk: Desk) -> None:
         report = desk.report(desk.open([12, 15], **NEVER))
         desk.accept(201, 12)
         started = time.monotonic()
@@ -84,7 +84,7 @@ class TestTheWait:
         assert event["error"] is None
         assert 0.1 < time.monotonic() - started < 5
 
-    def test_whose_deadline_is_long_past_looks_once_more(self, desk: Desk) -> None:
+    def test_the_wait_whose_deadline_is_long_past_looks_once_more(self, desk: Desk) -> None:
         """A triggerer that was down for a while must not report what was true before."""
         report = desk.report(desk.open([12], **NEVER))
         desk.accept(201, 12)
@@ -126,7 +126,7 @@ class TestTheWait:
         asyncio.run(first_event(trigger_for(desk, report)))
         assert desk.sandbox.sent(desk.service) == before
 
-    def test_of_nothing_ends_without_a_request(self, desk: Desk) -> None:
+    def test_the_wait_of_nothing_ends_without_a_request(self, desk: Desk) -> None:
         report = desk.report(desk.open([12], **NEVER))
         report["transfers"][0]["outcome"] = "unchanged"
         before = desk.requests
@@ -135,7 +135,7 @@ class TestTheWait:
 
 
 class TestStartedAgain:
-    def test_is_the_same_trigger_after_the_database(self) -> None:
+    def test_started_again_is_the_same_trigger_after_the_database(self) -> None:
         report = {"platform": "bitrix24", "transfers": []}
         trigger = AcceptTransferTrigger(
             conn_id="mine", report=report, deadline=1234.5, poll_interval=3.0, silent_fail=True
@@ -152,7 +152,7 @@ class TestStartedAgain:
         }
         assert rebuilt(trigger).serialize() == trigger.serialize()
 
-    def test_goes_on_to_the_same_end(self, desk: Desk) -> None:
+    def test_started_again_goes_on_to_the_same_end(self, desk: Desk) -> None:
         report = desk.report(desk.open([12, 15], **NEVER))
         trigger = trigger_for(desk, report)
 
@@ -166,7 +166,7 @@ class TestStartedAgain:
 
         assert outcomes(asyncio.run(restarted())["report"]) == ["accepted", "accepted"]
 
-    def test_keeps_the_deadline(self, desk: Desk) -> None:
+    def test_started_again_keeps_the_deadline(self, desk: Desk) -> None:
         trigger = trigger_for(desk, desk.report(desk.open([12], **NEVER)), within=timedelta(seconds=0.2))
         asyncio.run(first_event(rebuilt(trigger)))
         started = time.monotonic()
@@ -205,7 +205,7 @@ class TestRequests:
                 assert desk.requests - before == requests
         assert len(poller.chat_ids) == len(transfers)
 
-    def test_are_not_made_for_chats_that_are_settled(self, sandbox: Sandbox) -> None:
+    def test_requests_are_not_made_for_chats_that_are_settled(self, sandbox: Sandbox) -> None:
         desk = Bitrix24Desk(sandbox)
         transfers = desk.open([12] * 51, **NEVER)
         poller = AcceptancePoller(TransferReport.from_json(desk.report(transfers)), deadline=time.time() + 60)
@@ -221,7 +221,7 @@ class TestRequests:
 class TestTrouble:
     @pytest.mark.parametrize("kind", ["drop_before", "drop_after", "html_502_before"])
     @pytest.mark.usefixtures("no_pauses")
-    def test_with_a_few_reads_does_not_end_the_wait(self, desk: Desk, kind: str) -> None:
+    def test_trouble_with_a_few_reads_does_not_end_the_wait(self, desk: Desk, kind: str) -> None:
         """More in a row than the transport repeats, so that a whole look fails, and then another."""
         report = desk.report(desk.open([12, 15], **SOON))
         desk.break_off(kind, count=2 * MAX_ATTEMPTS + 1)
@@ -230,7 +230,7 @@ class TestTrouble:
         assert outcomes(event["report"]) == ["accepted", "accepted"]
         assert desk.requests - before > 2 * MAX_ATTEMPTS
 
-    def test_with_the_credentials_ends_it_at_once_with_the_report(self, desk: Desk) -> None:
+    def test_trouble_with_the_credentials_ends_it_at_once_with_the_report(self, desk: Desk) -> None:
         report = desk.report(desk.open([12, 15], **NEVER))
         desk.lock_out()
         before = desk.requests
@@ -241,7 +241,7 @@ class TestTrouble:
         assert desk.requests - before == 1
 
     @pytest.mark.usefixtures("no_pauses")
-    def test_with_too_many_looks_in_a_row_ends_it_with_what_was_seen_before(
+    def test_trouble_with_too_many_looks_in_a_row_ends_it_with_what_was_seen_before(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(acceptance, "MAX_FAILED_POLLS", 2)
@@ -260,7 +260,7 @@ class TestTrouble:
         assert ended[0]["permanent"] is False
         assert outcomes(ended[0]["report"]) == ["accepted", "requested"]
 
-    def test_with_the_credentials_later_keeps_what_was_seen(self, desk: Desk) -> None:
+    def test_trouble_with_the_credentials_later_keeps_what_was_seen(self, desk: Desk) -> None:
         report = desk.report(desk.open([12, 15], **NEVER))
 
         async def locked_out_later() -> Any:
@@ -274,7 +274,7 @@ class TestTrouble:
         assert event["error"]
         assert outcomes(event["report"]) == ["accepted", "requested"]
 
-    def test_with_a_connection_that_is_gone_is_in_the_event(self, desk: Desk) -> None:
+    def test_trouble_with_a_connection_that_is_gone_is_in_the_event(self, desk: Desk) -> None:
         report = desk.report(desk.open([12], **NEVER))
         event = asyncio.run(first_event(trigger_for(desk, report, conn_id="nowhere")))
         assert "there is no connection 'nowhere'" in event["error"]
@@ -283,7 +283,7 @@ class TestTrouble:
 
 
 class TestAUserWhoEndsTheTask:
-    def test_leaves_the_chats_as_they_are(self, desk: Desk) -> None:
+    def test_a_user_who_ends_the_task_leaves_the_chats_as_they_are(self, desk: Desk) -> None:
         """Airflow cancels the trigger and then calls ``on_kill``, since 3.3."""
         report = desk.report(desk.open([12, 15], **NEVER))
         before = desk.sandbox.sent(desk.service)
@@ -304,13 +304,13 @@ class TestAUserWhoEndsTheTask:
 
 
 class TestSecrets:
-    def test_are_in_neither_arguments_nor_events(self, desk: Desk) -> None:
+    def test_secrets_are_in_neither_arguments_nor_events(self, desk: Desk) -> None:
         trigger = trigger_for(desk, desk.report(desk.open([12, 15], **SOON)))
         told = json.dumps([trigger.serialize()[1], asyncio.run(first_event(trigger))])
         assert [secret for secret in SECRETS if secret in told] == []
 
     @pytest.mark.usefixtures("no_pauses")
-    def test_are_not_in_the_error_of_an_event(self, desk: Desk) -> None:
+    def test_secrets_are_not_in_the_error_of_an_event(self, desk: Desk) -> None:
         trigger = trigger_for(desk, desk.report(desk.open([12, 15], **NEVER)))
         desk.lock_out()
         told = asyncio.run(first_event(trigger))["error"]
@@ -319,7 +319,7 @@ class TestSecrets:
 
 
 class TestTheEventLoop:
-    def test_is_not_blocked_by_a_slow_read(self, desk: Desk) -> None:
+    def test_the_event_loop_is_not_blocked_by_a_slow_read(self, desk: Desk) -> None:
         report = desk.report(desk.open([12, 15], **NEVER))
         desk.accept(201, 12)
         desk.accept(202, 15)
@@ -343,7 +343,7 @@ class TestTheEventLoop:
         assert len(beats) > 20, "of the sixty that fit into the read; a loop that is blocked has a handful"
 
     @pytest.mark.parametrize("when", ["between two looks", "during a slow read"])
-    def test_is_left_clean_when_the_wait_is_cancelled(self, desk: Desk, when: str) -> None:
+    def test_the_event_loop_is_left_clean_when_the_wait_is_cancelled(self, desk: Desk, when: str) -> None:
         report = desk.report(desk.open([12, 15], **NEVER))
         others = connections(desk)
 
@@ -370,22 +370,22 @@ class TestTheEventLoop:
 class TestTheEventAloneIsEnough:
     """The resume methods run in a new process, on an operator that has done nothing but be parsed."""
 
-    def test_for_an_operator(self, desk: Desk) -> None:
+    def test_the_event_alone_is_enough_for_an_operator(self, desk: Desk) -> None:
         event = settled(desk, ["accepted", "requested"])
         task = TransferChatOperator(task_id="task", conn_id="nowhere", chat_id=1, to="agent:1")
         assert task.execute_complete(context(), event) == event["report"]
 
-    def test_for_a_sensor(self, desk: Desk) -> None:
+    def test_the_event_alone_is_enough_for_a_sensor(self, desk: Desk) -> None:
         event = settled(desk, ["accepted", "accepted"])
         task = AcceptTransferSensor(task_id="task", conn_id="nowhere", transfers=[])
         assert task.execute_complete(context(), event) == event["report"]
 
-    def test_for_a_sensor_whose_receivers_time_is_over(self, desk: Desk) -> None:
+    def test_the_event_alone_is_enough_for_a_sensor_whose_receivers_time_is_over(self, desk: Desk) -> None:
         event = settled(desk, ["accepted", "requested"])
         task = AcceptTransferSensor(task_id="task", conn_id="nowhere", transfers=[], accept_within=FAR)
         assert task.execute_complete(context(), event) == event["report"]
 
-    def test_for_a_sensor_that_times_out(self, desk: Desk) -> None:
+    def test_the_event_alone_is_enough_for_a_sensor_that_times_out(self, desk: Desk) -> None:
         event = settled(desk, ["accepted", "requested"])
         task = AcceptTransferSensor(task_id="task", conn_id="nowhere", transfers=[], timeout=5)
         here = context()

@@ -96,7 +96,7 @@ CONNECTIONS: list[tuple[dict[str, Any], str]] = [
 
 
 class TestBadInput:
-    def test_of_every_kind_is_an_error_that_names_it_and_nothing_is_sent(
+    def test_bad_input_of_every_kind_is_an_error_that_names_it_and_nothing_is_sent(
         self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps({"conn_type": "http", "host": "example.com"}))
@@ -110,7 +110,7 @@ class TestBadInput:
             assert words in str(error)
         assert sandbox.state()["requests"] == {"bitrix24": 0, "superoffice": 0}
 
-    def test_in_a_connection_names_the_connection_and_the_field_and_no_secret(
+    def test_bad_input_in_a_connection_names_the_connection_and_the_field_and_no_secret(
         self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         good = {

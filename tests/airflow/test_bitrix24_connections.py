@@ -115,7 +115,7 @@ def pressed() -> tuple[bool, str]:
 
 class TestARun:
     @pytest.mark.parametrize("deferrable", [False, True])
-    def test_finds_transfers_and_waits(self, sandbox: Sandbox, way: str, deferrable: bool) -> None:
+    def test_a_run_finds_transfers_and_waits(self, sandbox: Sandbox, way: str, deferrable: bool) -> None:
         sandbox.reset(bitrix24={**PROMPT, "rate": None, "switches": {"accept_mode": "pending"}})
         theirs = [each["id"] for each in sandbox.chats("bitrix24").values() if each["owner"] == "8"]
         with a_dag() as dag:
@@ -138,7 +138,7 @@ class TestARun:
 
 class TestATokenThatRunsOutMidRun:
     @pytest.mark.parametrize("store", ["file", "variable"])
-    def test_is_renewed_once_and_each_of_200_chats_moved_once(
+    def test_a_token_that_runs_out_mid_run_is_renewed_once_and_each_of_200_chats_moved_once(
         self,
         sandbox: Sandbox,
         connect: Connect,
@@ -156,7 +156,7 @@ class TestATokenThatRunsOutMidRun:
         assert Counter(sandbox.sent("bitrix24")) == {str(chat["id"]): 1 for chat in chats}
         assert refreshes(asked) == 2
 
-    def test_is_renewed_by_one_of_two_processes(
+    def test_a_token_that_runs_out_mid_run_is_renewed_by_one_of_two_processes(
         self, sandbox: Sandbox, connect: Connect, asked: list[str], tmp_path: Path
     ) -> None:
         connect(extra={**app_of(sandbox), **a_file(tmp_path)})
@@ -187,7 +187,7 @@ with Bitrix24Hook("portal").get_conn() as platform:
                 process.kill()
                 process.communicate()
 
-    def test_is_still_known_when_the_host_of_the_connection_is_put_right(
+    def test_a_token_that_runs_out_mid_run_is_still_known_when_the_host_of_the_connection_is_put_right(
         self, sandbox: Sandbox, connect: Connect, asked: list[str], tmp_path: Path
     ) -> None:
         sandbox.reset(bitrix24={"rate": None, "switches": {"moved_to": "localhost"}})
@@ -197,7 +197,7 @@ with Bitrix24Hook("portal").get_conn() as platform:
             assert pressed()[0]
         assert refreshes(asked) == 1
 
-    def test_leaves_the_next_one_for_the_next_run(
+    def test_a_token_that_runs_out_mid_run_leaves_the_next_one_for_the_next_run(
         self, sandbox: Sandbox, connect: Connect, asked: list[str], tmp_path: Path
     ) -> None:
         connect(extra={**app_of(sandbox), **a_file(tmp_path)})
@@ -253,13 +253,13 @@ class TestFields:
             ({**WEBHOOK, "extra": {"bot_client_id": "x$result"}}, "bot_client_id: must contain none of $result"),
         ],
     )  # fmt: skip
-    def test_that_are_missing_contradict_or_cannot_be_are_named(
+    def test_fields_that_are_missing_contradict_or_cannot_be_are_named(
         self, connect: Connect, fields: dict[str, Any], words: str
     ) -> None:
         connect(**fields)
         assert words in wrong()
 
-    def test_make_the_same_connection_as_uri_and_as_json(
+    def test_fields_make_the_same_connection_as_uri_and_as_json(
         self, sandbox: Sandbox, connect: Connect, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         connect(**WEBHOOK)
@@ -269,33 +269,33 @@ class TestFields:
         monkeypatch.setenv("AIRFLOW_CONN_PORTAL", uri)
         assert (opened().account, opened().client.auth) == (as_json.account, as_json.client.auth)
 
-    def test_of_an_application_default_to_the_usual_authorisation_server(self, connect: Connect) -> None:
+    def test_fields_of_an_application_default_to_the_usual_authorisation_server(self, connect: Connect) -> None:
         connect(extra=APP)
         assert opened().client.auth.way == "application"
 
 
 class TestTheButton:
-    def test_says_that_it_works(self, sandbox: Sandbox, way: str) -> None:
+    def test_the_button_says_that_it_works(self, sandbox: Sandbox, way: str) -> None:
         good, told = pressed()
         assert good, told
         assert told.startswith(f"Signed in to {sandbox.server.address} as user 1 by ")
         assert "It can transfer, accept, wait and list. Its clock and ours are even." in told
 
-    def test_says_that_no_bot_is_registered(self, sandbox: Sandbox, way: str) -> None:
+    def test_the_button_says_that_no_bot_is_registered(self, sandbox: Sandbox, way: str) -> None:
         sandbox.reset(bitrix24={"bots": []})
         good, told = pressed()
         assert not good
         assert "no bot is registered" in told
         assert "register one with the command register-bot" in told
 
-    def test_says_what_is_wrong_with_a_webhook(self, connect: Connect) -> None:
+    def test_the_button_says_what_is_wrong_with_a_webhook(self, connect: Connect) -> None:
         connect(login="1", password="guess", extra={"bot_client_id": "chattransfer"})
         good, told = pressed()
         assert not good
         assert "check login and password of the connection" in told
         assert "[INVALID_CREDENTIALS]. In the form, login is Webhook: user id, password is Webhook: code." in told
 
-    def test_says_what_is_wrong_with_an_application(
+    def test_the_button_says_what_is_wrong_with_an_application(
         self, sandbox: Sandbox, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("airflow_provider_chattransfer.platforms.tokens.manager.CONCURRENT_SAVE_SECONDS", 0.3)
@@ -304,7 +304,7 @@ class TestTheButton:
         assert not good
         assert "check oauth_client_id and oauth_client_secret of the connection" in told
 
-    def test_says_which_scopes_are_missing(self, sandbox: Sandbox, connect: Connect) -> None:
+    def test_the_button_says_which_scopes_are_missing(self, sandbox: Sandbox, connect: Connect) -> None:
         sandbox.reset(bitrix24={"webhooks": [{"user": 1, "code": "narrow", "scopes": ["im"]}]})
         connect(login="1", password="narrow", extra={"bot_client_id": "chattransfer"})
         good, told = pressed()
@@ -312,7 +312,7 @@ class TestTheButton:
         for right in ("transfer", "accept", "wait", "list"):
             assert f"It cannot {right}: the webhook lacks the scope imopenlines" in told
 
-    def test_says_that_the_clock_is_wrong(self, sandbox: Sandbox, connect: Connect) -> None:
+    def test_the_button_says_that_the_clock_is_wrong(self, sandbox: Sandbox, connect: Connect) -> None:
         connect(**WEBHOOK)
         sandbox.skip(3000)
         good, told = pressed()
@@ -323,7 +323,7 @@ class TestTheButton:
         pressed()
         assert sandbox.ledger("bitrix24") == []
 
-    def test_does_not_wait_for_a_portal_that_hangs(
+    def test_the_button_does_not_wait_for_a_portal_that_hangs(
         self, sandbox: Sandbox, way: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("airflow_provider_chattransfer.hooks.settings.FAIL_FAST_TIMEOUT_SECONDS", 0.2)
@@ -346,7 +346,9 @@ class TestASelfHostedPortal:
         with SandboxServer({"bitrix24": {"rate": None}}, certificate=certificate, key=key) as server:
             yield server
 
-    def test_is_trusted_by_ca_bundle(self, secure: SandboxServer, connect: Connect, tmp_path: Path) -> None:
+    def test_a_self_hosted_portal_is_trusted_by_ca_bundle(
+        self, secure: SandboxServer, connect: Connect, tmp_path: Path
+    ) -> None:
         bundle = {"ca_bundle": str(tmp_path / "certificate.pem")}
         connect(**{**WEBHOOK, "host": secure.url, "extra": {**WEBHOOK["extra"], **bundle}})  # type: ignore[dict-item]
         assert pressed()[0]
@@ -356,7 +358,7 @@ class TestASelfHostedPortal:
         with opened() as platform:
             assert platform.client.call(Command("profile", {}), repeatable=True)["ID"] == "1"
 
-    def test_is_not_trusted_without(self, secure: SandboxServer, connect: Connect) -> None:
+    def test_a_self_hosted_portal_is_not_trusted_without(self, secure: SandboxServer, connect: Connect) -> None:
         connect(**{**WEBHOOK, "host": secure.url})
         good, told = pressed()
         assert not good

@@ -44,7 +44,7 @@ def members(sandbox: Sandbox, chat_id: int) -> list[int]:
 
 class TestReassignFromAgents:
     @pytest.mark.parametrize("deferrable", [False, True])
-    def test_moves_all_their_chats_waits_and_reports_what_the_ledger_says(
+    def test_reassign_from_agents_moves_all_their_chats_waits_and_reports_what_the_ledger_says(
         self, sandbox: Sandbox, deferrable: bool
     ) -> None:
         theirs = {
@@ -68,19 +68,21 @@ class TestReassignFromAgents:
         given = Counter(entry["to"] for entry in report["transfers"])
         assert max(given.values()) - min(given.values()) <= 1
 
-    def test_without_waiting_chats_in_a_queue_are_requested(self, sandbox: Sandbox) -> None:
+    def test_reassign_from_agents_without_waiting_chats_in_a_queue_are_requested(self, sandbox: Sandbox) -> None:
         report = do(ReassignChatsOperator, from_agents=["8"], to=["queue:4"]).results["task"]
         assert set(outcome_by_chat(report).values()) == {"requested"}
         assert audit(report, changes=sandbox.ledger("bitrix24")) == []
 
-    def test_takes_along_chats_that_only_ring_at_somebody_who_goes_home(self, sandbox: Sandbox) -> None:
+    def test_reassign_from_agents_takes_along_chats_that_only_ring_at_somebody_who_goes_home(
+        self, sandbox: Sandbox
+    ) -> None:
         offered = {each["id"] for each in sandbox.chats("bitrix24").values() if each["offered_to"] == "7"}
         report = do(ReassignChatsOperator, from_agents=["7"], to=["agent:12"]).results["task"]
         assert offered
         assert offered <= set(outcome_by_chat(report))
         assert all(sandbox.chats("bitrix24")[chat_id]["owner"] == "12" for chat_id in offered)
 
-    def test_of_an_agent_without_chats_is_an_empty_success(self, sandbox: Sandbox) -> None:
+    def test_reassign_from_agents_of_an_agent_without_chats_is_an_empty_success(self, sandbox: Sandbox) -> None:
         sandbox.reset(bitrix24={"chats": [{"id": 1000, "owner": 7, "queue": 3}]})
         ran = do(ReassignChatsOperator, from_agents=["15"], to=["agent:12"])
         assert (ran.state, ran.results["task"]["transfers"]) == ("success", [])
@@ -98,7 +100,7 @@ class TestReassignFromAgents:
             ),
         ],
     )
-    def test_of_somebody_who_is_not_there_is_an_error_and_no_retry(
+    def test_reassign_from_agents_of_somebody_who_is_not_there_is_an_error_and_no_retry(
         self, sandbox: Sandbox, options: dict[str, Any], words: str
     ) -> None:
         ran = do(ReassignChatsOperator, **options, retries=2, retry_delay=timedelta(0))
@@ -106,7 +108,9 @@ class TestReassignFromAgents:
         assert words in str(ran.errors["task"])
         assert sandbox.sent("bitrix24") == []
 
-    def test_costs_three_requests_for_fifty_chats_and_two_to_look_around(self, sandbox: Sandbox) -> None:
+    def test_reassign_from_agents_costs_three_requests_for_fifty_chats_and_two_to_look_around(
+        self, sandbox: Sandbox
+    ) -> None:
         chats = [{"id": 1000 + number, "owner": 7, "queue": 3} for number in range(100)]
         sandbox.reset(bitrix24={**QUICK, "chats": chats})
         do(ReassignChatsOperator, from_agents=["7"], to=["agent:12"])
@@ -121,7 +125,7 @@ class TestReassignFromAgents:
         owners = Counter(each["owner"] for each in sandbox.chats("bitrix24").values())
         assert owners == {"12": 6, "15": 6}
 
-    def test_keeps_one_customers_chats_together_when_asked(self, sandbox: Sandbox) -> None:
+    def test_reassign_from_agents_keeps_one_customers_chats_together_when_asked(self, sandbox: Sandbox) -> None:
         chats = [{"id": 1000 + number, "owner": 7, "queue": 3, "customer": 5001 + number // 3} for number in range(12)]
         sandbox.reset(bitrix24={**QUICK, "chats": chats})
         do(ReassignChatsOperator, from_agents=["7"], to=["agent:12", "agent:15"], strategy="keep_together")
@@ -133,7 +137,9 @@ class TestReassignFromAgents:
 
 
 class TestReassignOtherwise:
-    def test_takes_what_waits_in_a_queue_and_leaves_what_somebody_has(self, sandbox: Sandbox) -> None:
+    def test_reassign_otherwise_takes_what_waits_in_a_queue_and_leaves_what_somebody_has(
+        self, sandbox: Sandbox
+    ) -> None:
         waiting = {
             each["id"]
             for each in sandbox.chats("bitrix24").values()
@@ -165,46 +171,46 @@ class TestReassignOtherwise:
 
 
 class TestOneChat:
-    def test_goes_to_an_agent(self, sandbox: Sandbox) -> None:
+    def test_one_chat_goes_to_an_agent(self, sandbox: Sandbox) -> None:
         report = do(TransferChatOperator, chat_id=112, to="agent:12").results["task"]
         assert report["transfers"] == [
             {"chat_id": "112", "from": "agent:7", "to": "agent:12", "outcome": "accepted", "reason": None}
         ]
         assert sandbox.chats("bitrix24")["112"]["owner"] == "12"
 
-    def test_goes_back_to_its_own_queue(self, sandbox: Sandbox) -> None:
+    def test_one_chat_goes_back_to_its_own_queue(self, sandbox: Sandbox) -> None:
         report = do(TransferChatOperator, chat_id="112", to="queue").results["task"]
         assert outcome_by_chat(report) == {"112": "requested"}
         assert sandbox.chats("bitrix24")["112"]["queue"] == "3"
 
-    def test_that_is_closed_is_skipped_and_never_reopened(self, sandbox: Sandbox) -> None:
+    def test_one_chat_that_is_closed_is_skipped_and_never_reopened(self, sandbox: Sandbox) -> None:
         closed = next(each for each in sandbox.chats("bitrix24").values() if each["state"] == "closed")
         ran = do(TransferChatOperator, chat_id=closed["id"], to="agent:12")
         assert (ran.state, outcome_by_chat(ran.results["task"])) == ("success", {closed["id"]: "skipped"})
         assert sandbox.chats("bitrix24")[closed["id"]] == closed
         assert sandbox.ledger("bitrix24") == []
 
-    def test_that_is_not_there_fails_the_task_with_its_number(self, sandbox: Sandbox) -> None:
+    def test_one_chat_that_is_not_there_fails_the_task_with_its_number(self, sandbox: Sandbox) -> None:
         ran = do(TransferChatOperator, chat_id=999_999, to="agent:12")
         assert isinstance(ran.errors["task"], ChatsNotTransferredError)
         assert "999999" in str(ran.errors["task"])
         assert outcome_by_chat(ran.results["task"]) == {"999999": "failed"}
 
-    def test_can_be_given_by_params_of_the_run(self, sandbox: Sandbox) -> None:
+    def test_one_chat_can_be_given_by_params_of_the_run(self, sandbox: Sandbox) -> None:
         with a_dag() as dag:
             dag.params.update({"chat_id": 112, "to": "agent:15"})
             TransferChatOperator(task_id="task", conn_id=CONN, chat_id="{{ params.chat_id }}", to="{{ params.to }}")
         run(dag)
         assert sandbox.chats("bitrix24")["112"]["owner"] == "15"
 
-    def test_on_a_server_that_asks_the_operator_first_waits_until_he_accepts(self, sandbox: Sandbox) -> None:
+    def test_one_chat_on_a_server_that_asks_the_operator_first_waits_until_he_accepts(self, sandbox: Sandbox) -> None:
         sandbox.reset(bitrix24={**QUICK, "switches": {"accept_mode": "pending"}})
         report = do(TransferChatOperator, chat_id=112, to="agent:12").results["task"]
         assert outcome_by_chat(report) == {"112": "requested"}
         report = do(TransferChatOperator, chat_id=113, to="agent:12", wait_for_acceptance=True).results["task"]
         assert outcome_by_chat(report) == {"113": "accepted"}
 
-    def test_that_nobody_accepts_is_requested_when_the_time_is_over(self, sandbox: Sandbox) -> None:
+    def test_one_chat_that_nobody_accepts_is_requested_when_the_time_is_over(self, sandbox: Sandbox) -> None:
         sandbox.reset(bitrix24={"rate": None, "people": {"ignore": 1}})
         ran = do(
             TransferChatOperator,
@@ -215,7 +221,7 @@ class TestOneChat:
         )
         assert (ran.state, outcome_by_chat(ran.results["task"])) == ("success", {"112": "requested"})
 
-    def test_that_is_waited_for_longer_than_the_task_may_run_leaves_its_report(self, sandbox: Sandbox) -> None:
+    def test_one_chat_that_is_waited_for_longer_than_the_task_may_run_leaves_its_report(self, sandbox: Sandbox) -> None:
         sandbox.reset(bitrix24={"rate": None, "people": {"ignore": 1}})
         ran = do(
             TransferChatOperator,
@@ -226,7 +232,7 @@ class TestOneChat:
         )
         assert (ran.state, outcome_by_chat(ran.results["task"])) == ("failed", {"112": "requested"})
 
-    def test_that_is_locked_for_a_moment_is_tried_again(self, sandbox: Sandbox) -> None:
+    def test_one_chat_that_is_locked_for_a_moment_is_tried_again(self, sandbox: Sandbox) -> None:
         sandbox.reset(bitrix24={**QUICK, "chats": [{"id": 112, "owner": 7, "locked_for": 1.5}]})
         report = do(TransferChatOperator, chat_id=112, to="agent:12").results["task"]
         assert outcome_by_chat(report) == {"112": "accepted"}
@@ -250,7 +256,7 @@ class TestManyChats:
         assert len(report["transfers"]) == 1
         assert sandbox.sent("bitrix24") == ["101"]
 
-    def test_can_be_mapped(self, sandbox: Sandbox) -> None:
+    def test_many_chats_can_be_mapped(self, sandbox: Sandbox) -> None:
         with a_dag() as dag:
             TransferChatOperator.partial(task_id="one", conn_id=CONN, to="agent:12").expand(chat_id=[101, 102])
             TransferChatsOperator.partial(task_id="many", conn_id=CONN).expand(
@@ -311,7 +317,7 @@ class TestTheHookInATask:
         ("destination", "outcome"),
         [({"user_id": 12}, "accepted"), ({"transfer_id": "queue3"}, "requested"), ({"transfer_id": 15}, "accepted")],
     )
-    def test_moves_a_chat_by_the_names_of_the_rest_method(
+    def test_the_hook_in_a_task_moves_a_chat_by_the_names_of_the_rest_method(
         self, sandbox: Sandbox, destination: dict[str, Any], outcome: str
     ) -> None:
         with a_dag() as dag:
@@ -325,7 +331,9 @@ class TestTheHookInATask:
         assert sandbox.sent("bitrix24") == ["112"]
 
     @pytest.mark.parametrize("destination", [{}, {"user_id": 12, "queue_id": 3}, {"transfer_id": "Queue3"}])
-    def test_takes_exactly_one_destination(self, sandbox: Sandbox, destination: dict[str, Any]) -> None:
+    def test_the_hook_in_a_task_takes_exactly_one_destination(
+        self, sandbox: Sandbox, destination: dict[str, Any]
+    ) -> None:
         with pytest.raises(ValueError, match=r"exactly one of|TRANSFER_ID"):
             Bitrix24Hook(CONN).transfer(chat_id=112, **destination)
 
@@ -335,7 +343,7 @@ class TestTrouble:
         "kind", ["drop_before", "drop_after", "html_502_before", "html_502_after", "html_503_after"]
     )
     @pytest.mark.parametrize("method", ["imopenlines.bot.session.transfer", "imopenlines.dialog.get"])
-    def test_on_the_way_moves_every_chat_exactly_once(
+    def test_trouble_on_the_way_moves_every_chat_exactly_once(
         self, sandbox: Sandbox, kind: str, method: str, no_pauses: None
     ) -> None:
         sandbox.fault(service="bitrix24", method=method, kind=kind, count=2)
@@ -346,7 +354,7 @@ class TestTrouble:
         assert set(Counter(sandbox.sent("bitrix24")).values()) == {1}
         assert report["counts"]["accepted"] + report["counts"]["requested"] == len(report["transfers"])
 
-    def test_with_the_bot_stops_the_run_at_the_first_chunk(
+    def test_trouble_with_the_bot_stops_the_run_at_the_first_chunk(
         self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         chats = [{"id": 1000 + number, "owner": 7, "queue": 3} for number in range(120)]
@@ -358,7 +366,7 @@ class TestTrouble:
         assert reason_by_chat(report)["1119"].startswith("not sent")
         assert sandbox.state()["requests"]["bitrix24"] <= 6
 
-    def test_with_the_webhook_is_an_error_that_says_where_to_look(
+    def test_trouble_with_the_webhook_is_an_error_that_says_where_to_look(
         self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         wrong = {"conn_type": "bitrix24", "host": sandbox.url, "login": "1", "password": "wrongcode"}
@@ -386,7 +394,9 @@ class TestAnAnswerAboutAnotherChat:
             exchange.answer["result"] |= {"id": 999}
         return exchange.answer
 
-    def test_is_transferred_to_nobody(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_answer_about_another_chat_is_transferred_to_nobody(
+        self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         sandbox.reset(bitrix24={**QUICK, "chats": self.CHATS})
         with tampered(sandbox.url) as answers:
             answers.tampering = self.shown
@@ -397,7 +407,9 @@ class TestAnAnswerAboutAnotherChat:
         assert reason_by_chat(ran.results["task"])["112"].startswith("not understood: ")
         assert sandbox.sent("bitrix24") == []
 
-    def test_is_taken_over_by_nobody(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_answer_about_another_chat_is_taken_over_by_nobody(
+        self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         sandbox.reset(bitrix24={**QUICK, "people": {"ignore": 1.0}, "chats": self.CHATS})
         with tampered(sandbox.url) as answers:
             answers.tampering = self.shown
@@ -409,7 +421,7 @@ class TestAnAnswerAboutAnotherChat:
 
 
 class TestAccept:
-    def test_answers_as_the_webhooks_user(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_accept_answers_as_the_webhooks_user(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_MINE", connection(sandbox.url, user="12", code="secretcode12"))
         chats = [{"id": 11, "queue": 3, "state": "waiting", "offered_to": 12}, {"id": 13, "owner": 15, "queue": 3}]
         sandbox.reset(bitrix24={**QUICK, "chats": chats})

@@ -48,7 +48,7 @@ def webhook(url: str, **fields: Any) -> dict[str, Any]:
 
 class TestTestConnection:
     @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
-    def test_says_what_a_connection_is_let_do(
+    def test_test_connection_says_what_a_connection_is_let_do(
         self, sandbox: Sandbox, connect: Connect, capsys: pytest.CaptureFixture[str], way: Way
     ) -> None:
         sandbox.reset(**{service: dict(settings) for service, settings in way.settings.items()})
@@ -58,7 +58,7 @@ class TestTestConnection:
         assert told.splitlines()[-1].startswith("Signed in to ")
         assert [secret for secret in way.secrets() if secret in told] == []
 
-    def test_fails_with_what_is_wrong(
+    def test_test_connection_fails_with_what_is_wrong(
         self, sandbox: Sandbox, connect: Connect, capsys: pytest.CaptureFixture[str]
     ) -> None:
         connect(webhook(sandbox.url, password="anothercode"))
@@ -68,24 +68,28 @@ class TestTestConnection:
         assert "anothercode" not in captured.err + captured.out
 
     @pytest.mark.parametrize("command", ["test-connection", "register-bot"])
-    def test_of_a_mistyped_id_says_so(self, sandbox: Sandbox, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    def test_test_connection_of_a_mistyped_id_says_so(
+        self, sandbox: Sandbox, capsys: pytest.CaptureFixture[str], command: str
+    ) -> None:
         assert main([command, "bitrix24_defolt"]) == 1
         assert "there is no connection 'bitrix24_defolt'" in capsys.readouterr().err
 
     @pytest.mark.parametrize("command", ["test-connection", "register-bot"])
-    def test_of_another_type_says_so(self, connect: Connect, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    def test_test_connection_of_another_type_says_so(
+        self, connect: Connect, capsys: pytest.CaptureFixture[str], command: str
+    ) -> None:
         connect({"conn_type": "http", "host": "https://hush:hush@example.com", "password": "hush"})
         assert main([command, "mine"]) == 1
         told = capsys.readouterr().err
         assert "is of type 'http'; chats can be moved on bitrix24 and superoffice" in told
         assert "hush" not in told
 
-    def test_is_a_command(self, sandbox: Sandbox) -> None:
+    def test_test_connection_is_a_command(self, sandbox: Sandbox) -> None:
         done = command("test-connection", "bitrix24_default")
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.startswith("Signed in to 127.0.0.1")
 
-    def test_finds_a_connection_that_was_saved_in_the_form(self, sandbox: Sandbox) -> None:
+    def test_test_connection_finds_a_connection_that_was_saved_in_the_form(self, sandbox: Sandbox) -> None:
         from airflow.configuration import conf
         from airflow.models.connection import Connection
         from airflow.utils.session import create_session
@@ -120,14 +124,14 @@ class TestRegisterBot:
         assert main(arguments) == 0
         assert capsys.readouterr().out == first.replace("is registered now", "was there already, and is as it was")
 
-    def test_says_what_the_portal_refuses(
+    def test_register_bot_says_what_the_portal_refuses(
         self, sandbox: Sandbox, connect: Connect, capsys: pytest.CaptureFixture[str]
     ) -> None:
         sandbox.reset(bitrix24={"webhooks": [{"user": 1, "code": "secretcode", "scopes": ["imopenlines"]}]})
         assert main(["register-bot", "bitrix24_default"]) == 1
         assert "imbot" in capsys.readouterr().err
 
-    def test_is_not_for_superoffice(self, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_register_bot_is_not_for_superoffice(self, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["register-bot", "superoffice_default"]) == 1
         assert "not of type 'bitrix24'" in capsys.readouterr().err
 
@@ -201,7 +205,7 @@ class TestTheButton:
 
     @pytest.mark.parametrize("kind", CONNECTIONS)
     @pytest.mark.parametrize("server", SERVERS)
-    def test_does_not_wait_for_a_server_that_does_not_answer(
+    def test_the_button_does_not_wait_for_a_server_that_does_not_answer(
         self, connect: Connect, monkeypatch: pytest.MonkeyPatch, server: str, kind: str
     ) -> None:
         monkeypatch.setattr(base, "MAX_TEST_SECONDS", 0.3)
@@ -209,11 +213,11 @@ class TestTheButton:
             connect(CONNECTIONS[kind](url))
             assert pressed() == (False, "No answer of the service within 0 seconds.")
 
-    def test_ends_in_time(self) -> None:
+    def test_the_button_ends_in_time(self) -> None:
         assert settings.FAIL_FAST_TIMEOUT_SECONDS < base.MAX_TEST_SECONDS < TEN_SECONDS - 1
 
     @pytest.mark.parametrize("kind", CONNECTIONS)
-    def test_gives_up_by_itself_on_one_that_is_silent(
+    def test_the_button_gives_up_by_itself_on_one_that_is_silent(
         self, connect: Connect, monkeypatch: pytest.MonkeyPatch, kind: str
     ) -> None:
         monkeypatch.setattr(settings, "FAIL_FAST_TIMEOUT_SECONDS", 0.5)
@@ -224,7 +228,7 @@ class TestTheButton:
         assert "answer" in told
         assert "hush" not in told
 
-    def test_does_not_wait_for_a_name_that_is_not_found(
+    def test_the_button_does_not_wait_for_a_name_that_is_not_found(
         self, connect: Connect, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         over = threading.Event()
@@ -253,7 +257,7 @@ class TestTheButton:
         good, told = hook("mine").test_connection()
         assert (good, told) == (False, f"The connection could not be tested: {type(error).__name__}")
 
-    def test_names_no_connection_but_the_field(self, sandbox: Sandbox, connect: Connect) -> None:
+    def test_the_button_names_no_connection_but_the_field(self, sandbox: Sandbox, connect: Connect) -> None:
         connect(webhook(sandbox.url, login=""))
         good, told = pressed()
         assert not good
@@ -261,7 +265,7 @@ class TestTheButton:
             "Airflow tests under an id of its own, which means nothing to anybody"
         )
 
-    def test_works_on_a_worker_as_airflow_3_3_lets_it(
+    def test_the_button_works_on_a_worker_as_airflow_3_3_lets_it(
         self, sandbox: Sandbox, connect: Connect, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         supervisor: Any = pytest.importorskip("airflow.sdk.execution_time.connection_test_supervisor")

@@ -85,16 +85,18 @@ class TestASecretThatWasCopiedBadly:
 
     @pytest.mark.parametrize("copied", [f"{SECRET}\n", f"\t{SECRET}", f"{SECRET} ", f" {SECRET}", f"{SECRET}\u00a0"])
     @pytest.mark.parametrize(("way", "field"), SECRETS)
-    def test_has_nothing_around_it(self, way: str, field: str, copied: str) -> None:
+    def test_a_secret_that_was_copied_badly_has_nothing_around_it(self, way: str, field: str, copied: str) -> None:
         assert f"({field}): begins or ends with a space, a tab or a line break" in problem(way, **{field: copied})
 
     @pytest.mark.parametrize("letter", ["\n", "\t", "\r\n", "\0", "\u200b", "\ufeff", "\u00a0", "\x7f"])
     @pytest.mark.parametrize(("way", "field"), SECRETS)
-    def test_has_no_letter_in_it_that_cannot_be_seen(self, way: str, field: str, letter: str) -> None:
+    def test_a_secret_that_was_copied_badly_has_no_letter_in_it_that_cannot_be_seen(
+        self, way: str, field: str, letter: str
+    ) -> None:
         assert f"({field}): holds a line break, a tab or" in problem(way, **{field: f"{SECRET}{letter}{SECRET}"})
 
     @pytest.mark.parametrize(("way", "field"), [each for each in SECRETS if each[1] not in MAY_HOLD_A_SPACE])
-    def test_has_no_space_in_it(self, way: str, field: str) -> None:
+    def test_a_secret_that_was_copied_badly_has_no_space_in_it(self, way: str, field: str) -> None:
         assert f"({field}): holds a space" in problem(way, **{field: f"{SECRET} {SECRET}"})
 
     @pytest.mark.parametrize(
@@ -105,14 +107,14 @@ class TestASecretThatWasCopiedBadly:
             ("superoffice-system-user", {"system_user_token": "My App-8k8Q7DmBgo"}),
         ],
     )
-    def test_holds_what_services_allow(self, way: str, fields: dict[str, str]) -> None:
+    def test_a_secret_that_was_copied_badly_holds_what_services_allow(self, way: str, fields: dict[str, str]) -> None:
         assert opened(way, **fields).name == "superoffice"
 
-    def test_of_redis_has_no_space(self) -> None:
+    def test_a_secret_that_was_copied_badly_of_redis_has_no_space(self) -> None:
         store = {"token_store": "redis", "token_store_at": f"redis://:{SECRET} x@host:6379/0"}
         assert "(token_store_at): " in problem("superoffice-refresh-token", **store)
 
-    def test_of_a_login_has_no_colon(self) -> None:
+    def test_a_secret_that_was_copied_badly_of_a_login_has_no_colon(self) -> None:
         assert "On-site: user (login): holds a colon" in problem("superoffice-basic", login="a:b")
 
 
@@ -133,18 +135,22 @@ class TestAValueOfAnotherKind:
             ("superoffice-basic", "agent_conn_id"),
         ],
     )
-    def test_is_refused_by_the_name_of_its_field(self, way: str, field: str, value: Any) -> None:
+    def test_a_value_of_another_kind_is_refused_by_the_name_of_its_field(
+        self, way: str, field: str, value: Any
+    ) -> None:
         told = problem(way, **{field: value})
         assert re.search(rf"\({field}\): (must be text, not a value of type \w+|is a number of too many digits)", told)
 
-    def test_is_read_where_it_is_a_whole_number(self) -> None:
+    def test_a_value_of_another_kind_is_read_where_it_is_a_whole_number(self) -> None:
         assert opened("bitrix24-webhook", login=1, password=123456, bot_client_id=77).actor == "user 1 by webhook"
 
     @pytest.mark.parametrize(
         "extra", ["[]", "[1]", '"text"', "5", "true", "{", "no json", f"{{'x': '{SECRET}'}}", "[" * 100_000, "NaN"]
     )
     @pytest.mark.parametrize("way", ["bitrix24-webhook", "superoffice-basic"])
-    def test_in_place_of_the_object_extra_is_refused(self, way: str, extra: str, caplog: Any) -> None:
+    def test_a_value_of_another_kind_in_place_of_the_object_extra_is_refused(
+        self, way: str, extra: str, caplog: Any
+    ) -> None:
         shown = connection(way)
         shown.extra = extra
         hide_secrets_of(shown)
@@ -154,7 +160,7 @@ class TestAValueOfAnotherKind:
         assert SECRET not in caplog.text
 
     @pytest.mark.parametrize("extra", [None, "", "{}", "null"])
-    def test_is_not_an_extra_that_is_empty(self, extra: str | None) -> None:
+    def test_a_value_of_another_kind_is_not_an_extra_that_is_empty(self, extra: str | None) -> None:
         shown = connection("superoffice-basic")
         shown.extra = extra
         assert hook_for(shown).open(shown).actor == "login tje0"
@@ -174,7 +180,7 @@ class TestAKeyThatIsNoField:
             ("superoffice-basic", "oauth_client_id", "did you mean client_id?"),
         ],
     )
-    def test_is_warned_of_once_with_the_one_that_it_is_like(
+    def test_a_key_that_is_no_field_is_warned_of_once_with_the_one_that_it_is_like(
         self, way: str, key: str, advice: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         opened(way, **{key: SECRET})
@@ -184,18 +190,20 @@ class TestAKeyThatIsNoField:
     @pytest.mark.parametrize(
         ("key", "secret"), [("bot_clientid", True), ("Password", True), ("clientsecret", True), ("time_out", False)]
     )
-    def test_has_its_value_masked_where_it_is_like_a_secrets(self, key: str, secret: bool) -> None:
+    def test_a_key_that_is_no_field_has_its_value_masked_where_it_is_like_a_secrets(
+        self, key: str, secret: bool
+    ) -> None:
         masked: list[str] = []
         with patch("airflow_provider_chattransfer.hooks.masking._mask", masked.append):
             hide_secrets_of(connection("bitrix24-webhook", **{key: SECRET}))
         assert (SECRET in masked) is secret
 
-    def test_is_shown_in_its_first_letters_only(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_key_that_is_no_field_is_shown_in_its_first_letters_only(self, caplog: pytest.LogCaptureFixture) -> None:
         opened("superoffice-basic", **{"x" * 100_000: SECRET})
         assert len(caplog.records[0].getMessage()) < 400
 
     @pytest.mark.parametrize("way", ALL)
-    def test_is_none_of_the_forms_own(self, way: str, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_key_that_is_no_field_is_none_of_the_forms_own(self, way: str, caplog: pytest.LogCaptureFixture) -> None:
         opened(way)
         assert caplog.records == []
 
@@ -224,7 +232,9 @@ class TestAWebhooksWholeAddress:
         ],
         ids=str,
     )
-    def test_is_taken_apart(self, fields: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_webhooks_whole_address_is_taken_apart(
+        self, fields: dict[str, str], caplog: pytest.LogCaptureFixture
+    ) -> None:
         masked: list[str] = []
         shown = connection(
             "bitrix24-webhook", **{"host": None, "port": None, "login": None, "password": None, **fields}
@@ -249,24 +259,24 @@ class TestAWebhooksWholeAddress:
             ({"host": PASTED, "password": PASTED.replace("hush4hush", "hush4hushes")}, "password"),
         ],
     )
-    def test_that_contradicts_another_field_is_refused_without_its_code(
+    def test_a_webhooks_whole_address_that_contradicts_another_field_is_refused_without_its_code(
         self, fields: dict[str, str], field: str
     ) -> None:
         told = problem("bitrix24-webhook", **{"port": None, "login": None, "password": None, **fields})
         assert f"({field}): contradicts the webhook's whole address in " in told
 
     @pytest.mark.parametrize("tail", ["rest", "rest/1", "rest/x/hush4hush", "crm/hush4hush", "rest/1/hush4hush@"])
-    def test_that_is_none_is_not_shown(self, tail: str) -> None:
+    def test_a_webhooks_whole_address_that_is_none_is_not_shown(self, tail: str) -> None:
         problem("bitrix24-webhook", host=f"https://example.bitrix24.com/{tail}", port=None)
 
-    def test_of_an_application_as_well_is_of_both_ways(self) -> None:
+    def test_a_webhooks_whole_address_of_an_application_as_well_is_of_both_ways(self) -> None:
         told = problem("bitrix24-oauth", host=PASTED, port=None)
         assert "Webhook: user id (login) and OAuth: application ID (oauth_client_id): the one is of a webhook" in told
 
 
 class TestAHostOfSuperOffice:
     @pytest.mark.parametrize("path", ["", "/", "/api", "/api/", "/api/v1", "/api/v1/", "/API/V1/", "/Api/v2"])
-    def test_may_end_in_the_path_of_the_web_api(self, path: str) -> None:
+    def test_a_host_of_super_office_may_end_in_the_path_of_the_web_api(self, path: str) -> None:
         assert opened("superoffice-basic", host=f"crm.example.com/So{path}", port=None).account == (
             "https://crm.example.com/So"
         )
@@ -274,7 +284,7 @@ class TestAHostOfSuperOffice:
             "https://online.superoffice.com/Cust12345"
         )
 
-    def test_names_one_tenant_in_any_letters(self) -> None:
+    def test_a_host_of_super_office_names_one_tenant_in_any_letters(self) -> None:
         for name in ("Cust12345", "cust12345", "CUST12345/api/v1"):
             one = opened("superoffice-access-token", host=f"online2.superoffice.com/{name}", port=None, tenant=None)
             assert one.account == "https://online2.superoffice.com/Cust12345"
@@ -304,19 +314,19 @@ class TestAnError:
             ("superoffice-basic", {"timeout": "soon"}, "Timeout (timeout): 'soon' is not a number"),
         ],
     )
-    def test_names_the_label_that_the_form_shows(self, way: str, fields: dict[str, Any], words: str) -> None:
+    def test_an_error_names_the_label_that_the_form_shows(self, way: str, fields: dict[str, Any], words: str) -> None:
         assert words in problem(way, **fields)
 
     @pytest.mark.parametrize("form", forms().values(), ids=lambda form: form.name)
-    def test_has_the_label_of_every_field(self, form: ConnectionForm) -> None:
+    def test_an_error_has_the_label_of_every_field(self, form: ConnectionForm) -> None:
         for key, label in form.labels().items():
             assert form.labelled(f"{key}: missing") == f"{label} ({key}): missing"
 
-    def test_that_is_of_no_field_stays_as_it_is(self) -> None:
+    def test_an_error_that_is_of_no_field_stays_as_it_is(self) -> None:
         assert BITRIX24.labelled("no host: bad login") == "no host: bad login"
         assert BITRIX24.explained("the portal is away") == "the portal is away"
 
-    def test_at_the_form_explains_the_keys_in_it(self) -> None:
+    def test_an_error_at_the_form_explains_the_keys_in_it(self) -> None:
         told = BITRIX24.explained("check login and password, or bot_client_id, and 'oauth_host'")
         assert told == (
             "check login and password, or bot_client_id, and 'oauth_host'. In the form, login is Webhook: user id, "
@@ -340,12 +350,12 @@ class TestWhoActs:
             ("superoffice-system-user", "system user", {"system_user_token": "new"}),
         ],
     )
-    def test_is_told_by_the_fields_that_do_not_change_with_a_secret(
+    def test_who_acts_is_told_by_the_fields_that_do_not_change_with_a_secret(
         self, way: str, actor: str, renewed: dict[str, Any]
     ) -> None:
         assert opened(way).actor == opened(way, **renewed).actor == actor
 
-    def test_is_the_same_with_the_agents_connections(self) -> None:
+    def test_who_acts_is_the_same_with_the_agents_connections(self) -> None:
         assert opened("superoffice-system-user", agent_conn_id="agent_{agent}").actor == "system user"
 
     @pytest.mark.parametrize(
@@ -357,5 +367,5 @@ class TestWhoActs:
             ("superoffice-refresh-token", {"client_id": "another"}),
         ],
     )
-    def test_is_another_for_another_user(self, way: str, other: dict[str, Any]) -> None:
+    def test_who_acts_is_another_for_another_user(self, way: str, other: dict[str, Any]) -> None:
         assert opened(way).actor != opened(way, **other).actor

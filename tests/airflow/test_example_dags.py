@@ -35,13 +35,13 @@ def load(dag_id: str) -> Any:
 
 class TestParsing:
     @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-    def test_needs_no_connection(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_parsing_needs_no_connection(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("BITRIX24_DEFAULT", "SUPEROFFICE_DEFAULT"):
             monkeypatch.delenv(f"AIRFLOW_CONN_{name}", raising=False)
         assert load(file.stem).dag_id == file.stem
 
     @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-    def test_shows_tasks_that_a_dead_worker_does_not_end_and_that_wait_without_one(self, file: Path) -> None:
+    def test_parsing_shows_tasks_that_a_dead_worker_does_not_end_and_that_wait_without_one(self, file: Path) -> None:
         for task in load(file.stem).tasks:
             if hasattr(task, "conn_id") or task.task_id == "register":
                 assert (task.retries, task.retry_delay <= timedelta(minutes=1)) == (2, True), task.task_id

@@ -83,7 +83,7 @@ def sigterm() -> Iterator[Callable[[], None]]:
 class TestATaskThatIsToldToStop:
     """By a real signal, which Airflow's own handler turns into ``on_kill``."""
 
-    def test_sends_nothing_more_and_accounts_for_every_chat(
+    def test_a_task_that_is_told_to_stop_sends_nothing_more_and_accounts_for_every_chat(
         self, desk: Desk, around: Callable[..., None], sigterm: Callable[[], None]
     ) -> None:
         self.reset(desk)
@@ -96,7 +96,7 @@ class TestATaskThatIsToldToStop:
         assert (counts["requested"], counts["failed"]) == (50, 20)
         assert {each["reason"] for each in ran.results["task"]["transfers"]} == {None, "not sent: the task was stopped"}
 
-    def test_goes_on_there_when_it_is_tried_again(
+    def test_a_task_that_is_told_to_stop_goes_on_there_when_it_is_tried_again(
         self, desk: Desk, around: Callable[..., None], sigterm: Callable[[], None]
     ) -> None:
         self.reset(desk)
@@ -135,7 +135,7 @@ class TestAnAcceptance:
         return entry["outcome"], entry["to"]
 
     @pytest.mark.parametrize("when", ["after", "before"])
-    def test_that_was_killed_is_accepted_by_its_retry_and_not_unchanged(
+    def test_an_acceptance_that_was_killed_is_accepted_by_its_retry_and_not_unchanged(
         self, desk: Desk, around: Callable[..., None], store: dict[str, Any], when: str
     ) -> None:
         desk.open([RECEIVER], **NEVER)
@@ -146,13 +146,15 @@ class TestAnAcceptance:
         accepted = [each for each in desk.sandbox.ledger(desk.service) if each["change"] == "accepted"]
         assert len(accepted) == 1
 
-    def test_that_was_done_already_when_it_began_is_not_claimed(self, desk: Desk, store: dict[str, Any]) -> None:
+    def test_an_acceptance_that_was_done_already_when_it_began_is_not_claimed(
+        self, desk: Desk, store: dict[str, Any]
+    ) -> None:
         """On SuperOffice nothing tells for whom it was, so that it is looked at for the connection's own user."""
         desk.open([RECEIVER], **NEVER)
         desk.accept(201, RECEIVER)
         assert self.accept(store)[0] == ("unchanged" if desk.service == "bitrix24" else "skipped")
 
-    def test_that_was_killed_before_the_chat_was_closed_is_not_known(
+    def test_an_acceptance_that_was_killed_before_the_chat_was_closed_is_not_known(
         self, desk: Desk, around: Callable[..., None], store: dict[str, Any]
     ) -> None:
         desk.open([RECEIVER], **NEVER)
@@ -163,7 +165,7 @@ class TestAnAcceptance:
         with pytest.raises(ChatsNotTransferredError, match="closed, and nobody was seen to accept it before"):
             self.accept(store)
 
-    def test_that_was_killed_before_somebody_else_had_the_chat_is_not_known(
+    def test_an_acceptance_that_was_killed_before_somebody_else_had_the_chat_is_not_known(
         self, desk: Desk, around: Callable[..., None], store: dict[str, Any]
     ) -> None:
         desk.open([RECEIVER], **NEVER)
@@ -175,7 +177,7 @@ class TestAnAcceptance:
             self.accept(store)
         assert failed.value.permanent
 
-    def test_that_is_done_is_not_done_again_when_airflow_did_not_learn_of_it(
+    def test_an_acceptance_that_is_done_is_not_done_again_when_airflow_did_not_learn_of_it(
         self, desk: Desk, store: dict[str, Any]
     ) -> None:
         desk.open([RECEIVER], **NEVER)
@@ -183,7 +185,9 @@ class TestAnAcceptance:
         desk.take(201, 8)
         assert self.accept(store) == first
 
-    def test_that_is_cleared_after_it_was_done_looks_anew(self, desk: Desk, store: dict[str, Any]) -> None:
+    def test_an_acceptance_that_is_cleared_after_it_was_done_looks_anew(
+        self, desk: Desk, store: dict[str, Any]
+    ) -> None:
         desk.open([RECEIVER], **NEVER)
         self.accept(store)
         desk.take(201, 8)
@@ -191,7 +195,9 @@ class TestAnAcceptance:
 
     @pytest.mark.usefixtures("no_pauses")
     @pytest.mark.parametrize("kind", ["drop_after", "drop_before"])
-    def test_whose_answer_is_lost_is_read_back(self, desk: Desk, store: dict[str, Any], kind: str) -> None:
+    def test_an_acceptance_whose_answer_is_lost_is_read_back(
+        self, desk: Desk, store: dict[str, Any], kind: str
+    ) -> None:
         desk.open([RECEIVER], **NEVER)
         method = "imopenlines.operator.answer" if desk.service == "bitrix24" else "AcceptTransfer"
         desk.sandbox.fault(service=desk.service, method=method, kind=kind)
@@ -201,7 +207,7 @@ class TestAnAcceptance:
             assert not failed.value.permanent
         assert self.accept(store)[0] == "accepted"
 
-    def test_that_is_told_to_stop_sends_nothing(
+    def test_an_acceptance_that_is_told_to_stop_sends_nothing(
         self, desk: Desk, around: Callable[..., None], monkeypatch: Any
     ) -> None:
         desk.open([RECEIVER], **NEVER)

@@ -61,19 +61,19 @@ def obtained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 class TestASecret:
-    def test_is_known_to_airflows_maskers_once_it_is_used(self, way: Way, obtained: list[str]) -> None:
+    def test_a_secret_is_known_to_airflows_maskers_once_it_is_used(self, way: Way, obtained: list[str]) -> None:
         look(open_platform("mine"))
         assert bool(obtained) == (way.name in RENEWABLE)
         assert_masked([*secrets_of(way), *obtained], in_tasks_only=BOT)
 
-    def test_is_known_to_them_when_a_trigger_has_used_it(self, way: Way, obtained: list[str]) -> None:
+    def test_a_secret_is_known_to_them_when_a_trigger_has_used_it(self, way: Way, obtained: list[str]) -> None:
         async def wait() -> None:
             await asyncio.to_thread(look, await open_platform_async("mine"))
 
         asyncio.run(wait())
         assert_masked([*secrets_of(way), *obtained], in_tasks_only=BOT)
 
-    def test_is_known_to_a_worker_that_goes_on_after_a_trigger(self, way: Way, obtained: list[str]) -> None:
+    def test_a_secret_is_known_to_a_worker_that_goes_on_after_a_trigger(self, way: Way, obtained: list[str]) -> None:
         look(open_platform("mine"))
         by_the_trigger = list(obtained)
         forget_secrets()
@@ -81,7 +81,7 @@ class TestASecret:
         assert obtained == by_the_trigger, "the worker found what the trigger had saved"
         assert_masked([*secrets_of(way), *by_the_trigger], in_tasks_only=BOT)
 
-    def test_is_in_no_log_of_ours_at_any_level_and_in_no_repr(
+    def test_a_secret_is_in_no_log_of_ours_at_any_level_and_in_no_repr(
         self, way: Way, obtained: list[str], caplog: pytest.LogCaptureFixture
     ) -> None:
         for name in ("", "urllib3", "requests", "airflow_provider_chattransfer"):
@@ -92,14 +92,16 @@ class TestASecret:
             told = caplog.text + repr(platform) + repr(vars(platform)) + repr(vars(platform.client))  # type: ignore[attr-defined]
         assert [form for secret in [*secrets_of(way), *obtained] for form in forms(secret) if form in told] == []
 
-    def test_that_an_administrator_made_up_is_left_in_what_the_connection_form_is_given(self, sandbox: Sandbox) -> None:
+    def test_a_secret_that_an_administrator_made_up_is_left_in_what_the_connection_form_is_given(
+        self, sandbox: Sandbox
+    ) -> None:
         """The bot's id may be part of other fields, which saving would then spoil; here it is ``chattransfer``."""
         from airflow._shared.secrets_masker import redact
 
         open_platform("bitrix24_default")
         assert redact("local.chattransfer") == "local.chattransfer"
 
-    def test_of_a_basic_login_is_masked_as_it_is_in_the_header(self, sandbox: Sandbox) -> None:
+    def test_a_secret_of_a_basic_login_is_masked_as_it_is_in_the_header(self, sandbox: Sandbox) -> None:
         open_platform("superoffice_agent_7")
         assert_masked([b64encode(b"agent7:Secret7").decode()])
 
@@ -200,7 +202,7 @@ def airflow(sandbox_server: SandboxServer, folder: Path, database: Path) -> Iter
 class TestARealAirflow:
     """With a scheduler, a triggerer, and tasks in processes of their own."""
 
-    def test_shows_no_secret_in_any_log_at_debug(self, airflow: RunningAirflow, folder: Path) -> None:
+    def test_a_real_airflow_shows_no_secret_in_any_log_at_debug(self, airflow: RunningAirflow, folder: Path) -> None:
         states = run_dag(airflow, "uses")
         assert states["use"] == "success", airflow.log[-4000:]
         logs = {**logs_in(folder), "what the services print": airflow.log}

@@ -33,12 +33,12 @@ def by_sender(ran: Ran) -> dict[str, set[tuple[str, bool]]]:
 
 
 class TestAMissingIdentity:
-    def test_shows_in_a_dry_run(self, without_8: Sandbox) -> None:
+    def test_a_missing_identity_shows_in_a_dry_run(self, without_8: Sandbox) -> None:
         ran = do(ReassignChatsOperator, from_agents=["7", "8"], to=["agent:15"], dry_run=True)
         assert by_sender(ran) == {"agent:7": {("planned", False)}, "agent:8": {("failed", True)}}
         assert without_8.sent("superoffice") == []
 
-    def test_is_told_at_the_start_of_a_run_and_leaves_the_chats_of_others_alone(
+    def test_a_missing_identity_is_told_at_the_start_of_a_run_and_leaves_the_chats_of_others_alone(
         self, without_8: Sandbox, caplog: pytest.LogCaptureFixture
     ) -> None:
         ran = do(ReassignChatsOperator, from_agents=["7", "8"], to=["agent:15"], max_failed_ratio=0.9)
@@ -50,7 +50,9 @@ class TestAMissingIdentity:
         assert "chats of agent:8 can be sent: there is no connection 'superoffice_agent_8'" in log
         assert "chats of agent:7 can be sent" not in log
 
-    def test_of_a_chat_that_is_named_without_its_owner_is_found_when_it_is_read(self, without_8: Sandbox) -> None:
+    def test_a_missing_identity_of_a_chat_that_is_named_without_its_owner_is_found_when_it_is_read(
+        self, without_8: Sandbox
+    ) -> None:
         chats = without_8.chats("superoffice").values()
         theirs = [each["id"] for each in chats if each["state"] == "open" and each["owner"] == "8"]
         ran = do(TransferChatsOperator, transfers=[{"chat_id": each, "to": "agent:15"} for each in theirs])

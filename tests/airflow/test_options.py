@@ -82,7 +82,7 @@ class TestAnOption:
         [(name, value) for name, values in WRONG.items() for value in values],
         ids=lambda value: str(value)[:20],
     )
-    def test_that_is_wrong_is_an_error_of_few_letters_that_names_it(self, name: str, value: Any) -> None:
+    def test_an_option_that_is_wrong_is_an_error_of_few_letters_that_names_it(self, name: str, value: Any) -> None:
         with pytest.raises(ValueError, match=f"^{name}: ") as refused:
             options(**{name: value})
         assert len(str(refused.value)) < 300
@@ -91,19 +91,19 @@ class TestAnOption:
     @pytest.mark.parametrize(
         ("written", "meant"), [("True", True), ("False", False), ("no", False), ("yes", True), ("0", False), (1, True)]
     )
-    def test_that_is_a_switch_means_what_it_says(self, name: str, written: Any, meant: bool) -> None:
+    def test_an_option_that_is_a_switch_means_what_it_says(self, name: str, written: Any, meant: bool) -> None:
         read = options(**{name: written})
         found = read.switches.get(name, getattr(read.wait if name == "deferrable" else read, name, None))
         assert found is meant
 
-    def test_that_is_a_time_may_be_written_in_every_way(self) -> None:
+    def test_an_option_that_is_a_time_may_be_written_in_every_way(self) -> None:
         read = options(accept_within="PT15M", poll_interval="5")
         assert read.wait == WaitOptions(accept_within=900.0, poll_interval=5.0, deferrable=False)
         assert options(accept_within=timedelta(hours=1)).wait.accept_within == 3600.0
         assert options(accept_within=600).wait.accept_within == 600.0
 
     @pytest.mark.parametrize("name", ["accept_within", "poll_interval", "deferrable"])
-    def test_of_the_sensor_is_read_alike(self, sandbox: Sandbox, name: str) -> None:
+    def test_an_option_of_the_sensor_is_read_alike(self, sandbox: Sandbox, name: str) -> None:
         sensor = AcceptTransferSensor(task_id="task", conn_id="bitrix24_default", transfers=[], **{name: "soon"})
         with pytest.raises((ValueError, AirflowFailException), match=f"^{name}: 'soon'"):
             sensor.execute(CONTEXT)
@@ -118,7 +118,7 @@ class TestAnOption:
             AcceptTransferSensor,
         ],
     )
-    def test_of_every_operator_is_templated(self, operator: Any) -> None:
+    def test_an_option_of_every_operator_is_templated(self, operator: Any) -> None:
         ours = {
             name
             for kind in operator.__mro__
@@ -130,16 +130,18 @@ class TestAnOption:
 
 
 class TestAReportPath:
-    def test_that_is_a_folder_is_refused_before_anything_is_sent(self, tmp_path: Path) -> None:
+    def test_a_report_path_that_is_a_folder_is_refused_before_anything_is_sent(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"report_path: .* is a folder"):
             options(report_path=str(tmp_path))
 
-    def test_in_an_object_store_that_is_not_there_says_what_to_look_for(self) -> None:
+    def test_a_report_path_in_an_object_store_that_is_not_there_says_what_to_look_for(self) -> None:
         with pytest.raises(ValueError, match=r"^report_path: 's3x://b/r.json' cannot be written: .*object store"):
             options(report_path="s3x://b/r.json")
 
     @pytest.mark.parametrize("what", ["pipe", "dangling link", "circle of links"])
-    def test_that_would_not_take_a_report_is_refused_before_anything_is_sent(self, tmp_path: Path, what: str) -> None:
+    def test_a_report_path_that_would_not_take_a_report_is_refused_before_anything_is_sent(
+        self, tmp_path: Path, what: str
+    ) -> None:
         path = tmp_path / "report.json"
         if what == "pipe":
             os.mkfifo(path)
@@ -164,17 +166,19 @@ class TestAReportPath:
             (None, "/data/r.json", "/data/r.json"),
         ],
     )
-    def test_does_not_lose_the_record_when_each_try_has_another(
+    def test_a_report_path_does_not_lose_the_record_when_each_try_has_another(
         self, written: Any, rendered: str, beside: str | None
     ) -> None:
         assert record_beside(written, rendered) == beside
 
-    def test_may_be_a_path_object_and_its_folder_is_made(self, tmp_path: Path) -> None:
+    def test_a_report_path_may_be_a_path_object_and_its_folder_is_made(self, tmp_path: Path) -> None:
         path = tmp_path / "new" / "report.json"
         assert options(report_path=path).report_path == str(path)
         assert path.parent.is_dir()
 
-    def test_that_may_not_be_written_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_report_path_that_may_not_be_written_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Root may write everything, so that the system's answer is made up."""
         monkeypatch.setattr("os.access", lambda *_: False)
         with pytest.raises(ValueError, match=r"report_path: .* may not be written"):
@@ -182,7 +186,7 @@ class TestAReportPath:
 
 
 class TestRealTasks:
-    def test_are_given_what_templates_and_upstream_tasks_say(self, sandbox: Sandbox) -> None:
+    def test_real_tasks_are_given_what_templates_and_upstream_tasks_say(self, sandbox: Sandbox) -> None:
         """A dry run that is asked for in text sends nothing; one that is not sends."""
         from airflow.sdk import task
 
@@ -222,7 +226,7 @@ class TestAChatThatIsNotThere:
             (AcceptTransferSensor, {"transfers": [{"chat_id": "session:9", "to": 12}]}, "transfers"),
         ],
     )
-    def test_is_an_error_that_names_the_option(
+    def test_a_chat_that_is_not_there_is_an_error_that_names_the_option(
         self, sandbox: Sandbox, kind: Any, given: dict[str, Any], option: str
     ) -> None:
         pushed: list[Any] = []
@@ -234,7 +238,7 @@ class TestAChatThatIsNotThere:
 class TestNothingToDo:
     """From an upstream task that found nothing: an empty report, and success."""
 
-    def test_is_no_failure_and_no_request(self, sandbox: Sandbox) -> None:
+    def test_nothing_to_do_is_no_failure_and_no_request(self, sandbox: Sandbox) -> None:
         with a_dag() as dag:
             common: dict[str, Any] = {"conn_id": "bitrix24_default"}
             TransferChatsOperator(task_id="transfers", transfers=[], **common)
@@ -255,7 +259,7 @@ class TestNothingToDo:
 
 
 class TestTheSensor:
-    def test_takes_the_reports_of_mapped_tasks(self, sandbox: Sandbox) -> None:
+    def test_the_sensor_takes_the_reports_of_mapped_tasks(self, sandbox: Sandbox) -> None:
         sandbox.reset(bitrix24={"chats": [{"id": 1000 + each, "owner": 7, "queue": 3} for each in range(3)]})
         with a_dag() as dag:
             sends = TransferChatOperator.partial(task_id="sends", conn_id="bitrix24_default", to="agent:12").expand(
@@ -266,7 +270,7 @@ class TestTheSensor:
         assert [each["chat_id"] for each in ran.results["waits"]["transfers"]] == ["1000", "1001", "1002"]
         assert ran.results["waits"]["counts"]["accepted"] == 3
 
-    def test_takes_reports_of_several_tasks_mapped_or_not_in_one_list(self, sandbox: Sandbox) -> None:
+    def test_the_sensor_takes_reports_of_several_tasks_mapped_or_not_in_one_list(self, sandbox: Sandbox) -> None:
         """Of those that failed before there was a plan, there is none."""
         sandbox.reset(bitrix24={"chats": [{"id": 1000 + each, "owner": 7, "queue": 3} for each in range(3)]})
         common: dict[str, Any] = {"conn_id": "bitrix24_default", "to": "agent:12"}
@@ -281,7 +285,7 @@ class TestTheSensor:
             )
         assert [each["chat_id"] for each in run(dag).results["waits"]["transfers"]] == ["1002", "1000", "1001"]
 
-    def test_of_dry_runs_says_that_nothing_was_sent(self, sandbox: Sandbox) -> None:
+    def test_the_sensor_of_dry_runs_says_that_nothing_was_sent(self, sandbox: Sandbox) -> None:
         sandbox.reset(bitrix24={"chats": [{"id": 1000, "owner": 7, "queue": 3}]})
         with a_dag() as dag:
             dry = TransferChatOperator(
@@ -291,7 +295,7 @@ class TestTheSensor:
         report = run(dag).results["waits"]
         assert (report["dry_run"], report["counts"]["planned"]) == (True, 1)
 
-    def test_leaves_rows_as_they_are_that_are_settled(self, sandbox: Sandbox) -> None:
+    def test_the_sensor_leaves_rows_as_they_are_that_are_settled(self, sandbox: Sandbox) -> None:
         rows = [
             {"chat_id": 1, "to": "agent:12", "from": "agent:7", "outcome": "failed", "reason": "why"},
             {"chat_id": 2, "to": "agent:12", "outcome": "skipped"},

@@ -33,21 +33,21 @@ def schema(name: str) -> Any:
 
 
 class TestProviderInfo:
-    def test_is_valid_by_airflows_schema(self) -> None:
+    def test_provider_info_is_valid_by_airflows_schema(self) -> None:
         jsonschema.validate(get_provider_info(), schema("provider_info.schema.json"))
 
-    def test_has_connection_forms_that_are_valid_by_airflows_schema(self) -> None:
+    def test_provider_info_has_connection_forms_that_are_valid_by_airflows_schema(self) -> None:
         types = schema("provider.yaml.schema.json")["properties"]["connection-types"]
         jsonschema.validate(get_provider_info()["connection-types"], types)
 
-    def test_names_guides_and_a_logo_that_are_there(self) -> None:
+    def test_provider_info_names_guides_and_a_logo_that_are_there(self) -> None:
         integrations = get_provider_info()["integrations"]
         jsonschema.validate(integrations, schema("provider.yaml.schema.json")["properties"]["integrations"])
         for integration in integrations:
             assert all((ROOT / guide.lstrip("/")).is_file() for guide in integration["how-to-guide"])
             assert (ROOT / "docs" / integration["logo"].lstrip("/")).is_file()
 
-    def test_is_found_by_airflow(self) -> None:
+    def test_provider_info_is_found_by_airflow(self) -> None:
         from airflow.providers_manager import ProvidersManager
 
         manager = ProvidersManager()
@@ -57,13 +57,13 @@ class TestProviderInfo:
             assert info is not None
             assert info.hook_class_name == service.hook
 
-    def test_is_the_entry_point_of_the_distribution(self) -> None:
+    def test_provider_info_is_the_entry_point_of_the_distribution(self) -> None:
         (entry,) = entry_points(group="apache_airflow_provider", name="provider_info").select(
             module=get_provider_info.__module__
         )
         assert entry.load() is get_provider_info
 
-    def test_names_only_modules_that_import(self) -> None:
+    def test_provider_info_names_only_modules_that_import(self) -> None:
         info = get_provider_info()
         for kind in ("hooks", "operators", "sensors", "triggers"):
             for integration in info[kind]:
@@ -71,7 +71,7 @@ class TestProviderInfo:
                     import_module(module)
 
     @pytest.mark.parametrize("connection_type", services())
-    def test_names_hooks_that_are_made_of_a_connection_id_alone(self, connection_type: str) -> None:
+    def test_provider_info_names_hooks_that_are_made_of_a_connection_id_alone(self, connection_type: str) -> None:
         module, _, name = services()[connection_type].hook.rpartition(".")
         hook: type[ChatPlatformHook] = getattr(import_module(module), name)
         assert hook.conn_type == connection_type

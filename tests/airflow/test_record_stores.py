@@ -24,13 +24,15 @@ def opened(report: str) -> FileRecordStore:
 
 
 class TestTheRecordBesideTheReport:
-    def test_is_read_by_the_next_try(self, report: str) -> None:
+    def test_the_record_beside_the_report_is_read_by_the_next_try(self, report: str) -> None:
         record_store = opened(report)
         record_store.append({"planned_at": 1})
         record_store.append({"deadline": 2})
         assert list(opened(report).entries()) == [{"planned_at": 1}, {"deadline": 2}]
 
-    def test_is_not_written_by_a_try_that_another_has_taken_it_from(self, report: str) -> None:
+    def test_the_record_beside_the_report_is_not_written_by_a_try_that_another_has_taken_it_from(
+        self, report: str
+    ) -> None:
         orphan = opened(report)
         orphan.append({"planned_at": 1})
         heir = opened(report)
@@ -41,7 +43,9 @@ class TestTheRecordBesideTheReport:
             orphan.append({"deadline": 4})
         assert list(opened(report).entries()) == [{"planned_at": 1}, {"deadline": 3}]
 
-    def test_goes_on_in_the_place_of_an_entry_that_was_cut_off(self, report: str, tmp_path: Path) -> None:
+    def test_the_record_beside_the_report_goes_on_in_the_place_of_an_entry_that_was_cut_off(
+        self, report: str, tmp_path: Path
+    ) -> None:
         opened(report).append({"planned_at": 1})
         Path(f"{report}.ledger", "run", "000002.jsonl").write_text('{"deadl')
         opened(report).append({"deadline": 2})

@@ -84,7 +84,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> Callable[[type, str, int, BaseExcep
 
 class TestWhateverEndsARun:
     @pytest.mark.parametrize("end", ENDS, ids=lambda end: type(end).__name__)
-    def test_after_the_second_batch_of_three_leaves_the_report_of_every_chat(
+    def test_whatever_ends_a_run_after_the_second_batch_of_three_leaves_the_report_of_every_chat(
         self, sandbox: Sandbox, ends: Any, tmp_path: Path, end: BaseException
     ) -> None:
         sandbox.reset(bitrix24={"chats": CHATS})
@@ -106,7 +106,7 @@ class TestWhateverEndsARun:
 
     @pytest.mark.parametrize("method", ["read_chats", "send"])
     @pytest.mark.parametrize("nth", [1, 2, 3, 4, 5, 6])
-    def test_at_any_point_leaves_a_report_that_is_true(
+    def test_whatever_ends_a_run_at_any_point_leaves_a_report_that_is_true(
         self, sandbox: Sandbox, ends: Any, method: str, nth: int
     ) -> None:
         sandbox.reset(bitrix24={"chats": CHATS})
@@ -121,7 +121,7 @@ class TestWhateverEndsARun:
         assert len(report["transfers"]) == len(CHATS)
         assert sandbox.audit(report) == []
 
-    def test_before_there_is_a_plan_leaves_none(self, sandbox: Sandbox, ends: Any) -> None:
+    def test_whatever_ends_a_run_before_there_is_a_plan_leaves_none(self, sandbox: Sandbox, ends: Any) -> None:
         ends(Bitrix24Platform, "resolve", 1, KeyError("x"))
         pushed: list[Any] = []
         task = TransferChatsOperator(task_id="task", conn_id="bitrix24_default", transfers=TRANSFERS)
@@ -129,7 +129,7 @@ class TestWhateverEndsARun:
             task.execute(context(TaskStateStore(), pushed))
         assert pushed == []
 
-    def test_does_not_hide_the_error_when_the_report_cannot_be_left(
+    def test_whatever_ends_a_run_does_not_hide_the_error_when_the_report_cannot_be_left(
         self, sandbox: Sandbox, ends: Any, tmp_path: Path
     ) -> None:
         sandbox.reset(bitrix24={"chats": CHATS[:3]})
@@ -148,7 +148,9 @@ class TestWhateverEndsARun:
 
 class TestWhateverEndsAWait:
     @pytest.mark.parametrize("end", ENDS, ids=lambda end: type(end).__name__)
-    def test_of_an_operator_leaves_its_report(self, sandbox: Sandbox, ends: Any, end: BaseException) -> None:
+    def test_whatever_ends_a_wait_of_an_operator_leaves_its_report(
+        self, sandbox: Sandbox, ends: Any, end: BaseException
+    ) -> None:
         sandbox.reset(bitrix24={"chats": CHATS[:3], "switches": PENDING, "people": NEVER})
         ends(AcceptancePoller, "observe", 1, end)
         pushed: list[Any] = []
@@ -160,7 +162,9 @@ class TestWhateverEndsAWait:
         assert told(pushed[-1][1]) == {"requested": 3}
 
     @pytest.mark.parametrize("end", ENDS, ids=lambda end: type(end).__name__)
-    def test_of_a_sensor_leaves_its_report(self, sandbox: Sandbox, ends: Any, end: BaseException) -> None:
+    def test_whatever_ends_a_wait_of_a_sensor_leaves_its_report(
+        self, sandbox: Sandbox, ends: Any, end: BaseException
+    ) -> None:
         desk = SuperOfficeDesk(sandbox)
         transfers = desk.open([12, 15], **NEVER)
         desk.accept(201, 12)
@@ -174,7 +178,7 @@ class TestWhateverEndsAWait:
     @pytest.mark.parametrize(
         ("options", "error"), [({}, UnreachableError), ({"never_fail": True}, AirflowSkipException)]
     )
-    def test_of_a_sensor_that_cannot_even_look_up_a_name_leaves_its_report(
+    def test_whatever_ends_a_wait_of_a_sensor_that_cannot_even_look_up_a_name_leaves_its_report(
         self, sandbox: Sandbox, ends: Any, options: dict[str, Any], error: type[BaseException]
     ) -> None:
         ends(Bitrix24Platform, "resolve", 1, UnreachableError("away", method="user.search"))
@@ -186,7 +190,7 @@ class TestWhateverEndsAWait:
         assert told(pushed[-1][1]) == {"requested": 1, "accepted": 1}
         assert pushed[-1][1]["platform"] == "bitrix24"
 
-    def test_of_a_sensor_asks_for_a_name_only_once(self, sandbox: Sandbox, ends: Any) -> None:
+    def test_whatever_ends_a_wait_of_a_sensor_asks_for_a_name_only_once(self, sandbox: Sandbox, ends: Any) -> None:
         """A service that is away when the sensor looks again is waited for."""
         sandbox.reset(bitrix24={"chats": CHATS[:1], "switches": PENDING, "people": NEVER})
         rows = [{"chat_id": 1000, "to": "agent:12"}]
@@ -202,7 +206,9 @@ class TestWhateverEndsAWait:
             assert told(sensor.execute(context(store, []))) == {"requested": 1}
 
     @pytest.mark.parametrize("end", ENDS, ids=lambda end: type(end).__name__)
-    def test_of_an_acceptance_leaves_its_report(self, sandbox: Sandbox, ends: Any, end: BaseException) -> None:
+    def test_whatever_ends_a_wait_of_an_acceptance_leaves_its_report(
+        self, sandbox: Sandbox, ends: Any, end: BaseException
+    ) -> None:
         from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 
         desk = SuperOfficeDesk(sandbox)
@@ -245,7 +251,7 @@ class TestATriggerThatFails:
             (None, TaskDeferralError),
         ],
     )
-    def test_leaves_the_report_on_record(
+    def test_a_trigger_that_fails_leaves_the_report_on_record(
         self, deferred: tuple[Any, TaskStateStore, Path], kwargs: Any, error: type[BaseException]
     ) -> None:
         task, store, path = deferred
@@ -269,7 +275,7 @@ class TestATriggerThatFails:
         assert told(pushed[-1][1]) == {"requested": 3}
 
     @pytest.mark.parametrize("fault", ["report_path", "record"])
-    def test_is_not_told_by_what_is_older_when_nothing_else_can_be_read(
+    def test_a_trigger_that_fails_is_not_told_by_what_is_older_when_nothing_else_can_be_read(
         self, deferred: tuple[Any, TaskStateStore, Path], fault: str
     ) -> None:
         """The event is the newest that is known."""
@@ -289,7 +295,7 @@ class TestATriggerThatFails:
             task.resume_execution("execute_complete", {"event": event}, context(store, pushed))
         assert told(pushed[-1][1]) == {"accepted": 1, "requested": 2}
 
-    def test_of_a_sensor_tells_its_chats_by_their_numbers(self, sandbox: Sandbox) -> None:
+    def test_a_trigger_that_fails_of_a_sensor_tells_its_chats_by_their_numbers(self, sandbox: Sandbox) -> None:
         """However they were written, so that what was settled is found on record."""
         sandbox.reset(bitrix24={"chats": CHATS[:2], "switches": PENDING, "people": NEVER})
         sessions = {str(each["id"]): each["session"] for each in sandbox.state()["bitrix24"]["chats"]}
@@ -308,7 +314,9 @@ class TestATriggerThatFails:
             sensor.resume_execution("__fail__", {"error": "Trigger timeout"}, context(store, pushed))
         assert [each["chat_id"] for each in pushed.pop()[1]["transfers"]] == ["1000", "1001"]
 
-    def test_of_a_sensor_tells_its_event_though_the_upstream_report_is_gone(self, sandbox: Sandbox) -> None:
+    def test_a_trigger_that_fails_of_a_sensor_tells_its_event_though_the_upstream_report_is_gone(
+        self, sandbox: Sandbox
+    ) -> None:
         desk = SuperOfficeDesk(sandbox)
         transfers, store = desk.open([12], **NEVER), TaskStateStore()
         pushed: list[Any] = []
@@ -331,7 +339,7 @@ class TestATriggerThatFails:
             ({"never_fail": True}, AirflowSkipException),
         ],
     )
-    def test_of_a_sensor_leaves_its_report_and_obeys_soft_fail(
+    def test_a_trigger_that_fails_of_a_sensor_leaves_its_report_and_obeys_soft_fail(
         self, sandbox: Sandbox, options: dict[str, Any], error: type[BaseException]
     ) -> None:
         desk = SuperOfficeDesk(sandbox)
@@ -368,7 +376,7 @@ class TestAnExecutionTimeout:
         assert isinstance(ran.errors["task"], AirflowTaskTimeout)
         assert told(ran.results["task"]) == {"requested": 3}
 
-    def test_tells_airflow_how_long_the_deferral_may_take(self, sandbox: Sandbox) -> None:
+    def test_an_execution_timeout_tells_airflow_how_long_the_deferral_may_take(self, sandbox: Sandbox) -> None:
         sandbox.reset(bitrix24={"chats": CHATS[:1], "switches": PENDING, "people": NEVER})
         task = TransferChatsOperator(
             task_id="task",
@@ -386,7 +394,9 @@ class TestAnExecutionTimeout:
         assert isinstance(trigger, AcceptTransferTrigger)
         assert trigger.ends_at == pytest.approx((started_at + timedelta(minutes=10)).timestamp())
 
-    def test_that_is_over_already_defers_nothing_and_leaves_the_report(self, sandbox: Sandbox) -> None:
+    def test_an_execution_timeout_that_is_over_already_defers_nothing_and_leaves_the_report(
+        self, sandbox: Sandbox
+    ) -> None:
         sandbox.reset(bitrix24={"chats": CHATS[:1], "switches": PENDING, "people": NEVER})
         pushed: list[Any] = []
         task = TransferChatsOperator(

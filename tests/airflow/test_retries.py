@@ -74,7 +74,7 @@ class TestARetry:
         assert {entry["from"] for entry in report["transfers"]} == {"agent:7"}
 
     @pytest.mark.usefixtures("blind_after_sending")
-    def test_leaves_alone_what_a_queue_has_given_to_a_person_meanwhile(self, sandbox: Sandbox) -> None:
+    def test_a_retry_leaves_alone_what_a_queue_has_given_to_a_person_meanwhile(self, sandbox: Sandbox) -> None:
         sandbox.reset(bitrix24={"chats": chats(5), "people": {"accept_after": [0, 0]}})
         transfers = [{"chat_id": 1000 + each, "to": "queue:4"} for each in range(5)]
         ran = run_again(TransferChatsOperator, transfers=transfers)
@@ -93,7 +93,9 @@ def execute(store: TaskStateStore, *, max_tries: int = 0, **options: Any) -> dic
 class TestATaskThatHadSucceeded:
     """A worker may die after its task is done and before Airflow knows; or a user clears the task."""
 
-    def test_gives_the_same_report_when_airflow_did_not_learn_of_it(self, sandbox: Sandbox) -> None:
+    def test_a_task_that_had_succeeded_gives_the_same_report_when_airflow_did_not_learn_of_it(
+        self, sandbox: Sandbox
+    ) -> None:
         sandbox.reset(bitrix24={"chats": chats(3)})
         store = TaskStateStore()
         first = execute(store, to=["agent:12"])
@@ -102,14 +104,14 @@ class TestATaskThatHadSucceeded:
         assert (again["transfers"], again["started_at"]) == (first["transfers"], first["started_at"])
         assert sandbox.state()["requests"]["bitrix24"] == requests
 
-    def test_starts_anew_when_it_was_cleared(self, sandbox: Sandbox) -> None:
+    def test_a_task_that_had_succeeded_starts_anew_when_it_was_cleared(self, sandbox: Sandbox) -> None:
         sandbox.reset(bitrix24={"chats": chats(3)})
         store = TaskStateStore()
         execute(store, to=["agent:12"])
         assert execute(store, to=["agent:12"], max_tries=1)["transfers"] == []
         assert len(sandbox.sent("bitrix24")) == 3
 
-    def test_starts_anew_with_other_inputs(self, sandbox: Sandbox) -> None:
+    def test_a_task_that_had_succeeded_starts_anew_with_other_inputs(self, sandbox: Sandbox) -> None:
         sandbox.reset(bitrix24={"chats": chats(3)})
         store = TaskStateStore()
         execute(store, to=["agent:12"])
@@ -145,7 +147,7 @@ class TestARecordThatCannotBeWritten:
             (ALL_DONE, 70, {"accepted": 70}),
         ],
     )
-    def test_stops_the_task_which_tells_of_every_chat(
+    def test_a_record_that_cannot_be_written_stops_the_task_which_tells_of_every_chat(
         self, sandbox: Sandbox, room: int, sent: int, told: dict[str, int]
     ) -> None:
         sandbox.reset(bitrix24={"chats": chats(70)})
@@ -160,7 +162,7 @@ class TestARecordThatCannotBeWritten:
         assert again["counts"]["accepted"] == 70
         assert sorted(sandbox.sent("bitrix24")) == [str(1000 + each) for each in range(70)]
 
-    def test_of_a_wait_keeps_what_was_seen(self, sandbox: Sandbox) -> None:
+    def test_a_record_that_cannot_be_written_of_a_wait_keeps_what_was_seen(self, sandbox: Sandbox) -> None:
         desk = SuperOfficeDesk(sandbox)
         transfers = desk.open([12, 15], **SOON)
         pushed = self.fails(
@@ -168,7 +170,7 @@ class TestARecordThatCannotBeWritten:
         )
         assert pushed["counts"]["accepted"] > 0
 
-    def test_of_an_acceptance_says_what_was_read_back(self, sandbox: Sandbox) -> None:
+    def test_a_record_that_cannot_be_written_of_an_acceptance_says_what_was_read_back(self, sandbox: Sandbox) -> None:
         desk = SuperOfficeDesk(sandbox)
         desk.open([12], ignore=1.0)
         pushed = self.fails(FullStore(self.INTENDED), AcceptTransferOperator, conn_id=desk.conn_id, chat_id=201)

@@ -78,7 +78,7 @@ class TestThePolicy:
         return ChatTransferRetryPolicy().evaluate(error, try_number=1, max_tries=3)
 
     @pytest.mark.parametrize("error", PERMANENT, ids=named)
-    def test_fails_what_a_retry_would_meet_again(self, error: BaseException) -> None:
+    def test_the_policy_fails_what_a_retry_would_meet_again(self, error: BaseException) -> None:
         assert self.decide(error).action.value == "fail"
 
     @pytest.mark.parametrize("error", [*PASSING, AirflowTaskTimeout()], ids=named)
@@ -87,7 +87,7 @@ class TestThePolicy:
         assert (decision.action.value, decision.retry_delay) == ("retry", None)
 
     @pytest.mark.parametrize("error", NOT_OURS, ids=named)
-    def test_leaves_to_airflow_what_is_not_ours(self, error: BaseException) -> None:
+    def test_the_policy_leaves_to_airflow_what_is_not_ours(self, error: BaseException) -> None:
         assert self.decide(error).action.value == "default"
 
     @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ class TestThePolicy:
     @pytest.mark.parametrize(
         ("hint", "delay"), [(700.0, 700), (0.5, 0.5), (0.0, None), (1e12, 86_400), (float("inf"), 86_400)]
     )
-    def test_comes_back_after_the_services_hint(
+    def test_the_policy_comes_back_after_the_services_hint(
         self, limited: Callable[[float], TransferError], hint: float, delay: float | None
     ) -> None:
         decision = self.decide(limited(hint))
@@ -110,7 +110,7 @@ class TestThePolicy:
         assert decision.retry_delay == (None if delay is None else timedelta(seconds=delay))
 
     @pytest.mark.parametrize("error", [*PERMANENT, *PASSING], ids=named)
-    def test_says_why_in_words_of_its_own(self, error: BaseException) -> None:
+    def test_the_policy_says_why_in_words_of_its_own(self, error: BaseException) -> None:
         """Airflow keeps the reason in its database, in 500 characters."""
         reason = self.decide(error).reason
         assert reason.startswith(type(error).__name__)
@@ -120,12 +120,12 @@ class TestThePolicy:
 
 
 class TestTheErrorTree:
-    def test_has_one_root(self) -> None:
+    def test_the_error_tree_has_one_root(self) -> None:
         for kind in (PlatformError, ChatsNotTransferredError, WaitInterruptedError):
             assert issubclass(kind, TransferError)
             assert issubclass(kind, RuntimeError)
 
-    def test_tells_the_permanent_from_the_passing(self) -> None:
+    def test_the_error_tree_tells_the_permanent_from_the_passing(self) -> None:
         assert [decide(each).permanent for each in PERMANENT] == [True] * len(PERMANENT)
         assert [decide(each).permanent for each in (*PASSING, *NOT_OURS)] == [False] * (len(PASSING) + len(NOT_OURS))
 
@@ -169,20 +169,20 @@ class TestAnOperator:
         kind, options = OPERATORS[request.param]
         return lambda **more: kind(task_id="task", conn_id="bitrix24_default", **options, **more)
 
-    def test_has_the_policy(self, make: Callable[..., Any]) -> None:
+    def test_an_operator_has_the_policy(self, make: Callable[..., Any]) -> None:
         from airflow_provider_chattransfer.retry_policy import ChatTransferRetryPolicy
 
         assert isinstance(make().retry_policy, ChatTransferRetryPolicy)
 
-    def test_has_the_policy_that_its_user_gives_it(self, make: Callable[..., Any]) -> None:
+    def test_an_operator_has_the_policy_that_its_user_gives_it(self, make: Callable[..., Any]) -> None:
         mine = self.mine()
         assert make(retry_policy=mine).retry_policy is mine
 
-    def test_has_the_policy_of_its_dag(self, make: Callable[..., Any]) -> None:
+    def test_an_operator_has_the_policy_of_its_dag(self, make: Callable[..., Any]) -> None:
         mine = self.mine()
         assert make(default_args={"retry_policy": mine}).retry_policy is mine
 
-    def test_that_is_mapped_has_the_policy(self) -> None:
+    def test_an_operator_that_is_mapped_has_the_policy(self) -> None:
         from airflow_provider_chattransfer.retry_policy import ChatTransferRetryPolicy
 
         with a_dag() as dag:
@@ -222,7 +222,7 @@ def do(tries: list[int]) -> Callable[..., Ran]:
 
 
 class TestATask:
-    def test_with_bad_input_is_not_tried_again(
+    def test_a_task_with_bad_input_is_not_tried_again(
         self, sandbox: Sandbox, do: Callable[..., Ran], tries: list[int]
     ) -> None:
         ran = do(TransferChatOperator, chat_id=112, to="agnet:12")
@@ -230,7 +230,7 @@ class TestATask:
         assert tries == [1]
 
     @pytest.mark.parametrize("kind", [Bitrix24Desk, SuperOfficeDesk])
-    def test_with_wrong_credentials_is_not_tried_again(
+    def test_a_task_with_wrong_credentials_is_not_tried_again(
         self, sandbox: Sandbox, do: Callable[..., Ran], tries: list[int], kind: type[Desk]
     ) -> None:
         desk = kind(sandbox)
@@ -240,7 +240,7 @@ class TestATask:
         assert isinstance(ran.errors["task"], CredentialsError)
         assert tries == [1]
 
-    def test_whose_credentials_end_in_the_run_is_not_tried_again_and_says_what_is_left(
+    def test_a_task_whose_credentials_end_in_the_run_is_not_tried_again_and_says_what_is_left(
         self, sandbox: Sandbox, do: Callable[..., Ran], tries: list[int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         desk = Bitrix24Desk(sandbox)
@@ -257,7 +257,7 @@ class TestATask:
         assert tries == [1]
 
     @pytest.mark.parametrize("to", ["agent:121", "queue:99", "agent:90"], ids=["nobody", "no line", "dismissed"])
-    def test_whose_receiver_cannot_be_given_chats_is_not_tried_again(
+    def test_a_task_whose_receiver_cannot_be_given_chats_is_not_tried_again(
         self, sandbox: Sandbox, do: Callable[..., Ran], tries: list[int], to: str
     ) -> None:
         sandbox.reset(bitrix24={"chats": [{"id": 201, "owner": SENDER}], "rate": None})
@@ -268,7 +268,7 @@ class TestATask:
         assert sandbox.sent("bitrix24") == []
 
     @pytest.mark.usefixtures("no_pauses")
-    def test_that_did_not_reach_the_service_is_tried_again(
+    def test_a_task_that_did_not_reach_the_service_is_tried_again(
         self, sandbox: Sandbox, do: Callable[..., Ran], tries: list[int]
     ) -> None:
         sandbox.reset(bitrix24={"chats": [{"id": 201, "owner": SENDER}], "rate": None})
@@ -279,7 +279,7 @@ class TestATask:
 
     @pytest.mark.usefixtures("no_pauses")
     @pytest.mark.usefixtures("no_pauses")
-    def test_whose_chats_were_refused_is_tried_again_and_says_so(
+    def test_a_task_whose_chats_were_refused_is_tried_again_and_says_so(
         self, sandbox: Sandbox, do: Callable[..., Ran], tries: list[int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """By the portal itself, for a cause that may pass: nobody told before that the receiver is dismissed."""
@@ -294,7 +294,7 @@ class TestATask:
         assert tries == [1, 2, 3]
 
     @pytest.mark.parametrize("deferrable", [False, True])
-    def test_whose_chats_were_all_rejected_is_not_tried_again_and_nobody_is_asked_twice(
+    def test_a_task_whose_chats_were_all_rejected_is_not_tried_again_and_nobody_is_asked_twice(
         self, sandbox: Sandbox, do: Callable[..., Ran], tries: list[int], deferrable: bool
     ) -> None:
         desk = SuperOfficeDesk(sandbox)
@@ -314,7 +314,7 @@ class TestATask:
 
     @needs_policies
     @pytest.mark.parametrize("deferrable", [False, True])
-    def test_of_which_one_was_rejected_and_one_not_sent_is_tried_again_for_that_one(
+    def test_a_task_of_which_one_was_rejected_and_one_not_sent_is_tried_again_for_that_one(
         self, sandbox: Sandbox, do: Callable[..., Ran], tries: list[int], deferrable: bool
     ) -> None:
         desk = SuperOfficeDesk(sandbox)
@@ -344,7 +344,7 @@ class TestATask:
         assert tries == [1, 2, 3]
 
     @needs_policies
-    def test_that_meets_a_limit_comes_back_when_the_service_says(
+    def test_a_task_that_meets_a_limit_comes_back_when_the_service_says(
         self, sandbox: Sandbox, tries: list[int], do: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Airflow is told the hint, and waits for it instead of the task's hour."""
@@ -363,7 +363,7 @@ class TestATask:
 
     @pytest.mark.usefixtures("no_pauses")
     @pytest.mark.parametrize(("hint", "told"), [(700.0, pytest.approx(700, abs=60)), (0.001, None), (None, None)])
-    def test_whose_run_met_a_limit_tells_how_long_it_lasts(
+    def test_a_task_whose_run_met_a_limit_tells_how_long_it_lasts(
         self, sandbox: Sandbox, do: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, hint: float | None, told: Any
     ) -> None:
         from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
@@ -379,7 +379,7 @@ class TestATask:
         assert ("the service takes requests again in" in str(failed)) == (told is not None)
 
     @pytest.mark.usefixtures("no_pauses")
-    def test_whose_wait_met_a_limit_tells_how_long_it_lasts(
+    def test_a_task_whose_wait_met_a_limit_tells_how_long_it_lasts(
         self, sandbox: Sandbox, do: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform

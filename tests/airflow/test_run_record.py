@@ -89,7 +89,7 @@ class TestARecordInEveryPlace:
         monkeypatch.setenv("AIRFLOW__CHATTRANSFER__RECORD_PATH", str(tmp_path / "records"))
         return {"store": None}
 
-    def test_is_gone_on_with_by_a_retry(
+    def test_a_record_in_every_place_is_gone_on_with_by_a_retry(
         self, chats: Sandbox, place: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with killed_after_sending(monkeypatch), pytest.raises(Killed):
@@ -97,11 +97,13 @@ class TestARecordInEveryPlace:
         assert set(outcomes(attempt(**place))) == {"accepted"}
         assert len(chats.sent("bitrix24")) == 3
 
-    def test_is_not_that_of_a_run_made_again_for_its_date(self, chats: Sandbox, place: dict[str, Any]) -> None:
+    def test_a_record_in_every_place_is_not_that_of_a_run_made_again_for_its_date(
+        self, chats: Sandbox, place: dict[str, Any]
+    ) -> None:
         assert set(outcomes(attempt(**place))) == {"accepted"}
         assert set(outcomes(attempt(**place, started=TEN))) == {"unchanged"}
 
-    def test_is_gone_on_with_when_the_whole_run_was_cleared(
+    def test_a_record_in_every_place_is_gone_on_with_when_the_whole_run_was_cleared(
         self, chats: Sandbox, place: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with killed_after_sending(monkeypatch), pytest.raises(Killed):
@@ -110,7 +112,7 @@ class TestARecordInEveryPlace:
         assert set(outcomes(attempt(**place, started=TEN, clears=1, max_tries=3))) == {"accepted"}
         assert len(chats.sent("bitrix24")) == 3
 
-    def test_is_begun_anew_when_a_task_is_cleared_that_had_succeeded(
+    def test_a_record_in_every_place_is_begun_anew_when_a_task_is_cleared_that_had_succeeded(
         self, chats: Sandbox, place: dict[str, Any]
     ) -> None:
         attempt(**place)
@@ -121,7 +123,7 @@ class TestARecordInEveryPlace:
         [{"host": "localhost"}, {"login": "12", "password": "secretcode12"}],
         ids=["another portal", "another user"],
     )
-    def test_is_not_that_of_another_account(
+    def test_a_record_in_every_place_is_not_that_of_another_account(
         self, chats: Sandbox, place: dict[str, Any], monkeypatch: pytest.MonkeyPatch, other: dict[str, str]
     ) -> None:
         connection = chats.connections()["bitrix24_default"]
@@ -131,7 +133,7 @@ class TestARecordInEveryPlace:
         monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", json.dumps({**connection, **other}))
         assert set(outcomes(attempt(**place))) == {"unchanged"}
 
-    def test_is_still_the_same_with_a_new_code_of_the_same_user(
+    def test_a_record_in_every_place_is_still_the_same_with_a_new_code_of_the_same_user(
         self, chats: Sandbox, place: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         connection = chats.connections()["bitrix24_default"]
@@ -148,7 +150,9 @@ class TestARecordInEveryPlace:
             {"bot_leaves": "yes"},
         ],
     )
-    def test_is_not_that_of_other_inputs(self, chats: Sandbox, place: dict[str, Any], other: dict[str, Any]) -> None:
+    def test_a_record_in_every_place_is_not_that_of_other_inputs(
+        self, chats: Sandbox, place: dict[str, Any], other: dict[str, Any]
+    ) -> None:
         first = attempt(**place)
         assert attempt(**place, **other)["started_at"] > first["started_at"]
 
@@ -161,7 +165,7 @@ class TestARecordInEveryPlace:
             {"bot_leaves": "no", "max_failed_ratio": "0.5", "poll_interval": "PT5S"},
         ],
     )
-    def test_is_that_of_the_same_inputs_written_otherwise(
+    def test_a_record_in_every_place_is_that_of_the_same_inputs_written_otherwise(
         self, chats: Sandbox, place: dict[str, Any], same: dict[str, Any]
     ) -> None:
         first = attempt(**place)
@@ -170,13 +174,15 @@ class TestARecordInEveryPlace:
 
 
 class TestTwoAirflowsWithOnePath:
-    def test_keep_apart(self, chats: Sandbox, tmp_path: Path) -> None:
+    def test_two_airflows_with_one_path_keep_apart(self, chats: Sandbox, tmp_path: Path) -> None:
         path = str(tmp_path / "report.json")
         attempt(None, report_path=path)
         attempt(None, report_path=path, started=TEN)
         assert len(list(tmp_path.glob("report.json.ledger/*"))) == 2
 
-    def test_go_on_each_with_its_own(self, chats: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_two_airflows_with_one_path_go_on_each_with_its_own(
+        self, chats: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         path = str(tmp_path / "report.json")
         with killed_after_sending(monkeypatch), pytest.raises(Killed):
             attempt(None, report_path=path)
@@ -187,7 +193,7 @@ class TestTwoAirflowsWithOnePath:
 class TestAStateThatIsDiscarded:
     """By a Clear, from Airflow 3.4 on."""
 
-    def test_does_not_matter_with_a_record_path(
+    def test_a_state_that_is_discarded_does_not_matter_with_a_record_path(
         self, chats: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("AIRFLOW__CHATTRANSFER__RECORD_PATH", str(tmp_path))
@@ -196,7 +202,7 @@ class TestAStateThatIsDiscarded:
         assert set(outcomes(attempt(TaskStateStore()))) == {"accepted"}
         assert len(chats.sent("bitrix24")) == 3
 
-    def test_leaves_the_state_of_the_chats_to_decide_without_one(
+    def test_a_state_that_is_discarded_leaves_the_state_of_the_chats_to_decide_without_one(
         self, chats: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with killed_after_sending(monkeypatch), pytest.raises(Killed):
@@ -211,7 +217,7 @@ class TestAWarning:
         return [each.getMessage() for each in caplog.records if "record_path" in each.getMessage()]
 
     @pytest.mark.parametrize("store", [TaskStateStore(), None], ids=["state store", "Airflow 3.1"])
-    def test_is_given_once_for_a_run_whose_record_may_be_lost(
+    def test_a_warning_is_given_once_for_a_run_whose_record_may_be_lost(
         self,
         chats: Sandbox,
         caplog: pytest.LogCaptureFixture,
@@ -225,7 +231,7 @@ class TestAWarning:
             attempt(store)
         assert len(self.warned(caplog)) == 1
 
-    def test_is_not_given_where_it_is_kept(
+    def test_a_warning_is_not_given_where_it_is_kept(
         self, chats: Sandbox, caplog: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         attempt(TaskStateStore(), report_path=str(tmp_path / "report.json"))
@@ -300,7 +306,7 @@ class TestARecordThatCannotBeKept:
 
 
 class TestInputs:
-    def test_of_a_set_are_the_same_whatever_the_hash_seed(self) -> None:
+    def test_inputs_of_a_set_are_the_same_whatever_the_hash_seed(self) -> None:
         program = (
             "from airflow_provider_chattransfer.operators.transfer_requests import Reassignment\n"
             "print(Reassignment.read(to={'agent:12', 'agent:15', 'agent:9'}, strategy='round_robin',"
@@ -328,14 +334,14 @@ class TestInputs:
             {"from_agents": None, "chat_ids": [7, 8]},
         ],
     )
-    def test_that_differ_are_told_apart(self, other: dict[str, Any]) -> None:
+    def test_inputs_that_differ_are_told_apart(self, other: dict[str, Any]) -> None:
         options: dict[str, Any] = {
             "to": ["agent:12", "agent:15"], "strategy": "round_robin", "from_agents": ["7", "8"], "from_queue": None,
             "chat_ids": None,
         }  # fmt: skip
         assert Reassignment.read(**options).to_json() != Reassignment.read(**{**options, **other}).to_json()
 
-    def test_are_plain_json(self) -> None:
+    def test_inputs_are_plain_json(self) -> None:
         request = NamedTransfers.read([{"chat_id": 1, "to": "queue", "from": "agent:7"}])
         assert json.loads(json.dumps(request.to_json())) == request.to_json()
 
@@ -343,7 +349,7 @@ class TestInputs:
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.skipif(not HAS_RETRY_POLICIES, reason="the task state store is there since Airflow 3.3")
 class TestRealTasks:
-    def test_with_lazy_inputs_go_on_after_a_try_that_was_cut_off(
+    def test_real_tasks_with_lazy_inputs_go_on_after_a_try_that_was_cut_off(
         self, chats: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The text of a lazily mapped XCom holds the address of a function, another one in each process."""
@@ -379,7 +385,7 @@ class TestRealTasks:
         assert chats.audit(ran.results["task"]) == []
 
     @pytest.mark.parametrize("name", ["r-{{ ti.try_number }}.json", "{{ macros.uuid.uuid4() }}/r.json"])
-    def test_whose_every_try_has_another_report_go_on_after_one_that_was_cut_off(
+    def test_real_tasks_whose_every_try_has_another_report_go_on_after_one_that_was_cut_off(
         self, chats: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:
         from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
@@ -409,7 +415,9 @@ class TestRealTasks:
         assert len(list(tmp_path.glob("chattransfer.ledger/*"))) == 1
 
     @pytest.mark.parametrize("kind", [str, Path])
-    def test_that_are_mapped_each_have_a_file_of_their_own(self, chats: Sandbox, tmp_path: Path, kind: Any) -> None:
+    def test_real_tasks_that_are_mapped_each_have_a_file_of_their_own(
+        self, chats: Sandbox, tmp_path: Path, kind: Any
+    ) -> None:
         path = tmp_path / "report.json"
         with a_dag() as dag:
             TransferChatsOperator.partial(task_id="task", conn_id="bitrix24_default", report_path=kind(path)).expand(
@@ -421,7 +429,9 @@ class TestRealTasks:
         assert [row["chat_id"] for name in sorted(told) for row in told[name]] == ["1000", "1001", "1002"]
 
     @pytest.mark.parametrize("template", ["{folder}/r-{{{{ ti.map_index }}}}.json", None])
-    def test_that_name_their_own_file_have_that_one(self, chats: Sandbox, tmp_path: Path, template: str | None) -> None:
+    def test_real_tasks_that_name_their_own_file_have_that_one(
+        self, chats: Sandbox, tmp_path: Path, template: str | None
+    ) -> None:
         names = [str(tmp_path / f"r-{number}.json") for number in range(3)]
         with a_dag() as dag:
             if template:

@@ -161,7 +161,7 @@ class TestACustomersTextInAnAnswer:
     """Under any key of any answer, and in errors: it stays there."""
 
     @pytest.mark.parametrize("service", SERVICES)
-    def test_is_not_repeated_from_any_field(
+    def test_a_customers_text_in_an_answer_is_not_repeated_from_any_field(
         self, sandbox: Sandbox, answers: Answers, caplog: pytest.LogCaptureFixture, service: str
     ) -> None:
         caplog.set_level(logging.DEBUG)
@@ -174,14 +174,14 @@ class TestACustomersTextInAnAnswer:
 
     @pytest.mark.parametrize("of", ["everything", "transfers"])
     @pytest.mark.parametrize("service", SERVICES)
-    def test_is_not_repeated_from_an_error(
+    def test_a_customers_text_in_an_answer_is_not_repeated_from_an_error(
         self, sandbox: Sandbox, answers: Answers, caplog: pytest.LogCaptureFixture, service: str, of: str
     ) -> None:
         caplog.set_level(logging.DEBUG)
         twists = {name: _failing(error, only_transfers=of == "transfers") for name, error in errors(service)}
         assert repeated(twists, sandbox, answers, caplog, service) == []
 
-    def test_is_not_repeated_from_what_should_be_a_list_of_users(
+    def test_a_customers_text_in_an_answer_is_not_repeated_from_what_should_be_a_list_of_users(
         self, answers: Answers, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG)
@@ -256,7 +256,7 @@ class TestWhatIsPrinted:
     """By somebody who debugs, and prints what he has got."""
 
     @pytest.mark.parametrize("service", SERVICES)
-    def test_of_our_objects_holds_no_secret(
+    def test_what_is_printed_of_our_objects_holds_no_secret(
         self, sandbox: Sandbox, answers: Answers, monkeypatch: pytest.MonkeyPatch, service: str, tmp_path: Any
     ) -> None:
         words = planted(sandbox.url)
@@ -267,7 +267,9 @@ class TestWhatIsPrinted:
         (tmp_path / "printed").write_text("\n".join(map(repr, [*objects, chats])))
         assert leaks(words, within=tmp_path) == []
 
-    def test_of_an_error_does_not_lead_to_the_address_that_is_a_webhooks_secret(self, answers: Answers) -> None:
+    def test_what_is_printed_of_an_error_does_not_lead_to_the_address_that_is_a_webhooks_secret(
+        self, answers: Answers
+    ) -> None:
         with open_platform("wrong_port") as platform, pytest.raises(PlatformError) as trouble:
             platform.read_chats(["101"])
         assert "nobody listens" in str(trouble.value)

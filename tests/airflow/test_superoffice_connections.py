@@ -112,14 +112,14 @@ def wait(*chat_ids: str, **options: Any) -> Ran:
 
 class TestEveryWay:
     @pytest.mark.parametrize("name", MOVING)
-    def test_moves_a_chat(self, desk: ConnectedTenant, name: str) -> None:
+    def test_every_way_moves_a_chat(self, desk: ConnectedTenant, name: str) -> None:
         desk.reset(ALL[name], people=NOBODY)
         desk.connect(ALL[name])
         assert outcome(do(TransferChatOperator, chat_id=150, to="agent:12")) == "requested"
         assert desk.sandbox.ledger("superoffice")[0]["by"] == "associate:7"
 
     @pytest.mark.parametrize("name", MOVING)
-    def test_accepts_one(self, desk: ConnectedTenant, name: str) -> None:
+    def test_every_way_accepts_one(self, desk: ConnectedTenant, name: str) -> None:
         desk.reset(ALL[name], people=NOBODY, chats=[{"id": 150, "owner": 7, "transfer_to": 12}])
         desk.connect(ALL[name], user="agent12")
         with a_dag() as dag:
@@ -144,7 +144,7 @@ class TestEveryWay:
         assert outcome(wait("150", deferrable=deferrable)) == "accepted"
 
     @pytest.mark.parametrize("name", ALL)
-    def test_is_tested_in_a_sentence_that_says_who_where_and_what_without_a_secret(
+    def test_every_way_is_tested_in_a_sentence_that_says_who_where_and_what_without_a_secret(
         self, desk: ConnectedTenant, name: str
     ) -> None:
         desk.reset(ALL[name])
@@ -170,7 +170,7 @@ class TestASystemUser:
         ],
         ids=["transfer", "accept"],
     )
-    def test_is_refused_what_it_cannot_do_before_any_request(
+    def test_a_system_user_is_refused_what_it_cannot_do_before_any_request(
         self, desk: ConnectedTenant, task: Callable[[], Any]
     ) -> None:
         desk.connect(ALL["system-user"])
@@ -182,7 +182,7 @@ class TestASystemUser:
         assert "agent_conn_id" in str(error)
         assert desk.calls == []
 
-    def test_with_the_agents_connections_moves_what_is_theirs(self, desk: ConnectedTenant) -> None:
+    def test_a_system_user_with_the_agents_connections_moves_what_is_theirs(self, desk: ConnectedTenant) -> None:
         desk.reset(people=NOBODY, chats=CHATS)
         desk.connect(ALL["system-user"], agent_conn_id=AGENTS)
         desk.connect_agents(7, 8)
@@ -194,7 +194,9 @@ class TestASystemUser:
         assert desk.asked("tokens") == 2, "each agent has a token of his own, and one"
         assert desk.asked("Authenticate") == 1
 
-    def test_moves_the_chats_of_those_who_can_be_acted_as_and_says_who_cannot(self, desk: ConnectedTenant) -> None:
+    def test_a_system_user_moves_the_chats_of_those_who_can_be_acted_as_and_says_who_cannot(
+        self, desk: ConnectedTenant
+    ) -> None:
         desk.reset(people=NOBODY, chats=CHATS)
         desk.connect(ALL["system-user"], agent_conn_id=AGENTS)
         desk.connect_agents(7)
@@ -207,7 +209,7 @@ class TestASystemUser:
             "themselves"
         }
 
-    def test_is_tested_with_what_is_missing_of_its_agents(self, desk: ConnectedTenant) -> None:
+    def test_a_system_user_is_tested_with_what_is_missing_of_its_agents(self, desk: ConnectedTenant) -> None:
         desk.connect(ALL["system-user"], agent_conn_id=AGENTS)
         desk.connect_agents(7, 8, 12, 15, 21)
         good, said = SuperOfficeHook("desk").test_connection()
@@ -283,7 +285,9 @@ class TestInTheMiddleOfARun:
         assert desk.asked("Cust12345") == 2, "it was asked where it is once, and once more"
 
     @pytest.mark.parametrize(("name", "deferrable"), list(zip(RENEWABLE, [False, True], strict=True)))
-    def test_of_a_wait_what_was_signed_in_with_ends(self, desk: ConnectedTenant, name: str, deferrable: bool) -> None:
+    def test_in_the_middle_of_a_run_of_a_wait_what_was_signed_in_with_ends(
+        self, desk: ConnectedTenant, name: str, deferrable: bool
+    ) -> None:
         desk.reset(people={"accept_after": [0.5, 0.5]}, chats=[{"id": 150, "owner": 7}])
         desk.connect(ALL[name])
         desk.offer()
@@ -293,14 +297,14 @@ class TestInTheMiddleOfARun:
 
 
 class TestTokens:
-    def test_are_kept_for_the_next_task(self, desk: ConnectedTenant) -> None:
+    def test_tokens_are_kept_for_the_next_task(self, desk: ConnectedTenant) -> None:
         desk.reset(people=NOBODY, chats=CHATS)
         desk.connect(ALL["refresh-token"])
         for chat_id in (1001, 1003, 1005):
             assert outcome(do(TransferChatOperator, chat_id=chat_id - 1, to="agent:12")) in ("requested", "failed")
         assert desk.asked("tokens") == 1
 
-    def test_are_kept_in_a_variable_unless_told_otherwise(self, desk: ConnectedTenant) -> None:
+    def test_tokens_are_kept_in_a_variable_unless_told_otherwise(self, desk: ConnectedTenant) -> None:
         desk.reset(people=NOBODY)
         desk.connect(ALL["refresh-token"], token_store=None, token_store_at=None)
         for chat_id in (150, 152):
@@ -371,7 +375,7 @@ AGENT_WRONG: list[tuple[dict[str, Any], str]] = [
 
 class TestBadInput:
     @pytest.mark.parametrize(("wrong", "words"), WRONG, ids=[words[:40] for _, words in WRONG])
-    def test_is_a_sentence_that_names_the_field_and_no_secret_and_nothing_is_sent(
+    def test_bad_input_is_a_sentence_that_names_the_field_and_no_secret_and_nothing_is_sent(
         self, desk: ConnectedTenant, wrong: dict[str, Any], words: str
     ) -> None:
         desk.put("desk", {"conn_type": "superoffice", "host": desk.url, **wrong})
@@ -387,7 +391,7 @@ class TestBadInput:
         assert desk.calls == []
 
     @pytest.mark.parametrize(("wrong", "words"), AGENT_WRONG, ids=[words[:40] for _, words in AGENT_WRONG])
-    def test_in_an_agents_connection_is_why_their_chats_cannot_be_sent(
+    def test_bad_input_in_an_agents_connection_is_why_their_chats_cannot_be_sent(
         self, desk: ConnectedTenant, wrong: dict[str, Any], words: str
     ) -> None:
         desk.connect(ALL["system-user"], agent_conn_id=AGENTS)
@@ -401,7 +405,7 @@ class TestBadInput:
         assert words in without_labels(why)
         assert not [secret for secret in SECRETS if secret in why]
 
-    def test_in_an_agents_connection_concerns_their_chats_only(self, desk: ConnectedTenant) -> None:
+    def test_bad_input_in_an_agents_connection_concerns_their_chats_only(self, desk: ConnectedTenant) -> None:
         desk.reset(people=NOBODY, chats=CHATS)
         desk.connect(ALL["system-user"], agent_conn_id=AGENTS)
         desk.connect_agents(8)
@@ -424,7 +428,7 @@ class TestBadInput:
             "that is taken"
         )
 
-    def test_that_says_the_same_as_the_tasks_connection_is_none(self, desk: ConnectedTenant) -> None:
+    def test_bad_input_that_says_the_same_as_the_tasks_connection_is_none(self, desk: ConnectedTenant) -> None:
         desk.reset(people=NOBODY, chats=CHATS)
         desk.connect(ALL["system-user"], agent_conn_id=AGENTS)
         for agent in (7, 8):
@@ -466,7 +470,7 @@ FOUND_OUT: list[tuple[dict[str, Any], Callable[[ConnectedTenant], None], str]] =
 
 class TestTheButtonTest:
     @pytest.mark.parametrize(("extra", "arrange", "words"), FOUND_OUT, ids=[words for *_, words in FOUND_OUT])
-    def test_says_what_the_service_does_not_take_and_no_secret(
+    def test_the_button_test_says_what_the_service_does_not_take_and_no_secret(
         self,
         desk: ConnectedTenant,
         extra: dict[str, Any],
@@ -490,7 +494,9 @@ class TestTheButtonTest:
         ],
         ids=["another password", "disabled user"],
     )
-    def test_says_it_of_a_password_on_site(self, desk: ConnectedTenant, fields: dict[str, str], words: str) -> None:
+    def test_the_button_test_says_it_of_a_password_on_site(
+        self, desk: ConnectedTenant, fields: dict[str, str], words: str
+    ) -> None:
         desk.put("desk", {"conn_type": "superoffice", "host": f"{desk.url}/Cust12345", **fields})
         good, said = SuperOfficeHook("desk").test_connection()
         assert not good
@@ -498,21 +504,23 @@ class TestTheButtonTest:
         assert fields["password"] not in said
 
     @pytest.mark.parametrize("path", ["", "/", "/WebApi", "/sandbox"])
-    def test_says_when_there_is_no_web_api_at_host(self, desk: ConnectedTenant, path: str) -> None:
+    def test_the_button_test_says_when_there_is_no_web_api_at_host(self, desk: ConnectedTenant, path: str) -> None:
         address = {"conn_type": "superoffice", "host": f"{desk.url}{path}", "login": "agent7", "password": "Secret7"}
         desk.put("desk", address)
         good, said = SuperOfficeHook("desk").test_connection()
         assert not good
         assert "check that host is the address of a WebAPI" in said
 
-    def test_says_by_how_much_the_clocks_differ(self, desk: ConnectedTenant) -> None:
+    def test_the_button_test_says_by_how_much_the_clocks_differ(self, desk: ConnectedTenant) -> None:
         desk.connect(ALL["refresh-token"])
         desk.sandbox.skip(7200)
         good, said = SuperOfficeHook("desk").test_connection()
         assert good
         assert "s ahead of ours: set this machine's clock." in said
 
-    def test_gives_up_before_ten_seconds(self, desk: ConnectedTenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_button_test_gives_up_before_ten_seconds(
+        self, desk: ConnectedTenant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("airflow_provider_chattransfer.hooks.settings.FAIL_FAST_TIMEOUT_SECONDS", 0.3)
         desk.connect(ALL["access-token"])
         desk.sandbox.fault(service="superoffice", kind="hang_before", method="currentPrincipal")
@@ -521,7 +529,9 @@ class TestTheButtonTest:
         assert "no whole answer from 127.0.0.1" in said
         assert desk.asked("currentPrincipal") == 1
 
-    def test_of_an_agents_connection_that_leaves_out_the_host_says_so(self, desk: ConnectedTenant) -> None:
+    def test_the_button_test_of_an_agents_connection_that_leaves_out_the_host_says_so(
+        self, desk: ConnectedTenant
+    ) -> None:
         desk.put("desk", {"conn_type": "superoffice", "extra": {"refresh_token": "refresh-agent7"}})
         good, said = SuperOfficeHook("desk").test_connection()
         assert not good

@@ -43,7 +43,7 @@ def only(ran: Ran) -> tuple[str, str | None]:
 
 class TestReassign:
     @pytest.mark.parametrize("deferrable", [False, True])
-    def test_moves_all_chats_of_those_who_go_home_waits_and_reports_what_the_ledger_says(
+    def test_reassign_moves_all_chats_of_those_who_go_home_waits_and_reports_what_the_ledger_says(
         self, sandbox: Sandbox, deferrable: bool
     ) -> None:
         open_chats = [each for each in sandbox.chats("superoffice").values() if each["state"] == "open"]
@@ -70,7 +70,7 @@ class TestReassign:
         assert sent
         assert all(each["by"] == f"associate:{owners[each['chat_id']]}" for each in sent)
 
-    def test_costs_one_request_a_chat_and_a_few_to_read(self, sandbox: Sandbox) -> None:
+    def test_reassign_costs_one_request_a_chat_and_a_few_to_read(self, sandbox: Sandbox) -> None:
         sandbox.reset(superoffice={**NOBODY, "chats": [{"id": 1000 + n, "owner": 7, "queue": 3} for n in range(60)]})
         do(ReassignChatsOperator, from_agents=["7"], to=["agent:12"])
         people, listing, chunks = 1, 2, 2
@@ -88,42 +88,42 @@ class TestReassign:
 
 
 class TestOneChat:
-    def test_to_somebody_who_is_not_there_is_an_error_before_it_is_sent(self, sandbox: Sandbox) -> None:
+    def test_one_chat_to_somebody_who_is_not_there_is_an_error_before_it_is_sent(self, sandbox: Sandbox) -> None:
         ran = do(TransferChatOperator, chat_id=157, to="agent:90")
         assert "to: there is no agent:90" in str(ran.errors["task"])
         assert sandbox.sent("superoffice") == []
 
-    def test_is_requested_until_the_receiver_accepts(self, sandbox: Sandbox) -> None:
+    def test_one_chat_is_requested_until_the_receiver_accepts(self, sandbox: Sandbox) -> None:
         sandbox.reset(superoffice=NOBODY)
         assert only(do(TransferChatOperator, chat_id=157, to="agent:12")) == ("requested", None)
         chat = sandbox.chats("superoffice")["157"]
         assert (chat["owner"], chat["offered_to"]) == ("7", "12")
 
-    def test_is_accepted_when_waited_for(self, sandbox: Sandbox) -> None:
+    def test_one_chat_is_accepted_when_waited_for(self, sandbox: Sandbox) -> None:
         ran = do(TransferChatOperator, chat_id=157, to="agent:12", wait_for_acceptance=True)
         assert only(ran) == ("accepted", None)
         assert sandbox.chats("superoffice")["157"]["owner"] == "12"
 
-    def test_that_is_rejected_has_failed_and_says_who_has_it(self, sandbox: Sandbox) -> None:
+    def test_one_chat_that_is_rejected_has_failed_and_says_who_has_it(self, sandbox: Sandbox) -> None:
         sandbox.reset(superoffice={"people": {"accept_after": [0.05, 0.1], "reject": 1}})
         ran = do(TransferChatOperator, chat_id=157, to="agent:12", wait_for_acceptance=True)
         assert only(ran) == ("failed", "rejected: agent:12 did not take it, agent:7 has it still")
         assert ran.state == "failed"
 
-    def test_goes_back_to_its_queue(self, sandbox: Sandbox) -> None:
+    def test_one_chat_goes_back_to_its_queue(self, sandbox: Sandbox) -> None:
         ran = do(TransferChatOperator, chat_id=157, to="queue")
         assert only(ran) == ("requested", None)
         assert sandbox.chats("superoffice")["157"]["state"] == "waiting"
 
-    def test_that_is_closed_is_skipped(self, sandbox: Sandbox) -> None:
+    def test_one_chat_that_is_closed_is_skipped(self, sandbox: Sandbox) -> None:
         assert only(do(TransferChatOperator, chat_id=159, to="agent:12")) == ("skipped", "closed")
 
-    def test_that_waits_in_its_queue_cannot_be_transferred(self, sandbox: Sandbox) -> None:
+    def test_one_chat_that_waits_in_its_queue_cannot_be_transferred(self, sandbox: Sandbox) -> None:
         outcome, reason = only(do(TransferChatOperator, chat_id=153, to="agent:12"))
         assert outcome == "failed"
         assert "it waits in its queue" in (reason or "")
 
-    def test_that_the_service_says_it_moved_and_did_not_has_failed(self, sandbox: Sandbox) -> None:
+    def test_one_chat_that_the_service_says_it_moved_and_did_not_has_failed(self, sandbox: Sandbox) -> None:
         outcome, reason = only(do(TransferChatsOperator, transfers=[{"chat_id": 157, "to": "agent:90"}]))
         assert (outcome, reason) == (
             "failed",
@@ -131,7 +131,7 @@ class TestOneChat:
             "chats, and that the connection may move this one",
         )
 
-    def test_whose_owner_has_no_connection_is_not_sent_and_says_so(
+    def test_one_chat_whose_owner_has_no_connection_is_not_sent_and_says_so(
         self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.delenv("AIRFLOW_CONN_SUPEROFFICE_AGENT_7")
@@ -142,7 +142,7 @@ class TestOneChat:
         assert "superoffice_agent_7" in first["reason"]
         assert second["outcome"] == "requested"
 
-    def test_by_a_connection_that_is_not_the_owner_is_not_performed(
+    def test_one_chat_by_a_connection_that_is_not_the_owner_is_not_performed(
         self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         plain = {"conn_type": "superoffice", "host": f"{sandbox.url}/Cust12345", "login": "tje0", "password": "Tje0"}
@@ -151,7 +151,7 @@ class TestOneChat:
         assert outcome == "failed"
         assert "not performed" in (reason or "")
 
-    def test_can_be_sent_with_an_access_token(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_chat_can_be_sent_with_an_access_token(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
         token = {"access_token": "8A:Cust12345.agent7"}
         bearer = {"conn_type": "superoffice", "host": f"{sandbox.url}/Cust12345", "extra": token}
         monkeypatch.setenv("AIRFLOW_CONN_BEARER", json.dumps(bearer))
@@ -203,19 +203,19 @@ class TestAnAnswer:
 
 
 class TestAccept:
-    def test_is_done_as_the_one_who_is_asked(self, sandbox: Sandbox) -> None:
+    def test_accept_is_done_as_the_one_who_is_asked(self, sandbox: Sandbox) -> None:
         sandbox.reset(superoffice=NOBODY)
         do(TransferChatOperator, chat_id=157, to="agent:12")
         assert only(accept(157)) == ("accepted", None)
         assert sandbox.ledger("superoffice")[-1]["by"] == "associate:12"
 
-    def test_of_a_chat_that_nobody_transfers_is_skipped(self, sandbox: Sandbox) -> None:
+    def test_accept_of_a_chat_that_nobody_transfers_is_skipped(self, sandbox: Sandbox) -> None:
         outcome, reason = only(accept(157))
         assert outcome == "skipped"
         assert "not being transferred" in (reason or "")
         assert sandbox.ledger("superoffice") == []
 
-    def test_without_the_receivers_connection_fails_and_names_it(
+    def test_accept_without_the_receivers_connection_fails_and_names_it(
         self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         sandbox.reset(superoffice=NOBODY)
@@ -231,7 +231,7 @@ class TestTrouble:
         "kind", ["drop_before", "drop_after", "html_502_before", "html_502_after", "html_503_after"]
     )
     @pytest.mark.parametrize("method", ["TransferChatSession", "ChatSessionsForUser"])
-    def test_on_the_way_moves_every_chat_exactly_once(
+    def test_trouble_on_the_way_moves_every_chat_exactly_once(
         self, sandbox: Sandbox, kind: str, method: str, no_pauses: None
     ) -> None:
         sandbox.fault(service="superoffice", method=method, kind=kind, count=2)

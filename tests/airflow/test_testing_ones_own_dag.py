@@ -49,7 +49,7 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 class TestThePagesExample:
-    def test_passes_as_it_stands(self, folder: Path) -> None:
+    def test_the_pages_example_passes_as_it_stands(self, folder: Path) -> None:
         tested = run(folder, "pytest", "-q", "-p", "no:cacheprovider")
         assert tested.returncode == 0, tested.stdout
         assert "2 passed" in tested.stdout

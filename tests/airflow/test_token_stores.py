@@ -177,7 +177,7 @@ def processes(number: int) -> Iterator[list[Process]]:
 
 
 class TestProcessesThatRefreshAtTheSameMoment:
-    def test_end_with_one_valid_token(self, app: App) -> None:
+    def test_processes_that_refresh_at_the_same_moment_end_with_one_valid_token(self, app: App) -> None:
         with processes(2) as started:
             for expected in (1, 2):
                 for each in started:
@@ -190,7 +190,7 @@ class TestProcessesThatRefreshAtTheSameMoment:
 
 
 class TestAProcessThatIsKilled:
-    def test_before_the_service_has_answered_is_survived(self, app: App) -> None:
+    def test_a_process_that_is_killed_before_the_service_has_answered_is_survived(self, app: App) -> None:
         self.kill_while(app, "hang_before")
         assert app.read() == [CHAT]
 
@@ -203,7 +203,7 @@ class TestAProcessThatIsKilled:
                 app.read()
             assert app.refresh_token not in str(trouble.value)
 
-    def test_after_which_a_new_token_in_the_connection_helps(self, app: App) -> None:
+    def test_a_process_that_is_killed_after_which_a_new_token_in_the_connection_helps(self, app: App) -> None:
         self.kill_while(app, "hang_after")
         app.refresh_token += "new"
         app.connect()
@@ -238,7 +238,7 @@ class TestAChoice:
             ),
         ],
     )
-    def test_that_cannot_be_right_is_told_by_its_field(
+    def test_a_choice_that_cannot_be_right_is_told_by_its_field(
         self, app_with_variables: App, fields: dict[str, str], field: str
     ) -> None:
         app_with_variables.connect(**fields)
@@ -247,7 +247,7 @@ class TestAChoice:
             open_platform("app")
         assert "hush" not in str(trouble.value)
 
-    def test_of_redis_without_its_package_says_what_to_install(
+    def test_a_choice_of_redis_without_its_package_says_what_to_install(
         self, app_with_variables: App, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         app_with_variables.connect(token_store="redis", token_store_at="redis://127.0.0.1:1/0")
@@ -262,7 +262,7 @@ class TestAChoice:
             {"token_store": "redis", "token_store_at": "redis://:hush@127.0.0.1:1/0"},
         ],
     )
-    def test_that_cannot_be_used_is_found_out_by_the_first_request_before_a_token_is_spent(
+    def test_a_choice_that_cannot_be_used_is_found_out_by_the_first_request_before_a_token_is_spent(
         self, app_with_variables: App, fields: dict[str, str]
     ) -> None:
         app_with_variables.connect(**fields)
@@ -274,7 +274,7 @@ class TestAChoice:
 
 
 class TestVariables:
-    def test_are_read_and_written_by_a_task(self, app_with_variables: App) -> None:
+    def test_variables_are_read_and_written_by_a_task(self, app_with_variables: App) -> None:
         app = app_with_variables
         for expected in (1, 2):
             ran = run_task(lambda: sorted(open_platform("app").read_chats([CHAT])))
@@ -283,13 +283,13 @@ class TestVariables:
             app.let_tokens_expire()
         assert app.read() == [CHAT], "as the API server reads it, without a supervisor"
 
-    def test_hold_nothing_that_could_be_read(self, app_with_variables: App) -> None:
+    def test_variables_hold_nothing_that_could_be_read(self, app_with_variables: App) -> None:
         app_with_variables.read()
         kept = variables()
         assert {key[: len(VARIABLE_PREFIX)] for key in kept} == {VARIABLE_PREFIX}
         assert not [text for text in kept.values() if "secret" in text or app_with_variables.refresh_token in text]
 
-    def test_are_masked_by_airflows_api(self, app_with_variables: App) -> None:
+    def test_variables_are_masked_by_airflows_api(self, app_with_variables: App) -> None:
         from airflow.api_fastapi.core_api.datamodels.variables import VariableResponse
         from airflow.models.variable import Variable
         from airflow.utils.session import create_session
@@ -303,7 +303,7 @@ class TestVariables:
         assert {each.val for each in told} == {"***"}
         assert all("Delete it to start anew" in (each.description or "") for each in told)
 
-    def test_that_cannot_be_read_by_a_task_are_not_taken_for_missing(
+    def test_variables_that_cannot_be_read_by_a_task_are_not_taken_for_missing(
         self, app_with_variables: App, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from airflow.sdk.exceptions import ErrorType
@@ -323,7 +323,9 @@ class TestVariables:
         assert app_with_variables.tokens_asked_for == 1
         assert variables() == before
 
-    def test_that_airflow_cannot_reach_are_told_without_its_words(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_variables_that_airflow_cannot_reach_are_told_without_its_words(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def broken(*_: object, **__: object) -> None:
             raise RuntimeError("postgresql://airflow:hush@db")
 

@@ -98,7 +98,7 @@ class TestASignedRequest:
         ],
         ids=["good", "expired", "moved", "moved and expired", "expired and moved", "moved twice"],
     )
-    def test_is_sent_until_it_is_let_in_with_what_is_new_each_time(
+    def test_a_signed_request_is_sent_until_it_is_let_in_with_what_is_new_each_time(
         self, client: MovingClient, script: Script, answers: list[Scripted], sent: list[str], repeatable: bool
     ) -> None:
         script.play(*answers)
@@ -116,7 +116,7 @@ class TestASignedRequest:
         ],
         ids=["expired twice", "expired twice with a move between", "moved for ever", "refused", "expired and refused"],
     )
-    def test_is_given_up(
+    def test_a_signed_request_is_given_up(
         self, client: MovingClient, script: Script, answers: list[Scripted], kind: type[PlatformError], requests: int
     ) -> None:
         script.play(*answers)
@@ -130,7 +130,7 @@ class TestASignedRequest:
         client.call()
         assert client.auth.refreshed == ["token-1"]
 
-    def test_that_may_be_sent_once_only_is_not_sent_on_what_was_read_long_ago(
+    def test_a_signed_request_that_may_be_sent_once_only_is_not_sent_on_what_was_read_long_ago(
         self, script: Script, stage: ClockedSandbox
     ) -> None:
         client = MovingClient(NumberedTokens(stage, seconds=MAX_READ_AGE_SECONDS + 1), script=script, stage=stage)
@@ -139,14 +139,14 @@ class TestASignedRequest:
             client.call()
         assert len(script.heard) == 1
 
-    def test_that_may_be_sent_once_only_is_sent_on_what_was_read_just_now(
+    def test_a_signed_request_that_may_be_sent_once_only_is_sent_on_what_was_read_just_now(
         self, script: Script, stage: ClockedSandbox
     ) -> None:
         client = MovingClient(NumberedTokens(stage, seconds=MAX_READ_AGE_SECONDS - 2), script=script, stage=stage)
         script.play(EXPIRED, GOOD)
         assert client.call()["good"] is True
 
-    def test_that_is_repeatable_is_sent_however_long_signing_in_takes(
+    def test_a_signed_request_that_is_repeatable_is_sent_however_long_signing_in_takes(
         self, script: Script, stage: ClockedSandbox
     ) -> None:
         client = MovingClient(NumberedTokens(stage, seconds=MAX_READ_AGE_SECONDS + 1), script=script, stage=stage)

@@ -159,7 +159,7 @@ ODD_DIALOGS: list[tuple[str, Callable[[Any], Any]]] = [
 
 class TestADialogue:
     @pytest.mark.parametrize(("_", "wrong"), WRONG_DIALOGS, ids=[each[0] for each in WRONG_DIALOGS])
-    def test_that_is_wrong_is_that_chats_trouble_alone(
+    def test_a_dialogue_that_is_wrong_is_that_chats_trouble_alone(
         self, portal: Portal, _: str, wrong: Callable[[Any], Any]
     ) -> None:
         """The dialogue of 112."""
@@ -169,7 +169,7 @@ class TestADialogue:
         assert [each.id for each in together.values() if isinstance(each, Chat)] == ["111", "113"]
 
     @pytest.mark.parametrize("wrong", [lambda given: [given], with_member("id", 999), with_member("owner", True)])
-    def test_that_is_wrong_leaves_that_chat_alone_and_moves_the_others(
+    def test_a_dialogue_that_is_wrong_leaves_that_chat_alone_and_moves_the_others(
         self, portal: Portal, wrong: Callable[[Any], Any]
     ) -> None:
         portal.give_for("112", wrong)
@@ -178,17 +178,17 @@ class TestADialogue:
         assert portal.moved() == ["111", "113"]
 
     @pytest.mark.parametrize(("_", "odd"), ODD_DIALOGS, ids=[each[0] for each in ODD_DIALOGS])
-    def test_may_be_odd_in_what_only_helps(self, portal: Portal, _: str, odd: Callable[[Any], Any]) -> None:
+    def test_a_dialogue_may_be_odd_in_what_only_helps(self, portal: Portal, _: str, odd: Callable[[Any], Any]) -> None:
         portal.give_for("112", odd)
         assert isinstance(portal.platform.read_chats(["112"])["112"], Chat)
 
-    def test_that_says_nothing_of_its_content_in_the_reason(self, portal: Portal) -> None:
+    def test_a_dialogue_that_says_nothing_of_its_content_in_the_reason(self, portal: Portal) -> None:
         portal.give_for("112", with_member("owner", "Ann Smith"))
         (result,) = portal.stage.run_to_end(portal.platform, to("agent:12", "112"))
         wrong = "imopenlines.dialog.get: the answer is not as documented: owner is missing or wrong"
         assert result.reason == f"not understood: {wrong}"
 
-    def test_of_another_chat_is_not_answered_either(self, portal: Portal) -> None:
+    def test_a_dialogue_of_another_chat_is_not_answered_either(self, portal: Portal) -> None:
         """Accepting as user 1: 999 is shown for 112."""
         portal.give_for("112", lambda given: {**given, "id": 999, "owner": 0})
         results = run_to_end(run_acceptance(to("agent:1", "112")[0]), portal.platform, sleep=portal.stage.sleep).results
@@ -196,7 +196,7 @@ class TestADialogue:
         assert "imopenlines.operator.answer" not in portal.answers.asked()
         assert portal.stage.chats("bitrix24")["999"]["owner"] == "8"
 
-    def test_in_the_place_of_another_makes_no_chat_unchanged(self, portal: Portal) -> None:
+    def test_a_dialogue_in_the_place_of_another_makes_no_chat_unchanged(self, portal: Portal) -> None:
         """111 is still with agent 7, 120 already with agent 12; the batch shows each in the other's place."""
 
         def swapped(exchange: Exchange) -> Any:
@@ -240,20 +240,22 @@ def _keys_of(chat_id: str, exchange: Exchange) -> list[str]:
 
 class TestABatch:
     @pytest.mark.parametrize("wrong", WRONG_BATCHES, ids=shown)
-    def test_of_reads_that_is_none_is_not_understood(self, portal: Portal, wrong: Any) -> None:
+    def test_a_batch_of_reads_that_is_none_is_not_understood(self, portal: Portal, wrong: Any) -> None:
         portal.answers.tampering = only(lambda exchange: {**exchange.answer, "result": wrong}, method=DIALOG)
         with pytest.raises(UnexpectedResponseError, match=r"^batch: the answer is not as documented"):
             portal.platform.read_chats(["111", "112"])
 
     @pytest.mark.parametrize("wrong", WRONG_BATCHES, ids=shown)
-    def test_of_transfers_that_is_none_does_not_tell_what_was_done(self, portal: Portal, wrong: Any) -> None:
+    def test_a_batch_of_transfers_that_is_none_does_not_tell_what_was_done(self, portal: Portal, wrong: Any) -> None:
         portal.answers.tampering = only(lambda exchange: {**exchange.answer, "result": wrong}, method=TRANSFER)
         assert portal.run_transfers("111", "112") == ["accepted"] * 2
         assert portal.moved() == ["111", "112"], "each once"
 
     @pytest.mark.parametrize("wrong", WRONG_ERRORS, ids=shown)
     @pytest.mark.parametrize("method", [DIALOG, TRANSFER])
-    def test_with_an_error_that_is_none_speaks_of_one_chat(self, portal: Portal, wrong: Any, method: str) -> None:
+    def test_a_batch_with_an_error_that_is_none_speaks_of_one_chat(
+        self, portal: Portal, wrong: Any, method: str
+    ) -> None:
         def tamper(exchange: Exchange) -> Any:
             errors = dict.fromkeys(_keys_of("112", exchange), wrong)
             return {**exchange.answer, "result": {**exchange.answer["result"], "result_error": errors}}
@@ -268,7 +270,7 @@ class TestABatch:
     @pytest.mark.parametrize(
         "wrong", [None, [], {}, 7.5, True, {"error": None}, {"error": {}}, {"error": [1]}], ids=shown
     )
-    def test_with_an_error_that_is_none_refuses_nothing(self, portal: Portal, wrong: Any) -> None:
+    def test_a_batch_with_an_error_that_is_none_refuses_nothing(self, portal: Portal, wrong: Any) -> None:
         def tamper(exchange: Exchange) -> Any:
             return {**exchange.answer, "result": {"result": [], "result_error": {"c0": wrong, "c1": {"error": "X"}}}}
 
@@ -277,7 +279,7 @@ class TestABatch:
         assert [type(each) for each in sent.answers.values()] == [OutcomeUnknown, Refused]
 
     @pytest.mark.parametrize("method", [DIALOG, TRANSFER])
-    def test_that_leaves_a_command_out_tells_nothing_of_one_chat(self, portal: Portal, method: str) -> None:
+    def test_a_batch_that_leaves_a_command_out_tells_nothing_of_one_chat(self, portal: Portal, method: str) -> None:
         def tamper(exchange: Exchange) -> Any:
             for key in _keys_of("112", exchange):
                 del exchange.answer["result"]["result"][key]
@@ -289,7 +291,7 @@ class TestABatch:
         assert portal.moved() == (["111", "113"] if method == DIALOG else ["111", "112", "113"])
 
     @pytest.mark.parametrize("wrong", [None, "text", [], ["x"], {"c1": []}, {"c0": None, "c1": "x"}], ids=shown)
-    def test_may_tell_nothing_of_its_time(self, portal: Portal, wrong: Any) -> None:
+    def test_a_batch_may_tell_nothing_of_its_time(self, portal: Portal, wrong: Any) -> None:
         def tamper(exchange: Exchange) -> Any:
             return {**exchange.answer, "result": {**exchange.answer["result"], "result_time": wrong}}
 
@@ -309,7 +311,7 @@ WRONG_TIMES: list[Any] = [
 
 class TestATime:
     @pytest.mark.parametrize("wrong", WRONG_TIMES, ids=shown)
-    def test_that_is_none_is_just_not_known(self, portal: Portal, wrong: Any) -> None:
+    def test_a_time_that_is_none_is_just_not_known(self, portal: Portal, wrong: Any) -> None:
         def tamper(exchange: Exchange) -> Any:
             answer = {**exchange.answer, "time": wrong}
             if exchange.method == "batch":
@@ -321,7 +323,7 @@ class TestATime:
         assert portal.run_transfers("111", "112") == ["accepted"] * 2
         assert max(portal.stage.slept, default=0) <= 660
 
-    def test_does_not_block_a_method_for_ever(self, portal: Portal) -> None:
+    def test_a_time_does_not_block_a_method_for_ever(self, portal: Portal) -> None:
         """A retry is told when to come: within the ten minutes that operating time is counted for."""
         told = {"operating": 479, "operating_reset_at": 10**300}
         portal.answers.tampering = lambda exchange: {**exchange.answer, "time": told}
@@ -342,7 +344,7 @@ class TestTheWholeAnswer:
          {"result": {"result": [math.inf], "result_error": []}}, b'{"result":' + b"[" * 10**5 + b"]" * 10**5 + b"}"],
         ids=shown,
     )  # fmt: skip
-    def test_that_is_none_is_a_typed_error(self, portal: Portal, wrong: Any) -> None:
+    def test_the_whole_answer_that_is_none_is_a_typed_error(self, portal: Portal, wrong: Any) -> None:
         portal.answers.tampering = lambda exchange: wrong if exchange.method == "batch" else exchange.answer
         with pytest.raises(PlatformError):
             portal.platform.read_chats(["111", "112"])
@@ -351,7 +353,7 @@ class TestTheWholeAnswer:
         assert portal.moved() == ["111", "112"]
 
     @pytest.mark.parametrize("wrong", [*NO_DICTS[:3], 7, 1, "true", "text", [], {}, [True]], ids=shown)
-    def test_to_a_transfer_that_is_not_true_is_no_outcome(self, portal: Portal, wrong: Any) -> None:
+    def test_the_whole_answer_to_a_transfer_that_is_not_true_is_no_outcome(self, portal: Portal, wrong: Any) -> None:
         portal.give(TRANSFER, wrong)
         assert portal.run_transfers("111", "112") == ["accepted"] * 2
         assert portal.moved() == ["111", "112"]
@@ -370,11 +372,11 @@ class TestUsersAndLines:
          {"result": []}, {"c0": {"12": {}}}, {"1e3": {}}, {"012 ": {"id": 12}}],
         ids=shown,
     )  # fmt: skip
-    def test_that_are_not_understood_stop_nobody(self, portal: Portal, wrong: Any) -> None:
+    def test_users_and_lines_that_are_not_understood_stop_nobody(self, portal: Portal, wrong: Any) -> None:
         portal.give(USERS, wrong)
         assert portal.run_transfers("111", "112") == ["accepted"] * 2
 
-    def test_that_are_none_at_all_get_nothing(self, portal: Portal) -> None:
+    def test_users_and_lines_that_are_none_at_all_get_nothing(self, portal: Portal) -> None:
         """PHP writes an empty array of users as a list."""
         portal.give(USERS, [])
         assert portal.run_transfers("111", "112") == ["failed"] * 2
@@ -408,13 +410,13 @@ WRONG_LISTS: list[Any] = [
 
 class TestTheListOfSessions:
     @pytest.mark.parametrize("wrong", WRONG_LISTS, ids=shown)
-    def test_that_is_none_is_not_understood(self, portal: Portal, wrong: Any) -> None:
+    def test_the_list_of_sessions_that_is_none_is_not_understood(self, portal: Portal, wrong: Any) -> None:
         portal.give(SESSIONS, wrong)
         with pytest.raises(UnexpectedResponseError) as error:
             portal.platform.find_waiting_chats("3")
         assert error.value.method == SESSIONS
 
-    def test_may_be_odd_in_what_only_helps(self, portal: Portal) -> None:
+    def test_the_list_of_sessions_may_be_odd_in_what_only_helps(self, portal: Portal) -> None:
         odd = session(userId=[], crmEntityType={}, crmEntityId=[1], userCode=7, vote=[[]])
         portal.give(SESSIONS, {"sessions": [odd], "hasNextPage": False})
         assert [chat.id for chat in portal.platform.find_agents_chats(["7"])] == ["111"]
@@ -428,13 +430,13 @@ class TestTheListOfSessions:
         ],
         ids=["one row", "200 rows", "no rows"],
     )
-    def test_that_does_not_go_on_is_not_read_for_ever(self, portal: Portal, page: Any) -> None:
+    def test_the_list_of_sessions_that_does_not_go_on_is_not_read_for_ever(self, portal: Portal, page: Any) -> None:
         portal.give(SESSIONS, page)
         with pytest.raises(UnexpectedResponseError, match="does not go on behind its last row"):
             portal.platform.find_agents_chats(["7"])
         assert len(portal.answers.heard) <= 2
 
-    def test_that_has_ever_new_rows_ends_where_the_documents_end_it(self, portal: Portal) -> None:
+    def test_the_list_of_sessions_that_has_ever_new_rows_ends_where_the_documents_end_it(self, portal: Portal) -> None:
         def page(params: dict[str, Any], given: Any) -> Any:
             offset = int(params["offset"])
             assert offset <= 10_000
@@ -450,12 +452,14 @@ class TestTheListOfSessions:
          session(id=9999, chatId=999, status="closed"), session(id=9999, chatId=999, status="spam")],
         ids=shown,
     )  # fmt: skip
-    def test_that_shows_what_was_not_asked_for_touches_nobody_else(self, portal: Portal, other: Any) -> None:
+    def test_the_list_of_sessions_that_shows_what_was_not_asked_for_touches_nobody_else(
+        self, portal: Portal, other: Any
+    ) -> None:
         portal.give(SESSIONS, {"sessions": [session(), other], "hasNextPage": False})
         assert [chat.id for chat in portal.platform.find_agents_chats(["7"])] == ["111"]
 
     @pytest.mark.parametrize("other", [session(status="new", operatorId=None, configId=4), session()], ids=shown)
-    def test_that_shows_another_line_finds_nobody(self, portal: Portal, other: Any) -> None:
+    def test_the_list_of_sessions_that_shows_another_line_finds_nobody(self, portal: Portal, other: Any) -> None:
         portal.give(SESSIONS, {"sessions": [other], "hasNextPage": False})
         assert portal.platform.find_waiting_chats("3") == []
 
@@ -468,13 +472,13 @@ class TestTheListOfOperators:
            for each in any_of(None, True, "x", [], -1))],
         ids=shown,
     )  # fmt: skip
-    def test_that_is_none_is_not_understood(self, portal: Portal, wrong: Any) -> None:
+    def test_the_list_of_operators_that_is_none_is_not_understood(self, portal: Portal, wrong: Any) -> None:
         portal.give(OPERATORS, wrong)
         with pytest.raises(UnexpectedResponseError) as error:
             portal.platform.find_agents_chats(["9"])
         assert error.value.method == OPERATORS
 
-    def test_that_does_not_go_on_is_not_read_for_ever(self, portal: Portal) -> None:
+    def test_the_list_of_operators_that_does_not_go_on_is_not_read_for_ever(self, portal: Portal) -> None:
         row = {"userId": 9, "configId": 3, "activeSessions": 0}
         portal.give(OPERATORS, {"operators": [row], "hasNextPage": True})
         with pytest.raises(UnexpectedResponseError, match="does not go on behind its last row"):
@@ -491,7 +495,7 @@ def no_reports(portal: Portal) -> Portal:
 
 
 class TestTheListOfActivities:
-    def test_finds_the_chats(self, no_reports: Portal) -> None:
+    def test_the_list_of_activities_finds_the_chats(self, no_reports: Portal) -> None:
         assert [chat.id for chat in no_reports.platform.find_agents_chats(["7"])] == ["111", "112"]
 
     @pytest.mark.parametrize(
@@ -500,14 +504,14 @@ class TestTheListOfActivities:
          *([{"ID": "5", "ASSOCIATED_ENTITY_ID": each}] for each in any_of(True, "x", [])), [{"ID": "5"}]],
         ids=shown,
     )  # fmt: skip
-    def test_that_is_none_is_not_understood(self, no_reports: Portal, wrong: Any) -> None:
+    def test_the_list_of_activities_that_is_none_is_not_understood(self, no_reports: Portal, wrong: Any) -> None:
         no_reports.give(ACTIVITIES, wrong)
         with pytest.raises(UnexpectedResponseError) as error:
             no_reports.platform.find_agents_chats(["7"])
         assert error.value.method == ACTIVITIES
 
     @pytest.mark.parametrize("wrong", [*FEW, [{"ID": True}], [{}]], ids=shown)
-    def test_needs_the_settings_of_the_lines(self, no_reports: Portal, wrong: Any) -> None:
+    def test_the_list_of_activities_needs_the_settings_of_the_lines(self, no_reports: Portal, wrong: Any) -> None:
         no_reports.give(LINES, wrong)
         with pytest.raises(UnexpectedResponseError) as error:
             no_reports.platform.find_agents_chats(["7"])
@@ -521,7 +525,9 @@ class TestTheListOfActivities:
         )
         assert [chat.id for chat in no_reports.platform.find_agents_chats(["7"])] == ["111"]
 
-    def test_takes_no_dialogue_of_an_earlier_session_for_the_one_asked_for(self, no_reports: Portal) -> None:
+    def test_the_list_of_activities_takes_no_dialogue_of_an_earlier_session_for_the_one_asked_for(
+        self, no_reports: Portal
+    ) -> None:
         def shown_for_another(params: dict[str, Any], given: Any) -> Any:
             return {**given, "id": 999, "entity_data_1": "N|NONE|0|N|N|1|0|0|0|0"}
 
@@ -533,7 +539,7 @@ class TestTheRecentList:
     @pytest.mark.parametrize(
         "wrong", [*FEW, [{"chat": "text"}], [{"chat": {"id": True, "owner": 7}}], [{"chat": {}}]], ids=shown
     )
-    def test_that_is_none_is_not_understood(self, portal: Portal, wrong: Any) -> None:
+    def test_the_recent_list_that_is_none_is_not_understood(self, portal: Portal, wrong: Any) -> None:
         webhook = {"user": 1, "code": "secretcode", "scopes": ["imopenlines", "im"]}
         portal.stage.reset(bitrix24={"webhooks": [webhook], "switches": {"v2_methods": False}})
         portal.give(RECENT, wrong)
@@ -541,7 +547,7 @@ class TestTheRecentList:
             portal.platform.find_agents_chats(["1"])
         assert error.value.method == RECENT
 
-    def test_has_items_that_are_no_chats(self, portal: Portal) -> None:
+    def test_the_recent_list_has_items_that_are_no_chats(self, portal: Portal) -> None:
         webhook = {"user": 1, "code": "secretcode", "scopes": ["imopenlines", "im"]}
         portal.stage.reset(bitrix24={"webhooks": [webhook], "switches": {"v2_methods": False}})
         portal.give(RECENT, [{"chat": []}, {"chat": None}, {"id": 5}])
@@ -559,7 +565,7 @@ class TestTheLogOfTransfers:
            for each in any_of(None, 7, "x", [], True, "99999999999-01-01T00:00:00+00:00"))],
         ids=shown,
     )  # fmt: skip
-    def test_that_is_none_is_not_understood(self, portal: Portal, wrong: Any) -> None:
+    def test_the_log_of_transfers_that_is_none_is_not_understood(self, portal: Portal, wrong: Any) -> None:
         portal.give(LOG, wrong)
         (move,) = _moves("111")
         seen = Move(move.transfer, Chat(id="111", owner="7", session="5"))
@@ -584,13 +590,13 @@ class TestTheLogOfTransfers:
 
 class TestWhoWeAre:
     @pytest.mark.parametrize("wrong", [*NO_DICTS, {}, *({"ID": each} for each in any_of(*NO_IDS, 0, "0"))], ids=shown)
-    def test_is_a_number_or_not_understood(self, portal: Portal, wrong: Any) -> None:
+    def test_who_we_are_is_a_number_or_not_understood(self, portal: Portal, wrong: Any) -> None:
         portal.give("profile", wrong)
         with pytest.raises(UnexpectedResponseError, match=r"^profile: the answer is not as documented[a-zD: I]*$"):
             portal.platform.check_connection()
 
     @pytest.mark.parametrize("wrong", [None, {"0": "im"}, "im", [None], [[]], [7]], ids=shown)
-    def test_has_scopes_that_are_words(self, portal: Portal, wrong: Any) -> None:
+    def test_who_we_are_has_scopes_that_are_words(self, portal: Portal, wrong: Any) -> None:
         portal.give("scope", wrong)
         with pytest.raises(UnexpectedResponseError) as error:
             portal.platform.check_connection()
@@ -598,7 +604,9 @@ class TestWhoWeAre:
 
     @pytest.mark.parametrize("wrong", [*FEW, *({"bots": each} for each in FEW)], ids=shown)
     @pytest.mark.parametrize("method", [LIST_BOTS, SESSIONS])
-    def test_is_told_also_where_the_rest_is_not_understood(self, portal: Portal, wrong: Any, method: str) -> None:
+    def test_who_we_are_is_told_also_where_the_rest_is_not_understood(
+        self, portal: Portal, wrong: Any, method: str
+    ) -> None:
         portal.give(method, wrong)
         examined = portal.platform.check_connection()
         assert examined.who == "user 1 by an incoming webhook"
@@ -607,7 +615,7 @@ class TestWhoWeAre:
 
 class TestABot:
     @pytest.mark.parametrize("wrong", [*FEW, {}, *({"bots": each} for each in FEW)], ids=shown)
-    def test_is_registered_only_where_the_list_is_understood(self, portal: Portal, wrong: Any) -> None:
+    def test_a_bot_is_registered_only_where_the_list_is_understood(self, portal: Portal, wrong: Any) -> None:
         portal.give(LIST_BOTS, wrong)
         with pytest.raises(UnexpectedResponseError):
             register_bot(portal.client, code="chattransfer", name="Chat transfer")
@@ -618,12 +626,12 @@ class TestABot:
         [*FEW, {}, *({"bot": each} for each in FEW), *({"bot": {"id": each}} for each in any_of(*NO_IDS, 0))],
         ids=shown,
     )
-    def test_that_has_no_number_is_not_understood(self, portal: Portal, wrong: Any) -> None:
+    def test_a_bot_that_has_no_number_is_not_understood(self, portal: Portal, wrong: Any) -> None:
         portal.give(REGISTER_BOT, wrong)
         with pytest.raises(UnexpectedResponseError):
             register_bot(portal.client, code="chattransfer", name="Chat transfer")
 
-    def test_is_named_by_us(self, portal: Portal) -> None:
+    def test_a_bot_is_named_by_us(self, portal: Portal) -> None:
         portal.give(REGISTER_BOT, {"bot": {"id": "80", "code": "\x1b[31mx" * 1000}})
         assert register_bot(portal.client, code="chattransfer", name="Chat transfer").code == "chattransfer"
 
@@ -640,7 +648,9 @@ class TestAToken:
 
     @pytest.mark.parametrize("wrong", [None, True, 7, "", [], {}, "a b", "a\r\nX: 1", "ä", "x" * 9000], ids=shown)
     @pytest.mark.parametrize("name", ["access_token", "refresh_token"])
-    def test_that_is_none_is_not_understood(self, stage: ClockedSandbox, script: Script, name: str, wrong: Any) -> None:
+    def test_a_token_that_is_none_is_not_understood(
+        self, stage: ClockedSandbox, script: Script, name: str, wrong: Any
+    ) -> None:
         if name == "refresh_token" and wrong is None:
             assert self.fetch_token(stage, script, refresh_token=None).refresh_token == "last"
             return
@@ -649,7 +659,7 @@ class TestAToken:
         assert str(error.value) == f"oauth/token: the answer is not as documented: {name} is missing or wrong"
 
     @pytest.mark.parametrize("odd", [None, True, 0, "x", [], {}, DIGITS], ids=shown)
-    def test_may_be_of_nobody_that_is_known(self, stage: ClockedSandbox, script: Script, odd: Any) -> None:
+    def test_a_token_may_be_of_nobody_that_is_known(self, stage: ClockedSandbox, script: Script, odd: Any) -> None:
         about = self.fetch_token(stage, script, user_id=odd, client_endpoint=[odd]).about
         assert about == {}
 

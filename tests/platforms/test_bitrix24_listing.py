@@ -91,12 +91,12 @@ class TestTheReports:
 class TestSilence:
     """An agent without chats in the reports may be one whom the webhook's user may not see."""
 
-    def test_of_an_agent_who_is_idle_is_believed(self, stage: ClockedSandbox) -> None:
+    def test_silence_of_an_agent_who_is_idle_is_believed(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": []})
         assert stage.bitrix24().find_agents_chats(["7", "8"]) == []
         assert stage.asked() == ["batch", OPERATORS]
 
-    def test_of_an_agent_who_is_busy_is_not_believed(self, stage: ClockedSandbox) -> None:
+    def test_silence_of_an_agent_who_is_busy_is_not_believed(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"switches": {"reports_lag": 100000}})
         assert found(stage.bitrix24().find_agents_chats(["7"])) == truth(stage, "7", offered=False)
         assert ACTIVITIES in stage.asked()
@@ -113,7 +113,7 @@ class TestSilence:
         chats = stage.bitrix24(user=7, code="narrow").find_agents_chats(["7", "8"])
         assert found(chats) == truth(stage, "7", "8", offered=False)
 
-    def test_that_cannot_be_checked_is_an_error_that_says_what_to_do(self, stage: ClockedSandbox) -> None:
+    def test_silence_that_cannot_be_checked_is_an_error_that_says_what_to_do(self, stage: ClockedSandbox) -> None:
         webhook = {"user": 12, "code": "narrow", "scopes": ["imopenlines"]}
         stage.reset(bitrix24={"webhooks": [webhook]})
         with pytest.raises(RequestRefusedError, match=r"agents 7.*chat_ids"):
@@ -191,7 +191,7 @@ class TestNoWay:
         with pytest.raises(RequestRefusedError, match="waiting in queue 3"):
             stage.bitrix24(code="narrow").find_waiting_chats("3")
 
-    def test_in_with_a_wrong_code_tries_no_other_way(self, stage: ClockedSandbox) -> None:
+    def test_no_way_in_with_a_wrong_code_tries_no_other_way(self, stage: ClockedSandbox) -> None:
         with pytest.raises(CredentialsError, match="INVALID_CREDENTIALS"):
             stage.bitrix24(code="wrongcode").find_agents_chats(["7"])
         assert stage.asked() == ["batch"]
@@ -209,7 +209,9 @@ class TestAnAnswerThatIsNoneOfThePortals:
             ({"sessions": [{"id": 1}]}, SESSIONS),
         ],
     )
-    def test_is_no_list_of_sessions(self, script: Script, portal: Bitrix24Client, result: Any, method: str) -> None:
+    def test_an_answer_that_is_none_of_the_portals_is_no_list_of_sessions(
+        self, script: Script, portal: Bitrix24Client, result: Any, method: str
+    ) -> None:
         script.play(Scripted.json({"result": result}))
         with pytest.raises(UnexpectedResponseError) as error:
             Bitrix24Platform(portal).find_waiting_chats("3")
@@ -226,14 +228,18 @@ class TestAnAnswerThatIsNoneOfThePortals:
             [{"ID": "0", "ASSOCIATED_ENTITY_ID": "7"}] * 50,
         ],
     )
-    def test_is_no_list_of_activities(self, script: Script, portal: Bitrix24Client, rows: Any) -> None:
+    def test_an_answer_that_is_none_of_the_portals_is_no_list_of_activities(
+        self, script: Script, portal: Bitrix24Client, rows: Any
+    ) -> None:
         no_reports = Scripted.json({"error": "TARIFF_RESTRICTION"}, status=400)
         script.play(no_reports, Scripted.json({"result": rows}))
         with pytest.raises(UnexpectedResponseError) as error:
             Bitrix24Platform(portal).find_waiting_chats("3")
         assert error.value.method == ACTIVITIES
 
-    def test_that_shows_the_same_rows_again_is_not_read_for_ever(self, script: Script, portal: Bitrix24Client) -> None:
+    def test_an_answer_that_is_none_of_the_portals_that_shows_the_same_rows_again_is_not_read_for_ever(
+        self, script: Script, portal: Bitrix24Client
+    ) -> None:
         no_reports = Scripted.json({"error": "TARIFF_RESTRICTION"}, status=400)
         rows = [{"ID": str(each), "ASSOCIATED_ENTITY_ID": "7"} for each in range(1, 51)]
         script.play(no_reports, Scripted.json({"result": rows}))

@@ -116,11 +116,11 @@ class TestAWayOfSigningIn:
         assert sorted(stage.moved("bitrix24")) == sorted(chats)
 
     @WAYS
-    def test_finds_who_waits_in_a_queue(self, stage: ClockedSandbox, sign_in: SignIn) -> None:
+    def test_a_way_of_signing_in_finds_who_waits_in_a_queue(self, stage: ClockedSandbox, sign_in: SignIn) -> None:
         assert len(Bitrix24Platform(sign_in(stage)).find_waiting_chats("3")) > 0
 
     @WAYS
-    def test_accepts_as_its_user(self, stage: ClockedSandbox, sign_in: SignIn) -> None:
+    def test_a_way_of_signing_in_accepts_as_its_user(self, stage: ClockedSandbox, sign_in: SignIn) -> None:
         stage.reset(bitrix24={"chats": [{"id": 11, "queue": 3, "state": "waiting", "offered_to": 7}]})
         platform = Bitrix24Platform(sign_in(stage))
         assert platform.receiver_of(Chat(id="11")) == Target.agent("1")
@@ -128,7 +128,7 @@ class TestAWayOfSigningIn:
         assert stage.chats("bitrix24")["11"]["owner"] == "1"
 
     @WAYS
-    def test_shows_no_secret_in_logs_and_reprs(
+    def test_a_way_of_signing_in_shows_no_secret_in_logs_and_reprs(
         self, stage: ClockedSandbox, sign_in: SignIn, caplog: pytest.LogCaptureFixture
     ) -> None:
         given: list[IssuedToken] = []
@@ -143,7 +143,9 @@ class TestAWayOfSigningIn:
         assert no_secret_in(shown)
         assert not [each for each in given if each.secret in shown or str(each.refresh_token) in shown]
 
-    def test_by_an_application_names_no_bot_and_keeps_its_token_in_a_header(self, stage: ClockedSandbox) -> None:
+    def test_a_way_of_signing_in_by_an_application_names_no_bot_and_keeps_its_token_in_a_header(
+        self, stage: ClockedSandbox
+    ) -> None:
         platform = Bitrix24Platform(an_app(stage))
         stage.run_to_end(platform, to("agent:12", "101", "102"))
         assert refreshes(stage) == 1
@@ -153,11 +155,15 @@ class TestAWayOfSigningIn:
                 assert token not in call.path + call.query + call.body.decode()
                 assert b"CLIENT_ID" not in call.body
 
-    def test_by_an_application_is_told_who_it_is_with_the_token(self, stage: ClockedSandbox) -> None:
+    def test_a_way_of_signing_in_by_an_application_is_told_who_it_is_with_the_token(
+        self, stage: ClockedSandbox
+    ) -> None:
         assert an_app(stage).user_id() == "1"
         assert stage.asked() == [""]
 
-    def test_by_an_application_asks_who_it_is_where_the_token_does_not_tell(self, stage: ClockedSandbox) -> None:
+    def test_a_way_of_signing_in_by_an_application_asks_who_it_is_where_the_token_does_not_tell(
+        self, stage: ClockedSandbox
+    ) -> None:
         def untold(fetch_token: FetchToken) -> FetchToken:
             return lambda refresh_token: replace(fetch_token(refresh_token), about={})
 
@@ -165,7 +171,9 @@ class TestAWayOfSigningIn:
         assert client.user_id() == client.user_id() == "1"
         assert stage.asked() == ["", "profile"]
 
-    def test_by_an_application_finds_its_own_users_chats_without_reports_and_crm(self, stage: ClockedSandbox) -> None:
+    def test_a_way_of_signing_in_by_an_application_finds_its_own_users_chats_without_reports_and_crm(
+        self, stage: ClockedSandbox
+    ) -> None:
         app = {"client_id": "local.own", "user": 7, "scopes": ["imopenlines", "im"]}
         stage.reset(bitrix24={"apps": [app], "switches": {"v2_methods": False}})
         platform = Bitrix24Platform(an_app(stage, client_id="local.own"))
@@ -175,7 +183,7 @@ class TestAWayOfSigningIn:
 class TestAToken:
     @pytest.mark.parametrize("method", [TRANSFER, "imopenlines.dialog.get"])
     @pytest.mark.parametrize("count", [1, 60])
-    def test_that_runs_out_is_renewed_once_and_every_chat_moved_once(
+    def test_a_token_that_runs_out_is_renewed_once_and_every_chat_moved_once(
         self, stage: ClockedSandbox, method: str, count: int
     ) -> None:
         chats = [{"id": 1000 + number, "owner": 7, "queue": 3} for number in range(count)]
@@ -188,7 +196,7 @@ class TestAToken:
         assert sorted(stage.moved("bitrix24")) == sorted(ids)
         assert refreshes(stage) == 2
 
-    def test_is_not_renewed_before_it_has_run_out(self, stage: ClockedSandbox) -> None:
+    def test_a_token_is_not_renewed_before_it_has_run_out(self, stage: ClockedSandbox) -> None:
         client = an_app(stage)
         client.call(READ, repeatable=True)
         stage.server.sandbox.clock.skip(3590)
@@ -198,7 +206,7 @@ class TestAToken:
         client.call(READ, repeatable=True)
         assert refreshes(stage) == 2
 
-    def test_is_renewed_by_the_refresh_token_that_came_with_it(self, stage: ClockedSandbox) -> None:
+    def test_a_token_is_renewed_by_the_refresh_token_that_came_with_it(self, stage: ClockedSandbox) -> None:
         store = MemoryTokenStore()
         client = an_app(stage, store=store)
         used = ["refresh-1"]
@@ -209,7 +217,7 @@ class TestAToken:
         asked = [query_of(call)["refresh_token"] for call in stage.calls if call.path.startswith("/oauth/")]
         assert asked == used[:3]
 
-    def test_that_runs_out_in_the_middle_of_a_batch_repeats_only_what_it_struck(
+    def test_a_token_that_runs_out_in_the_middle_of_a_batch_repeats_only_what_it_struck(
         self, stage: ClockedSandbox, script: Script
     ) -> None:
         expired = {"error": "expired_token", "error_description": ""}
@@ -226,7 +234,7 @@ class TestAToken:
         assert again.headers["Authorization"] == "Bearer token-2"
         assert [command.partition("?")[2] for command in again.body["cmd"].values()] == ["CHAT_ID=2", "CHAT_ID=3"]
 
-    def test_that_runs_out_in_the_middle_keeps_the_results_before_it(
+    def test_a_token_that_runs_out_in_the_middle_keeps_the_results_before_it(
         self, stage: ClockedSandbox, script: Script
     ) -> None:
         expired = {"error": "expired_token", "error_description": ""}
@@ -240,7 +248,9 @@ class TestAToken:
         assert first is True
         assert isinstance(second, CredentialsError)
 
-    def test_that_runs_out_in_the_middle_of_reads_repeats_them_all(self, stage: ClockedSandbox, script: Script) -> None:
+    def test_a_token_that_runs_out_in_the_middle_of_reads_repeats_them_all(
+        self, stage: ClockedSandbox, script: Script
+    ) -> None:
         expired = {"error": "expired_token", "error_description": ""}
         script.play(
             _granted("token-1"),
@@ -252,7 +262,7 @@ class TestAToken:
         assert client.batch([READ, READ], repeatable=True) == [1, 2]
 
     @pytest.mark.parametrize("answer", ["whole", "nested"])
-    def test_that_is_not_taken_although_it_is_new_ends_the_run(
+    def test_a_token_that_is_not_taken_although_it_is_new_ends_the_run(
         self, stage: ClockedSandbox, script: Script, answer: str
     ) -> None:
         expired = {"error": "expired_token", "error_description": ""}
@@ -268,7 +278,7 @@ class TestAToken:
         assert "oauth_refresh_token of the connection [expired_token]" in str(found)
         assert len(script.heard) == 4
 
-    def test_that_is_renewed_too_slowly_lets_the_chats_be_read_again(self, stage: ClockedSandbox) -> None:
+    def test_a_token_that_is_renewed_too_slowly_lets_the_chats_be_read_again(self, stage: ClockedSandbox) -> None:
         def slow(fetch_token: FetchToken) -> FetchToken:
             def obtain_slowly(refresh_token: str | None) -> IssuedToken:
                 stage.sleep(30)
@@ -287,7 +297,7 @@ class TestAToken:
         assert outcomes_of(stage.run_to_end(Bitrix24Platform(client), to("agent:12", "101"))) == ["accepted"]
         assert stage.moved("bitrix24") == ["101"]
 
-    def test_that_cannot_be_renewed_leaves_the_chats_unsent_for_sure(self, stage: ClockedSandbox) -> None:
+    def test_a_token_that_cannot_be_renewed_leaves_the_chats_unsent_for_sure(self, stage: ClockedSandbox) -> None:
         platform = Bitrix24Platform(an_app(stage))
         platform.client.user_id()
         stage.fault(kind="token_expired", service="bitrix24", method=TRANSFER)
@@ -296,7 +306,7 @@ class TestAToken:
         assert (result.outcome, stage.moved("bitrix24")) == ("failed", [])
         assert "no token is to be had" in str(result.reason)
 
-    def test_that_two_threads_find_spent_is_renewed_once(self, stage: ClockedSandbox) -> None:
+    def test_a_token_that_two_threads_find_spent_is_renewed_once(self, stage: ClockedSandbox) -> None:
         store = MemoryTokenStore()
         clients = [an_app(stage, store=store) for _ in range(4)]
         for client in clients:
@@ -321,14 +331,14 @@ class TestTheAuthorisationServer:
             (("local.chattransfer", "appsecret", "refresh-2"), "put the new token into oauth_refresh_token of the"),
         ],
     )
-    def test_that_refuses_names_the_field(
+    def test_the_authorisation_server_that_refuses_names_the_field(
         self, stage: ClockedSandbox, fields: tuple[str, str, str], words: str
     ) -> None:
         client_id, client_secret, refresh_token = fields
         client = an_app(stage, client_id=client_id, client_secret=client_secret, refresh_token=refresh_token)
         assert words in problem(client)
 
-    def test_takes_a_refresh_token_for_180_days(self, stage: ClockedSandbox) -> None:
+    def test_the_authorisation_server_takes_a_refresh_token_for_180_days(self, stage: ClockedSandbox) -> None:
         stage.server.sandbox.clock.skip(181 * 86400)
         assert "each works once and for 180 days" in problem(an_app(stage))
 
@@ -336,32 +346,42 @@ class TestTheAuthorisationServer:
         ("state", "words"),
         [("app_unpaid", "is not paid for"), ("app_not_installed", "is not installed on the portal: install it")],
     )
-    def test_tells_what_became_of_the_application(self, stage: ClockedSandbox, state: str, words: str) -> None:
+    def test_the_authorisation_server_tells_what_became_of_the_application(
+        self, stage: ClockedSandbox, state: str, words: str
+    ) -> None:
         stage.reset(bitrix24={"switches": {"portal_state": state}})
         assert words in problem(an_app(stage))
 
     @pytest.mark.parametrize("answer", [PAGE, replace(PAGE, status=404), Scripted.json({"version": 1}), Scripted(302)])
-    def test_that_is_none_is_told_by_the_field_of_its_host(
+    def test_the_authorisation_server_that_is_none_is_told_by_the_field_of_its_host(
         self, stage: ClockedSandbox, script: Script, answer: Scripted
     ) -> None:
         script.play(answer)
         assert "check oauth_host of the connection" in problem(an_app(stage, server=script.url))
 
-    def test_that_does_not_exist_is_told_by_the_field_of_its_host(self, stage: ClockedSandbox) -> None:
+    def test_the_authorisation_server_that_does_not_exist_is_told_by_the_field_of_its_host(
+        self, stage: ClockedSandbox
+    ) -> None:
         told = problem(an_app(stage, server=_nobody()), UnreachableError)
         assert told.startswith("oauth/token: the connection to 127.0.0.1:")
         assert "check oauth_host of the connection" in told
 
     @pytest.mark.parametrize("kind", ["html_503_before", "error_503", "error_429", "drop_before"])
-    def test_that_is_away_for_a_moment_is_asked_again(self, stage: ClockedSandbox, kind: str) -> None:
+    def test_the_authorisation_server_that_is_away_for_a_moment_is_asked_again(
+        self, stage: ClockedSandbox, kind: str
+    ) -> None:
         stage.fault(kind=kind, service="bitrix24", method="oauth.token", count=2)
         assert an_app(stage).user_id() == "1"
 
-    def test_whose_answer_is_lost_has_spent_the_refresh_token(self, stage: ClockedSandbox) -> None:
+    def test_the_authorisation_server_whose_answer_is_lost_has_spent_the_refresh_token(
+        self, stage: ClockedSandbox
+    ) -> None:
         stage.fault(kind="drop_after", service="bitrix24", method="oauth.token")
         assert "Sign in anew" in problem(an_app(stage))
 
-    def test_is_not_followed_elsewhere_with_the_secret(self, stage: ClockedSandbox, script: Script) -> None:
+    def test_the_authorisation_server_is_not_followed_elsewhere_with_the_secret(
+        self, stage: ClockedSandbox, script: Script
+    ) -> None:
         script.play(Scripted(302, headers={"Location": f"{stage.url}/oauth/token/"}))
         problem(an_app(stage, server=script.url))
         assert stage.calls == []
@@ -377,7 +397,7 @@ class TestARefusal:
             ("no_rest_plan", "the portal's plan has no REST API"),
         ],
     )
-    def test_by_the_portals_state_says_who_can_change_it(
+    def test_a_refusal_by_the_portals_state_says_who_can_change_it(
         self, stage: ClockedSandbox, sign_in: SignIn, state: str, words: str
     ) -> None:
         stage.reset(bitrix24={"switches": {"portal_state": state}})
@@ -392,11 +412,13 @@ class TestARefusal:
             ("confirm_denied", "ask them to allow it"),
         ],
     )
-    def test_of_an_application_says_where_to_open_it(self, stage: ClockedSandbox, state: str, words: str) -> None:
+    def test_a_refusal_of_an_application_says_where_to_open_it(
+        self, stage: ClockedSandbox, state: str, words: str
+    ) -> None:
         stage.reset(bitrix24={"switches": {"portal_state": state}})
         assert words in problem(an_app(stage))
 
-    def test_of_an_application_that_is_taken_off_later_says_so(self, stage: ClockedSandbox) -> None:
+    def test_a_refusal_of_an_application_that_is_taken_off_later_says_so(self, stage: ClockedSandbox) -> None:
         store = MemoryTokenStore()
         an_app(stage, store=store).user_id()
         token = json.loads(store.kept[Entry.TOKEN])["secret"]
@@ -404,7 +426,7 @@ class TestARefusal:
         stage.reset(bitrix24={"apps": [app], "switches": {"portal_state": "app_not_installed"}})
         assert "not installed on the portal: install it, then sign in anew" in problem(an_app(stage, store=store))
 
-    def test_of_a_token_of_another_portal_says_so_and_renews_nothing(self, stage: ClockedSandbox) -> None:
+    def test_a_refusal_of_a_token_of_another_portal_says_so_and_renews_nothing(self, stage: ClockedSandbox) -> None:
         store = MemoryTokenStore()
         client = an_app(stage, store=store)
         client.user_id()
@@ -412,12 +434,12 @@ class TestARefusal:
         assert "host of the connection is another portal" in problem(client)
         assert refreshes(stage) == 0
 
-    def test_of_a_dismissed_user_says_whose_token_is_needed(self, stage: ClockedSandbox) -> None:
+    def test_a_refusal_of_a_dismissed_user_says_whose_token_is_needed(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"apps": [{"client_id": "local.old", "user": 90}]})
         assert "let another one authorise it" in problem(an_app(stage, client_id="local.old"))
 
     @pytest.mark.parametrize("cause", ["wrong code", "dismissed user", "expired"])
-    def test_of_a_webhook_says_all_that_it_may_be(self, stage: ClockedSandbox, cause: str) -> None:
+    def test_a_refusal_of_a_webhook_says_all_that_it_may_be(self, stage: ClockedSandbox, cause: str) -> None:
         stage.reset(
             bitrix24={"webhooks": [{"user": 1, "code": "brief", "expires_in": 60}, {"user": 90, "code": "fired"}]}
         )
@@ -429,13 +451,13 @@ class TestARefusal:
         assert code not in told
 
     @pytest.mark.parametrize("refusal", ["insufficient_scope", "not_found"])
-    def test_for_a_scope_names_it(self, stage: ClockedSandbox, refusal: str) -> None:
+    def test_a_refusal_for_a_scope_names_it(self, stage: ClockedSandbox, refusal: str) -> None:
         webhook = {"user": 1, "code": "narrow", "scopes": ["im"]}
         stage.reset(bitrix24={"webhooks": [webhook], "switches": {"missing_scope": refusal}})
         kind = CredentialsError if refusal == "insufficient_scope" else RequestRefusedError
         assert "lacks the scope imopenlines (give it under" in problem(stage.webhook(code="narrow"), kind)
 
-    def test_for_plain_http_says_so(self, stage: ClockedSandbox) -> None:
+    def test_a_refusal_for_plain_http_says_so(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"switches": {"https_required": True}})
         assert "takes only https" in problem(stage.webhook())
 
@@ -449,7 +471,7 @@ class TestARefusal:
             Scripted.json([1, 2]),
         ],
     )
-    def test_by_what_is_no_portal_says_where_to_look(
+    def test_a_refusal_by_what_is_no_portal_says_where_to_look(
         self, portal: Bitrix24Client, script: Script, answer: Scripted
     ) -> None:
         script.play(answer)
@@ -471,7 +493,7 @@ def _nobody() -> str:
 
 class TestAPortalThatWasRenamed:
     @WAYS
-    def test_is_followed_by_the_same_post_and_told_once(
+    def test_a_portal_that_was_renamed_is_followed_by_the_same_post_and_told_once(
         self, stage: ClockedSandbox, sign_in: SignIn, caplog: pytest.LogCaptureFixture
     ) -> None:
         stage.reset(bitrix24={"switches": {"moved_to": "localhost"}})
@@ -486,7 +508,7 @@ class TestAPortalThatWasRenamed:
         assert told == [f"The portal is now at localhost:{port}; put that into the connection's host"]
         assert platform.account == stage.url
 
-    def test_is_found_by_the_address_that_comes_with_a_token(
+    def test_a_portal_that_was_renamed_is_found_by_the_address_that_comes_with_a_token(
         self, stage: ClockedSandbox, script: Script, caplog: pytest.LogCaptureFixture
     ) -> None:
         script.play(_granted("token-1", client_endpoint=f"{stage.url}/rest/"))
@@ -510,14 +532,16 @@ class TestAPortalThatWasRenamed:
             (f"https://{'b' * 60_000}/rest/1/secretcode/imopenlines.dialog.get", "redirects what is sent to it"),
         ],
     )
-    def test_to_anywhere_else_gets_nothing_and_is_named(
+    def test_a_portal_that_was_renamed_to_anywhere_else_gets_nothing_and_is_named(
         self, stage: ClockedSandbox, portal: Bitrix24Client, script: Script, location: str, words: str
     ) -> None:
         script.play(Scripted(302, headers={"Location": location.format(other=stage.url, same=script.url)}))
         assert words in problem(portal)
         assert (len(script.heard), stage.calls) == (1, [])
 
-    def test_to_what_is_no_address_is_an_error_without_a_secret(self, portal: Bitrix24Client, script: Script) -> None:
+    def test_a_portal_that_was_renamed_to_what_is_no_address_is_an_error_without_a_secret(
+        self, portal: Bitrix24Client, script: Script
+    ) -> None:
         script.play(Scripted(302, headers={"Location": "https://[oops/rest/1/secretcode"}))
         told = problem(portal)
         assert "redirects what is sent to it" in told
@@ -559,7 +583,9 @@ class TestAPortalThatWasRenamed:
             ("http://127.0.0.1:8024/rest/x", "https://b.bitrix24.com/rest/x", None),
         ],
     )
-    def test_is_followed_only_within_its_domain_of_bitrix24(self, old: str, location: str, new: str | None) -> None:
+    def test_a_portal_that_was_renamed_is_followed_only_within_its_domain_of_bitrix24(
+        self, old: str, location: str, new: str | None
+    ) -> None:
         assert renamed(old, location) == new
 
     @pytest.mark.parametrize(
@@ -582,7 +608,9 @@ class TestAPortalThatWasRenamed:
             (None, "https://a.bitrix24.com", "https://a.bitrix24.com"),
         ],
     )
-    def test_is_where_a_token_says_if_that_is_plausible(self, told: str | None, portal: str, base: str) -> None:
+    def test_a_portal_that_was_renamed_is_where_a_token_says_if_that_is_plausible(
+        self, told: str | None, portal: str, base: str
+    ) -> None:
         assert endpoint(told, portal=portal) == base
 
 
@@ -608,7 +636,9 @@ class TestASelfHostedPortal:
         stage.close()
 
     @pytest.mark.parametrize("way", ["webhook", "application"])
-    def test_is_trusted_by_its_own_authority(self, secure: ClockedSandbox, certificate: Path, way: str) -> None:
+    def test_a_self_hosted_portal_is_trusted_by_its_own_authority(
+        self, secure: ClockedSandbox, certificate: Path, way: str
+    ) -> None:
         with closing(_trusting(certificate)) as transport:
             if way == "webhook":
                 auth = Webhook(portal=secure.url, user_id="1", code="secretcode", bot_client_id="chattransfer")
@@ -619,7 +649,7 @@ class TestASelfHostedPortal:
             answers: list[Any] = client.batch([READ, READ], repeatable=True)
         assert [answer["id"] for answer in answers] == [101, 101]
 
-    def test_whose_authority_is_unknown_gets_nothing(self, secure: ClockedSandbox) -> None:
+    def test_a_self_hosted_portal_whose_authority_is_unknown_gets_nothing(self, secure: ClockedSandbox) -> None:
         assert "certificate" in problem(secure.webhook(), UnreachableError)
         assert secure.server.sandbox.state()["requests"]["bitrix24"] == 0
 
@@ -631,7 +661,9 @@ def _trusting(certificate: Path) -> Transport:
 
 class TestAConnectionCheck:
     @WAYS
-    def test_says_who_we_are_and_what_we_can_in_one_request(self, stage: ClockedSandbox, sign_in: SignIn) -> None:
+    def test_a_connection_check_says_who_we_are_and_what_we_can_in_one_request(
+        self, stage: ClockedSandbox, sign_in: SignIn
+    ) -> None:
         client = sign_in(stage)
         found = Bitrix24Platform(client).check_connection()
         assert str(found) == (
@@ -657,7 +689,7 @@ class TestAConnectionCheck:
             (["imbot", "im"], "cannot accept: the webhook lacks the scope imopenlines (", False),
         ],
     )  # fmt: skip
-    def test_says_which_scope_is_missing_for_what(
+    def test_a_connection_check_says_which_scope_is_missing_for_what(
         self, stage: ClockedSandbox, scopes: list[str], words: str, good: bool
     ) -> None:
         stage.reset(bitrix24={"webhooks": [{"user": 1, "code": "narrow", "scopes": scopes}]})
@@ -675,7 +707,9 @@ class TestAConnectionCheck:
             (["imopenlines", "imbot", "im", "crm"], "can transfer, accept, wait and list"),
         ],
     )  # fmt: skip
-    def test_says_by_which_way_chats_can_be_found(self, stage: ClockedSandbox, scopes: list[str], words: str) -> None:
+    def test_a_connection_check_says_by_which_way_chats_can_be_found(
+        self, stage: ClockedSandbox, scopes: list[str], words: str
+    ) -> None:
         webhook = {"user": 1, "code": "narrow", "scopes": scopes}
         stage.reset(bitrix24={"webhooks": [webhook], "switches": {"plan_has_reports": False}})
         found = check_connection(stage.webhook(code="narrow"))
@@ -702,23 +736,23 @@ class TestAConnectionCheck:
         assert found.clock_ahead == pytest.approx(seconds, abs=3)
         assert words in str(found)
 
-    def test_names_the_new_host_of_a_portal_that_was_renamed(self, stage: ClockedSandbox) -> None:
+    def test_a_connection_check_names_the_new_host_of_a_portal_that_was_renamed(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"switches": {"moved_to": "localhost"}})
         port = stage.url.rpartition(":")[2]
         told = f"to localhost:{port} (host of the connection still says 127.0.0.1:{port}: change it) as user 1"
         assert told in str(check_connection(stage.webhook()))
 
-    def test_of_a_host_that_does_not_exist_names_the_field(self, stage: ClockedSandbox) -> None:
+    def test_a_connection_check_of_a_host_that_does_not_exist_names_the_field(self, stage: ClockedSandbox) -> None:
         auth = Webhook(portal=_nobody(), user_id="1", code="secretcode", bot_client_id="chattransfer")
         client = Bitrix24Client(auth=auth, transport=stage.transport())
         with pytest.raises(UnreachableError, match="nobody listens there; check host of the connection"):
             check_connection(client)
 
-    def test_of_a_portal_that_does_not_let_us_in_is_its_refusal(self, stage: ClockedSandbox) -> None:
+    def test_a_connection_check_of_a_portal_that_does_not_let_us_in_is_its_refusal(self, stage: ClockedSandbox) -> None:
         with pytest.raises(CredentialsError, match="does not know the webhook"):
             check_connection(stage.webhook(code="guess"))
 
-    def test_of_a_portal_that_does_not_tell_who_we_are_is_an_error(
+    def test_a_connection_check_of_a_portal_that_does_not_tell_who_we_are_is_an_error(
         self, portal: Bitrix24Client, script: Script
     ) -> None:
         script.play(_batch({"c0": [], "c1": []}, {}))
@@ -728,7 +762,7 @@ class TestAConnectionCheck:
 
 class TestTheBot:
     @WAYS
-    def test_is_registered_once_and_then_lets_chats_be_transferred(
+    def test_the_bot_is_registered_once_and_then_lets_chats_be_transferred(
         self, stage: ClockedSandbox, sign_in: SignIn
     ) -> None:
         stage.reset(bitrix24={"bots": []})
@@ -742,17 +776,17 @@ class TestTheBot:
         assert check_connection(client).is_good
         assert outcomes_of(stage.run_to_end(Bitrix24Platform(client), to("agent:12", "101"))) == ["accepted"]
 
-    def test_of_somebody_else_keeps_its_code(self, stage: ClockedSandbox) -> None:
+    def test_the_bot_of_somebody_else_keeps_its_code(self, stage: ClockedSandbox) -> None:
         register_bot(stage.webhook(), code="handover", name="Hand-over")
         with pytest.raises(RequestRefusedError, match=r"choose another code \[BOT_CODE_ALREADY_TAKEN\]"):
             register_bot(an_app(stage), code="handover", name="Hand-over")
 
-    def test_needs_the_scope_imbot(self, stage: ClockedSandbox) -> None:
+    def test_the_bot_needs_the_scope_imbot(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"webhooks": [{"user": 1, "code": "narrow", "scopes": ["imopenlines"]}]})
         with pytest.raises(CredentialsError, match="the webhook lacks the scope imbot"):
             register_bot(stage.webhook(code="narrow"), code="handover", name="Hand-over")
 
-    def test_may_be_one_too_many(self, stage: ClockedSandbox) -> None:
+    def test_the_bot_may_be_one_too_many(self, stage: ClockedSandbox) -> None:
         bots = [{"client_id": "chattransfer", "id": 1000 + number} for number in range(100)]
         stage.reset(bitrix24={"bots": bots})
         with pytest.raises(RequestRefusedError, match=r"unregister one \[BOT_LIMIT_EXCEEDED\]"):
@@ -762,7 +796,7 @@ class TestTheBot:
         ("code", "name", "bot", "field"),
         [("", "x", "x", "code"), ("x", " ", "x", "name"), ("x", "x", "x" * 41, "bot_client_id")],
     )
-    def test_that_the_portal_would_not_take_is_not_sent(
+    def test_the_bot_that_the_portal_would_not_take_is_not_sent(
         self, stage: ClockedSandbox, code: str, name: str, bot: str, field: str
     ) -> None:
         with pytest.raises(ValueError, match=f"^{field}: "):

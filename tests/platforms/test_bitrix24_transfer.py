@@ -177,7 +177,7 @@ REFUSALS: list[tuple[dict[str, Any], str, type[PlatformError]]] = [
 
 class TestARefusal:
     @pytest.mark.parametrize(("change", "code", "kind"), REFUSALS)
-    def test_is_typed_by_its_code_alone_and_in_a_batch(
+    def test_a_refusal_is_typed_by_its_code_alone_and_in_a_batch(
         self, stage: ClockedSandbox, change: dict[str, Any], code: str, kind: type[PlatformError]
     ) -> None:
         usual = {"CHAT_ID": 101, "USER_ID": 12, "LEAVE": "N", "CLIENT_ID": "chattransfer"}
@@ -191,7 +191,7 @@ class TestARefusal:
         assert stage.moved("bitrix24") == []
 
     @pytest.mark.parametrize("code", ["OPERATOR_WRONG", "WRONG_CHAT"])
-    def test_that_may_pass_is_tried_again(self, stage: ClockedSandbox, code: str) -> None:
+    def test_a_refusal_that_may_pass_is_tried_again(self, stage: ClockedSandbox, code: str) -> None:
         chats = [{"id": 101, "owner": 7, "locked_for": 11}, {"id": 102, "owner": 7}]
         stage.reset(bitrix24={"chats": chats, "switches": {"wrong_target": code}})
         results = stage.run_to_end(stage.bitrix24(), to("agent:12", "101", "102"))
@@ -200,7 +200,7 @@ class TestARefusal:
         assert stage.moved("bitrix24") == ["102", "101"]
 
     @pytest.mark.parametrize("code", ["OPERATOR_WRONG", "WRONG_CHAT"])
-    def test_that_does_not_pass_fails_that_chat_alone(self, stage: ClockedSandbox, code: str) -> None:
+    def test_a_refusal_that_does_not_pass_fails_that_chat_alone(self, stage: ClockedSandbox, code: str) -> None:
         chats = [{"id": 101, "owner": 7, "broken": True}, {"id": 102, "owner": 7}]
         stage.reset(bitrix24={"chats": chats, "switches": {"wrong_target": code}})
         results = stage.run_to_end(stage.bitrix24(), to("agent:12", "101", "102"))
@@ -218,7 +218,7 @@ class TestARefusal:
             ("queue:99", "there is no open line 99"),
         ],
     )
-    def test_of_a_wrong_target_is_foreseen_and_nothing_is_sent(
+    def test_a_refusal_of_a_wrong_target_is_foreseen_and_nothing_is_sent(
         self, stage: ClockedSandbox, target: str, why: str
     ) -> None:
         results = stage.run_to_end(stage.bitrix24(), [*to(target, "101"), *to("agent:12", "102")])
@@ -226,7 +226,7 @@ class TestARefusal:
         assert any(part in (results[0].reason or "") for part in why.split("|"))
         assert stage.moved("bitrix24") == ["102"]
 
-    def test_of_the_account_stops_the_run_and_accounts_for_every_chat(self, stage: ClockedSandbox) -> None:
+    def test_a_refusal_of_the_account_stops_the_run_and_accounts_for_every_chat(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": owned(120)})
         results = stage.run_to_end(stage.bitrix24(bot="nobody"), to("agent:12", *map(str, range(101, 221))))
         assert outcomes_of(results) == ["failed"] * 120
@@ -234,13 +234,13 @@ class TestARefusal:
         assert stage.asked().count("batch") == 2, "one read, one send"
         assert stage.slept == []
 
-    def test_of_one_chat_alone_for_the_account_is_the_same(self, stage: ClockedSandbox) -> None:
+    def test_a_refusal_of_one_chat_alone_for_the_account_is_the_same(self, stage: ClockedSandbox) -> None:
         results = stage.run_to_end(stage.bitrix24(bot="nobody"), to("agent:12", "101"))
         assert outcomes_of(results) == ["failed"]
         assert "BOT_ID_ERROR" in (results[0].reason or "")
         assert stage.asked().count(TRANSFER) == 1
 
-    def test_of_the_webhook_stops_before_anything_is_sent(self, stage: ClockedSandbox) -> None:
+    def test_a_refusal_of_the_webhook_stops_before_anything_is_sent(self, stage: ClockedSandbox) -> None:
         results = stage.run_to_end(stage.bitrix24(code="wrongcode"), to("agent:12", "101", "102"))
         assert outcomes_of(results) == ["failed"] * 2
         assert "INVALID_CREDENTIALS" in (results[0].reason or "")
@@ -275,7 +275,7 @@ class TestAnAnswer:
             ("ERROR_UNEXPECTED_ANSWER", 500, OutcomeUnknown),
         ],
     )
-    def test_with_an_error_says_whether_it_may_have_been_carried_out(
+    def test_an_answer_with_an_error_says_whether_it_may_have_been_carried_out(
         self, script: Script, portal: Bitrix24Client, code: str, status: int, answer: type[object]
     ) -> None:
         error = {"error": code, "error_description": "trouble"}
@@ -294,24 +294,24 @@ class TestAnAnswer:
 
 
 class TestWhoHasAChat:
-    def test_that_is_closed_is_skipped_and_never_reopened(self, stage: ClockedSandbox) -> None:
+    def test_who_has_a_chat_that_is_closed_is_skipped_and_never_reopened(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": [{"id": 101, "owner": 7, "state": "closed"}, {"id": 102, "owner": 7}]})
         results = stage.run_to_end(stage.bitrix24(), to("agent:12", "101", "102"))
         assert outcomes_of(results) == ["skipped", "accepted"]
         assert "reopened" not in [change["change"] for change in stage.ledger("bitrix24")]
 
-    def test_that_a_bot_leads_is_nobody(self, stage: ClockedSandbox) -> None:
+    def test_who_has_a_chat_that_a_bot_leads_is_nobody(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": [{"id": 101, "owner": 80}, {"id": 102, "owner": 7}]})
         chats = stage.bitrix24().read_chats(["101", "102"])
         assert [_owner(chats[each]) for each in ("101", "102")] == [None, "7"]
 
-    def test_that_a_bot_leads_can_be_handed_over(self, stage: ClockedSandbox) -> None:
+    def test_who_has_a_chat_that_a_bot_leads_can_be_handed_over(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": [{"id": 101, "owner": 80}]})
         assert outcomes_of(stage.run_to_end(stage.bitrix24(), to("agent:12", "101"))) == ["accepted"]
 
     @pytest.mark.parametrize("missing_scope", ["insufficient_scope", "not_found"])
     @pytest.mark.parametrize("chat_ids", [["101"], ["101", "102"]])
-    def test_is_read_and_moved_by_a_webhook_that_may_not_ask_about_users(
+    def test_who_has_a_chat_is_read_and_moved_by_a_webhook_that_may_not_ask_about_users(
         self, stage: ClockedSandbox, missing_scope: str, chat_ids: list[str]
     ) -> None:
         webhook = {"user": 1, "code": "narrow", "scopes": ["imopenlines", "imbot"]}
@@ -320,13 +320,13 @@ class TestWhoHasAChat:
         assert outcomes_of(results) == ["accepted"] * len(chat_ids)
         assert stage.asked().count(USERS) == 1, "it is not asked again once it was refused"
 
-    def test_that_is_not_there_or_no_dialogue_of_a_line_is_not_read(self, stage: ClockedSandbox) -> None:
+    def test_who_has_a_chat_that_is_not_there_or_no_dialogue_of_a_line_is_not_read(self, stage: ClockedSandbox) -> None:
         chats = stage.bitrix24().read_chats(["999999", "101"])
         assert isinstance(chats["999999"], UnreadableChat)
         assert "ACCESS_ERROR" in chats["999999"].reason
         assert _owner(chats["101"]) == "7"
 
-    def test_shows_nothing_of_the_customer(self, stage: ClockedSandbox) -> None:
+    def test_who_has_a_chat_shows_nothing_of_the_customer(self, stage: ClockedSandbox) -> None:
         chats = stage.bitrix24().read_chats(["101", "102", "103"])
         data = stage.server.sandbox.services[0]._data  # type: ignore[attr-defined]
         for chat in data.chats.values():
@@ -334,13 +334,17 @@ class TestWhoHasAChat:
             for secret in (customer.name, customer.email, customer.phone, chat.last_text, chat.title):
                 assert secret not in str(chats)
 
-    def test_that_nobody_took_though_the_portal_said_true_is_requested(self, stage: ClockedSandbox) -> None:
+    def test_who_has_a_chat_that_nobody_took_though_the_portal_said_true_is_requested(
+        self, stage: ClockedSandbox
+    ) -> None:
         stage.reset(bitrix24={"chats": [{"id": 101, "owner": 7, "answer_locked_for": 60}]})
         assert outcomes_of(stage.run_to_end(stage.bitrix24(), to("agent:12", "101"))) == ["requested"]
 
 
 class TestAPortal:
-    def test_that_asks_the_receiver_first_gives_requested_and_then_accepted(self, stage: ClockedSandbox) -> None:
+    def test_a_portal_that_asks_the_receiver_first_gives_requested_and_then_accepted(
+        self, stage: ClockedSandbox
+    ) -> None:
         people = {"accept_after": [20, 40]}
         stage.reset(bitrix24={"switches": {"accept_mode": "pending"}, "people": people})
         platform = stage.bitrix24()
@@ -348,7 +352,7 @@ class TestAPortal:
         assert outcomes_of(results) == ["requested"] * 2
         assert outcomes_of(_wait(stage, platform, results).results) == ["accepted"] * 2
 
-    def test_whose_receiver_never_answers_ends_the_wait_with_requested(self, stage: ClockedSandbox) -> None:
+    def test_a_portal_whose_receiver_never_answers_ends_the_wait_with_requested(self, stage: ClockedSandbox) -> None:
         people = {"accept_after": [20, 40], "agents": {"12": {"ignore": 1.0}}}
         stage.reset(bitrix24={"switches": {"accept_mode": "pending"}, "people": people})
         platform = stage.bitrix24()
@@ -358,7 +362,7 @@ class TestAPortal:
     @pytest.mark.parametrize("habit", ["accept", "ignore", "reject"])
     @pytest.mark.parametrize("mode", ["auto", "pending"])
     @pytest.mark.parametrize("lag", [0, 30, 10**6])
-    def test_whose_log_lags_moves_a_chat_once_when_the_answer_is_lost(
+    def test_a_portal_whose_log_lags_moves_a_chat_once_when_the_answer_is_lost(
         self, stage: ClockedSandbox, mode: str, habit: str, lag: int
     ) -> None:
         """That the log has no row of the transfer is not taken for a no, whoever has the chat by then."""
@@ -374,7 +378,7 @@ class TestAPortal:
         assert audit(report(platform, results), changes=stage.ledger("bitrix24")) == []
         assert {(each.reason or "not known").partition(":")[0] for each in results} <= {"not known", "not accepted"}
 
-    def test_whose_log_lags_moves_a_chat_once_though_its_receiver_has_given_it_back(
+    def test_a_portal_whose_log_lags_moves_a_chat_once_though_its_receiver_has_given_it_back(
         self, stage: ClockedSandbox
     ) -> None:
         """The log shows how the chat began, and not yet that it was transferred; its owner is the one from before."""
@@ -399,7 +403,7 @@ class TestAPortal:
         assert (results[0].reason or "").startswith("not known: ")
         assert Counter(stage.moved("bitrix24")) == {"101": 2, "102": 1}, "the second of 101 is its receiver's"
 
-    def test_that_knows_no_client_id_takes_transfers(self, stage: ClockedSandbox) -> None:
+    def test_a_portal_that_knows_no_client_id_takes_transfers(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"switches": {"client_id_required": False}})
         assert outcomes_of(stage.run_to_end(stage.bitrix24(), to("agent:12", "101", "102"))) == ["accepted"] * 2
 
@@ -411,7 +415,7 @@ class TestAPortal:
         assert stage.chats("bitrix24")["101"]["queue"] == "4"
         assert outcomes_of(_wait(stage, platform, results).results) == ["accepted"]
 
-    def test_lets_the_webhooks_user_accept_a_chat(self, stage: ClockedSandbox) -> None:
+    def test_a_portal_lets_the_webhooks_user_accept_a_chat(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": [{"id": 101, "offered_to": 7}], "people": {"ignore": 1.0}})
         platform = stage.bitrix24(user=7, code="secretcode7")
         assert platform.receiver_of(Chat(id="101")) == Target.agent("7")
@@ -422,11 +426,11 @@ class TestAPortal:
 
 class TestATransferId:
     @pytest.mark.parametrize(("text", "target"), [("12", "agent:12"), (12, "agent:12"), ("queue3", "queue:3")])
-    def test_names_a_user_or_a_line(self, text: object, target: str) -> None:
+    def test_a_transfer_id_names_a_user_or_a_line(self, text: object, target: str) -> None:
         assert parse_transfer_id(text) == Target.parse(target)
 
     @pytest.mark.parametrize("text", ["", "queue", "queue:3", "queue0", "agent12", "0", "-1", None, "12abc"])
-    def test_that_is_neither_is_an_error(self, text: object) -> None:
+    def test_a_transfer_id_that_is_neither_is_an_error(self, text: object) -> None:
         with pytest.raises(ValueError, match="TRANSFER_ID"):
             parse_transfer_id(text)
 

@@ -144,7 +144,7 @@ class TestBitrix24:
         assert resolved(stage.bitrix24(), *names, "queue:Line 200")[-2:] == ["agent:319", "queue:200"]
 
     @pytest.mark.parametrize("switches", [{}, {"missing_scope": "not_found"}])
-    def test_without_the_right_to_ask_numbers_pass_and_names_do_not(
+    def test_bitrix24_without_the_right_to_ask_numbers_pass_and_names_do_not(
         self, stage: ClockedSandbox, switches: dict[str, Any]
     ) -> None:
         hooks = [{"user": 1, "code": "secretcode", "scopes": ["imopenlines"]}]
@@ -335,7 +335,7 @@ class TestSuperOffice:
     @pytest.mark.parametrize(
         "refused", [Scripted.json({"Message": "no"}, status=403), Scripted.json({"Message": "no"}, status=404)]
     )
-    def test_without_the_right_to_ask_numbers_pass_and_names_do_not(
+    def test_super_office_without_the_right_to_ask_numbers_pass_and_names_do_not(
         self, script: Script, tenant: SuperOfficeClient, refused: Scripted
     ) -> None:
         script.play(refused)
@@ -344,7 +344,9 @@ class TestSuperOffice:
         for name in ("agent:Anna Adams", "queue:Support"):
             assert refusal(platform, name).startswith(f"{name} cannot be looked up, write the number: GET MDOList/")
 
-    def test_without_the_right_to_see_chats_a_number_passes(self, script: Script, tenant: SuperOfficeClient) -> None:
+    def test_super_office_without_the_right_to_see_chats_a_number_passes(
+        self, script: Script, tenant: SuperOfficeClient
+    ) -> None:
         script.play(Scripted.json([]), Scripted.json({"Message": "no"}, status=403))
         assert resolved(SuperOfficePlatform(tenant), "agent:121") == ["agent:121"]
 
@@ -378,7 +380,7 @@ class TestSuperOffice:
 
 
 class TestCandidates:
-    def test_at_most_five_are_offered_the_most_alike_first(self) -> None:
+    def test_candidates_at_most_five_are_offered_the_most_alike_first(self) -> None:
         names = ["Ann Lee", "Anna Lee", "Anna Leigh", "Bob", "Anne Lee", "An Lee", "Hanna Lee", "Anna L"]
         entries = [Entry(Target.agent(str(number)), (name,)) for number, name in enumerate(names, 1)]
         offered = closest("Anna Lee", entries)

@@ -130,7 +130,7 @@ class TestAnExchange:
     @pytest.mark.parametrize(
         ("habit", "scheme"), [*((habit, "http") for habit in WITHOUT_END), *((habit, "https") for habit in OVER_TLS)]
     )
-    def test_is_over_at_its_deadline_whatever_comes_bit_by_bit(
+    def test_an_exchange_is_over_at_its_deadline_whatever_comes_bit_by_bit(
         self, habit: str, scheme: str, certificate: Path
     ) -> None:
         more: dict[str, Any] = LARGE_REQUEST if habit.endswith("reading") else {}
@@ -141,7 +141,7 @@ class TestAnExchange:
         assert time.monotonic() - begin < MUCH_LATER
         assert str(trouble.value).endswith(" in time")
 
-    def test_is_over_in_the_middle_of_a_handshake_with_nothing_carried_out(self, certificate: Path) -> None:
+    def test_an_exchange_is_over_in_the_middle_of_a_handshake_with_nothing_carried_out(self, certificate: Path) -> None:
         def endless_hello(connection: socket.socket) -> None:
             connection.sendall(b"\x16\x03\x03\x40\x00")
             while True:
@@ -154,7 +154,7 @@ class TestAnExchange:
         assert time.monotonic() - begin < MUCH_LATER
 
     @pytest.mark.parametrize("proxy_speaks", ["http", "https"])
-    def test_is_over_in_the_middle_of_a_proxys_greeting_with_nothing_carried_out(
+    def test_an_exchange_is_over_in_the_middle_of_a_proxys_greeting_with_nothing_carried_out(
         self, proxy_speaks: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         own = certificate if proxy_speaks == "https" else None
@@ -166,7 +166,7 @@ class TestAnExchange:
             assert proxy.connections == 1
         assert time.monotonic() - begin < MUCH_LATER
 
-    def test_goes_through_a_proxy_that_speaks_tls_itself(
+    def test_an_exchange_goes_through_a_proxy_that_speaks_tls_itself(
         self, certificate: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with raw_server(answer(body=b"7"), certificate=certificate) as server:
@@ -175,7 +175,9 @@ class TestAnExchange:
                 assert ask(server.url, ca_bundle=certificate, attempts=1).body == 7
             assert (server.connections, proxy.connections) == (1, 1)
 
-    def test_waits_for_no_address_of_a_host_longer_than_it_has_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_exchange_waits_for_no_address_of_a_host_longer_than_it_has_left(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
             port = full.getsockname()[1]
             held = [_begun(port) for _ in range(3)]
@@ -203,13 +205,15 @@ class TestAnExchange:
         ],
         ids=["length", "chunks", "gzip"],
     )
-    def test_that_is_over_leaves_its_connection_to_the_next(self, habit: Serve, scheme: str, certificate: Path) -> None:
+    def test_an_exchange_that_is_over_leaves_its_connection_to_the_next(
+        self, habit: Serve, scheme: str, certificate: Path
+    ) -> None:
         own = certificate if scheme == "https" else None
         with raw_server(habit, certificate=own) as server:
             assert ask(server.url, ca_bundle=own, times=5).body == [1]
             assert server.connections == 1
 
-    def test_that_fails_leaves_its_connection_to_nobody(self) -> None:
+    def test_an_exchange_that_fails_leaves_its_connection_to_nobody(self) -> None:
         with raw_server(dripping(OK, b"\r\n", drop=b" ")) as server, pytest.raises(ResponseLostError):
             ask(server.url, seconds=0.1, attempts=3)
         assert server.connections == 3
@@ -264,25 +268,25 @@ TOO_LARGE: dict[str, Serve] = {
 
 class TestAnAnswer:
     @pytest.mark.parametrize("what", TOO_LARGE)
-    def test_that_is_too_large_is_not_understood_and_not_asked_for_again(self, what: str) -> None:
+    def test_an_answer_that_is_too_large_is_not_understood_and_not_asked_for_again(self, what: str) -> None:
         with raw_server(TOO_LARGE[what]) as server, pytest.raises(UnexpectedResponseError) as trouble:
             ask(server.url)
         assert "more than 1 MB, which is what max_answer_megabytes of the connection allows" in str(trouble.value)
         assert server.connections == 1
 
-    def test_whose_chunk_has_a_length_without_end_ends_as_urllib3_has_it_or_as_too_large(self) -> None:
+    def test_an_answer_whose_chunk_has_a_length_without_end_ends_as_urllib3_has_it_or_as_too_large(self) -> None:
         with (
             raw_server(pouring(CHUNKED, drop=b"0" * 4096)) as server,
             pytest.raises((ResponseLostError, UnexpectedResponseError)),
         ):
             ask(server.url, attempts=1)
 
-    def test_is_taken_when_it_is_as_large_as_allowed(self) -> None:
+    def test_an_answer_is_taken_when_it_is_as_large_as_allowed(self) -> None:
         body = b"1".rjust(MEGABYTE)
         with raw_server(answer("Content-Encoding: gzip", body=gzip.compress(body))) as server:
             assert ask(server.url).body == 1
 
-    def test_takes_no_more_memory_than_it_may_be_large(self) -> None:
+    def test_an_answer_takes_no_more_memory_than_it_may_be_large(self) -> None:
         bomb = gzip.compress(b" " * 100 * MEGABYTE)
         with raw_server(answer("Content-Encoding: gzip", body=bomb)) as server:
             tracemalloc.start()
@@ -343,32 +347,34 @@ HEADERS: dict[str, tuple[str, ...]] = {
 
 class TestABody:
     @pytest.mark.parametrize("what", JSON_TEXTS)
-    def test_is_a_value_or_no_json(self, what: str) -> None:
+    def test_a_body_is_a_value_or_no_json(self, what: str) -> None:
         text, value = JSON_TEXTS[what]
         with raw_server(answer("Content-Type: application/json", body=text)) as server:
             body = ask(server.url).body
         assert body is value if value is NO_JSON else body == value
 
     @pytest.mark.parametrize("what", DAMAGED)
-    def test_that_is_damaged_is_interrupted_and_asked_for_again(self, what: str) -> None:
+    def test_a_body_that_is_damaged_is_interrupted_and_asked_for_again(self, what: str) -> None:
         with raw_server(DAMAGED[what]) as server, pytest.raises(ResponseLostError) as trouble:
             ask(server.url, attempts=2)
         assert SECRET not in str(trouble.value)
 
     @pytest.mark.parametrize("what", HEADERS)
     @pytest.mark.parametrize("status", ["200 OK", "302 Found"])
-    def test_is_read_whatever_else_the_headers_say(self, what: str, status: str) -> None:
+    def test_a_body_is_read_whatever_else_the_headers_say(self, what: str, status: str) -> None:
         with raw_server(answer(*HEADERS[what], body=b"7", status=status)) as server:
             response = ask(server.url)
         assert (response.status, response.body) == (int(status[:3]), 7)
 
-    def test_of_an_answer_that_has_none_spoils_no_other(self) -> None:
+    def test_a_body_of_an_answer_that_has_none_spoils_no_other(self) -> None:
         with raw_server(saying(b"HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n[1]")) as server:
             assert [ask(server.url, times=n).status for n in (1, 2, 3)] == [204] * 3
 
     @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.binary(max_size=200), st.sampled_from([b"", b"HTTP/1.1 ", b"HTTP/1.1 200 ", OK, CHUNKED, OK + b"\r\n"]))
-    def test_of_any_bytes_is_an_answer_or_a_typed_error(self, anything: RawBytes, noise: bytes, begin: bytes) -> None:
+    def test_a_body_of_any_bytes_is_an_answer_or_a_typed_error(
+        self, anything: RawBytes, noise: bytes, begin: bytes
+    ) -> None:
         anything.bytes = begin + noise
         with suppress(PlatformError):
             ask(anything.server.url, attempts=1)
@@ -422,16 +428,16 @@ DATES = [
 
 class TestAHeader:
     @pytest.mark.parametrize("value", HINTS, ids=lambda value: value[:10])
-    def test_that_tells_when_to_come_again_is_a_time_of_a_day_at_most_or_unknown(self, value: str) -> None:
+    def test_a_header_that_tells_when_to_come_again_is_a_time_of_a_day_at_most_or_unknown(self, value: str) -> None:
         with raw_server(answer(f"Retry-After: {value}")) as server:
             assert ask(server.url).retry_after == HINTS[value]
 
     @pytest.mark.parametrize("date", DATES, ids=lambda date: date[:20])
-    def test_that_dates_an_answer_beyond_all_clocks_tells_nothing(self, date: str) -> None:
+    def test_a_header_that_dates_an_answer_beyond_all_clocks_tells_nothing(self, date: str) -> None:
         assert _clock_ahead(date) == 0.0
 
     @pytest.mark.parametrize("zone", ["GMT", "-0000", "+0000", ""])
-    def test_that_dates_an_answer_is_read_as_universal_time(self, zone: str, in_the_east: None) -> None:
+    def test_a_header_that_dates_an_answer_is_read_as_universal_time(self, zone: str, in_the_east: None) -> None:
         written = time.strftime("%a, %d %b %Y %H:%M:%S", time.gmtime(time.time() + 100))
         assert _clock_ahead(f"{written} {zone}") == pytest.approx(100, abs=10)
 
@@ -497,7 +503,7 @@ class TestALibrary:
             logging.getLogger(name).critical("after it")
             assert texts == ["after it"]
 
-    def test_is_held_back_also_when_somebody_has_set_another_factory_of_records(self) -> None:
+    def test_a_library_is_held_back_also_when_somebody_has_set_another_factory_of_records(self) -> None:
         before = logging.getLogRecordFactory()
         try:
             logging.setLogRecordFactory(logging.LogRecord)
@@ -507,7 +513,7 @@ class TestALibrary:
         finally:
             logging.setLogRecordFactory(before)
 
-    def test_is_not_held_back_for_others(self) -> None:
+    def test_a_library_is_not_held_back_for_others(self) -> None:
         def elsewhere() -> None:
             logging.getLogger("urllib3.connection").warning("another thread's")
 
@@ -519,7 +525,7 @@ class TestALibrary:
         assert texts == ["another thread's", "the task's"]
 
     @pytest.mark.parametrize("scheme", ["http", "https"])
-    def test_tells_no_address_when_a_header_is_malformed(self, scheme: str, certificate: Path) -> None:
+    def test_a_library_tells_no_address_when_a_header_is_malformed(self, scheme: str, certificate: Path) -> None:
         own = certificate if scheme == "https" else None
         with raw_server(answer("garbage", "X: y"), certificate=own) as server:
             names = [None, *(name for name in logging.root.manager.loggerDict if name.startswith("urllib3"))]

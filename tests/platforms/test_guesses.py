@@ -172,7 +172,9 @@ def test_ids_are_numbers_in_every_filter(stage: ClockedSandbox, switches: dict[s
 
 @pytest.mark.parametrize("switches", of("bot_list", "bot_codes"), ids=str)
 class TestTheBot:
-    def test_is_registered_and_lets_chats_be_transferred(self, stage: ClockedSandbox, switches: dict[str, Any]) -> None:
+    def test_the_bot_is_registered_and_lets_chats_be_transferred(
+        self, stage: ClockedSandbox, switches: dict[str, Any]
+    ) -> None:
         set_up(stage, switches, chats=[{"id": 101, "owner": 7}], bots=[])
         client = stage.webhook()
         first, again = (register_bot(client, code="handover", name="Hand-over") for _ in range(2))
@@ -182,7 +184,7 @@ class TestTheBot:
         assert check_connection(client).is_good
         assert outcomes_of(stage.run_to_end(stage.bitrix24(), to("agent:12", "101"))) == ["accepted"]
 
-    def test_whose_code_is_taken_is_refused_with_the_services_code(
+    def test_the_bot_whose_code_is_taken_is_refused_with_the_services_code(
         self, stage: ClockedSandbox, switches: dict[str, Any]
     ) -> None:
         set_up(stage, switches, chats=[])
@@ -194,7 +196,7 @@ class TestTheBot:
 
 @pytest.mark.parametrize("switches", of("answer_owned"), ids=str)
 class TestAcceptingWhatSomebodyOwns:
-    def test_is_not_tried(self, stage: ClockedSandbox, switches: dict[str, Any]) -> None:
+    def test_accepting_what_somebody_owns_is_not_tried(self, stage: ClockedSandbox, switches: dict[str, Any]) -> None:
         set_up(stage, switches, chats=[{"id": 101, "owner": 8}])
         (result,) = self.accept(stage, stage.bitrix24(user=7, code="secretcode7"))
         assert (result.outcome, result.reason) == ("skipped", "nothing to accept: agent:8 has it")
@@ -226,7 +228,7 @@ class TestAcceptingWhatSomebodyOwns:
 @pytest.mark.parametrize("habit", ["accept", "ignore", "reject"])
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
 class TestSuperOfficesSpecialMessages:
-    def test_tell_of_a_transfer_whose_answer_is_lost_only_where_there_are_some(
+    def test_super_offices_special_messages_tell_of_a_transfer_whose_answer_is_lost_only_where_there_are_some(
         self, stage: ClockedSandbox, kind: str, habit: str, leaves: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A chat that its receiver has rejected looks as before.

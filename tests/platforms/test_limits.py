@@ -117,7 +117,7 @@ def moves(stage: ClockedSandbox, platform: Bitrix24Platform, number: int) -> lis
 
 class TestOperatingTime:
     @pytest.mark.parametrize("billing", ["method", "apart", "batch"])
-    def test_is_never_used_up_however_it_is_billed(
+    def test_operating_time_is_never_used_up_however_it_is_billed(
         self, stage: ClockedSandbox, refusals: Refusals, billing: str
     ) -> None:
         seconds = {DIALOG: 0.8, TRANSFER: 0.3}
@@ -128,7 +128,7 @@ class TestOperatingTime:
         assert refusals.operating == 0
         assert sum(stage.slept) > 0, "640 seconds of reads do not fit into 480"
 
-    def test_costs_little_more_than_the_portal_makes_it_cost(
+    def test_operating_time_costs_little_more_than_the_portal_makes_it_cost(
         self, laborious: ClockedSandbox, refusals: Refusals
     ) -> None:
         """Reads bind: 480 seconds of them in the first ten minutes, then 0.8 in each second, is the least time."""
@@ -142,13 +142,15 @@ class TestOperatingTime:
         least = 600 + (1600 * 0.9 - 480) / 0.8
         assert laborious.now() - begin <= 1.2 * least
 
-    def test_of_a_portal_that_does_not_tell_is_not_waited_for(self, stage: ClockedSandbox, refusals: Refusals) -> None:
+    def test_operating_time_of_a_portal_that_does_not_tell_is_not_waited_for(
+        self, stage: ClockedSandbox, refusals: Refusals
+    ) -> None:
         stage.reset(bitrix24={"chats": owned(400), **untold({DIALOG: 0.8})})
         results = stage.run_to_end(stage.bitrix24(), to("agent:12", *ids(400)))
         assert outcomes_of(results) == ["accepted"] * 400
         assert stage.slept == []
 
-    def test_that_is_used_up_because_the_portal_does_not_tell_is_lived_with(
+    def test_operating_time_that_is_used_up_because_the_portal_does_not_tell_is_lived_with(
         self, laborious: ClockedSandbox, refusals: Refusals
     ) -> None:
         operating, switches = {"seconds": {DIALOG: 0.4, TRANSFER: 6.0}}, {"operating_in_time": False}
@@ -157,7 +159,7 @@ class TestOperatingTime:
         assert outcomes_of(results) == ["accepted"] * 90
         assert Counter(laborious.moved("bitrix24")) == Counter(ids(90))
 
-    def test_is_not_waited_for_longer_than_a_hint_is(
+    def test_operating_time_is_not_waited_for_longer_than_a_hint_is(
         self, stage: ClockedSandbox, script: Script, portal: Bitrix24Client
     ) -> None:
         far = {"operating": 470, "operating_reset_at": 4_000_000_000, "duration": 1.0}
@@ -166,7 +168,7 @@ class TestOperatingTime:
             portal.call(Command("one", {}), repeatable=True)
         assert stage.slept == [MAX_HINT_SECONDS]
 
-    def test_that_is_waited_for_does_not_let_a_chat_be_sent_that_closed_meanwhile(
+    def test_operating_time_that_is_waited_for_does_not_let_a_chat_be_sent_that_closed_meanwhile(
         self, stage: ClockedSandbox, refusals: Refusals
     ) -> None:
         """A transfer would open it again."""
@@ -187,7 +189,7 @@ class TestOperatingTime:
 
 class TestARequest:
     @pytest.mark.parametrize("seconds", [2.0, 7.0, 40.0])
-    def test_that_a_slow_portal_cuts_off_is_made_shorter(
+    def test_a_request_that_a_slow_portal_cuts_off_is_made_shorter(
         self, stage: ClockedSandbox, refusals: Refusals, seconds: float
     ) -> None:
         seconds_of = {DIALOG: seconds, TRANSFER: seconds}
@@ -197,18 +199,20 @@ class TestARequest:
         assert Counter(stage.moved("bitrix24")) == Counter(ids(60))
         assert refusals.statuses[504] <= 4, "found once for the reads: 50, 18, 6, 2"
 
-    def test_is_as_long_as_is_allowed_on_a_fast_portal(self, stage: ClockedSandbox) -> None:
+    def test_a_request_is_as_long_as_is_allowed_on_a_fast_portal(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": owned(200), "operating": {"seconds": {DIALOG: 0.42, TRANSFER: 0.3}}})
         stage.run_to_end(stage.bitrix24(), to("agent:12", *ids(200)))
         assert stage.asked().count("batch") == 3 * 4
 
-    def test_of_transfers_is_not_made_shorter_for_slow_reads_once_both_are_known(self, stage: ClockedSandbox) -> None:
+    def test_a_request_of_transfers_is_not_made_shorter_for_slow_reads_once_both_are_known(
+        self, stage: ClockedSandbox
+    ) -> None:
         stage.reset(bitrix24={"chats": owned(150), **untold({DIALOG: 3.0, TRANSFER: 0.2})})
         stage.run_to_end(stage.bitrix24(), to("agent:12", *ids(150)))
         lengths = [len(each) for each in _commands_sent(stage, TRANSFER)]
         assert lengths[-2:] == [50, 50]
 
-    def test_whose_answer_is_lost_leaves_the_results_of_the_others_alone(self, stage: ClockedSandbox) -> None:
+    def test_a_request_whose_answer_is_lost_leaves_the_results_of_the_others_alone(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": owned(50), **untold({TRANSFER: 3.0})})
         platform = stage.bitrix24()
         stage.run_to_end(platform, to("agent:15", *ids(2)))
@@ -220,7 +224,7 @@ class TestARequest:
         assert sent.stop is None
         assert stage.moved("bitrix24")[2:] == ids(50), "each was sent once"
 
-    def test_that_nobody_answers_ends_the_sending_of_the_rest(self, stage: ClockedSandbox) -> None:
+    def test_a_request_that_nobody_answers_ends_the_sending_of_the_rest(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": owned(50), **untold({TRANSFER: 3.0})})
         platform = stage.bitrix24()
         stage.run_to_end(platform, to("agent:15", *ids(2)))
@@ -307,7 +311,7 @@ def portal_street(stage: ClockedSandbox, refusals: Refusals) -> Iterator[Street]
 
 
 class TestAnotherUserOfThePortal:
-    def test_is_given_way_to_and_both_get_through(
+    def test_another_user_of_the_portal_is_given_way_to_and_both_get_through(
         self, portal_street: Street, refusals: Refusals, caplog: pytest.LogCaptureFixture
     ) -> None:
         with caplog.at_level(logging.INFO):
@@ -354,7 +358,7 @@ class TestAnotherUserOfThePortal:
 
 
 class TestAnOutage:
-    def test_is_no_other_user(self, portal_street: Street) -> None:
+    def test_an_outage_is_no_other_user(self, portal_street: Street) -> None:
         portal_street.neighbour.gone = True
         portal_street.ask_for(60)
         portal_street.stage.fault(kind="error_503", for_seconds=15)
@@ -364,7 +368,9 @@ class TestAnOutage:
 
 class TestAnotherUserOfTheTenant:
     @pytest.mark.parametrize("status", [429, 503])
-    def test_is_given_way_to_and_both_get_through(self, stage: ClockedSandbox, refusals: Refusals, status: int) -> None:
+    def test_another_user_of_the_tenant_is_given_way_to_and_both_get_through(
+        self, stage: ClockedSandbox, refusals: Refusals, status: int
+    ) -> None:
         stage.reset(superoffice={"rate": 10, "switches": {"rate_status": status}})
         url = f"{stage.url}/Cust12345/api/v1/Agents/Chat/GetChatSessionEntity?chatSessionEntityId=150"
         neighbour = Neighbour(stage, url=url, auth=("tje0", "Tje0"), per_second=5)
@@ -378,7 +384,7 @@ class TestAnotherUserOfTheTenant:
 
 
 class TestALimitThatStaysShut:
-    def test_is_told_and_not_waited_for_without_end(self, stage: ClockedSandbox) -> None:
+    def test_a_limit_that_stays_shut_is_told_and_not_waited_for_without_end(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"rate": {"per_second": 0.0001, "burst": 1}})
         client = stage.webhook()
         client.call(Command(DIALOG, {"CHAT_ID": 101}), repeatable=True)

@@ -56,16 +56,18 @@ def ask(url: str, *, verb: str = "GET", ca_bundle: Path | None = None) -> Respon
 
 
 class TestAnAuthorityOfOnesOwn:
-    def test_is_trusted_where_the_connection_names_it(self, portal: str, authority: Path) -> None:
+    def test_an_authority_of_ones_own_is_trusted_where_the_connection_names_it(
+        self, portal: str, authority: Path
+    ) -> None:
         assert ask(portal, ca_bundle=authority).status == 200
 
-    def test_is_trusted_where_the_environment_names_it(
+    def test_an_authority_of_ones_own_is_trusted_where_the_environment_names_it(
         self, portal: str, authority: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
         assert ask(portal).status == 200
 
-    def test_of_the_connection_wins_over_that_of_the_environment(
+    def test_an_authority_of_ones_own_of_the_connection_wins_over_that_of_the_environment(
         self, portal: str, authority: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         (tmp_path / "other").mkdir()
@@ -76,16 +78,20 @@ class TestAnAuthorityOfOnesOwn:
         with pytest.raises(UnreachableError):
             ask(portal, ca_bundle=other)
 
-    def test_that_nobody_named_is_told_with_what_to_set(self, portal: str) -> None:
+    def test_an_authority_of_ones_own_that_nobody_named_is_told_with_what_to_set(self, portal: str) -> None:
         with pytest.raises(UnreachableError, match=r"certificate cannot be verified; .* ca_bundle of the connection"):
             ask(portal)
 
-    def test_in_a_file_that_holds_no_certificate_is_told(self, portal: str, tmp_path: Path) -> None:
+    def test_an_authority_of_ones_own_in_a_file_that_holds_no_certificate_is_told(
+        self, portal: str, tmp_path: Path
+    ) -> None:
         (tmp_path / "empty.pem").write_text("nothing")
         with pytest.raises(UnreachableError, match="no certificates to trust in the file that ca_bundle"):
             ask(portal, ca_bundle=tmp_path / "empty.pem")
 
-    def test_in_a_file_that_is_gone_is_told(self, portal: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_authority_of_ones_own_in_a_file_that_is_gone_is_told(
+        self, portal: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         with pytest.raises(UnreachableError, match="no certificates to trust in the file that ca_bundle"):
             ask(portal, ca_bundle=tmp_path / "gone.pem")
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "gone.pem"))
@@ -154,14 +160,14 @@ def proxy() -> Iterator[Proxy]:
 
 
 class TestAProxy:
-    def test_of_the_environment_is_used(
+    def test_a_proxy_of_the_environment_is_used(
         self, portal: str, authority: Path, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         assert ask(portal, ca_bundle=authority).status == 200
         assert proxy.asked == [portal.partition("://")[2]], "a tunnel, in which it reads nothing"
 
-    def test_is_not_used_for_what_no_proxy_names(
+    def test_a_proxy_is_not_used_for_what_no_proxy_names(
         self, portal: str, authority: Path, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
@@ -169,7 +175,7 @@ class TestAProxy:
         assert ask(portal, ca_bundle=authority).status == 200
         assert proxy.asked == []
 
-    def test_that_lets_nobody_through_is_told_without_its_password(
+    def test_a_proxy_that_lets_nobody_through_is_told_without_its_password(
         self, portal: str, authority: Path, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         proxy.answer = 407
@@ -191,7 +197,7 @@ class TestAProxy:
 class TestARedirect:
     @pytest.mark.parametrize("verb", ["GET", "POST"])
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-    def test_is_followed_by_no_request(
+    def test_a_redirect_is_followed_by_no_request(
         self, script: Script, sandbox_server: SandboxServer, verb: str, status: int
     ) -> None:
         script.play(Scripted(status, b"", {"Location": f"{sandbox_server.url}/sandbox/state"}))

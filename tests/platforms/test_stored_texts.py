@@ -81,7 +81,9 @@ def token_manager(store: Any, asked: list[str | None]) -> TokenManager:
 
 class TestAToken:
     @pytest.mark.parametrize("text", NO_TOKENS, ids=shown)
-    def test_that_is_none_is_begun_anew_with_a_warning(self, text: str, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_token_that_is_none_is_begun_anew_with_a_warning(
+        self, text: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
         assert IssuedToken.parse(text) is None
         store, asked = MemoryTokenStore({Entry.TOKEN: text}), list[str | None]()
         assert token_manager(store, asked).token().secret == "new"
@@ -89,7 +91,7 @@ class TestAToken:
         assert "What the token store holds cannot be read" in caplog.text
         assert IssuedToken.parse(store.kept[Entry.TOKEN]) == IssuedToken("new", obtained_at=NOW, refresh_token="next")
 
-    def test_that_version_0_9_has_saved_is_read(self) -> None:
+    def test_a_token_that_version_0_9_has_saved_is_read(self) -> None:
         saved = (
             '{"secret": "access", "obtained_at": 1799999990.0, "expires_at": null, "renewal": "renewal", '
             '"about": {"user_id": "7"}}'
@@ -97,10 +99,10 @@ class TestAToken:
         assert IssuedToken.parse(saved) == GOOD
         assert GOOD.to_text() == saved, "so that workers with the last version read it too"
 
-    def test_may_hold_what_a_later_version_has_added(self) -> None:
+    def test_a_token_may_hold_what_a_later_version_has_added(self) -> None:
         assert IssuedToken.parse(json.dumps({**json.loads(GOOD.to_text()), "added": [1]})) == GOOD
 
-    def test_that_is_one_is_taken(self) -> None:
+    def test_a_token_that_is_one_is_taken(self) -> None:
         asked = list[str | None]()
         assert token_manager(MemoryTokenStore({Entry.TOKEN: GOOD.to_text()}), asked).token() == GOOD
         assert asked == []
@@ -108,7 +110,9 @@ class TestAToken:
 
 class TestAnAttempt:
     @pytest.mark.parametrize("text", NO_ATTEMPTS, ids=shown)
-    def test_that_is_none_is_begun_anew_with_a_warning(self, text: str, caplog: pytest.LogCaptureFixture) -> None:
+    def test_an_attempt_that_is_none_is_begun_anew_with_a_warning(
+        self, text: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
         asked = list[str | None]()
         store = MemoryTokenStore({Entry.ATTEMPT: text})
         assert token_manager(store, asked).token().secret == "new"
@@ -119,12 +123,12 @@ class TestAnAttempt:
 class TestASeal:
     @pytest.mark.parametrize("text", ["æøå", "\ufffd" * 200, "gAAAAA", "x", "\x00", "{}", "=" * 100], ids=shown)
     @pytest.mark.parametrize("entry", list(Entry))
-    def test_that_is_none_is_begun_anew(self, entry: Entry, text: str, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_seal_that_is_none_is_begun_anew(self, entry: Entry, text: str, caplog: pytest.LogCaptureFixture) -> None:
         asked = list[str | None]()
         assert token_manager(Sealed(MemoryTokenStore({entry: text}), key="key"), asked).token().secret == "new"
         assert "cannot be read" in caplog.text
 
-    def test_of_what_is_no_text_is_begun_anew(self) -> None:
+    def test_a_seal_of_what_is_no_text_is_begun_anew(self) -> None:
         memory = MemoryTokenStore()
         sealed = Sealed(memory, key="key")
         memory.kept[Entry.TOKEN] = sealed._fernet.encrypt(b"\xff\xfe").decode()
@@ -171,7 +175,7 @@ IN_THE_WAY = [
 
 class TestAFile:
     @pytest.mark.parametrize(("place", "name"), IN_THE_WAY, ids=lambda each: getattr(each, "__name__", each))
-    def test_that_is_something_else_is_refused_by_its_name_and_not_waited_for(
+    def test_a_file_that_is_something_else_is_refused_by_its_name_and_not_waited_for(
         self, tmp_path: Path, place: Callable[[Path], None], name: str
     ) -> None:
         place(tmp_path / name)
@@ -187,7 +191,7 @@ class TestAFile:
 class TestAFileOfOurs:
     @pytest.mark.parametrize("content", [b"\xff\xfe\x00", "æøå".encode("latin-1"), b"", b"{}" * 1000], ids=shown)
     @pytest.mark.parametrize("seal", [True, False], ids=["sealed", "plain"])
-    def test_with_any_content_is_begun_anew(self, tmp_path: Path, content: bytes, seal: bool) -> None:
+    def test_a_file_of_ours_with_any_content_is_begun_anew(self, tmp_path: Path, content: bytes, seal: bool) -> None:
         for name in ("mine.credential", "mine.attempt"):
             (tmp_path / name).write_bytes(content)
             (tmp_path / name).chmod(0o600)

@@ -53,7 +53,9 @@ class TestSigningIn:
     @pytest.mark.parametrize(
         "credentials", [Basic("agent7", "Secret7"), Bearer("8A:Cust12345.agent7")], ids=["basic", "bearer"]
     )
-    def test_works_by_password_and_by_token(self, stage: ClockedSandbox, credentials: SuperOfficeAuth) -> None:
+    def test_signing_in_works_by_password_and_by_token(
+        self, stage: ClockedSandbox, credentials: SuperOfficeAuth
+    ) -> None:
         platform = SuperOfficePlatform(stage.web_api(credentials))
         assert outcomes_of(stage.run_to_end(platform, to("agent:12", "150"))) == ["requested"]
         assert stage.ledger("superoffice")[0]["by"] == "associate:7"
@@ -61,7 +63,7 @@ class TestSigningIn:
     @pytest.mark.parametrize(
         "credentials", [Basic("agent7", "wrong"), Bearer("8A:Cust12345.nobody")], ids=["basic", "bearer"]
     )
-    def test_with_wrong_credentials_stops_before_anything_is_sent(
+    def test_signing_in_with_wrong_credentials_stops_before_anything_is_sent(
         self, stage: ClockedSandbox, credentials: SuperOfficeAuth
     ) -> None:
         results = stage.run_to_end(SuperOfficePlatform(stage.web_api(credentials)), to("agent:12", "150", "152"))
@@ -110,7 +112,7 @@ class TestSigningIn:
 
 
 class TestATransfer:
-    def test_is_sent_by_the_owner_of_each_chat(self, stage: ClockedSandbox) -> None:
+    def test_a_transfer_is_sent_by_the_owner_of_each_chat(self, stage: ClockedSandbox) -> None:
         owners = [8, 7, 12, 7]
         stage.reset(superoffice={"chats": [{"id": 150 + place, "owner": owner} for place, owner in enumerate(owners)]})
         results = stage.run_to_end(stage.superoffice(), to("agent:15", "150", "151", "152", "153"))
@@ -118,14 +120,16 @@ class TestATransfer:
         assert who_asked(stage, TRANSFER) == [f"agent{owner}" for owner in owners]
         assert set(who_asked(stage, "ChatSessionsForUser")) == {"tje0"}
 
-    def test_names_the_session_by_a_number_and_the_receiver_by_a_string(self, stage: ClockedSandbox) -> None:
+    def test_a_transfer_names_the_session_by_a_number_and_the_receiver_by_a_string(self, stage: ClockedSandbox) -> None:
         stage.run_to_end(stage.superoffice(), to("agent:12", "150"))
         call = next(call for call in stage.calls if call.path.endswith(TRANSFER))
         assert json.loads(call.body) == {"ChatSessionId": 150, "ToAssociate": "12"}
         assert query_of(call)["$select"].split(",") == FIELDS
 
     @pytest.mark.parametrize("wrong", [Basic("agent8", "Secret8"), SUPERVISOR], ids=["a colleague", "the supervisor"])
-    def test_by_somebody_else_is_recognised_as_not_performed(self, stage: ClockedSandbox, wrong: Basic) -> None:
+    def test_a_transfer_by_somebody_else_is_recognised_as_not_performed(
+        self, stage: ClockedSandbox, wrong: Basic
+    ) -> None:
         platform = SuperOfficePlatform(stage.web_api(), identities=lambda _: stage.web_api(wrong))
         results = stage.run_to_end(platform, to("agent:12", "150"))
         assert outcomes_of(results) == ["failed"]
@@ -134,31 +138,35 @@ class TestATransfer:
         assert stage.ledger("superoffice") == []
 
     @pytest.mark.parametrize("target", ["90", "99", "4711"])
-    def test_to_nobody_is_recognised_as_not_performed(self, stage: ClockedSandbox, target: str) -> None:
+    def test_a_transfer_to_nobody_is_recognised_as_not_performed(self, stage: ClockedSandbox, target: str) -> None:
         results = stage.run_to_end(stage.superoffice(), to(f"agent:{target}", "150"))
         assert outcomes_of(results) == ["failed"]
         assert "not performed" in (results[0].reason or "")
 
     @pytest.mark.parametrize("status", [200, 400, 500])
-    def test_that_is_an_error_fails_with_the_services_own_words(self, stage: ClockedSandbox, status: int) -> None:
+    def test_a_transfer_that_is_an_error_fails_with_the_services_own_words(
+        self, stage: ClockedSandbox, status: int
+    ) -> None:
         stage.reset(superoffice={"switches": {"unknown_target": "error", "error_status": status}})
         results = stage.run_to_end(stage.superoffice(), to("agent:4711", "150"))
         assert outcomes_of(results) == ["failed"]
         assert "SoInvalidArgumentException" in (results[0].reason or "")
         assert stage.ledger("superoffice") == []
 
-    def test_of_a_closed_chat_is_skipped(self, stage: ClockedSandbox) -> None:
+    def test_a_transfer_of_a_closed_chat_is_skipped(self, stage: ClockedSandbox) -> None:
         stage.reset(superoffice={"chats": [{"id": 150, "owner": 7, "state": "closed"}]})
         assert outcomes_of(stage.run_to_end(stage.superoffice(), to("agent:12", "150"))) == ["skipped"]
         assert TRANSFER not in stage.asked("superoffice")
 
-    def test_of_a_chat_that_waits_in_its_queue_is_refused_without_a_request(self, stage: ClockedSandbox) -> None:
+    def test_a_transfer_of_a_chat_that_waits_in_its_queue_is_refused_without_a_request(
+        self, stage: ClockedSandbox
+    ) -> None:
         results = stage.run_to_end(stage.superoffice(), to("agent:12", "153"))
         assert outcomes_of(results) == ["failed"]
         assert "waits in its queue" in (results[0].reason or "")
         assert TRANSFER not in stage.asked("superoffice")
 
-    def test_that_rings_at_its_target_already_is_not_sent_again(self, stage: ClockedSandbox) -> None:
+    def test_a_transfer_that_rings_at_its_target_already_is_not_sent_again(self, stage: ClockedSandbox) -> None:
         assert stage.chats("superoffice")["151"]["offered_to"] == "12"
         assert outcomes_of(stage.run_to_end(stage.superoffice(), to("agent:12", "151"))) == ["requested"]
         assert TRANSFER not in stage.asked("superoffice")
@@ -171,12 +179,12 @@ class TestATransfer:
         chat = stage.chats("superoffice")["151"]
         assert (chat["state"], chat["owner"], chat["offered_to"]) == ("waiting", None, None)
 
-    def test_to_another_queue_is_not_possible(self, stage: ClockedSandbox) -> None:
+    def test_a_transfer_to_another_queue_is_not_possible(self, stage: ClockedSandbox) -> None:
         with pytest.raises(ValueError, match="queue:4 is not possible on SuperOffice"):
             stage.superoffice().check_targets([Target.parse("agent:12"), Target.parse("queue:4")])
         stage.superoffice().check_targets([Target.parse("agent:12"), Target.parse("queue")])
 
-    def test_that_hits_the_limit_is_sent_again(self, stage: ClockedSandbox) -> None:
+    def test_a_transfer_that_hits_the_limit_is_sent_again(self, stage: ClockedSandbox) -> None:
         stage.reset(superoffice={"rate": 2, "chats": agents_chats(5), "people": {"ignore": 1.0}})
         results = stage.run_to_end(stage.superoffice(), to("agent:12", *map(str, range(150, 155))))
         assert outcomes_of(results) == ["requested"] * 5
@@ -184,12 +192,12 @@ class TestATransfer:
 
 
 class TestAcceptance:
-    def test_is_seen(self, stage: ClockedSandbox) -> None:
+    def test_acceptance_is_seen(self, stage: ClockedSandbox) -> None:
         platform = stage.superoffice()
         results = stage.run_to_end(platform, to("agent:12", "150", "152", source="agent:7"))
         assert outcomes_of(_wait(stage, platform, results).results) == ["accepted"] * 2
 
-    def test_that_is_rejected_is_seen_as_rejected(self, stage: ClockedSandbox) -> None:
+    def test_acceptance_that_is_rejected_is_seen_as_rejected(self, stage: ClockedSandbox) -> None:
         stage.reset(superoffice={"people": {"agents": {"12": {"reject": 1.0}}}})
         platform = stage.superoffice()
         results = stage.run_to_end(platform, to("agent:12", "150", source="agent:7"))
@@ -198,7 +206,7 @@ class TestAcceptance:
         assert outcomes_of(waited) == ["failed"]
         assert waited[0].reason == "rejected: agent:12 did not take it, agent:7 has it still"
 
-    def test_is_given_as_the_receiver(self, stage: ClockedSandbox) -> None:
+    def test_acceptance_is_given_as_the_receiver(self, stage: ClockedSandbox) -> None:
         platform = stage.superoffice()
         chat = platform.read_chats(["151"])["151"]
         assert isinstance(chat, Chat)
@@ -207,18 +215,20 @@ class TestAcceptance:
         assert who_asked(stage, "AcceptTransfer") == ["agent12"]
         assert stage.chats("superoffice")["151"]["owner"] == "12"
 
-    def test_of_what_is_not_being_transferred_is_skipped(self, stage: ClockedSandbox) -> None:
+    def test_acceptance_of_what_is_not_being_transferred_is_skipped(self, stage: ClockedSandbox) -> None:
         platform = stage.superoffice()
         assert outcomes_of(run_to_end(run_acceptance(to("agent:12", "150")[0]), platform).results) == ["skipped"]
         assert stage.ledger("superoffice") == []
 
-    def test_without_the_receivers_identity_is_recognised_as_not_performed(self, stage: ClockedSandbox) -> None:
+    def test_acceptance_without_the_receivers_identity_is_recognised_as_not_performed(
+        self, stage: ClockedSandbox
+    ) -> None:
         platform = SuperOfficePlatform(stage.web_api())
         results = run_to_end(run_acceptance(to("agent:12", "151")[0]), platform).results
         assert outcomes_of(results) == ["failed"]
         assert stage.ledger("superoffice") == []
 
-    def test_is_given_by_the_agents_twin_where_the_resource_is_not_found(
+    def test_acceptance_is_given_by_the_agents_twin_where_the_resource_is_not_found(
         self, script: Script, tenant: SuperOfficeClient
     ) -> None:
         session = {"ChatSessionId": 151, "Status": "UserLast", "User": {"AssociateId": 12}, "TransferTo": None}
@@ -256,7 +266,7 @@ ANSWERS: list[tuple[Scripted, type[PlatformError], type[object]]] = [
 
 class TestAnAnswer:
     @pytest.mark.parametrize(("answer", "kind", "_"), ANSWERS)
-    def test_that_is_no_session_is_typed(
+    def test_an_answer_that_is_no_session_is_typed(
         self, script: Script, tenant: SuperOfficeClient, answer: Scripted, kind: type[PlatformError], _: object
     ) -> None:
         script.play(answer)
@@ -266,7 +276,7 @@ class TestAnAnswer:
         assert len(script.heard) == 1
 
     @pytest.mark.parametrize(("answer", "_", "meaning"), ANSWERS)
-    def test_to_a_transfer_says_whether_it_may_have_been_carried_out(
+    def test_an_answer_to_a_transfer_says_whether_it_may_have_been_carried_out(
         self, script: Script, tenant: SuperOfficeClient, answer: Scripted, _: object, meaning: type[object]
     ) -> None:
         script.play(answer)
@@ -277,11 +287,13 @@ class TestAnAnswer:
         assert isinstance(_send(tenant, "150")["150"], Refused)
 
     @pytest.mark.parametrize("body", [{}, [], True, "ok", {"ChatSessionId": 0}])
-    def test_that_is_something_else_is_unclear(self, script: Script, tenant: SuperOfficeClient, body: Any) -> None:
+    def test_an_answer_that_is_something_else_is_unclear(
+        self, script: Script, tenant: SuperOfficeClient, body: Any
+    ) -> None:
         script.play(Scripted.json(body))
         assert isinstance(_send(tenant, "150")["150"], OutcomeUnknown)
 
-    def test_with_a_session_is_an_answer(self, script: Script, tenant: SuperOfficeClient) -> None:
+    def test_an_answer_with_a_session_is_an_answer(self, script: Script, tenant: SuperOfficeClient) -> None:
         entity = {"ChatSessionId": 150, "TransferTo": {"AssociateId": 12}, "User": {"AssociateId": 7}}
         script.play(Scripted.json(entity))
         answer = _send(tenant, "150")["150"]
@@ -289,7 +301,9 @@ class TestAnAnswer:
         assert answer.chat == Chat(id="150", owner="7", offered_to="12", shows_offers=True)
 
     @pytest.mark.parametrize("status", [401, 421])
-    def test_that_does_not_let_us_in_ends_the_run(self, script: Script, tenant: SuperOfficeClient, status: int) -> None:
+    def test_an_answer_that_does_not_let_us_in_ends_the_run(
+        self, script: Script, tenant: SuperOfficeClient, status: int
+    ) -> None:
         script.play(Scripted.json({"Message": "denied"}, status=status))
         moves = _moves("150", "151")
         sent = SuperOfficePlatform(tenant).send(moves, SendOptions())
@@ -297,7 +311,7 @@ class TestAnAnswer:
         assert len(script.heard) == 1
         assert isinstance(sent.answers["150"], NotApplied)
 
-    def test_that_the_limit_is_reached_for_long_leaves_the_rest_unsent(
+    def test_an_answer_that_the_limit_is_reached_for_long_leaves_the_rest_unsent(
         self, script: Script, tenant: SuperOfficeClient
     ) -> None:
         script.play(Scripted(429, b"", {"Retry-After": "3600"}))
@@ -369,7 +383,7 @@ class TestReading:
         assert chats["4711"] == UnreadableChat("not there, or this account may not see it")
         assert _owner(chats["150"]) == "7"
 
-    def test_asks_for_five_fields_and_hands_on_nothing_of_the_customer(self, stage: ClockedSandbox) -> None:
+    def test_reading_asks_for_five_fields_and_hands_on_nothing_of_the_customer(self, stage: ClockedSandbox) -> None:
         platform = stage.superoffice()
         chat_ids = list(stage.chats("superoffice"))
         parsed = str([platform.read_chats(chat_ids), platform.read_chats(["150"]), platform.find_agents_chats(["7"])])
@@ -388,7 +402,7 @@ class TestReading:
 
 
 class TestListing:
-    def test_finds_the_open_chats_of_agents(self, stage: ClockedSandbox) -> None:
+    def test_listing_finds_the_open_chats_of_agents(self, stage: ClockedSandbox) -> None:
         found = stage.superoffice().find_agents_chats(["8", "7"])
         expected = [
             (chat["id"], chat["owner"], chat["queue"])
@@ -398,7 +412,7 @@ class TestListing:
         assert len(expected) > 10
         assert [(chat.id, chat.owner, chat.queue) for chat in found] == expected
 
-    def test_goes_from_page_to_page_by_key_and_never_skips(
+    def test_listing_goes_from_page_to_page_by_key_and_never_skips(
         self, stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(superoffice_platform, "PAGE_ROWS", 3)
@@ -409,7 +423,7 @@ class TestListing:
         assert [query["$filter"].rpartition(" ")[2] for query in queries] == ["0", "152", "155"]
         assert all(query["$top"] == "3" and "$skip" not in query for query in queries)
 
-    def test_is_sure_of_its_end_when_the_last_page_is_full(
+    def test_listing_is_sure_of_its_end_when_the_last_page_is_full(
         self, stage: ClockedSandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(superoffice_platform, "PAGE_ROWS", 3)
@@ -417,31 +431,31 @@ class TestListing:
         assert len(stage.superoffice().find_agents_chats(["7"])) == 6
         assert [call.verb for call in stage.calls] == ["GET", "GET", "GET", "POST"]
 
-    def test_shows_who_has_been_asked_for_a_chat_already(self, stage: ClockedSandbox) -> None:
+    def test_listing_shows_who_has_been_asked_for_a_chat_already(self, stage: ClockedSandbox) -> None:
         stage.reset(superoffice={"chats": [*agents_chats(1), {"id": 160, "owner": 7, "transfer_to": 12}]})
         found = stage.superoffice().find_agents_chats(["7"])
         assert [(chat.id, chat.offered_to) for chat in found] == [("150", None), ("160", "12")]
 
-    def test_knows_a_customer_by_a_key_and_not_by_name(self, stage: ClockedSandbox) -> None:
+    def test_listing_knows_a_customer_by_a_key_and_not_by_name(self, stage: ClockedSandbox) -> None:
         chats = [{"id": 150 + place, "owner": 7, "customer": customer} for place, customer in enumerate((9, 8, 9))]
         stage.reset(superoffice={"chats": chats})
         first, second, third = stage.superoffice().find_agents_chats(["7"])
         assert first.customer == third.customer == "person 9"
         assert first.customer != second.customer
 
-    def test_of_a_queue_is_not_possible(self, stage: ClockedSandbox) -> None:
+    def test_listing_of_a_queue_is_not_possible(self, stage: ClockedSandbox) -> None:
         with pytest.raises(ValueError, match="from_queue: queue:3 is not possible on SuperOffice"):
             stage.superoffice().find_waiting_chats("3")
 
     @pytest.mark.parametrize("body", [None, [], {}, {"value": None}])
-    def test_is_not_fooled_by_an_answer_without_rows(
+    def test_listing_is_not_fooled_by_an_answer_without_rows(
         self, script: Script, tenant: SuperOfficeClient, body: Any
     ) -> None:
         script.play(Scripted.json(body))
         with pytest.raises(UnexpectedResponseError):
             SuperOfficePlatform(tenant).find_agents_chats(["7"])
 
-    def test_that_is_refused_says_why(self, stage: ClockedSandbox) -> None:
+    def test_listing_that_is_refused_says_why(self, stage: ClockedSandbox) -> None:
         with pytest.raises(CredentialsError):
             stage.superoffice(Basic("agent7", "wrong")).find_agents_chats(["7"])
 

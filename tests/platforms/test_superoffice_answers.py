@@ -184,26 +184,26 @@ def typed(call: Callable[[], object]) -> object:
 
 class TestASession:
     @pytest.mark.parametrize("change", NO_SESSION.values(), ids=NO_SESSION)
-    def test_that_is_none_or_another_is_not_understood(self, change: Change) -> None:
+    def test_a_session_that_is_none_or_another_is_not_understood(self, change: Change) -> None:
         with pytest.raises(UnexpectedResponseError) as caught:
             read_session(change(SESSION), chat_id="150", method=ENTITY)
         assert len(str(caught.value)) < 200
         assert "\x1b" not in str(caught.value)
 
     @pytest.mark.parametrize("name", OF_A_LIST)
-    def test_that_is_wrong_is_not_read_in_a_list_either(self, name: str) -> None:
+    def test_a_session_that_is_wrong_is_not_read_in_a_list_either(self, name: str) -> None:
         rows = [NO_SESSION[name](SESSION), {**SESSION, "ChatSessionId": 151}]
         read = read_sessions(rows, method=LIST)
         assert [type(read[each]) for each in ("150", "151")] == [UnreadableChat, Chat]
 
     @pytest.mark.parametrize("wrong", [None, *WRONG_IDS], ids=shown)
-    def test_without_an_id_is_left_out_of_a_list(self, wrong: Any, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_session_without_an_id_is_left_out_of_a_list(self, wrong: Any, caplog: pytest.LogCaptureFixture) -> None:
         rows = [{**SESSION, "ChatSessionId": wrong}, {**SESSION, "ChatSessionId": 151}]
         assert list(read_sessions(rows, method=LIST)) == ["151"]
         assert "One chat of a list is left out" in caplog.text
         assert "\x1b" not in caplog.text
 
-    def test_that_stands_there_twice_and_not_alike_is_not_read(self) -> None:
+    def test_a_session_that_stands_there_twice_and_not_alike_is_not_read(self) -> None:
         rows = [SESSION, {**SESSION, "ChatSessionId": 151}, {**SESSION, "Status": "Closed"}, SESSION]
         read = read_sessions([*rows, rows[1]], method=LIST)
         assert [type(read[each]) for each in ("150", "151")] == [UnreadableChat, Chat]
@@ -212,7 +212,7 @@ class TestASession:
         ("status", "closed"),
         [(status, number >= 7) for number, status in enumerate(SessionStatus)] + [(None, False)],
     )
-    def test_is_over_from_finished_on(self, status: str | None, closed: bool) -> None:
+    def test_a_session_is_over_from_finished_on(self, status: str | None, closed: bool) -> None:
         assert read_session({**SESSION, "Status": status}, chat_id="150", method=ENTITY).closed is closed
 
     @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ class TestASession:
         ],
         ids=["text for ids", "more and nulls", "nobody", "an empty user", "null", "no user", "no status"],
     )
-    def test_may_lack_members_or_have_more(self, how: Change, expected: str | None) -> None:
+    def test_a_session_may_lack_members_or_have_more(self, how: Change, expected: str | None) -> None:
         assert read_session(how(SESSION), chat_id="150", method=ENTITY).owner == expected
 
 
@@ -242,7 +242,7 @@ class TestAChatRead:
         assert isinstance(read, PlatformError) or isinstance(read["150"], UnreadableChat)  # type: ignore[index]
 
     @cases
-    def test_by_the_list_is_read_or_is_not_and_so_for_no_other(
+    def test_a_chat_read_by_the_list_is_read_or_is_not_and_so_for_no_other(
         self, platform: SuperOfficePlatform, answers: Answers, change: Change
     ) -> None:
         change_session(answers, change, chat_id="150")
@@ -256,7 +256,7 @@ class TestAChatRead:
         assert all(isinstance(read[chat_id], Chat) for chat_id in OPEN[1:])
 
     @pytest.mark.parametrize("wrong", NO_LIST, ids=shown)
-    def test_by_what_is_no_list_is_not_understood(
+    def test_a_chat_read_by_what_is_no_list_is_not_understood(
         self, platform: SuperOfficePlatform, answers: Answers, wrong: Any
     ) -> None:
         change(answers, LIST, lambda _: wrong)
@@ -264,14 +264,14 @@ class TestAChatRead:
             platform.read_chats(OPEN)
 
     @pytest.mark.parametrize("wrong", [None, "x", 7, [[]], True], ids=shown)
-    def test_by_a_list_of_what_are_no_sessions_is_read_singly(
+    def test_a_chat_read_by_a_list_of_what_are_no_sessions_is_read_singly(
         self, platform: SuperOfficePlatform, answers: Answers, wrong: Any
     ) -> None:
         change(answers, LIST, lambda rows: [wrong] * len(rows))
         assert all(isinstance(chat, Chat) for chat in platform.read_chats(OPEN).values())
 
     @pytest.mark.parametrize("content_type", ["application/xml", "text/xml", "text/html"])
-    def test_from_xml_that_nobody_asked_for_is_not_understood(
+    def test_a_chat_read_from_xml_that_nobody_asked_for_is_not_understood(
         self, script: Script, tenant: SuperOfficeClient, content_type: str
     ) -> None:
         body = b"<ChatSessionEntity><ChatSessionId>150</ChatSessionId></ChatSessionEntity>"
@@ -286,7 +286,7 @@ class TestAChatRead:
 class TestATransfer:
     @cases
     @pytest.mark.parametrize(("target", "method"), [("agent:12", TRANSFER), ("queue", RESET)])
-    def test_whose_answer_is_about_something_else_is_unclear(
+    def test_a_transfer_whose_answer_is_about_something_else_is_unclear(
         self,
         stage: ClockedSandbox,
         platform: SuperOfficePlatform,
@@ -303,7 +303,7 @@ class TestATransfer:
         assert touched(stage) == {"150"}
         assert answers.asked() == [method]
 
-    def test_is_of_the_chat_that_was_named_whatever_was_read(
+    def test_a_transfer_is_of_the_chat_that_was_named_whatever_was_read(
         self, stage: ClockedSandbox, platform: SuperOfficePlatform
     ) -> None:
         """Where a chat with another id was let through, the transfer's own is sent."""
@@ -312,7 +312,7 @@ class TestATransfer:
         assert stage.moved("superoffice") == ["150"]
 
     @pytest.mark.parametrize("methods", [(ENTITY,), (LIST,), (ENTITY, LIST)], ids=" and ".join)
-    def test_of_a_chat_for_which_another_is_shown_moves_neither(
+    def test_a_transfer_of_a_chat_for_which_another_is_shown_moves_neither(
         self, stage: ClockedSandbox, platform: SuperOfficePlatform, answers: Answers, methods: tuple[str, ...]
     ) -> None:
         def swapped(each: Exchange) -> Any:
@@ -337,7 +337,7 @@ class TestATransfer:
         assert touched(stage) == set()
 
     @cases
-    def test_with_any_such_answer_moves_those_that_were_named_at_most(
+    def test_a_transfer_with_any_such_answer_moves_those_that_were_named_at_most(
         self, stage: ClockedSandbox, platform: SuperOfficePlatform, answers: Answers, change: Change
     ) -> None:
         answers.tampering = lambda each: change(each.answer) if isinstance(each.answer, dict) else each.answer
@@ -348,7 +348,7 @@ class TestATransfer:
 
 class TestAnAcceptance:
     @cases
-    def test_whose_answer_is_about_something_else_is_typed(
+    def test_an_acceptance_whose_answer_is_about_something_else_is_typed(
         self, stage: ClockedSandbox, platform: SuperOfficePlatform, answers: Answers, change: Change
     ) -> None:
         answers.tampering = lambda each: change(each.answer)
@@ -357,7 +357,9 @@ class TestAnAcceptance:
         assert touched(stage) == {OFFERED}
         assert answers.asked() == [ACCEPT]
 
-    def test_that_is_answered_with_null_is_refused(self, platform: SuperOfficePlatform, answers: Answers) -> None:
+    def test_an_acceptance_that_is_answered_with_null_is_refused(
+        self, platform: SuperOfficePlatform, answers: Answers
+    ) -> None:
         change(answers, ACCEPT, lambda _: None)
         with pytest.raises(PlatformError, match="answered null"):
             platform.accept(Chat(id=OFFERED, owner="8", offered_to="12", shows_offers=True))
@@ -374,13 +376,15 @@ class TestAnAcceptance:
 
 class TestAList:
     @pytest.mark.parametrize("wrong", [*NO_LIST, [], *({"value": each} for each in NO_LIST)], ids=shown)
-    def test_that_is_none_is_not_understood(self, platform: SuperOfficePlatform, answers: Answers, wrong: Any) -> None:
+    def test_a_list_that_is_none_is_not_understood(
+        self, platform: SuperOfficePlatform, answers: Answers, wrong: Any
+    ) -> None:
         change(answers, ROWS, lambda _: wrong)
         with pytest.raises(UnexpectedResponseError, match="GET ChatSession"):
             platform.find_agents_chats(["7"])
 
     @pytest.mark.parametrize("row", [None, "x", 7, [], [[150]], {}, True], ids=shown)
-    def test_with_a_row_that_is_none_is_not_understood(
+    def test_a_list_with_a_row_that_is_none_is_not_understood(
         self, platform: SuperOfficePlatform, answers: Answers, row: Any
     ) -> None:
         change(answers, ROWS, lambda page: {**page, "value": [*page["value"], row]})
@@ -388,14 +392,16 @@ class TestAList:
             platform.find_agents_chats(["7"])
 
     @pytest.mark.parametrize("wrong", [*SOME_WRONG_IDS, None, 0], ids=shown)
-    def test_with_a_row_of_no_chat_is_not_understood(
+    def test_a_list_with_a_row_of_no_chat_is_not_understood(
         self, platform: SuperOfficePlatform, answers: Answers, wrong: Any
     ) -> None:
         change(answers, ROWS, lambda page: {**page, "value": [{**page["value"][0], "chatSessionId": wrong}]})
         assert isinstance(typed(lambda: platform.find_agents_chats(["7"])), PlatformError)
 
     @pytest.mark.parametrize("wrong", [True, 1.7, -1, "1\x1b[31m", [], {}], ids=shown)
-    def test_may_be_wrong_in_what_only_helps(self, platform: SuperOfficePlatform, answers: Answers, wrong: Any) -> None:
+    def test_a_list_may_be_wrong_in_what_only_helps(
+        self, platform: SuperOfficePlatform, answers: Answers, wrong: Any
+    ) -> None:
         helps = {"personId": wrong, "chatTopic/chatTopicId": wrong, "status": "Venter", "PrimaryKey": "1"}
         change(answers, ROWS, lambda page: {"value": [{**row, **helps} for row in page["value"]]})
         found = platform.find_agents_chats(["7"])
@@ -405,7 +411,7 @@ class TestAList:
     @pytest.mark.parametrize(
         "other", [{"associateId": 8}, {"status": 7}, {"status": 4}, {"status": 9, "associateId": 7}], ids=str
     )
-    def test_leaves_out_what_was_not_asked_for_as_far_as_it_shows_that(
+    def test_a_list_leaves_out_what_was_not_asked_for_as_far_as_it_shows_that(
         self,
         platform: SuperOfficePlatform,
         answers: Answers,
@@ -428,7 +434,7 @@ class TestAList:
         ],
         ids=["for ever the same", "the last for ever", "backwards", "twice the same", "back again"],
     )
-    def test_that_does_not_go_on_behind_its_last_row_ends(
+    def test_a_list_that_does_not_go_on_behind_its_last_row_ends(
         self,
         platform: SuperOfficePlatform,
         answers: Answers,
@@ -447,7 +453,7 @@ class TestAList:
             platform.find_agents_chats(["7"])
         assert len(answers.heard) <= 2
 
-    def test_with_ever_new_rows_ends_all_the_same(
+    def test_a_list_with_ever_new_rows_ends_all_the_same(
         self, platform: SuperOfficePlatform, answers: Answers, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(superoffice_platform, "PAGE_ROWS", 3)
@@ -461,7 +467,7 @@ class TestAList:
         with pytest.raises(UnexpectedResponseError, match="the list does not end within 30 rows"):
             platform.find_agents_chats(["7"])
 
-    def test_finds_a_chat_whose_session_is_wrong(self, platform: SuperOfficePlatform, answers: Answers) -> None:
+    def test_a_list_finds_a_chat_whose_session_is_wrong(self, platform: SuperOfficePlatform, answers: Answers) -> None:
         """It is read again before it is sent."""
         change_session(answers, with_(Status=[]), chat_id="150")
         assert "150" in [chat.id for chat in platform.find_agents_chats(["7"])]
@@ -475,7 +481,9 @@ class TestAHistory:
         return platform.transfer_history(moves("150"), since={"150": since})["150"]
 
     @pytest.mark.parametrize("wrong", [*NO_LIST, [None], ["x"], [[]], [7]], ids=shown)
-    def test_that_is_none_proves_nothing(self, platform: SuperOfficePlatform, answers: Answers, wrong: Any) -> None:
+    def test_a_history_that_is_none_proves_nothing(
+        self, platform: SuperOfficePlatform, answers: Answers, wrong: Any
+    ) -> None:
         change(answers, MESSAGES, lambda _: wrong)
         assert self.proof(platform) is None
 
@@ -496,7 +504,7 @@ class TestAHistory:
         ],
         ids=str,
     )
-    def test_with_a_message_that_cannot_be_told_proves_nothing(
+    def test_a_history_with_a_message_that_cannot_be_told_proves_nothing(
         self, platform: SuperOfficePlatform, answers: Answers, message: dict[str, Any]
     ) -> None:
         change(answers, MESSAGES, lambda _: [message])
@@ -522,7 +530,9 @@ class TestAHistory:
         change(answers, MESSAGES, lambda _: messages)
         assert self.proof(platform, since=1_700_000_000.0) is expected
 
-    def test_of_one_chat_is_not_spoilt_by_anothers(self, platform: SuperOfficePlatform, answers: Answers) -> None:
+    def test_a_history_of_one_chat_is_not_spoilt_by_anothers(
+        self, platform: SuperOfficePlatform, answers: Answers
+    ) -> None:
         def tampering(each: Exchange) -> Any:
             spoilt = each.method == MESSAGES and each.asked["ChatSessionId"] == 150
             return "text" if spoilt else each.answer
@@ -534,7 +544,7 @@ class TestAHistory:
 
 class TestAConnectionCheck:
     @pytest.mark.parametrize("method", ["currentPrincipal", "chatuser", "ChatTopicsForUser", ROWS, ENTITY])
-    def test_of_whatever_is_answered_is_typed_and_changes_nothing(
+    def test_a_connection_check_of_whatever_is_answered_is_typed_and_changes_nothing(
         self, stage: ClockedSandbox, answers: Answers, method: str
     ) -> None:
         examined = SuperOfficePlatform(as_agent_7(stage, answers))
@@ -551,7 +561,9 @@ class TestAConnectionCheck:
         with pytest.raises(UnexpectedResponseError, match="User/currentPrincipal"):
             platform.check_connection()
 
-    def test_of_a_list_of_people_counts_those_that_can_be_read(self, stage: ClockedSandbox, answers: Answers) -> None:
+    def test_a_connection_check_of_a_list_of_people_counts_those_that_can_be_read(
+        self, stage: ClockedSandbox, answers: Answers
+    ) -> None:
         change(answers, "chatuser", lambda items: [{"Id": -1}, {"Id": "x"}, {}, *items])
         client = as_agent_7(stage, answers)
         assert {right.name: right.missing for right in SuperOfficePlatform(client).check_connection().capabilities}[
@@ -619,7 +631,7 @@ class TestA403:
         with pytest.raises(CredentialsError):
             getattr(SuperOfficePlatform(tenant), read)(["7", "8"])
 
-    def test_is_not_wrong_credentials_where_another_process_has_renewed_the_token_long_ago(
+    def test_a403_is_not_wrong_credentials_where_another_process_has_renewed_the_token_long_ago(
         self, script: Script, stage: ClockedSandbox
     ) -> None:
         """It is renewed once, also where the token in the store is not new; then it is about rights."""
@@ -663,7 +675,9 @@ class TestATenantsState:
         ],
         ids=shown,
     )
-    def test_that_is_none_is_not_understood(self, script: Script, tenant_at: Tenant, other: dict[str, Any]) -> None:
+    def test_a_tenants_state_that_is_none_is_not_understood(
+        self, script: Script, tenant_at: Tenant, other: dict[str, Any]
+    ) -> None:
         script.play(self.state(script, **other))
         with pytest.raises(UnexpectedResponseError) as caught:
             tenant_at.base()
@@ -672,7 +686,9 @@ class TestATenantsState:
     @pytest.mark.parametrize(
         "told", [None, [], 7, True, "x", "0001-01-01T00:00:00", "9999-12-31T23:59:59", "99999999999-01-01T00:00:00Z"]
     )
-    def test_is_kept_for_a_while_whatever_its_end(self, script: Script, tenant_at: Tenant, told: Any) -> None:
+    def test_a_tenants_state_is_kept_for_a_while_whatever_its_end(
+        self, script: Script, tenant_at: Tenant, told: Any
+    ) -> None:
         script.play(self.state(script, ValidUntil=told, ContextIdentifier="cust12345"))
         assert tenant_at.base() == f"{script.url}/Cust12345"
 
@@ -700,20 +716,22 @@ class TestAToken:
         ],
         ids=shown,
     )
-    def test_that_is_none_is_not_understood(self, script: Script, grant: RefreshToken, other: dict[str, Any]) -> None:
+    def test_a_token_that_is_none_is_not_understood(
+        self, script: Script, grant: RefreshToken, other: dict[str, Any]
+    ) -> None:
         script.play(Scripted.json({**self.GOOD, **other}))
         with pytest.raises(UnexpectedResponseError, match="login/common/oauth/tokens") as caught:
             grant.fetch_token(None)
         assert "8A:" not in str(caught.value)
 
     @pytest.mark.parametrize("answer", [[], [[]], "text", 7, True, None, {}], ids=shown)
-    def test_in_no_answer_is_typed(self, script: Script, grant: RefreshToken, answer: Any) -> None:
+    def test_a_token_in_no_answer_is_typed(self, script: Script, grant: RefreshToken, answer: Any) -> None:
         for status in (200, 400, 401, 500):
             script.play(Scripted.json(answer, status=status))
             assert isinstance(typed(lambda: grant.fetch_token(None)), PlatformError)
 
     @pytest.mark.parametrize("more", [{}, {"refresh_token": None}, {"id_token": []}], ids=str)
-    def test_that_is_one_is_taken(
+    def test_a_token_that_is_one_is_taken(
         self, script: Script, stage: ClockedSandbox, grant: RefreshToken, more: dict[str, Any]
     ) -> None:
         script.play(Scripted.json({**self.GOOD, **more}))
@@ -745,13 +763,15 @@ class TestASystemUsersTicket:
         ],
         ids=shown,
     )
-    def test_in_no_answer_is_not_understood(self, script: Script, user: system_user.SystemUser, answer: Any) -> None:
+    def test_a_system_users_ticket_in_no_answer_is_not_understood(
+        self, script: Script, user: system_user.SystemUser, answer: Any
+    ) -> None:
         script.play(Scripted.json(answer))
         with pytest.raises(UnexpectedResponseError, match="PartnerSystemUser/Authenticate"):
             user.fetch_token(None)
 
     @pytest.mark.parametrize("message", [None, [], {}, 7, True, "Denied " * 10_000], ids=shown)
-    def test_that_is_refused_in_whatever_words_is_refused(
+    def test_a_system_users_ticket_that_is_refused_in_whatever_words_is_refused(
         self, script: Script, user: system_user.SystemUser, message: Any
     ) -> None:
         for status in (200, 400, 403):
@@ -771,7 +791,7 @@ class TestASystemUsersTicket:
         ],
         ids=shown,
     )
-    def test_by_a_key_that_is_none_is_not_understood(
+    def test_a_system_users_ticket_by_a_key_that_is_none_is_not_understood(
         self, script: Script, user: system_user.SystemUser, found: Any
     ) -> None:
         script.play(Scripted.json({"IsSuccessful": True, "Token": signed()}), Scripted.json({"keys": found}))
@@ -792,7 +812,7 @@ class TestASystemUsersTicket:
         ],
         ids=shown,
     )
-    def test_with_a_claim_that_is_none_is_typed(
+    def test_a_system_users_ticket_with_a_claim_that_is_none_is_typed(
         self, script: Script, user: system_user.SystemUser, wrong: dict[str, Any]
     ) -> None:
         answered = Scripted.json({"IsSuccessful": True, "Token": signed(**wrong)})
@@ -801,7 +821,7 @@ class TestASystemUsersTicket:
             user.fetch_token(None)
 
     @pytest.mark.parametrize("text", ["x", "..", "W10.W10.", "bnVsbA.bnVsbA.x", "A" * 100_000, "é.é.é"], ids=shown)
-    def test_in_what_is_no_token_is_not_understood(
+    def test_a_system_users_ticket_in_what_is_no_token_is_not_understood(
         self, script: Script, user: system_user.SystemUser, text: str
     ) -> None:
         script.play(Scripted.json({"IsSuccessful": True, "Token": text}), Scripted.json(keys.key_set()))
@@ -835,7 +855,7 @@ class TestEveryRemedy:
     @pytest.mark.parametrize(
         ("method", "remedies"), [(oauth.METHOD, oauth.REMEDIES), (system_user.METHOD, system_user.REMEDIES)]
     )
-    def test_is_whole_in_a_chats_reason(self, method: str, remedies: Mapping[str, str]) -> None:
+    def test_every_remedy_is_whole_in_a_chats_reason(self, method: str, remedies: Mapping[str, str]) -> None:
         for code, why in remedies.items():
             reason = f"signing in as agent 2147483647: {CredentialsError(why, method=method, code=code)}"
             assert len(reason) <= 300

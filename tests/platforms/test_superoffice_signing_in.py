@@ -160,19 +160,19 @@ class TestAnAgentOnline:
         ]
         assert online.stage.ledger("superoffice")[0]["by"] == "associate:7"
 
-    def test_shows_it_in_a_form_and_in_no_address(self, online: Online) -> None:
+    def test_an_agent_online_shows_it_in_a_form_and_in_no_address(self, online: Online) -> None:
         online.client(online.agent()).principal()
         (call,) = (call for call in online.stage.calls if call.path.endswith("tokens"))
         assert dict(parse_qsl(call.body.decode()))["refresh_token"] == "refresh-agent7"
         assert (call.path, call.query) == ("/login/common/oauth/tokens", "")
         assert call.headers["content-type"] == "application/x-www-form-urlencoded"
 
-    def test_gets_one_access_token_for_all_who_share_the_store(self, online: Online) -> None:
+    def test_an_agent_online_gets_one_access_token_for_all_who_share_the_store(self, online: Online) -> None:
         for _ in range(3):
             online.client(online.agent()).principal()
         assert online.asked("tokens") == 1
 
-    def test_gets_the_next_before_the_last_one_ends(self, online: Online) -> None:
+    def test_an_agent_online_gets_the_next_before_the_last_one_ends(self, online: Online) -> None:
         client = online.client(online.agent())
         client.principal()
         for seconds in (HOUR - 70, 30, 60):
@@ -189,7 +189,7 @@ class TestAnAgentOnline:
         client.principal()
         assert online.asked("tokens") == 2
 
-    def test_whose_token_ends_in_the_middle_of_a_run_moves_every_chat_once(
+    def test_an_agent_online_whose_token_ends_in_the_middle_of_a_run_moves_every_chat_once(
         self, online: Online, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         online.reset(**OWNED_BY_7)
@@ -207,7 +207,7 @@ class TestAnAgentOnline:
         assert online.asked(TRANSFER) == len(THOSE) + 3
         assert online.asked("tokens") == 1 + 3
 
-    def test_whose_token_has_ended_is_told_so_by_403_as_well(self, online: Online) -> None:
+    def test_an_agent_online_whose_token_has_ended_is_told_so_by_403_as_well(self, online: Online) -> None:
         online.reset(switches={"expired_token_status": 403})
         client = online.client(online.agent())
         client.principal()
@@ -225,7 +225,7 @@ class TestAnAgentOnline:
             assert "the user may not do this" in refused(client.principal)
         assert online.asked("tokens") == 1
 
-    def test_is_given_up_when_a_new_token_is_not_taken_either(self, online: Online) -> None:
+    def test_an_agent_online_is_given_up_when_a_new_token_is_not_taken_either(self, online: Online) -> None:
         online.stage.fault(kind="token_expired", service="superoffice", count=100)
         assert "obtained just now is not taken either" in refused(online.client(online.agent()).principal)
         assert online.asked("currentPrincipal") == 2
@@ -249,7 +249,7 @@ class TestAnAgentOnline:
         assert client.principal().AssociateId == "7", "what may be repeated is sent all the same"
 
     @pytest.mark.parametrize("kind", ["html_502_before", "drop_before", "drop_after", "error_503", "truncated_json"])
-    def test_is_signed_in_through_trouble(self, online: Online, kind: str) -> None:
+    def test_an_agent_online_is_signed_in_through_trouble(self, online: Online, kind: str) -> None:
         online.stage.fault(kind=kind, service="superoffice", method="tokens", count=2)
         assert online.client(online.agent()).principal().AssociateId == "7"
 
@@ -271,7 +271,7 @@ class TestAnAgentOnline:
         assert words in said
         assert not [each for each in ("wrong-secret", "refresh-", SECRET) if each in said]
 
-    def test_of_several_each_has_tokens_of_his_own(self, online: Online) -> None:
+    def test_an_agent_online_of_several_each_has_tokens_of_his_own(self, online: Online) -> None:
         online.reset(chats=[{"id": 1000, "owner": 7}, {"id": 1001, "owner": 8}, {"id": 1002, "owner": 7}])
         agents = {number: online.client(online.agent(int(number), store=MemoryTokenStore())) for number in "78"}
         platform = online.platform(online.system_user(), identities=agents.__getitem__)
@@ -323,13 +323,13 @@ class TestATicket:
         assert "[401]" in said
 
     @pytest.mark.parametrize("text", ["7T:x y", "7T:x\n", "7T:é"])
-    def test_that_cannot_be_one_is_said_at_once(self, text: str) -> None:
+    def test_a_ticket_that_cannot_be_one_is_said_at_once(self, text: str) -> None:
         with pytest.raises(ValueError, match=r"^ticket: holds a space"):
             SoTicket(text)
 
 
 class TestATenant:
-    def test_is_asked_for_once_as_long_as_that_is_valid(self, online: Online) -> None:
+    def test_a_tenant_is_asked_for_once_as_long_as_that_is_valid(self, online: Online) -> None:
         for _ in range(3):
             online.client(online.agent()).principal()
         assert online.asked("Cust12345") == 1
@@ -344,7 +344,7 @@ class TestATenant:
         ("valid", "kept", "gone"),
         [("0001-01-01T00:00:00Z", 55, 65), ("9999-12-31T23:59:59.9999999Z", 86_390, 86_410), (None, 55, 65)],
     )
-    def test_is_kept_within_reason_whatever_the_service_says(
+    def test_a_tenant_is_kept_within_reason_whatever_the_service_says(
         self, online: Online, script: Script, valid: str | None, kept: float, gone: float
     ) -> None:
         script.play(state(f"{script.url}/Cust12345/api", ValidUntil=valid))
@@ -354,7 +354,9 @@ class TestATenant:
             tenant.base()
             assert len(script.heard) == asked
 
-    def test_that_moves_in_the_middle_of_a_run_is_followed_and_every_chat_moved_once(self, online: Online) -> None:
+    def test_a_tenant_that_moves_in_the_middle_of_a_run_is_followed_and_every_chat_moved_once(
+        self, online: Online
+    ) -> None:
         online.reset(**OWNED_BY_7, data_host={"name": "localhost", "after": 60})
         platform = online.platform(online.agent())
         results = online.stage.run_to_end(platform, to("agent:12", *THOSE[:6]))
@@ -365,7 +367,7 @@ class TestATenant:
         assert online.asked("Cust12345") == 2
         assert online.stage.calls[-1].headers["host"].startswith("localhost:")
 
-    def test_that_moves_between_reading_and_sending_is_followed_for_the_transfer(self, online: Online) -> None:
+    def test_a_tenant_that_moves_between_reading_and_sending_is_followed_for_the_transfer(self, online: Online) -> None:
         online.reset(**OWNED_BY_7, data_host={"name": "localhost", "after": 60})
         client = online.client(online.agent())
         client.principal()
@@ -374,7 +376,9 @@ class TestATenant:
         assert online.asked(TRANSFER) == 2
         assert online.stage.moved("superoffice") == ["1000"]
 
-    def test_that_is_misdirected_where_it_says_it_is_is_tried_later(self, online: Online, script: Script) -> None:
+    def test_a_tenant_that_is_misdirected_where_it_says_it_is_is_tried_later(
+        self, online: Online, script: Script
+    ) -> None:
         script.play(
             state(f"{script.url}/Cust12345/api"), misdirected(), state(f"{script.url}/Cust12345/api"), misdirected()
         )
@@ -385,7 +389,7 @@ class TestATenant:
             client.transfer("1000", to="12")
         assert len(script.heard) == 4
 
-    def test_has_one_name_wherever_it_lives(self, online: Online) -> None:
+    def test_a_tenant_has_one_name_wherever_it_lives(self, online: Online) -> None:
         online.reset(data_host={"name": "localhost", "after": 60})
         platform = online.platform(online.agent())
         before = platform.account
@@ -394,23 +398,23 @@ class TestATenant:
         assert platform.account == before == f"{online.stage.url}/Cust12345"
 
     @pytest.mark.parametrize("name", sorted(tenants.SERVING_STATES))
-    def test_in_service_serves(self, online: Online, name: str) -> None:
+    def test_a_tenant_in_service_serves(self, online: Online, name: str) -> None:
         online.reset(tenant_state=name)
         assert online.client(online.agent()).principal().AssociateId == "7"
 
     @pytest.mark.parametrize("name", sorted(tenants.TRANSIENT_STATES))
-    def test_in_a_passing_state_says_that_waiting_helps(self, online: Online, name: str) -> None:
+    def test_a_tenant_in_a_passing_state_says_that_waiting_helps(self, online: Online, name: str) -> None:
         online.reset(tenant_state=name)
         with pytest.raises(UnreachableError, match="tenant Cust12345 .* a later try .*" + name):
             online.client(online.agent()).principal()
 
     @pytest.mark.parametrize("name", sorted(tenants.PERMANENT_STATES))
-    def test_in_a_lasting_state_says_what_to_do(self, online: Online, name: str) -> None:
+    def test_a_tenant_in_a_lasting_state_says_what_to_do(self, online: Online, name: str) -> None:
         online.reset(tenant_state=name)
         said = refused(online.client(online.agent()).principal)
         assert f"tenant Cust12345 {tenants.PERMANENT_STATES[name]} [{name}]" in said
 
-    def test_that_stops_serving_ends_a_run_and_is_blamed_on_no_agent(self, online: Online) -> None:
+    def test_a_tenant_that_stops_serving_ends_a_run_and_is_blamed_on_no_agent(self, online: Online) -> None:
         agents = {"7": online.client(online.agent(7))}
         platform = online.platform(online.system_user(), identities=agents.__getitem__)
         online.reset(**OWNED_BY_7, tenant_state="Suspended")
@@ -421,7 +425,7 @@ class TestATenant:
         assert "tenant Cust12345 is suspended" in sent.stop.reason
         assert online.asked("Cust12345") == 1
 
-    def test_that_does_not_exist_is_not_signed_in_to(self, online: Online) -> None:
+    def test_a_tenant_that_does_not_exist_is_not_signed_in_to(self, online: Online) -> None:
         with pytest.raises(TenantOutOfServiceError, match="tenant Cust99999 is not known there; check tenant"):
             online.tenant(name="Cust99999").base()
         assert online.asked("tokens") == 0
@@ -440,7 +444,7 @@ class TestATenant:
             None,
         ],
     )
-    def test_at_an_address_that_is_not_superoffices_gets_no_credentials(
+    def test_a_tenant_at_an_address_that_is_not_superoffices_gets_no_credentials(
         self, online: Online, monkeypatch: pytest.MonkeyPatch, api: str | None
     ) -> None:
         tenant = online.tenant(host="https://online.superoffice.com")
@@ -449,7 +453,7 @@ class TestATenant:
             tenant.base()
 
     @pytest.mark.parametrize("host", ["online", "online2", "online27"])
-    def test_may_be_at_any_of_superoffices_hosts(
+    def test_a_tenant_may_be_at_any_of_superoffices_hosts(
         self, online: Online, monkeypatch: pytest.MonkeyPatch, host: str
     ) -> None:
         answer = {"State": "Running", "Api": f"https://{host}.superoffice.com/Cust12345/api"}
@@ -457,13 +461,13 @@ class TestATenant:
         tenant = online.tenant(host="https://online.superoffice.com")
         assert tenant.base() == f"https://{host}.superoffice.com/Cust12345"
 
-    def test_whose_host_has_no_state_service_says_what_host_must_be(self, online: Online) -> None:
+    def test_a_tenant_whose_host_has_no_state_service_says_what_host_must_be(self, online: Online) -> None:
         online.reset(switches={"installation": "onsite"})
         with pytest.raises(UnexpectedResponseError, match="host must be where SuperOffice online signs in"):
             online.tenant().base()
 
     @pytest.mark.parametrize("status", [301, 302, 307, 308])
-    def test_that_redirects_is_not_followed(self, online: Online, script: Script, status: int) -> None:
+    def test_a_tenant_that_redirects_is_not_followed(self, online: Online, script: Script, status: int) -> None:
         elsewhere = Scripted(status, b"", {"Location": f"{online.stage.url}/api/state/Cust12345"})
         script.play(elsewhere)
         with pytest.raises(PlatformError):
@@ -476,7 +480,9 @@ class TestATenant:
             client.principal()
         assert online.stage.asked("superoffice") == []
 
-    def test_whose_lists_go_on_elsewhere_is_read_on_by_key_where_it_is(self, online: Online, script: Script) -> None:
+    def test_a_tenant_whose_lists_go_on_elsewhere_is_read_on_by_key_where_it_is(
+        self, online: Online, script: Script
+    ) -> None:
         page = {"odata.nextLink": f"{online.stage.url}/Cust12345/api/v1/ChatSession?$skip=2", "value": []}
         rows = [{"chatSessionId": 150}, {"chatSessionId": 151}]
         script.play(Scripted.json({**page, "value": rows}), Scripted.json(page))
@@ -499,14 +505,14 @@ class TestASystemUser:
         assert headers["authorization"].startswith("SOTicket 7T:Cust12345.")
         assert headers["so-apptoken"] == SECRET
 
-    def test_moves_and_accepts_nothing_and_says_so_before_a_request(self, online: Online) -> None:
+    def test_a_system_user_moves_and_accepts_nothing_and_says_so_before_a_request(self, online: Online) -> None:
         platform = online.platform(online.system_user())
         with pytest.raises(ValueError, match=r"a system user has no chats.*agent_conn_id"):
             platform.check_may_send()
         assert "agent_conn_id" in (platform.why_cannot_send("7") or "")
         assert online.stage.calls == []
 
-    def test_moves_by_the_identities_of_agents(self, online: Online) -> None:
+    def test_a_system_user_moves_by_the_identities_of_agents(self, online: Online) -> None:
         agents = {"7": online.client(online.agent(7, store=MemoryTokenStore()))}
 
         def identity(agent: str) -> SuperOfficeClient:
@@ -521,7 +527,7 @@ class TestASystemUser:
         assert online.stage.calls == []
         assert outcomes_of(online.stage.run_to_end(platform, to("agent:12", "150"))) == ["requested"]
 
-    def test_asks_for_a_ticket_every_five_hours(self, online: Online) -> None:
+    def test_a_system_user_asks_for_a_ticket_every_five_hours(self, online: Online) -> None:
         online.reset(switches=ANY_TIME)
         client = online.client(online.system_user())
         for _ in range(24 * 6):
@@ -530,7 +536,7 @@ class TestASystemUser:
         assert online.asked("Authenticate") == 5
         assert online.asked("currentPrincipal") == 24 * 6, "none was turned away"
 
-    def test_whose_ticket_ends_in_a_wait_goes_on_waiting(self, online: Online) -> None:
+    def test_a_system_user_whose_ticket_ends_in_a_wait_goes_on_waiting(self, online: Online) -> None:
         online.reset(people={"accept_after": [100, 100]})
         results = online.stage.run_to_end(
             online.platform(online.agent(store=MemoryTokenStore())), to("agent:12", "150")
@@ -558,7 +564,7 @@ class TestASystemUser:
             ("NeedsReapproval", "has changed since"),
         ],
     )
-    def test_without_consent_is_told_which(self, online: Online, consent: str, words: str) -> None:
+    def test_a_system_user_without_consent_is_told_which(self, online: Online, consent: str, words: str) -> None:
         online.reset(application={"consent": consent})
         said = refused(online.client(online.system_user()).principal)
         assert words in said
@@ -572,18 +578,20 @@ class TestASystemUser:
             ({"tenant": "Cust99999"}, "Denied"),
         ],
     )
-    def test_of_another_application_or_tenant_is_denied(self, online: Online, other: dict[str, Any], code: str) -> None:
+    def test_a_system_user_of_another_application_or_tenant_is_denied(
+        self, online: Online, other: dict[str, Any], code: str
+    ) -> None:
         said = refused(online.client(online.system_user(**other)).principal)
         assert f"[{code}]" in said
         assert "another-secret" not in said
 
-    def test_with_another_key_is_told_so(self, online: Online) -> None:
+    def test_a_system_user_with_another_key_is_told_so(self, online: Online) -> None:
         online.key = keys.SIGNING_KEY.pem
         said = refused(online.client(online.system_user()).principal)
         assert "private_key is not the key of this application" in said
         assert "[InvalidSignature]" in said
 
-    def test_with_a_wrong_clock_is_told_by_how_much(self, online: Online) -> None:
+    def test_a_system_user_with_a_wrong_clock_is_told_by_how_much(self, online: Online) -> None:
         behind = 2 * HOUR
         online.stage.sleep(behind)
         said = refused(lambda: online.user(clock=lambda: time.time() - behind).fetch_token(None))
@@ -591,7 +599,7 @@ class TestASystemUser:
         ahead = int(said.partition("clock is ")[2].partition(" s ahead of this machine's")[0])
         assert abs(ahead - behind) <= 2
 
-    def test_in_trouble_is_signed_in_all_the_same(self, online: Online) -> None:
+    def test_a_system_user_in_trouble_is_signed_in_all_the_same(self, online: Online) -> None:
         for method in ("Authenticate", "jwks"):
             online.stage.fault(kind="html_502_before", service="superoffice", method=method)
             online.stage.fault(kind="drop_after", service="superoffice", method=method)
@@ -637,7 +645,9 @@ class TestATokenOfTheSystemUser:
 
         return fetch_token
 
-    def test_is_taken_when_all_is_right(self, fetch_token: Callable[[str], IssuedToken]) -> None:
+    def test_a_token_of_the_system_user_is_taken_when_all_is_right(
+        self, fetch_token: Callable[[str], IssuedToken]
+    ) -> None:
         assert fetch_token(token()).secret == "7T:good"
 
     @pytest.mark.parametrize(
@@ -659,13 +669,15 @@ class TestATokenOfTheSystemUser:
         ],
         ids=str,
     )
-    def test_is_refused_when_one_thing_is_not(
+    def test_a_token_of_the_system_user_is_refused_when_one_thing_is_not(
         self, fetch_token: Callable[[str], IssuedToken], other: dict[str, Any]
     ) -> None:
         with pytest.raises(UnexpectedResponseError):
             fetch_token(token(**other))
 
-    def test_that_is_none_is_refused(self, fetch_token: Callable[[str], IssuedToken]) -> None:
+    def test_a_token_of_the_system_user_that_is_none_is_refused(
+        self, fetch_token: Callable[[str], IssuedToken]
+    ) -> None:
         for text in ("", "x.y.z", "7T:Cust12345.x"):
             with pytest.raises(UnexpectedResponseError):
                 fetch_token(text)
@@ -684,16 +696,22 @@ class TestATokenOfTheSystemUser:
             fetch_token(b".".join((head, body, jwt.utils.base64url_encode(signature))).decode())
 
     @pytest.mark.parametrize("off", [-3600, 3600])
-    def test_of_another_time_is_blamed_on_the_clocks(self, fetch_token: Callable[[str], IssuedToken], off: int) -> None:
+    def test_a_token_of_the_system_user_of_another_time_is_blamed_on_the_clocks(
+        self, fetch_token: Callable[[str], IssuedToken], off: int
+    ) -> None:
         now = int(time.time()) + off
         assert "set this machine's clock" in refused(lambda: fetch_token(token(nbf=now - 60, exp=now + 300)))
 
     @pytest.mark.parametrize("off", [-30, 30])
-    def test_may_be_off_by_a_little(self, fetch_token: Callable[[str], IssuedToken], off: int) -> None:
+    def test_a_token_of_the_system_user_may_be_off_by_a_little(
+        self, fetch_token: Callable[[str], IssuedToken], off: int
+    ) -> None:
         now = int(time.time()) + off
         assert fetch_token(token(nbf=now, exp=now + 10)).secret == "7T:good"
 
-    def test_is_not_taken_from_an_answer_that_is_not_successful(self, online: Online, script: Script) -> None:
+    def test_a_token_of_the_system_user_is_not_taken_from_an_answer_that_is_not_successful(
+        self, online: Online, script: Script
+    ) -> None:
         script.play(Scripted.json({"IsSuccessful": False, "Token": token(), "ErrorMessage": "Something 42 secret"}))
         said = refused(lambda: online.user(host=script.url).fetch_token(None))
         assert "Something" not in said
@@ -752,10 +770,12 @@ class TestAPrivateKey:
         ],
         ids=["whole", "in one line", "with spaces", "with \\n", "with \\r\\n", "with CRLF", "with more around it"],
     )
-    def test_is_read_in_every_form_in_which_it_leaves_a_field(self, pem: str, spoil: Callable[[str], str]) -> None:
+    def test_a_private_key_is_read_in_every_form_in_which_it_leaves_a_field(
+        self, pem: str, spoil: Callable[[str], str]
+    ) -> None:
         assert read_private_key(spoil(pem)).private_numbers() == read_private_key(PKCS8).private_numbers()
 
-    def test_is_read_as_dotnet_writes_it(self) -> None:
+    def test_a_private_key_is_read_as_dotnet_writes_it(self) -> None:
         assert read_private_key(xml()).private_numbers() == read_private_key(PKCS8).private_numbers()
 
     @pytest.mark.parametrize(
@@ -777,7 +797,7 @@ class TestAPrivateKey:
         ],
         ids=["words", "half", "letters lost", "lines lost", "public", "sealed", "sealed 1", "EC", "XML", "other XML"],
     )
-    def test_that_is_none_is_named_without_a_word_of_it(self, text: str, words: str) -> None:
+    def test_a_private_key_that_is_none_is_named_without_a_word_of_it(self, text: str, words: str) -> None:
         with pytest.raises(ValueError, match=f"^private_key: .*{words}") as caught:
             read_private_key(text)
         assert not [line for line in text.splitlines() if len(line) > 30 and line in str(caught.value)]
@@ -785,7 +805,7 @@ class TestAPrivateKey:
 
 
 class TestAConnectionCheck:
-    def test_of_an_agent_says_who_and_where_and_what_he_can(self, online: Online) -> None:
+    def test_a_connection_check_of_an_agent_says_who_and_where_and_what_he_can(self, online: Online) -> None:
         check = online.platform(online.agent()).check_connection()
         assert check.is_good
         assert str(check) == (
@@ -793,20 +813,20 @@ class TestAConnectionCheck:
             "chats only. It can list, wait, transfer and accept. Its clock and ours are even."
         )
 
-    def test_takes_few_requests_and_changes_nothing(self, online: Online) -> None:
+    def test_a_connection_check_takes_few_requests_and_changes_nothing(self, online: Online) -> None:
         before = online.stage.chats("superoffice")
         online.platform(online.agent()).check_connection()
         assert len(online.stage.asked("superoffice")) <= 7
         assert online.stage.chats("superoffice") == before
         assert online.stage.ledger("superoffice") == []
 
-    def test_asks_for_the_tenants_state_anew(self, online: Online) -> None:
+    def test_a_connection_check_asks_for_the_tenants_state_anew(self, online: Online) -> None:
         platform = online.platform(online.agent())
         platform.check_connection()
         online.reset(tenant_state="OnlineMaintenance")
         assert "OnlineMaintenance" in platform.check_connection().where
 
-    def test_of_a_system_user_says_that_it_reads_only_and_is_good(self, online: Online) -> None:
+    def test_a_connection_check_of_a_system_user_says_that_it_reads_only_and_is_good(self, online: Online) -> None:
         check = online.platform(online.system_user()).check_connection()
         assert check.is_good
         assert check.who == "the system user, associate 99"
@@ -816,7 +836,7 @@ class TestAConnectionCheck:
         assert "agent_conn_id" in str(missing["transfer"])
         assert "agent_conn_id" in str(missing["accept"])
 
-    def test_names_the_agents_whose_connections_are_missing(self, online: Online) -> None:
+    def test_a_connection_check_names_the_agents_whose_connections_are_missing(self, online: Online) -> None:
         agents = {"7": online.client(online.agent(7, store=MemoryTokenStore()))}
 
         def identity(agent: str) -> SuperOfficeClient:
@@ -830,7 +850,7 @@ class TestAConnectionCheck:
         told = "agent 5, 8, 12 and 2 others: there is no connection 'agent_5'; and so for each of them."
         assert f"It cannot act as {told}" in str(check)
 
-    def test_says_of_each_agents_connection_what_holds(self, online: Online) -> None:
+    def test_a_connection_check_says_of_each_agents_connection_what_holds(self, online: Online) -> None:
         agents = {
             "5": online.client(online.agent(token="another", store=MemoryTokenStore())),
             "7": online.client(online.agent(7, store=MemoryTokenStore())),
@@ -851,7 +871,9 @@ class TestAConnectionCheck:
         assert "The connection of agent 5 cannot sign in: " in told
         assert "It cannot act as agent 15" in told
 
-    def test_leaves_alone_an_agent_who_keeps_it_waiting(self, online: Online, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_connection_check_leaves_alone_an_agent_who_keeps_it_waiting(
+        self, online: Online, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(connection_check, "MAX_CHECK_SECONDS", 0.3)
         agents = {
             name: online.client(online.agent(int(name), store=MemoryTokenStore()))
@@ -873,7 +895,7 @@ class TestAConnectionCheck:
         over.set()
         assert "4 of the agents' connections were not asked, for want of time." in told
 
-    def test_is_bad_when_no_agent_has_a_connection(self, online: Online) -> None:
+    def test_a_connection_check_is_bad_when_no_agent_has_a_connection(self, online: Online) -> None:
         def nobody(agent: str) -> SuperOfficeClient:
             raise ValueError(f"there is no connection 'agent_{agent}'")
 
@@ -892,7 +914,9 @@ class TestAConnectionCheck:
         ],
         ids=["role", "licence"],
     )
-    def test_says_what_an_agent_lacks(self, online: Online, scenario: dict[str, Any], words: str) -> None:
+    def test_a_connection_check_says_what_an_agent_lacks(
+        self, online: Online, scenario: dict[str, Any], words: str
+    ) -> None:
         online.reset(**scenario)
         check = online.platform(online.agent()).check_connection()
         assert not check.is_good
@@ -905,7 +929,9 @@ class TestAConnectionCheck:
         online.stage.sleep(skip)
         assert platform.check_connection().clock_ahead - off == pytest.approx(ahead, abs=2)
 
-    def test_of_a_reader_without_rights_says_which_are_missing(self, online: Online, script: Script) -> None:
+    def test_a_connection_check_of_a_reader_without_rights_says_which_are_missing(
+        self, online: Online, script: Script
+    ) -> None:
         sentry = Scripted.json({"Error": True, "ErrorType": "SoSentryException", "ErrorMessage": "x"}, status=400)
         script.play(Scripted.json({"UserType": "InternalAssociate", "AssociateId": 7}), sentry)
         client = SuperOfficeClient(address=Site(script.url), auth=Bearer("8A:x"), transport=online.stage.transport())
@@ -914,7 +940,9 @@ class TestAConnectionCheck:
         assert "It cannot list: reading chat sessions is refused [SoSentryException]" in str(check)
         assert "It cannot wait: " in str(check)
 
-    def test_of_what_is_no_web_api_says_to_look_at_host(self, online: Online, script: Script) -> None:
+    def test_a_connection_check_of_what_is_no_web_api_says_to_look_at_host(
+        self, online: Online, script: Script
+    ) -> None:
         for status in (200, 404):
             script.play(Scripted(status, b"<html>Welcome</html>", {"Content-Type": "text/html"}))
             client = SuperOfficeClient(
@@ -925,7 +953,7 @@ class TestAConnectionCheck:
 
 
 class TestSecrets:
-    def test_are_in_no_log_at_any_level_while_tokens_end_and_the_tenant_moves(
+    def test_secrets_are_in_no_log_at_any_level_while_tokens_end_and_the_tenant_moves(
         self, online: Online, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG)
@@ -941,7 +969,7 @@ class TestSecrets:
         assert "asking where it is" in caplog.text
         assert [each for each in self.shown(online) if each in caplog.text] == []
 
-    def test_are_in_no_text_of_what_holds_them(self, online: Online) -> None:
+    def test_secrets_are_in_no_text_of_what_holds_them(self, online: Online) -> None:
         things: list[Any] = [online.user(), SoTicket("7T:x", SECRET), Bearer("8A:x"), Basic("x", "Secret7")]
         things += [thing.authenticate() for thing in things[1:]]
         for credentials in (online.agent(), online.system_user()):

@@ -106,18 +106,18 @@ def store() -> UnlockedTokenStore:
 
 
 class TestAToken:
-    def test_is_the_same_after_it_was_kept(self) -> None:
+    def test_a_token_is_the_same_after_it_was_kept(self) -> None:
         token = IssuedToken("a", obtained_at=1.5, expires_at=2.5, refresh_token="b", about={"user_id": "7"})
         assert IssuedToken.parse(token.to_text()) == token
 
     @pytest.mark.parametrize("text", [None, "", "{}", "[]", "null", "1", "?", '{"secret": "a"}', '{"else": 1}', "\0"])
-    def test_is_not_made_of_what_is_none(self, text: str | None) -> None:
+    def test_a_token_is_not_made_of_what_is_none(self, text: str | None) -> None:
         assert IssuedToken.parse(text) is None
 
-    def test_shows_no_secret(self) -> None:
+    def test_a_token_shows_no_secret(self) -> None:
         assert "hush" not in repr(IssuedToken("hush", obtained_at=0.0, refresh_token="hush"))
 
-    def test_ends_a_minute_before_its_end_and_a_short_one_later(self) -> None:
+    def test_a_token_ends_a_minute_before_its_end_and_a_short_one_later(self) -> None:
         hour = IssuedToken("a", obtained_at=0.0, expires_at=3600.0)
         assert not hour.ends_soon(3600 - REFRESH_MARGIN_SECONDS - 1)
         assert hour.ends_soon(3600 - REFRESH_MARGIN_SECONDS)
@@ -126,7 +126,9 @@ class TestAToken:
 
 
 class TestTheTokenManager:
-    def test_asks_once_and_keeps_what_it_got(self, service: Service, store: UnlockedTokenStore) -> None:
+    def test_the_token_manager_asks_once_and_keeps_what_it_got(
+        self, service: Service, store: UnlockedTokenStore
+    ) -> None:
         token_manager = service.token_manager(store)
         assert [token_manager.token().secret for _ in range(3)] == ["access-1"] * 3
         assert service.token_manager(store).token().secret == "access-1"
@@ -159,7 +161,9 @@ class TestTheTokenManager:
             token_manager.refresh(token_manager.token())
         assert service.given == 4
 
-    def test_takes_what_another_process_has_obtained(self, service: Service, store: UnlockedTokenStore) -> None:
+    def test_the_token_manager_takes_what_another_process_has_obtained(
+        self, service: Service, store: UnlockedTokenStore
+    ) -> None:
         one, other = service.token_manager(store), service.token_manager(store)
         expired = one.token()
         assert other.token() == expired
@@ -168,7 +172,9 @@ class TestTheTokenManager:
         assert other.token().secret == "access-2"
         assert service.given == 2
 
-    def test_does_not_take_what_has_run_out_as_well(self, service: Service, store: UnlockedTokenStore) -> None:
+    def test_the_token_manager_does_not_take_what_has_run_out_as_well(
+        self, service: Service, store: UnlockedTokenStore
+    ) -> None:
         idle, busy = service.token_manager(store), service.token_manager(store)
         expired = idle.token()
         busy.refresh(busy.token())
@@ -187,7 +193,7 @@ class TestTheTokenManager:
         service.pass_time(1)
         assert token_manager.token().secret == "access-2"
 
-    def test_lets_one_thread_renew_for_all(self, service: Service) -> None:
+    def test_the_token_manager_lets_one_thread_renew_for_all(self, service: Service) -> None:
         token_manager = service.token_manager(MemoryTokenStore())
         expired = token_manager.token()
 
@@ -201,7 +207,7 @@ class TestTheTokenManager:
         assert (token_manager.token().secret, service.given) == ("access-2", 2)
 
     @pytest.mark.parametrize("text", ["?", "{}", '{"secret": 1', "\0\1"])
-    def test_begins_with_the_connections_token_where_the_store_holds_what_it_cannot_read(
+    def test_the_token_manager_begins_with_the_connections_token_where_the_store_holds_what_it_cannot_read(
         self, service: Service, store: UnlockedTokenStore, text: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         store.kept = {Entry.TOKEN: text, Entry.ATTEMPT: text}
@@ -211,7 +217,9 @@ class TestTheTokenManager:
 
 
 class TestAStoreThatFails:
-    def test_is_found_out_before_the_token_is_used(self, service: Service, store: UnlockedTokenStore) -> None:
+    def test_a_store_that_fails_is_found_out_before_the_token_is_used(
+        self, service: Service, store: UnlockedTokenStore
+    ) -> None:
         for method in ("load", "save", "lock"):
             broken = UnlockedTokenStore()
             setattr(broken, method, _failing)
@@ -219,12 +227,16 @@ class TestAStoreThatFails:
                 service.token_manager(broken).token()
         assert service.given == 0
 
-    def test_is_tried_again_when_it_is_to_keep_the_new_token(self, service: Service, store: UnlockedTokenStore) -> None:
+    def test_a_store_that_fails_is_tried_again_when_it_is_to_keep_the_new_token(
+        self, service: Service, store: UnlockedTokenStore
+    ) -> None:
         store.saves_that_fail = len(SAVE_PAUSES_SECONDS)
         assert service.token_manager(store).token().secret == "access-1"
         assert store.token is not None
 
-    def test_says_that_the_new_token_is_lost(self, service: Service, store: UnlockedTokenStore) -> None:
+    def test_a_store_that_fails_says_that_the_new_token_is_lost(
+        self, service: Service, store: UnlockedTokenStore
+    ) -> None:
         store.saves_that_fail = len(SAVE_PAUSES_SECONDS) + 1
         with pytest.raises(
             CredentialsError, match=r"store is full.*new one could not be saved: sign in anew"
@@ -232,7 +244,7 @@ class TestAStoreThatFails:
             service.token_manager(store).token()
         assert "refresh-1" not in str(trouble.value)
 
-    def test_does_not_stop_who_needs_no_refresh_token(
+    def test_a_store_that_fails_does_not_stop_who_needs_no_refresh_token(
         self, service: Service, store: UnlockedTokenStore, caplog: pytest.LogCaptureFixture
     ) -> None:
         service.rotates = False
@@ -242,14 +254,16 @@ class TestAStoreThatFails:
 
 
 class TestARefusal:
-    def test_is_told_as_it_is(self, service: Service, store: UnlockedTokenStore) -> None:
+    def test_a_refusal_is_told_as_it_is(self, service: Service, store: UnlockedTokenStore) -> None:
         service.good = "another"
         for _ in range(2):
             with pytest.raises(CredentialsError) as trouble:
                 service.token_manager(store).token()
             assert str(trouble.value) == "token: the refresh token is not valid [invalid_grant]"
 
-    def test_after_a_process_that_was_killed_says_what_to_do(self, service: Service, store: UnlockedTokenStore) -> None:
+    def test_a_refusal_after_a_process_that_was_killed_says_what_to_do(
+        self, service: Service, store: UnlockedTokenStore
+    ) -> None:
         token_manager = service.token_manager(store)
         token_manager.token()
 
@@ -263,7 +277,7 @@ class TestARefusal:
             with pytest.raises(CredentialsError, match=r"1970-01-12T13:46:40\+00:00.*is lost. Sign in anew"):
                 service.token_manager(store).refresh(token_manager.token())
 
-    def test_is_none_when_the_process_was_killed_before_it_asked(
+    def test_a_refusal_is_none_when_the_process_was_killed_before_it_asked(
         self, service: Service, store: UnlockedTokenStore
     ) -> None:
         def killed(refresh_token: str | None) -> IssuedToken:
@@ -290,39 +304,49 @@ class TestATokenThatStaysGood:
         service.rotates = False
         return service
 
-    def test_is_refused_at_once(self, service: Service, store: UnlockedTokenStore) -> None:
+    def test_a_token_that_stays_good_is_refused_at_once(self, service: Service, store: UnlockedTokenStore) -> None:
         service.good = "another"
         asked_at = service.now
         with pytest.raises(CredentialsError):
             service.token_manager(store).token()
         assert service.now == asked_at
 
-    def test_is_not_called_lost_when_no_answer_came(self, service: Service, store: UnlockedTokenStore) -> None:
+    def test_a_token_that_stays_good_is_not_called_lost_when_no_answer_came(
+        self, service: Service, store: UnlockedTokenStore
+    ) -> None:
         service.lost = [ResponseLostError("gone", method="token")]
         assert service.token_manager(store).token().secret == "access-2"
 
-    def test_leaves_no_trace_of_an_attempt(self, service: Service, store: UnlockedTokenStore) -> None:
+    def test_a_token_that_stays_good_leaves_no_trace_of_an_attempt(
+        self, service: Service, store: UnlockedTokenStore
+    ) -> None:
         service.token_manager(store).token()
         assert set(store.kept) == {Entry.TOKEN}
 
 
 class TestATokenRequestThatFails:
-    def test_without_an_answer_is_made_again(self, service: Service, store: UnlockedTokenStore) -> None:
+    def test_a_token_request_that_fails_without_an_answer_is_made_again(
+        self, service: Service, store: UnlockedTokenStore
+    ) -> None:
         service.trouble = [ResponseLostError("gone", method="token")] * len(FETCH_PAUSES_SECONDS)
         assert service.token_manager(store).token().secret == "access-1"
 
-    def test_without_an_answer_is_given_up_at_last(self, service: Service, store: UnlockedTokenStore) -> None:
+    def test_a_token_request_that_fails_without_an_answer_is_given_up_at_last(
+        self, service: Service, store: UnlockedTokenStore
+    ) -> None:
         service.trouble = [ResponseLostError("gone", method="token")] * (len(FETCH_PAUSES_SECONDS) + 1)
         with pytest.raises(ResponseLostError):
             service.token_manager(store).token()
         assert service.token_manager(store).token().secret == "access-1"
 
-    def test_whose_answer_was_lost_is_called_so(self, service: Service, store: UnlockedTokenStore) -> None:
+    def test_a_token_request_that_fails_whose_answer_was_lost_is_called_so(
+        self, service: Service, store: UnlockedTokenStore
+    ) -> None:
         service.lost = [ResponseLostError("gone", method="token")]
         with pytest.raises(CredentialsError, match="the answer never came, or was never saved"):
             service.token_manager(store).token()
 
-    def test_with_an_answer_that_nobody_understands_leaves_a_trace(
+    def test_a_token_request_that_fails_with_an_answer_that_nobody_understands_leaves_a_trace(
         self, service: Service, store: UnlockedTokenStore
     ) -> None:
         service.lost = [UnexpectedResponseError("a page", method="token")]
@@ -331,7 +355,9 @@ class TestATokenRequestThatFails:
         with pytest.raises(CredentialsError, match="the answer never came, or was never saved"):
             service.token_manager(store).token()
 
-    def test_that_never_arrived_leaves_none(self, service: Service, store: UnlockedTokenStore) -> None:
+    def test_a_token_request_that_fails_that_never_arrived_leaves_none(
+        self, service: Service, store: UnlockedTokenStore
+    ) -> None:
         service.trouble = [UnreachableError("nobody listens", method="token")]
         with pytest.raises(UnreachableError):
             service.token_manager(store).token()
@@ -344,7 +370,9 @@ class TestATokenRequestThatFails:
 class TestProcessesThatNoLockReaches:
     """On two hosts, with Variables."""
 
-    def test_end_with_the_token_of_the_one_that_was_first(self, service: Service, store: UnlockedTokenStore) -> None:
+    def test_processes_that_no_lock_reaches_end_with_the_token_of_the_one_that_was_first(
+        self, service: Service, store: UnlockedTokenStore
+    ) -> None:
         first, second = service.token_manager(store), service.token_manager(store)
         expired = first.token()
         second.token()
@@ -353,7 +381,9 @@ class TestProcessesThatNoLockReaches:
         assert first.token() == second.token() == store.token
         assert service.given == 2
 
-    def test_find_it_also_when_the_first_is_slow_to_save_it(self, service: Service, store: UnlockedTokenStore) -> None:
+    def test_processes_that_no_lock_reaches_find_it_also_when_the_first_is_slow_to_save_it(
+        self, service: Service, store: UnlockedTokenStore
+    ) -> None:
         first, second = service.token_manager(store), service.token_manager(store)
         expired = first.token()
         second.token()
@@ -399,10 +429,10 @@ def a_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Toke
 
 
 class TestAnyStore:
-    def test_holds_nothing_at_first(self, a_store: Callable[[], TokenStore]) -> None:
+    def test_any_store_holds_nothing_at_first(self, a_store: Callable[[], TokenStore]) -> None:
         assert [a_store().load(entry) for entry in Entry] == [None, None]
 
-    def test_gives_back_what_was_saved_last(self, a_store: Callable[[], TokenStore]) -> None:
+    def test_any_store_gives_back_what_was_saved_last(self, a_store: Callable[[], TokenStore]) -> None:
         store = a_store()
         store.save(Entry.TOKEN, "first")
         store.save(Entry.ATTEMPT, "attempt")
@@ -410,7 +440,9 @@ class TestAnyStore:
         assert a_store().load(Entry.TOKEN) == "æ" * 5000
         assert a_store().load(Entry.ATTEMPT) == "attempt"
 
-    def test_lets_one_in_at_a_time(self, a_store: Callable[[], TokenStore], monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_any_store_lets_one_in_at_a_time(
+        self, a_store: Callable[[], TokenStore], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         for module in (file_store, redis_store):
             monkeypatch.setattr(module, "MAX_LOCK_WAIT_SECONDS", 0.3)
         with a_store().lock():
@@ -421,13 +453,15 @@ class TestAnyStore:
         with a_store().lock():
             pass
 
-    def test_lets_the_next_one_in_after_an_error(self, a_store: Callable[[], TokenStore]) -> None:
+    def test_any_store_lets_the_next_one_in_after_an_error(self, a_store: Callable[[], TokenStore]) -> None:
         with pytest.raises(KeyError), a_store().lock():
             raise KeyError
         with a_store().lock():
             pass
 
-    def test_lets_threads_renew_one_at_a_time(self, a_store: Callable[[], TokenStore], service: Service) -> None:
+    def test_any_store_lets_threads_renew_one_at_a_time(
+        self, a_store: Callable[[], TokenStore], service: Service
+    ) -> None:
         expired = service.token_manager(a_store()).token()
         with ThreadPoolExecutor(6) as pool:
             list(pool.map(lambda _: service.token_manager(a_store()).refresh(expired), range(6)))
@@ -441,14 +475,14 @@ class TestAnyStore:
         assert not [word for word in ("access", "refresh", SEED, "secret") if word in kept]
         assert service.token_manager(Sealed(a_store(), key=SEED)).token().secret == "access-2"
 
-    def test_is_of_no_use_with_another_key(self, a_store: Callable[[], TokenStore], service: Service) -> None:
+    def test_any_store_is_of_no_use_with_another_key(self, a_store: Callable[[], TokenStore], service: Service) -> None:
         service.token_manager(Sealed(a_store(), key=SEED)).token()
         sealed = Sealed(a_store(), key="another")
         assert IssuedToken.parse(sealed.load(Entry.TOKEN)) is None
 
 
 class TestFiles:
-    def test_are_for_their_owner_alone(self, tmp_path: Path) -> None:
+    def test_files_are_for_their_owner_alone(self, tmp_path: Path) -> None:
         mask = os.umask(0)
         try:
             store = FileStore(tmp_path, name="mine")
@@ -460,7 +494,7 @@ class TestFiles:
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
         assert modes == {"mine.credential": 0o600, "mine.lock": 0o600}, "and no draft is left"
 
-    def test_are_there_whole_or_not_at_all(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_files_are_there_whole_or_not_at_all(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         store = FileStore(tmp_path, name="mine")
         store.save(Entry.TOKEN, "first")
 
@@ -474,13 +508,13 @@ class TestFiles:
         assert [path.name for path in tmp_path.iterdir()] == ["mine.credential"]
 
     @pytest.mark.parametrize("place", ["nowhere", "a_file"])
-    def test_need_a_folder(self, tmp_path: Path, service: Service, place: str) -> None:
+    def test_files_need_a_folder(self, tmp_path: Path, service: Service, place: str) -> None:
         (tmp_path / "a_file").touch()
         with pytest.raises(TokenStoreError, match=f"{place}.*token_store_at"):
             service.token_manager(FileStore(tmp_path / place, name="mine")).token()
         assert service.given == 0
 
-    def test_are_unlocked_when_their_process_is_killed(self, tmp_path: Path) -> None:
+    def test_files_are_unlocked_when_their_process_is_killed(self, tmp_path: Path) -> None:
         process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-c", PROCESS, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -503,7 +537,7 @@ with FileStore(Path(sys.argv[1]), name="mine").lock():
 
 
 class TestRedis:
-    def test_lets_the_next_one_in_when_a_lease_has_ended_and_does_not_end_his(
+    def test_redis_lets_the_next_one_in_when_a_lease_has_ended_and_does_not_end_his(
         self,
         redis_server: RedisServer,
         monkeypatch: pytest.MonkeyPatch,
@@ -526,7 +560,7 @@ class TestRedis:
             ("redis://:wrong-pass@127.0.0.1:1/0", "no connection can be made"),
         ],
     )
-    def test_that_cannot_be_used_is_told_before_a_token_is_used(
+    def test_redis_that_cannot_be_used_is_told_before_a_token_is_used(
         self,
         redis_server: RedisServer,
         service: Service,

@@ -54,12 +54,14 @@ BROKEN = ["drop_before", "drop_after", "truncated_json", *GATEWAY]
 
 class TestARead:
     @pytest.mark.parametrize("kind", BROKEN)
-    def test_is_repeated_after_a_broken_connection_and_a_gateways_page(self, stage: ClockedSandbox, kind: str) -> None:
+    def test_a_read_is_repeated_after_a_broken_connection_and_a_gateways_page(
+        self, stage: ClockedSandbox, kind: str
+    ) -> None:
         stage.fault(kind=kind)
         assert stage.webhook().call(READ, repeatable=True)["id"] == 101
         assert stage.asked() == [READ.method] * 2
 
-    def test_is_repeated_after_query_limit_exceeded(self, stage: ClockedSandbox) -> None:
+    def test_a_read_is_repeated_after_query_limit_exceeded(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"rate": {"per_second": 2, "burst": 1}})
         client = stage.webhook()
         for _ in range(2):
@@ -67,7 +69,7 @@ class TestARead:
         assert stage.asked() == [READ.method] * 3
         assert stage.slept == [1.0]
 
-    def test_is_repeated_after_429_when_the_hint_has_passed(self, stage: ClockedSandbox) -> None:
+    def test_a_read_is_repeated_after_429_when_the_hint_has_passed(self, stage: ClockedSandbox) -> None:
         stage.reset(superoffice={"rate": 1, "switches": {"retry_after": True}})
         client = stage.web_api()
         for _ in range(2):
@@ -75,21 +77,21 @@ class TestARead:
         assert len(stage.asked("superoffice")) == 3
         assert sum(stage.slept) == pytest.approx(1.0)
 
-    def test_is_repeated_after_a_429_that_a_gateway_wrote(
+    def test_a_read_is_repeated_after_a_429_that_a_gateway_wrote(
         self, stage: ClockedSandbox, script: Script, portal: Bitrix24Client
     ) -> None:
         script.play(Scripted(429, b"<html>", {"Retry-After": "7"}), Scripted.json({"result": True}))
         assert portal.call(READ, repeatable=True) is True
         assert stage.slept == [7.0]
 
-    def test_is_given_up_after_some_attempts(self, stage: ClockedSandbox) -> None:
+    def test_a_read_is_given_up_after_some_attempts(self, stage: ClockedSandbox) -> None:
         stage.fault(kind="html_502_before", count=100)
         with pytest.raises(ResponseLostError, match="HTTP 502"):
             stage.webhook().call(READ, repeatable=True)
         assert len(stage.asked()) == MAX_ATTEMPTS
 
     @pytest.mark.parametrize("hint", [{}, {"Retry-After": "30"}])
-    def test_that_meets_503_closes_the_gate_for_all(
+    def test_a_read_that_meets_503_closes_the_gate_for_all(
         self, stage: ClockedSandbox, script: Script, portal: Bitrix24Client, hint: dict[str, str]
     ) -> None:
         script.play(Scripted(503, b"<html>", hint), Scripted.json({"result": True}))
@@ -97,7 +99,7 @@ class TestARead:
         portal.call(READ, repeatable=True)
         assert stage.now() - begin >= float(hint.get("Retry-After", 1.0))
 
-    def test_does_not_wait_for_a_limit_that_is_hours_away(
+    def test_a_read_does_not_wait_for_a_limit_that_is_hours_away(
         self, stage: ClockedSandbox, script: Script, portal: Bitrix24Client
     ) -> None:
         script.play(Scripted(429, b"", {"Retry-After": str(MAX_HINT_SECONDS + 1)}))
@@ -112,14 +114,14 @@ class TestARead:
 
 class TestATransfer:
     @pytest.mark.parametrize("kind", BROKEN)
-    def test_is_never_repeated_unseen(self, stage: ClockedSandbox, kind: str) -> None:
+    def test_a_transfer_is_never_repeated_unseen(self, stage: ClockedSandbox, kind: str) -> None:
         stage.fault(kind=kind)
         with pytest.raises(ResponseLostError):
             stage.webhook().call(MOVE, repeatable=False)
         assert stage.asked() == [MOVE.method]
         assert stage.moved("bitrix24") == (["101"] if FaultKind(kind).applied else [])
 
-    def test_of_superoffice_is_never_repeated_unseen(self, stage: ClockedSandbox) -> None:
+    def test_a_transfer_of_superoffice_is_never_repeated_unseen(self, stage: ClockedSandbox) -> None:
         stage.fault(kind="drop_after", service="superoffice")
         client = stage.web_api(Basic("agent7", "Secret7"))
         with pytest.raises(ResponseLostError):
@@ -127,7 +129,9 @@ class TestATransfer:
         assert stage.asked("superoffice") == ["TransferChatSession"]
         assert stage.moved("superoffice") == ["150"]
 
-    def test_is_repeated_after_query_limit_exceeded_since_it_was_not_carried_out(self, stage: ClockedSandbox) -> None:
+    def test_a_transfer_is_repeated_after_query_limit_exceeded_since_it_was_not_carried_out(
+        self, stage: ClockedSandbox
+    ) -> None:
         stage.reset(bitrix24={"rate": {"per_second": 2, "burst": 1}})
         client = stage.webhook()
         client.call(READ, repeatable=True)
@@ -135,7 +139,7 @@ class TestATransfer:
         assert stage.asked() == [READ.method, MOVE.method, MOVE.method]
         assert stage.moved("bitrix24") == ["101"]
 
-    def test_is_not_repeated_when_the_limit_lasts_for_so_long_that_its_chat_must_be_read_again(
+    def test_a_transfer_is_not_repeated_when_the_limit_lasts_for_so_long_that_its_chat_must_be_read_again(
         self, stage: ClockedSandbox
     ) -> None:
         stage.reset(bitrix24={"operating": {"limit": 1.0, "seconds": {MOVE.method: 2.0}}})
@@ -150,7 +154,7 @@ class TestATransfer:
 
 
 class TestTrouble:
-    def test_of_a_port_where_nobody_listens_is_unreachable(self, stage: ClockedSandbox) -> None:
+    def test_trouble_of_a_port_where_nobody_listens_is_unreachable(self, stage: ClockedSandbox) -> None:
         client = SuperOfficeClient(
             address=Site(f"http://127.0.0.1:{free_port()}"), auth=Bearer("8A:x"), transport=stage.transport()
         )
@@ -160,7 +164,7 @@ class TestTrouble:
             "what was not sent may be repeated, but is soon too old"
         )
 
-    def test_of_an_answer_that_is_too_late_is_interrupted_and_not_repeated(self, stage: ClockedSandbox) -> None:
+    def test_trouble_of_an_answer_that_is_too_late_is_interrupted_and_not_repeated(self, stage: ClockedSandbox) -> None:
         stage.fault(kind="delay_after", seconds=0.3)
         webhook = stage.webhook()
         hasty = Bitrix24Client(auth=webhook.auth, transport=stage.transport(read_timeout=0.05))
@@ -169,7 +173,7 @@ class TestTrouble:
         assert stage.asked() == [MOVE.method]
         assert stage.moved("bitrix24") == ["101"]
 
-    def test_of_tls_in_the_middle_of_an_answer_is_interrupted(
+    def test_trouble_of_tls_in_the_middle_of_an_answer_is_interrupted(
         self, stage: ClockedSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         certificate = _certificate(tmp_path)
@@ -178,12 +182,14 @@ class TestTrouble:
             _post(stage.transport(), f"https://localhost:{port}/")
         assert not stage.slept, "the server may have carried it out"
 
-    def test_of_a_certificate_that_is_not_trusted_is_unreachable(self, stage: ClockedSandbox, tmp_path: Path) -> None:
+    def test_trouble_of_a_certificate_that_is_not_trusted_is_unreachable(
+        self, stage: ClockedSandbox, tmp_path: Path
+    ) -> None:
         trouble = pytest.raises(UnreachableError, match="certificate cannot be verified")
         with _tls_server(_certificate(tmp_path), answer=b"") as port, trouble:
             _post(stage.transport(), f"https://localhost:{port}/")
 
-    def test_of_an_answer_in_no_known_shape_is_not_understood(
+    def test_trouble_of_an_answer_in_no_known_shape_is_not_understood(
         self, script: Script, portal: Bitrix24Client, stage: ClockedSandbox
     ) -> None:
         script.play(Scripted(200, b"<html>log in</html>"))
@@ -192,7 +198,7 @@ class TestTrouble:
         assert len(script.heard) == 1
 
     @pytest.mark.parametrize("status", [301, 302, 307, 308])
-    def test_of_a_portal_that_has_moved_says_so_and_follows_nobody(
+    def test_trouble_of_a_portal_that_has_moved_says_so_and_follows_nobody(
         self, script: Script, portal: Bitrix24Client, status: int
     ) -> None:
         script.play(Scripted(status, b"", {"Location": f"{script.url}/elsewhere"}))
@@ -203,13 +209,13 @@ class TestTrouble:
 
 
 class TestIdentities:
-    def test_that_share_a_transport_share_no_cookie(self, script: Script, tenant: SuperOfficeClient) -> None:
+    def test_identities_that_share_a_transport_share_no_cookie(self, script: Script, tenant: SuperOfficeClient) -> None:
         script.play(Scripted(body=b'{"ChatSessionId": 1}', headers={"Set-Cookie": "session=agent7; Path=/"}))
         tenant.entity("1")
         tenant.entity("1")
         assert "Cookie" not in script.heard[1].headers
 
-    def test_are_not_replaced_by_a_netrc_file(
+    def test_identities_are_not_replaced_by_a_netrc_file(
         self, script: Script, stage: ClockedSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
@@ -219,7 +225,7 @@ class TestIdentities:
         client.entity("1")
         assert script.heard[0].headers["Authorization"] == "Bearer 8A:x"
 
-    def test_name_the_provider_to_the_service(self, script: Script, tenant: SuperOfficeClient) -> None:
+    def test_identities_name_the_provider_to_the_service(self, script: Script, tenant: SuperOfficeClient) -> None:
         script.play(Scripted.json(None))
         tenant.entity("1")
         assert script.heard[0].headers["User-Agent"].startswith("airflow-provider-chattransfer/")
@@ -268,7 +274,7 @@ TROUBLE: dict[str, Callable[[ClockedSandbox], Bitrix24Client]] = {
 
 class TestASecret:
     @pytest.mark.parametrize("trouble", TROUBLE)
-    def test_is_in_no_exception_and_no_log_record(
+    def test_a_secret_is_in_no_exception_and_no_log_record(
         self, stage: ClockedSandbox, caplog: pytest.LogCaptureFixture, trouble: str
     ) -> None:
         client = TROUBLE[trouble](stage)
@@ -279,7 +285,7 @@ class TestASecret:
             assert "secretcode" not in text
             assert "/rest/" not in text
 
-    def test_is_in_no_log_record_when_all_is_well(
+    def test_a_secret_is_in_no_log_record_when_all_is_well(
         self, stage: ClockedSandbox, caplog: pytest.LogCaptureFixture
     ) -> None:
         with caplog.at_level(logging.DEBUG):
@@ -288,13 +294,13 @@ class TestASecret:
         assert "imopenlines.dialog.get: HTTP 200" in lines
         assert not any("secretcode" in line or "/rest/" in line for line in lines)
 
-    def test_of_others_is_theirs_to_log(self, stage: ClockedSandbox, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_secret_of_others_is_theirs_to_log(self, stage: ClockedSandbox, caplog: pytest.LogCaptureFixture) -> None:
         stage.webhook().call(READ, repeatable=True)
         with caplog.at_level(logging.DEBUG):
             requests.get(f"{stage.url}/sandbox/state", timeout=10)
         assert any("/sandbox/state" in line for line in _lines(caplog))
 
-    def test_is_in_no_repr(self) -> None:
+    def test_a_secret_is_in_no_repr(self) -> None:
         request = Request(
             method="batch",
             url="https://example.com/rest/1/secretcode/batch",
@@ -306,7 +312,7 @@ class TestASecret:
         assert "secret" not in repr(Basic("agent7", "secret"))
         assert "secret" not in repr(Bearer("secret"))
 
-    def test_is_not_in_the_repr_of_a_webhook(self, stage: ClockedSandbox) -> None:
+    def test_a_secret_is_not_in_the_repr_of_a_webhook(self, stage: ClockedSandbox) -> None:
         told = repr(stage.webhook(bot="hiddenbot").auth)
         assert "secretcode" not in told
         assert "hiddenbot" not in told

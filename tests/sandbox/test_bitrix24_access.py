@@ -55,7 +55,7 @@ class TestWebhooks:
     def test_user_and_code_must_both_be_right(self, portal: PortalClient, webhook: str) -> None:
         assert portal.error("profile", webhook=webhook) == (401, "INVALID_CREDENTIALS")
 
-    def test_without_any_credential_there_is_no_auth(self, portal: PortalClient) -> None:
+    def test_webhooks_without_any_credential_there_is_no_auth(self, portal: PortalClient) -> None:
         assert refused(portal, DIALOG, json={"CHAT_ID": 112}) == (401, "NO_AUTH_FOUND")
 
     def test_a_dismissed_users_webhook_is_dead(self, portal: PortalClient) -> None:
@@ -152,7 +152,7 @@ class TestTheTokenEndpoint:
         portal.skip(180 * 86400 + 1)
         assert refreshed(portal)[1]["error"] == "invalid_grant"
 
-    def test_tells_what_the_token_is_good_for(self, portal: PortalClient) -> None:
+    def test_the_token_endpoint_tells_what_the_token_is_good_for(self, portal: PortalClient) -> None:
         status, body = refreshed(portal)
         assert status == 200
         assert set(body) == {
@@ -221,7 +221,7 @@ class TestTheTokenEndpoint:
         refreshed(portal, client_secret="wrong")
         assert refreshed(portal)[0] == 200
 
-    def test_takes_a_form_as_well(self, portal: PortalClient) -> None:
+    def test_the_token_endpoint_takes_a_form_as_well(self, portal: PortalClient) -> None:
         form = {**APP, "grant_type": "refresh_token", "refresh_token": "refresh-1"}
         assert portal.http.post(f"{portal.sandbox.url}/oauth/token/", data=form).status_code == 200
 
@@ -275,7 +275,7 @@ class TestAPortalThatIsShut:
         portal.reset(apps=[app], switches={"portal_state": state, **switches})
 
     @pytest.mark.parametrize(("state", "code", "source", "docs"), SHUT)
-    def test_refuses_webhooks_and_apps_alike(
+    def test_a_portal_that_is_shut_refuses_webhooks_and_apps_alike(
         self, portal: PortalClient, state: str, code: str, source: int, docs: int
     ) -> None:
         for statuses, status in (("source", source), ("docs", docs)):
@@ -313,14 +313,14 @@ class TestAPortalThatIsShut:
 
 
 class TestStatuses:
-    def test_may_be_those_of_the_older_documentation(self, portal: PortalClient) -> None:
+    def test_statuses_may_be_those_of_the_older_documentation(self, portal: PortalClient) -> None:
         portal.reset(switches={"statuses": "docs", "https_required": True})
         assert portal.error("profile") == (400, "INVALID_REQUEST")
         portal.reset(switches={"statuses": "docs"}, webhooks=[{"user": 1, "code": "narrow", "scopes": []}])
         assert portal.error(DIALOG, webhook="1/wrong") == (403, "INVALID_CREDENTIALS")
         assert portal.error(DIALOG, webhook="1/narrow") == (403, "insufficient_scope")
 
-    def test_of_a_method_are_its_own(self, portal: PortalClient) -> None:
+    def test_statuses_of_a_method_are_its_own(self, portal: PortalClient) -> None:
         portal.reset(switches={"statuses": "docs", "reports_denied": True})
         assert portal.error("imopenlines.v2.Session.list", webhook="8/secretcode8") == (400, "ACCESS_DENIED")
 
@@ -331,7 +331,7 @@ class TestARenamedPortal:
         portal.reset(switches={"moved_to": "localhost"}, rate={"per_second": 2, "burst": 50})
         return portal
 
-    def test_sends_every_call_to_the_same_path_at_the_new_host(self, old: PortalClient) -> None:
+    def test_a_renamed_portal_sends_every_call_to_the_same_path_at_the_new_host(self, old: PortalClient) -> None:
         new = old.sandbox.url.replace("127.0.0.1", "localhost")
         path = f"1/secretcode/{TRANSFER}.json?CHAT_ID=112&USER_ID=12"
         reply = old.post(path, json={"CLIENT_ID": "chattransfer"}, allow_redirects=False)
@@ -339,7 +339,9 @@ class TestARenamedPortal:
         assert old.post("no/such/method", allow_redirects=False).status_code == 302
 
     @pytest.mark.parametrize("host", ["[::1", "a:b:c"])
-    def test_sends_a_call_to_no_proper_address_there_as_well(self, old: PortalClient, host: str) -> None:
+    def test_a_renamed_portal_sends_a_call_to_no_proper_address_there_as_well(
+        self, old: PortalClient, host: str
+    ) -> None:
         reply = old.post("1/secretcode/profile", headers={"Host": host}, allow_redirects=False)
         assert (reply.status_code, reply.headers["Location"]) == (302, "http://localhost/rest/1/secretcode/profile")
 

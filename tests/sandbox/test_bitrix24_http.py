@@ -66,7 +66,7 @@ class TestPhp:
     @pytest.mark.parametrize(
         ("value", "numeric"), [("5", True), (" 5 ", True), ("5x", False), ("", False), (5, True), (True, False)]
     )
-    def test_knows_numbers(self, value: Any, numeric: bool) -> None:
+    def test_php_knows_numbers(self, value: Any, numeric: bool) -> None:
         assert php.is_numeric(value) is numeric
 
     @pytest.mark.parametrize("value", ["Y", True])
@@ -74,7 +74,7 @@ class TestPhp:
         assert php.is_yes(value)
 
     @pytest.mark.parametrize("value", ["y", "1", 1, "True", "true", False, None, "N"])
-    def test_does_not_equal_yes(self, value: Any) -> None:
+    def test_php_does_not_equal_yes(self, value: Any) -> None:
         assert not php.is_yes(value)
 
     @pytest.mark.parametrize(
@@ -98,17 +98,17 @@ class TestPhp:
             "e_f": "g",
         }
 
-    def test_drops_variables_nested_deeper_than_64(self) -> None:
+    def test_php_drops_variables_nested_deeper_than_64(self) -> None:
         assert php.parse_str(f"a{'[b]' * 64}=1&c{'[d]' * 9999}=2").keys() == {"a"}
 
-    def test_counts_on_from_numbers_only(self) -> None:
+    def test_php_counts_on_from_numbers_only(self) -> None:
         assert php.parse_str(f"a[{'9' * 5000}]=1&a[01]=2&a[3]=3&a[]=4")["a"]["4"] == "4"
         assert php.parse_str("a[]=0&a[7]=1&a[x]=2&a[]=3&a[2]=4&a[]=5")["a"] == {
             "0": "0", "7": "1", "x": "2", "8": "3", "2": "4", "9": "5",
         }  # fmt: skip
 
     @pytest.mark.parametrize("text", ["[" * 10**6, "a" + "[" * 10**6, "a[b" * 10**6, "a[]=1&" * 10**5])
-    def test_takes_no_longer_than_its_length_for_any_form(self, text: str) -> None:
+    def test_php_takes_no_longer_than_its_length_for_any_form(self, text: str) -> None:
         began = time.process_time()
         php.parse_str(text)
         assert time.process_time() - began < 5
@@ -247,7 +247,7 @@ class TestIntensity:
         portal.skip(1)
         assert [portal.call("profile").status_code for _ in range(3)] == [200, 200, 503]
 
-    def test_by_default_fifty_pass_at_once(self, portal: PortalClient) -> None:
+    def test_intensity_by_default_fifty_pass_at_once(self, portal: PortalClient) -> None:
         portal.reset(speed=0.001, rate={})
         assert [portal.call("profile").status_code for _ in range(52)] == [200] * 50 + [503] * 2
 
@@ -302,7 +302,7 @@ class TestOperatingTime:
         assert result["result_time"]["c1"]["operating"] == 12
         assert result["result_error"]["c2"]["error"] == "OPERATION_TIME_LIMIT"
 
-    def test_in_a_webhooks_batch_they_may_be_billed_apart(self, portal: PortalClient) -> None:
+    def test_operating_time_in_a_webhooks_batch_they_may_be_billed_apart(self, portal: PortalClient) -> None:
         portal.reset(operating={"limit": 10, "seconds": {DIALOG: 6}}, switches={"batch_billing": "apart"})
         portal.batch({f"c{index}": command(DIALOG, CHAT_ID=112) for index in range(2)})
         assert portal.call(DIALOG, {"CHAT_ID": 112}).json()["time"]["operating"] == 6
@@ -347,7 +347,7 @@ class TestTheLengthOfARequest:
         assert (reply.status_code, reply.headers["Content-Type"]) == (504, "text/html")
         assert portal.dialog(112)["owner"] == 12
 
-    def test_of_a_batch_runs_what_begins_within_the_minute(self, portal: PortalClient) -> None:
+    def test_the_length_of_a_request_of_a_batch_runs_what_begins_within_the_minute(self, portal: PortalClient) -> None:
         portal.reset(operating={"seconds": {TRANSFER: 25}})
         transfers = {
             f"c{chat}": command(TRANSFER, CHAT_ID=chat, USER_ID=12, CLIENT_ID="chattransfer")
@@ -405,7 +405,7 @@ class TestBatch:
         assert portal.error("batch", {"cmd": ["profile", "batch"]}) == (405, "ERROR_BATCH_METHOD_NOT_ALLOWED")
 
     @pytest.mark.parametrize("params", [{}, {"cmd": []}, {"cmd": {}}, {"cmd": "profile"}, {"cmd": None}])
-    def test_without_commands_there_are_five_empty_lists(self, portal: PortalClient, params: Any) -> None:
+    def test_batch_without_commands_there_are_five_empty_lists(self, portal: PortalClient, params: Any) -> None:
         empty: list[Any] = []
         assert portal.result("batch", params) == {
             "result": empty,

@@ -45,7 +45,7 @@ class TestPaging:
         assert len(page["result"]) == 50
         assert {"total", "next"}.isdisjoint(page)
 
-    def test_in_a_batch_both_stand_in_maps_of_their_own(self, portal: PortalClient) -> None:
+    def test_paging_in_a_batch_both_stand_in_maps_of_their_own(self, portal: PortalClient) -> None:
         portal.reset(operators=60)
         result = portal.batch({"first": "user.get", "last": command("user.get", start=50), "un": "user.get?start=-1"})
         assert result["result_total"] == {"first": 63, "last": 63}
@@ -71,7 +71,7 @@ class TestUsers:
             ({"UF_DEPARTMENT": 1, "USER_TYPE": "employee", "!ID": [1, 90]}, ["7", "8", "12", "15", "16"]),
         ],
     )
-    def test_are_filtered_by_fields_and_prefixes(
+    def test_users_are_filtered_by_fields_and_prefixes(
         self, portal: PortalClient, conditions: dict[str, Any], found: list[str]
     ) -> None:
         portal.reset(operators=[{"id": 7}, {"id": 8, "present": False}, {"id": 12}, {"id": 15}, {"id": 16}])
@@ -83,7 +83,7 @@ class TestUsers:
     @pytest.mark.parametrize(
         "order", [{"SORT": "ID", "ORDER": "desc"}, {"sort": "id", "order": "DESC"}, {"order": {"ID": "DESC"}}]
     )
-    def test_are_sorted_by_field_and_direction(self, portal: PortalClient, order: dict[str, Any]) -> None:
+    def test_users_are_sorted_by_field_and_direction(self, portal: PortalClient, order: dict[str, Any]) -> None:
         assert ids(portal.result("user.get", order))[:3] == ["91", "90", "16"]
 
     def test_fields_can_be_selected_with_masks(self, portal: PortalClient) -> None:
@@ -113,7 +113,7 @@ class TestUsers:
             ({"NAME": "Ada"}, []),
         ],
     )
-    def test_are_searched_by_the_beginnings_of_names(
+    def test_users_are_searched_by_the_beginnings_of_names(
         self, portal: PortalClient, conditions: dict[str, Any], found: list[str]
     ) -> None:
         assert ids(portal.result("user.search", {"FILTER": conditions})) == found
@@ -324,7 +324,7 @@ class TestRecentList:
 
 
 class TestLines:
-    def test_are_listed_with_fields_order_and_pages(self, portal: PortalClient) -> None:
+    def test_lines_are_listed_with_fields_order_and_pages(self, portal: PortalClient) -> None:
         portal.reset(queues=60)
         method = "imopenlines.config.list.get"
         assert len(portal.result(method)) == 50
@@ -396,7 +396,7 @@ class TestChatsOfTheCrm:
         lower = {key.lower(): value for key, value in self.LEAD.items()}
         assert portal.error("imopenlines.crm.chat.get", lower) == (400, "ERROR_ARGUMENT")
 
-    def test_without_rights_to_the_entity_access_is_denied(self, portal: PortalClient) -> None:
+    def test_chats_of_the_crm_without_rights_to_the_entity_access_is_denied(self, portal: PortalClient) -> None:
         method = "imopenlines.crm.chat.get"
         assert portal.error(method, self.LEAD, webhook=SIXTEEN) == (403, "ACCESS_DENIED")
         assert portal.error(method, {**self.LEAD, "CRM_ENTITY_TYPE": "quote"}) == (403, "ACCESS_DENIED")

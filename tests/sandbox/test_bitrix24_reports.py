@@ -219,7 +219,7 @@ class TestOperatorReports:
 class TestFigures:
     SESSION, ALL, RATINGS = f"{V2}Session.Stat.get", f"{V2}Stat.get", f"{V2}Session.Rating.list"
 
-    def test_of_single_sessions_with_nulls_for_what_is_not_to_be_seen(self, portal: PortalClient) -> None:
+    def test_figures_of_single_sessions_with_nulls_for_what_is_not_to_be_seen(self, portal: PortalClient) -> None:
         rows = portal.result(self.SESSION, {"sessionId": [343, 343, 99999]})["sessions"]
         assert [row["sessionId"] for row in rows] == [343, 99999]
         assert (rows[0]["waitAnswer"], rows[0]["vote"], rows[0]["transfersCount"]) == (30, "none", 0)
@@ -228,26 +228,26 @@ class TestFigures:
         hidden = portal.result(self.SESSION, {"sessionId": [343]}, webhook=EIGHT)["sessions"][0]
         assert hidden == {**rows[1], "sessionId": 343}
 
-    def test_of_single_sessions_may_be_called_stats(self, portal: PortalClient) -> None:
+    def test_figures_of_single_sessions_may_be_called_stats(self, portal: PortalClient) -> None:
         portal.reset(switches={"session_stat_key": "stats"})
         assert list(portal.result(self.SESSION, {"sessionId": [343]})) == ["stats"]
 
     @pytest.mark.parametrize(("method", "most"), [("Session.Stat.get", 100), ("Session.Transfer.list", 50)])
-    def test_of_so_many_different_sessions_at_most(self, portal: PortalClient, method: str, most: int) -> None:
+    def test_figures_of_so_many_different_sessions_at_most(self, portal: PortalClient, method: str, most: int) -> None:
         portal.result(V2 + method, {"sessionId": [*range(most), *range(most)]})
         assert portal.error(V2 + method, {"sessionId": list(range(most + 1))}) == (400, "BATCH_LIMIT_EXCEEDED")
 
     @pytest.mark.parametrize("method", ["Session.Stat.get", "Session.Transfer.list"])
     @pytest.mark.parametrize("value", [None, 343, "343"])
     @pytest.mark.parametrize("as_number", [False, True])
-    def test_without_an_array_the_code_is_a_hundred(
+    def test_figures_without_an_array_the_code_is_a_hundred(
         self, portal: PortalClient, method: str, value: Any, as_number: bool
     ) -> None:
         portal.reset(switches={"error_100_as_number": as_number})
         expected: Any = 100 if as_number else "100"
         assert portal.error(V2 + method, {"sessionId": value}) == (400, expected)
 
-    def test_of_a_period(self, portal: PortalClient) -> None:
+    def test_figures_of_a_period(self, portal: PortalClient) -> None:
         chats: list[dict[str, Any]] = [
             {"id": 101, "owner": 7, "state": "closed", "vote": "like"},
             {"id": 102, "owner": 7, "vote": "dislike"},
@@ -270,7 +270,7 @@ class TestFigures:
         assert portal.result(self.ALL, {**period, "operatorId": 7})["totalSessions"] == 2
         assert portal.result(self.ALL, period, webhook=EIGHT)["totalSessions"] == 1
 
-    def test_of_an_empty_period_are_zeros(self, portal: PortalClient) -> None:
+    def test_figures_of_an_empty_period_are_zeros(self, portal: PortalClient) -> None:
         result = portal.result(self.ALL, {"dateFrom": "2020-01-01", "dateTo": "2020-02-01"})
         assert {value for value in result.values() if not isinstance(value, list)} == {0}
         assert result["sessionsByHour"] == [0] * 24
@@ -309,7 +309,7 @@ class TestFigures:
         ],
     )
     @pytest.mark.parametrize(("method", "name"), [("Stat.get", "date"), ("Session.Rating.list", "dateVote")])
-    def test_of_no_period(self, portal: PortalClient, method: str, name: str, changed: Any, code: str) -> None:
+    def test_figures_of_no_period(self, portal: PortalClient, method: str, name: str, changed: Any, code: str) -> None:
         bounds = {"From": "2026-01-01", "To": "2026-02-01", **changed}
         assert portal.error(V2 + method, {name + end: value for end, value in bounds.items()}) == (400, code)
 

@@ -64,7 +64,7 @@ class TestSessions:
         assert portal.session_of(138) == 372
         assert portal.changes(138) == [("reopened", "queue:3"), ("accepted", "agent:8")]
 
-    def test_in_an_open_chat_starting_is_joining(self, portal: PortalClient) -> None:
+    def test_sessions_in_an_open_chat_starting_is_joining(self, portal: PortalClient) -> None:
         portal.result("imopenlines.session.start", {"CHAT_ID": 112}, webhook=EIGHT)
         assert (portal.dialog(112)["owner"], portal.dialog(112)["user_counter"]) == (7, 3)
         assert portal.changes() == []
@@ -123,7 +123,7 @@ class TestPins:
         field: str = portal.dialog(chat_id)["entity_data_1"].split("|")[3]
         return field
 
-    def test_show_in_the_chat_and_in_the_reports(self, portal: PortalClient) -> None:
+    def test_pins_show_in_the_chat_and_in_the_reports(self, portal: PortalClient) -> None:
         assert portal.result(self.PIN, {"CHAT_ID": 112}, webhook=SEVEN) is True
         assert self.pause_field(portal) == "Y"
         assert [row["chatId"] for row in portal.result(f"{V2}Session.list", {"status": "paused"})["sessions"]] == [112]
@@ -131,20 +131,20 @@ class TestPins:
         assert self.pause_field(portal) == "N"
 
     @pytest.mark.parametrize(("activate", "field"), [("N", "N"), ("Y", "Y"), (None, "Y"), (False, "Y")])
-    def test_are_taken_out_by_the_letter_n_only(self, portal: PortalClient, activate: Any, field: str) -> None:
+    def test_pins_are_taken_out_by_the_letter_n_only(self, portal: PortalClient, activate: Any, field: str) -> None:
         portal.result(self.PIN, {"CHAT_ID": 112, "ACTIVATE": activate}, webhook=SEVEN)
         assert self.pause_field(portal) == field
 
     @pytest.mark.parametrize("chat_id", [None, 0, "", "0"])
-    def test_need_a_chat(self, portal: PortalClient, chat_id: Any) -> None:
+    def test_pins_need_a_chat(self, portal: PortalClient, chat_id: Any) -> None:
         for method in (self.PIN, self.UNPIN):
             assert portal.error(method, {"CHAT_ID": chat_id}, webhook=SEVEN) == (400, "CHAT_ID_EMPTY")
 
-    def test_are_the_operators_and_anybody_elses_fail_without_a_code(self, portal: PortalClient) -> None:
+    def test_pins_are_the_operators_and_anybody_elses_fail_without_a_code(self, portal: PortalClient) -> None:
         assert portal.error(self.PIN, {"CHAT_ID": 112}, webhook=EIGHT) == (400, "")
         assert self.pause_field(portal) == "N"
 
-    def test_are_no_change_of_who_has_the_chat(self, portal: PortalClient) -> None:
+    def test_pins_are_no_change_of_who_has_the_chat(self, portal: PortalClient) -> None:
         before = portal.chat(112)["messages"]
         for _ in range(2):
             portal.result(self.PIN, {"CHAT_ID": 112}, webhook=SEVEN)
@@ -160,11 +160,11 @@ class TestPins:
         assert sorted(portal.result("imopenlines.session.mode.unpinAll", webhook=SEVEN)) == sorted([*pinned, 343])
         assert self.pause_field(portal, 136) == "N"
 
-    def test_of_a_closed_chat_reopens_it_and_fails(self, portal: PortalClient) -> None:
+    def test_pins_of_a_closed_chat_reopens_it_and_fails(self, portal: PortalClient) -> None:
         assert portal.error(self.PIN, {"CHAT_ID": 138}, webhook=SEVEN) == (400, "")
         assert portal.changes(138) == [("reopened", "queue:3")]
 
-    def test_end_with_the_session(self, portal: PortalClient) -> None:
+    def test_pins_end_with_the_session(self, portal: PortalClient) -> None:
         portal.result(self.PIN, {"CHAT_ID": 112}, webhook=SEVEN)
         portal.result("imopenlines.operator.finish", {"CHAT_ID": 112}, webhook=SEVEN)
         assert self.pause_field(portal) == "N"
@@ -182,7 +182,7 @@ class TestPins:
 class TestHistory:
     METHOD = "imopenlines.session.history.get"
 
-    def test_is_found_by_session_or_by_chat(self, portal: PortalClient) -> None:
+    def test_history_is_found_by_session_or_by_chat(self, portal: PortalClient) -> None:
         by_session = portal.result(self.METHOD, {"SESSION_ID": 343}, webhook=SEVEN)
         assert portal.result(self.METHOD, {"CHAT_ID": 112}, webhook=SEVEN) == by_session
         assert (by_session["chatId"], by_session["sessionId"], by_session["userId"]) == (112, 343, "chat112")
@@ -201,10 +201,10 @@ class TestHistory:
             ({"SESSION_ID": 343}, "ACCESS_DENIED"),
         ],
     )
-    def test_has_three_ways_to_fail(self, portal: PortalClient, params: Any, code: str) -> None:
+    def test_history_has_three_ways_to_fail(self, portal: PortalClient, params: Any, code: str) -> None:
         assert portal.error(self.METHOD, params, webhook=SIXTEEN) == (400, code)
 
-    def test_tells_who_may_rate(self, portal: PortalClient) -> None:
+    def test_history_tells_who_may_rate(self, portal: PortalClient) -> None:
         votes = [portal.result(self.METHOD, {"SESSION_ID": 343}, webhook=hook) for hook in ("1/secretcode", SEVEN)]
         assert [(vote["canVoteHead"], vote["canJoin"]) for vote in votes] == [("Y", "Y"), ("N", "Y")]
 
@@ -217,7 +217,7 @@ class TestHeadVote:
         session = next(each for each in sessions if each["id"] == 343)
         return session["voteHead"], session["commentHead"]
 
-    def test_is_seen_in_the_reports_by_those_who_may(self, portal: PortalClient) -> None:
+    def test_head_vote_is_seen_in_the_reports_by_those_who_may(self, portal: PortalClient) -> None:
         params = {"SESSION_ID": 343, "RATING": 5, "COMMENT": "Well <done>"}
         assert portal.result(self.METHOD, params) is True
         assert self.shown(portal) == (5, "Well &lt;done&gt;")
@@ -244,27 +244,29 @@ class TestHeadVote:
             ({"SESSION_ID": 343, "RATING": 5}, SEVEN, "ACCESS_DENIED"),
         ],
     )
-    def test_is_refused(self, portal: PortalClient, params: Any, webhook: str, code: str) -> None:
+    def test_head_vote_is_refused(self, portal: PortalClient, params: Any, webhook: str, code: str) -> None:
         assert portal.error(self.METHOD, params, webhook=webhook) == (400, code)
 
 
 class TestSoftPause:
     PAUSE = "imopenlines.operator.pause."
 
-    def test_begins_and_ends_once(self, portal: PortalClient) -> None:
+    def test_soft_pause_begins_and_ends_once(self, portal: PortalClient) -> None:
         answers = [
             portal.result(self.PAUSE + verb, webhook=EIGHT)
             for verb in ("get", "start", "start", "get", "stop", "stop", "get")
         ]
         assert answers == [False, True, False, True, True, False, False]
 
-    def test_shows_wherever_presence_is_asked_for(self, portal: PortalClient) -> None:
+    def test_soft_pause_shows_wherever_presence_is_asked_for(self, portal: PortalClient) -> None:
         portal.result(f"{self.PAUSE}start", webhook=EIGHT)
         rows = portal.result(f"{V2}Operator.list", {"status": "pause"})["operators"]
         assert {row["userId"] for row in rows} == {8}
         assert portal.result("timeman.status", {"USER_ID": 8}, webhook=SEVEN)["STATUS"] == "PAUSED"
 
-    def test_returns_what_was_not_answered_to_the_queue_and_keeps_the_rest(self, portal: PortalClient) -> None:
+    def test_soft_pause_returns_what_was_not_answered_to_the_queue_and_keeps_the_rest(
+        self, portal: PortalClient
+    ) -> None:
         portal.reset(people=IGNORING)
         portal.result(f"{self.PAUSE}start", webhook=SEVEN)
         assert portal.chat(136)["offered_to"] not in ("7", None)

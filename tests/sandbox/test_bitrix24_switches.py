@@ -23,14 +23,14 @@ class TestWhatIsNew:
         (row,) = portal.result(SESSIONS)["sessions"]
         return row["status"], row["operatorId"]
 
-    def test_ends_when_it_is_accepted(self, portal: PortalClient) -> None:
+    def test_what_is_new_ends_when_it_is_accepted(self, portal: PortalClient) -> None:
         assert self.row(portal) == ("answered", 7)
 
     def test_or_when_its_operator_writes(self, portal: PortalClient) -> None:
         assert self.row(portal, new_until_written=True) == ("new", 7)
         assert self.row(portal, new_until_written=True, new_session_has_operator=False) == ("new", 7)
 
-    def test_names_nobody_while_it_rings_where_the_switch_says_so(self, portal: PortalClient) -> None:
+    def test_what_is_new_names_nobody_while_it_rings_where_the_switch_says_so(self, portal: PortalClient) -> None:
         for named, expected in ((True, 7), (False, None)):
             switches = {"new_session_has_operator": named, "new_until_written": True}
             portal.reset(switches=switches, people=IGNORING, chats=[{"id": 101, "offered_to": 7}])
@@ -42,7 +42,7 @@ class TestWhatIsNew:
     ("method", "name"), [(SESSIONS, "operatorIdList"), (SESSIONS, "configIdList"), (OPERATORS, "userIdList")]
 )
 class TestAListOfNumbers:
-    def test_may_be_of_texts(self, portal: PortalClient, method: str, name: str) -> None:
+    def test_a_list_of_numbers_may_be_of_texts(self, portal: PortalClient, method: str, name: str) -> None:
         assert portal.call(method, {name: ["3"]}).status_code == 200
 
     def test_or_may_not_where_they_are_texts_in_json(self, portal: PortalClient, method: str, name: str) -> None:
@@ -51,7 +51,7 @@ class TestAListOfNumbers:
         assert portal.error(method, {name: [3, "4"]}) == (400, "INVALID_FILTER")
         assert portal.call(method, {name: [3]}).status_code == 200
 
-    def test_is_of_texts_in_a_batch_and_in_a_form_whatever_the_switch(
+    def test_a_list_of_numbers_is_of_texts_in_a_batch_and_in_a_form_whatever_the_switch(
         self, portal: PortalClient, method: str, name: str
     ) -> None:
         portal.reset(switches={"lists_take_strings": False})
@@ -90,7 +90,7 @@ class TestTheBotsMethods:
             portal.reset(switches={"bot_codes": position})
             assert portal.error(method, params)[1] == code
 
-    def test_may_lack_the_list(self, portal: PortalClient) -> None:
+    def test_the_bots_methods_may_lack_the_list(self, portal: PortalClient) -> None:
         assert portal.call(LIST, {"botToken": "chattransfer"}).status_code == 200
         portal.reset(switches={"bot_list": False})
         assert portal.error(LIST, {"botToken": "chattransfer"}) == (404, "ERROR_METHOD_NOT_FOUND")
@@ -100,7 +100,7 @@ class TestAnAnswerToWhatSomebodyOwns:
     @pytest.mark.parametrize(
         ("position", "status", "owner"), [("takes_over", 200, "7"), ("refused", 400, "8"), ("nothing", 200, "8")]
     )
-    def test_takes_it_over_or_is_refused_or_does_nothing(
+    def test_an_answer_to_what_somebody_owns_takes_it_over_or_is_refused_or_does_nothing(
         self, portal: PortalClient, position: str, status: int, owner: str
     ) -> None:
         portal.reset(switches={"answer_owned": position}, chats=[{"id": 101, "owner": 8}])
@@ -109,7 +109,9 @@ class TestAnAnswerToWhatSomebodyOwns:
         assert bool(portal.changes(101)) is (owner == "7")
 
     @pytest.mark.parametrize("position", ["takes_over", "refused", "nothing"])
-    def test_is_no_matter_where_nobody_owns_it(self, portal: PortalClient, position: str) -> None:
+    def test_an_answer_to_what_somebody_owns_is_no_matter_where_nobody_owns_it(
+        self, portal: PortalClient, position: str
+    ) -> None:
         portal.reset(switches={"answer_owned": position}, people=IGNORING, chats=[{"id": 101, "offered_to": 7}])
         portal.result("imopenlines.operator.answer", {"CHAT_ID": 101}, webhook="7/secretcode7")
         assert portal.chat(101)["owner"] == "7"

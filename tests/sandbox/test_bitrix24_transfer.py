@@ -69,7 +69,7 @@ class TestParameters:
         ],
     )
     @pytest.mark.parametrize("precedence", ["source", "docs"])
-    def test_which_of_several_destinations_wins(
+    def test_parameters_which_of_several_destinations_wins(
         self, portal: PortalClient, destination: Any, by_source: str, by_docs: str, precedence: str
     ) -> None:
         portal.reset(switches={"precedence": precedence})
@@ -289,7 +289,7 @@ class TestToUser:
             *((no, True) for no in ("N", "y", "1", 1, "True", "true", "yes", False, None, ["Y"])),
         ],
     )
-    def test_leave_takes_the_bot_out(self, portal: PortalClient, leave: Any, stays: bool) -> None:
+    def test_to_user_leave_takes_the_bot_out(self, portal: PortalClient, leave: Any, stays: bool) -> None:
         portal.reset(chats=[{"id": 112, "owner": 7, "bot": True}])
         portal.transfer(112, USER_ID=12, LEAVE=leave)
         members = portal.result("im.chat.user.list", {"CHAT_ID": 112}, webhook="12/secretcode12")
@@ -315,7 +315,7 @@ class TestToUser:
         assert portal.transfer(112, USER_ID=12).json()["result"] is True
         assert (portal.dialog(112)["owner"], status_of(portal, 112)) == (0, "answered")
 
-    def test_in_an_inactive_line_the_owner_is_set_directly(self, portal: PortalClient) -> None:
+    def test_to_user_in_an_inactive_line_the_owner_is_set_directly(self, portal: PortalClient) -> None:
         portal.reset(queues=[{"id": 3, "active": False}], chats=[{"id": 112, "owner": 7, "answer_locked_for": 60}])
         portal.transfer(112, USER_ID=12)
         assert portal.dialog(112)["owner"] == 12
@@ -390,7 +390,7 @@ class TestToQueue:
         portal.skip(3)
         assert portal.dialog(101)["owner"] == 12
 
-    def test_with_nobody_there_it_is_true_and_waits_undistributed(self, portal: PortalClient) -> None:
+    def test_to_queue_with_nobody_there_it_is_true_and_waits_undistributed(self, portal: PortalClient) -> None:
         operators = [{"id": 7}, {"id": 12, "paused": True}, {"id": 16, "present": False}]
         portal.reset(operators=operators, people=PROMPT)
         assert portal.transfer(101, QUEUE_ID=4).json()["result"] is True
@@ -468,7 +468,7 @@ class TestToQueue:
         portal.skip(10)
         assert portal.changes(101) == [("transferred", "queue:4"), ("queued", "queue:4"), ("accepted", "agent:12")]
 
-    def test_after_the_time_of_the_queue_the_next_one_is_asked(self, portal: PortalClient) -> None:
+    def test_to_queue_after_the_time_of_the_queue_the_next_one_is_asked(self, portal: PortalClient) -> None:
         people = {"accept_after": [1, 1], "agents": {"16": {"ignore": 1.0}}}
         portal.reset(queues=[{"id": 3}, {"id": 4, "queue_time": 60}], people=people)
         portal.transfer(101, QUEUE_ID=4)
@@ -477,7 +477,7 @@ class TestToQueue:
         portal.skip(3)
         assert portal.dialog(101)["owner"] == 12
 
-    def test_leave_is_ignored(self, portal: PortalClient) -> None:
+    def test_to_queue_leave_is_ignored(self, portal: PortalClient) -> None:
         portal.reset(chats=[{"id": 112, "owner": 7, "bot": True}], people=IGNORING)
         portal.transfer(112, QUEUE_ID=4, LEAVE="Y")
         assert portal.dialog(112)["user_counter"] == 3
@@ -495,7 +495,7 @@ class TestToQueue:
 
 
 class TestDialogGet:
-    def test_finds_a_chat_by_each_of_its_four_names(self, portal: PortalClient) -> None:
+    def test_dialog_get_finds_a_chat_by_each_of_its_four_names(self, portal: PortalClient) -> None:
         code = portal.dialog(112)["entity_id"]
         names: list[dict[str, Any]] = [
             {"chat_id": 112},
@@ -514,7 +514,7 @@ class TestDialogGet:
         assert portal.error(DIALOG, {"CHAT_ID": 112}, webhook="16/secretcode16") == (400, "ACCESS_ERROR")
         assert portal.result(DIALOG, {"CHAT_ID": 112}, webhook="8/secretcode8")["owner"] == 7
 
-    def test_shows_ten_fields_of_the_session(self, portal: PortalClient) -> None:
+    def test_dialog_get_shows_ten_fields_of_the_session(self, portal: PortalClient) -> None:
         dialog = portal.dialog(112)
         fields = dialog["entity_data_1"].split("|")
         assert (len(fields), fields[0], fields[5], fields[7]) == (10, "Y", "343", "0")
@@ -545,7 +545,7 @@ class TestOperators:
         portal.result("imopenlines.operator.skip", {"CHAT_ID": 101}, webhook="15/secretcode15")
         assert (portal.chat(101)["offered_to"], portal.chat(101)["state"]) == (None, "waiting")
 
-    def test_in_a_line_that_asks_everybody_the_others_are_asked_again(self, portal: PortalClient) -> None:
+    def test_operators_in_a_line_that_asks_everybody_the_others_are_asked_again(self, portal: PortalClient) -> None:
         people = {"accept_after": [10, 10], "agents": {"12": {"accept_after": [5, 5]}}}
         portal.reset(
             queues=[{"id": 3, "members": [12, 15], "queue_type": "all"}],
@@ -628,7 +628,7 @@ class TestOperators:
 
 class TestBots:
     @pytest.mark.parametrize("action", ["finish", "operator", "message.send"])
-    def test_names_of_parameters_may_be_in_any_case(self, portal: PortalClient, action: str) -> None:
+    def test_bots_names_of_parameters_may_be_in_any_case(self, portal: PortalClient, action: str) -> None:
         portal.reset(chats=[{"id": 101, "owner": 80}])
         assert portal.error(f"imopenlines.bot.session.{action}", BOT) == (400, "CHAT_ID_EMPTY")
         assert portal.result(f"imopenlines.bot.session.{action}", {"chat_id": "101", **BOT}) is True
@@ -730,7 +730,7 @@ class TestListings:
         listed = portal.result("imopenlines.v2.Session.list")["sessions"]
         assert [session["operatorId"] for session in listed] == [12]
 
-    def test_without_rights_reports_shrink_in_silence(self, portal: PortalClient) -> None:
+    def test_listings_without_rights_reports_shrink_in_silence(self, portal: PortalClient) -> None:
         listed = portal.result("imopenlines.v2.Session.list", webhook="8/secretcode8")["sessions"]
         assert {session["operatorId"] for session in listed} == {8}
 

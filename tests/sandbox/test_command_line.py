@@ -53,22 +53,22 @@ class TestHelp:
     def test_explains(self, told: str, matter: str) -> None:
         assert matter in told
 
-    def test_fits_into_a_terminal(self, told: str) -> None:
+    def test_help_fits_into_a_terminal(self, told: str) -> None:
         assert max(map(len, told.splitlines())) <= 120
 
-    def test_has_a_scenario_that_is_one(self, told: str) -> None:
+    def test_help_has_a_scenario_that_is_one(self, told: str) -> None:
         example = re.search(r"^a scenario.*?\n(.*?)\n\n", told, re.MULTILINE | re.DOTALL)
         assert example
         Sandbox(json.loads(example[1]))
 
-    def test_has_a_fault_that_is_one(self, told: str) -> None:
+    def test_help_has_a_fault_that_is_one(self, told: str) -> None:
         example = re.search(r"^a fault.*?-d '(.*?)'$", told, re.MULTILINE | re.DOTALL)
         assert example
         Fault.from_json(json.loads(example[1]), services=["bitrix24", "superoffice"], now=0)
 
 
 class TestAStart:
-    def test_says_where_it_serves_and_ends_with_ctrl_c(self, tmp_path: Path) -> None:
+    def test_a_start_says_where_it_serves_and_ends_with_ctrl_c(self, tmp_path: Path) -> None:
         scenario = tmp_path / "scenario.json"
         scenario.write_text('{"bitrix24": {"chats": 3}}')
         certificate, key = self_signed(tmp_path)
@@ -97,7 +97,7 @@ class TestWhatCannotBeStarted:
             ('{"bitrix24": {"chats": [{"id": 1, "owner": 4711}]}}', "4711"),
         ],
     )
-    def test_says_what_is_wrong_with_its_scenario(
+    def test_what_cannot_be_started_says_what_is_wrong_with_its_scenario(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, reason: str
     ) -> None:
         scenario = tmp_path / "scenario.json"
@@ -105,15 +105,19 @@ class TestWhatCannotBeStarted:
             scenario.write_text(content)
         assert reason in refused(capsys, "--port", 0, "--scenario", scenario)
 
-    def test_says_that_its_port_is_taken(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_what_cannot_be_started_says_that_its_port_is_taken(self, capsys: pytest.CaptureFixture[str]) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             assert "Address already in use" in refused(capsys, "--port", taken.getsockname()[1])
 
     @pytest.mark.parametrize("port", [-1, 65536])
-    def test_says_that_there_is_no_such_port(self, capsys: pytest.CaptureFixture[str], port: int) -> None:
+    def test_what_cannot_be_started_says_that_there_is_no_such_port(
+        self, capsys: pytest.CaptureFixture[str], port: int
+    ) -> None:
         assert "port must be 0-65535" in refused(capsys, f"--port={port}")
 
-    def test_says_that_its_certificate_is_none(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_what_cannot_be_started_says_that_its_certificate_is_none(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         missing = tmp_path / "certificate.pem"
         assert "certificate.pem cannot be used" in refused(capsys, "--port", 0, "--certificate", missing)
         assert "a key needs its certificate" in refused(capsys, "--port", 0, "--key", missing)

@@ -40,7 +40,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SandboxSe
 
 
 class TestHttps:
-    def test_is_served_with_the_certificate_that_was_given(
+    def test_https_is_served_with_the_certificate_that_was_given(
         self, secure: tuple[SandboxServer, requests.Session]
     ) -> None:
         server, session = secure
@@ -54,12 +54,14 @@ class TestHttps:
         profile = f"{server.url}/rest/1/secretcode/profile"
         assert session.get(profile, timeout=10).json()["result"]["ID"] == "1"
 
-    def test_is_not_what_a_header_claims(self, portal: PortalClient) -> None:
+    def test_https_is_not_what_a_header_claims(self, portal: PortalClient) -> None:
         portal.reset(switches={"https_required": True})
         reply = portal.post("1/secretcode/profile", headers={"X-Forwarded-Proto": "https"})
         assert reply.json()["error"] == "INVALID_REQUEST"
 
-    def test_is_in_the_addresses_that_bitrix24_gives(self, secure: tuple[SandboxServer, requests.Session]) -> None:
+    def test_https_is_in_the_addresses_that_bitrix24_gives(
+        self, secure: tuple[SandboxServer, requests.Session]
+    ) -> None:
         server, session = secure
         form = {
             "grant_type": "refresh_token",
@@ -70,18 +72,20 @@ class TestHttps:
         answer = session.get(f"{server.url}/oauth/token/", params=form, timeout=10).json()
         assert answer["client_endpoint"] == f"{server.url}/rest/"
 
-    def test_is_in_the_addresses_that_superoffice_gives(self, secure: tuple[SandboxServer, requests.Session]) -> None:
+    def test_https_is_in_the_addresses_that_superoffice_gives(
+        self, secure: tuple[SandboxServer, requests.Session]
+    ) -> None:
         server, session = secure
         state = session.get(f"{server.url}/api/state/Cust12345", timeout=10).json()
         assert state["Api"] == f"{server.url}/Cust12345/api"
 
-    def test_can_be_cut_by_a_fault(self, secure: tuple[SandboxServer, requests.Session]) -> None:
+    def test_https_can_be_cut_by_a_fault(self, secure: tuple[SandboxServer, requests.Session]) -> None:
         server, session = secure
         session.post(f"{server.url}/sandbox/faults", json={"kind": "drop_before"}, timeout=10)
         with pytest.raises(requests.ConnectionError):
             session.get(f"{server.url}/rest/1/secretcode/profile", timeout=10)
 
-    def test_needs_a_certificate_that_can_be_used(self, tmp_path: Path) -> None:
+    def test_https_needs_a_certificate_that_can_be_used(self, tmp_path: Path) -> None:
         with pytest.raises(OSError, match=r"the certificate .*missing\.pem cannot be used"):
             SandboxServer(certificate=tmp_path / "missing.pem")
         with pytest.raises(ValueError, match="a key needs its certificate"):
@@ -132,31 +136,31 @@ def delay_over(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
 
 class TestTime:
-    def test_can_be_skipped(self, plane: Plane) -> None:
+    def test_time_can_be_skipped(self, plane: Plane) -> None:
         before = plane.now()
         answer = plane.clock(skip=3600).json()
         assert datetime.fromisoformat(answer["time"]).timestamp() >= before + 3600
         assert 3600 <= plane.now() - before < 3660
         assert answer["speed"] == 1
 
-    def test_lets_people_act_when_it_is_skipped(self, desk: TenantClient) -> None:
+    def test_time_lets_people_act_when_it_is_skipped(self, desk: TenantClient) -> None:
         desk.transfer(157, 12, by=7)
         requests.post(f"{desk.server.url}/sandbox/clock", json={"skip": 60}, timeout=10)
         assert desk.session(157)["User"]["AssociateId"] == 12
 
-    def test_lets_hours_of_a_limit_pass(self, portal: PortalClient) -> None:
+    def test_time_lets_hours_of_a_limit_pass(self, portal: PortalClient) -> None:
         portal.reset(operating={"limit": 1, "seconds": {"profile": 2}})
         assert portal.call("profile").status_code == 200
         assert portal.error("profile") == (429, "OPERATION_TIME_LIMIT")
         portal.http.post(f"{portal.sandbox.url}/sandbox/clock", json={"skip": 3600})
         assert portal.call("profile").status_code == 200
 
-    def test_is_that_of_the_date_in_the_services_answers(self, plane: Plane, portal: PortalClient) -> None:
+    def test_time_is_that_of_the_date_in_the_services_answers(self, plane: Plane, portal: PortalClient) -> None:
         plane.clock(skip=86400)
         date = parsedate_to_datetime(portal.call("profile").headers["Date"])
         assert 0 <= plane.now() - date.timestamp() < 60
 
-    def test_can_be_sped_up_without_a_jump(self, plane: Plane) -> None:
+    def test_time_can_be_sped_up_without_a_jump(self, plane: Plane) -> None:
         plane.clock(skip=86400)
         before = plane.now()
         answer = plane.clock(speed=100_000).json()
@@ -170,7 +174,7 @@ class TestTime:
         assert slow >= fast
         assert plane.now() - slow < 60
 
-    def test_keeps_its_speed_when_it_is_skipped(self, plane: Plane) -> None:
+    def test_time_keeps_its_speed_when_it_is_skipped(self, plane: Plane) -> None:
         plane.reset(speed=2)
         assert plane.clock(skip=5).json()["speed"] == 2
         assert plane.state()["speed"] == 2
@@ -195,7 +199,7 @@ class TestTime:
             {"back": 1},
         ],
     )
-    def test_does_nothing_that_cannot_be_done(self, plane: Plane, change: dict[str, Any]) -> None:
+    def test_time_does_nothing_that_cannot_be_done(self, plane: Plane, change: dict[str, Any]) -> None:
         before = plane.now()
         reply = plane.clock(**change)
         assert reply.status_code == 400
@@ -205,7 +209,7 @@ class TestTime:
 
 
 class TestTheLedger:
-    def test_names_time_identity_method_and_request(self, desk: TenantClient) -> None:
+    def test_the_ledger_names_time_identity_method_and_request(self, desk: TenantClient) -> None:
         desk.transfer(157, 12, by=7)
         (change,) = [change for change in desk.ledger() if change["change"] == "transferred"]
         assert datetime.fromisoformat(change["at"]).tzinfo is not None
@@ -237,14 +241,14 @@ class TestTheLedger:
         assert reply.status_code == 400
         assert "since" in reply.json()["error"]
 
-    def test_of_another_epoch_is_told_from_this_one(self, plane: Plane) -> None:
+    def test_the_ledger_of_another_epoch_is_told_from_this_one(self, plane: Plane) -> None:
         epoch = plane.ledger().json()["epoch"]
         assert plane.state()["epoch"] == epoch
         assert plane.reset().json()["epoch"] == plane.ledger().json()["epoch"] == epoch + 1
         assert plane.reset(nonsense=1).status_code == 400
         assert plane.state()["epoch"] == epoch + 1
 
-    def test_of_a_new_sandbox_has_epoch_1(self) -> None:
+    def test_the_ledger_of_a_new_sandbox_has_epoch_1(self) -> None:
         with SandboxServer() as server:
             assert requests.get(f"{server.url}/sandbox/ledger", timeout=10).json() == {"epoch": 1, "changes": []}
 
@@ -267,7 +271,7 @@ class TestAReset:
             {"superoffice": {"people": 5}},
         ],
     )
-    def test_to_what_is_no_scenario_is_refused_and_nothing_changes(
+    def test_a_reset_to_what_is_no_scenario_is_refused_and_nothing_changes(
         self, desk: TenantClient, plane: Plane, scenario: dict[str, Any]
     ) -> None:
         desk.transfer(157, 12, by=7)
@@ -279,12 +283,12 @@ class TestAReset:
         assert plane.ledger().json()["changes"][: len(before["changes"])] == before["changes"]
 
     @pytest.mark.parametrize("body", ["{", "[]", "7", '{"bitrix24": {"operating": {"limit": NaN}}}'])
-    def test_needs_a_json_object(self, plane: Plane, body: str) -> None:
+    def test_a_reset_needs_a_json_object(self, plane: Plane, body: str) -> None:
         reply = requests.post(f"{plane.server.url}/sandbox/reset", data=body, timeout=10)
         assert reply.status_code == 400
         assert reply.json()["error"]
 
-    def test_is_not_touched_by_a_request_that_came_before_it(
+    def test_a_reset_is_not_touched_by_a_request_that_came_before_it(
         self, portal: PortalClient, plane: Plane, delay_over: threading.Event
     ) -> None:
         arm(portal, kind="delay_before")
@@ -299,7 +303,7 @@ class TestAReset:
 
 
 class TestRequestsAtTheSameTime:
-    def test_have_numbers_of_their_own(self, portal: PortalClient) -> None:
+    def test_requests_at_the_same_time_have_numbers_of_their_own(self, portal: PortalClient) -> None:
         """Number the request whose body arrives later higher, even if it began first."""
         slow, quick = (request_for(TRANSFER, CHAT_ID=chat, USER_ID=12) for chat in (112, 113))
         with connection(portal.sandbox) as one, connection(portal.sandbox) as other:
@@ -315,7 +319,7 @@ class TestRequestsAtTheSameTime:
         ("kind", "order"),
         [("delay_before", [(2, "agent:8"), (1, "agent:12")]), ("delay_after", [(1, "agent:12"), (2, "agent:8")])],
     )
-    def test_do_not_wait_for_one_that_a_fault_delays(
+    def test_requests_at_the_same_time_do_not_wait_for_one_that_a_fault_delays(
         self, portal: PortalClient, delay_over: threading.Event, kind: str, order: list[tuple[int, str]]
     ) -> None:
         arm(portal, kind=kind)
@@ -328,7 +332,7 @@ class TestRequestsAtTheSameTime:
         moves = [change for change in ledger(portal) if change["change"] == "transferred"]
         assert [(change["request"], change["after"]) for change in moves] == order
 
-    def test_do_not_interleave(self, portal: PortalClient) -> None:
+    def test_requests_at_the_same_time_do_not_interleave(self, portal: PortalClient) -> None:
         chats = [{"id": 1000 + number, "owner": 7, "queue": 3} for number in range(200)]
         portal.reset(chats=chats)
         arm(portal, kind="delay_before", share=0.3, seconds=0.01)
@@ -348,7 +352,7 @@ class TestRequestsAtTheSameTime:
 
 class TestAClientThatGoesAway:
     @pytest.mark.parametrize("kind", ["delay_before", "delay_after"])
-    def test_does_not_stop_what_it_has_asked_for(
+    def test_a_client_that_goes_away_does_not_stop_what_it_has_asked_for(
         self, portal: PortalClient, delay_over: threading.Event, kind: str
     ) -> None:
         others = connections(portal)
@@ -361,7 +365,7 @@ class TestAClientThatGoesAway:
         wait_for(lambda: ("transferred", "agent:12") in portal.changes(112))
         assert portal.chat(112)["owner"] == "12"
 
-    def test_before_it_has_asked_has_not_asked(self, portal: PortalClient) -> None:
+    def test_a_client_that_goes_away_before_it_has_asked_has_not_asked(self, portal: PortalClient) -> None:
         with connection(portal.sandbox) as gone:
             gone.sendall(request_for(TRANSFER, CHAT_ID=112, USER_ID=12)[:-1])
         wait_for(lambda: not portal.sandbox._server.server_state.tasks)
@@ -394,7 +398,7 @@ def requests_of(portal: PortalClient) -> int:
 
 
 class TestAScenario:
-    def test_with_half_a_character_is_refused_and_changes_nothing(self, plane: Plane) -> None:
+    def test_a_scenario_with_half_a_character_is_refused_and_changes_nothing(self, plane: Plane) -> None:
         before = plane.state()["epoch"]
         body = b'{"bitrix24": {"operators": [{"id": 7, "name": "\\ud83d"}], "chats": []}}'
         reply = requests.post(f"{plane.server.url}/sandbox/reset", data=body, timeout=10)
@@ -407,7 +411,9 @@ class TestChatsByState:
     WANTED: ClassVar[dict[str, int]] = {"open": 7, "waiting": 3, "closed": 2}
 
     @pytest.mark.parametrize("service", ["bitrix24", "superoffice"])
-    def test_are_as_many_as_the_scenario_says_and_spread_evenly(self, plane: Plane, service: str) -> None:
+    def test_chats_by_state_are_as_many_as_the_scenario_says_and_spread_evenly(
+        self, plane: Plane, service: str
+    ) -> None:
         state = plane.reset(**{service: {"operators": 3, "chats": self.WANTED, "people": {"ignore": 1}}}).json()
         chats = state[service]["chats"]
         assert Counter(chat["state"] for chat in chats) == self.WANTED
@@ -415,11 +421,13 @@ class TestChatsByState:
 
     @pytest.mark.parametrize("service", ["bitrix24", "superoffice"])
     @pytest.mark.parametrize("wrong", [{"pending": 1}, {"open": -1}, {"open": "7"}, {"open": True}])
-    def test_are_refused_where_they_are_none(self, plane: Plane, service: str, wrong: dict[str, Any]) -> None:
+    def test_chats_by_state_are_refused_where_they_are_none(
+        self, plane: Plane, service: str, wrong: dict[str, Any]
+    ) -> None:
         reply = plane.reset(**{service: {"chats": wrong}})
         assert reply.status_code == 400
         assert "chats" in reply.json()["error"]
 
     @pytest.mark.parametrize("service", ["bitrix24", "superoffice"])
-    def test_need_somebody_to_have_them(self, plane: Plane, service: str) -> None:
+    def test_chats_by_state_need_somebody_to_have_them(self, plane: Plane, service: str) -> None:
         assert plane.reset(**{service: {"operators": [], "chats": {"open": 1}}}).status_code == 400

@@ -121,7 +121,7 @@ class TestAFault:
             ("wrong_content_type", ("json called html", 200), 1),
         ],
     )
-    def test_shows_itself_and_leaves_what_it_should(
+    def test_a_fault_shows_itself_and_leaves_what_it_should(
         self, side: Side, kind: str, seen: tuple[str, int], carried_out: int
     ) -> None:
         side.arm(kind=kind, **({"seconds": 0.01} if kind.startswith(("delay", "hang")) else {}))
@@ -130,11 +130,11 @@ class TestAFault:
         assert side.requests() == 1
         assert side.seen() == ("json", 200)
 
-    def test_is_tested_for_every_kind(self) -> None:
+    def test_a_fault_is_tested_for_every_kind(self) -> None:
         mark = self.test_shows_itself_and_leaves_what_it_should.pytestmark[0]  # type: ignore[attr-defined]
         assert {case[0] for case in mark.args[1]} | {"token_expired"} == set(FaultKind)
 
-    def test_that_truncates_says_that_this_is_all(self, side: Side) -> None:
+    def test_a_fault_that_truncates_says_that_this_is_all(self, side: Side) -> None:
         whole = side.transfer()
         side.arm(kind="truncated_json")
         cut = side.transfer()
@@ -143,14 +143,14 @@ class TestAFault:
         assert len(cut.content) == pytest.approx(len(whole.content) / 2, abs=10)
         assert cut.content[:10] == whole.content[:10]
 
-    def test_that_delays_takes_its_time(self, side: Side) -> None:
+    def test_a_fault_that_delays_takes_its_time(self, side: Side) -> None:
         for kind in ("delay_before", "delay_after"):
             side.arm(kind=kind, seconds=0.1)
             started = time.monotonic()
             side.transfer()
             assert time.monotonic() - started >= 0.09
 
-    def test_that_delays_lets_people_act_meanwhile(self, desk: TenantClient) -> None:
+    def test_a_fault_that_delays_lets_people_act_meanwhile(self, desk: TenantClient) -> None:
         desk.reset(people={"accept_after": [60, 60]})
         desk.transfer(157, 12, by=7)
         requests.post(f"{desk.server.url}/sandbox/clock", json={"speed": 1000}, timeout=10)
@@ -159,7 +159,7 @@ class TestAFault:
 
 
 class TestAnOverload:
-    def test_of_bitrix24_speaks_its_own_words(self, portal: PortalClient) -> None:
+    def test_an_overload_of_bitrix24_speaks_its_own_words(self, portal: PortalClient) -> None:
         portal.reset(rate={"per_second": 2, "burst": 1}, operating={"limit": 0, "seconds": {"profile": 1}})
         side = Side("bitrix24", portal.sandbox.url, lambda: portal.call("profile"), portal.skip)
         assert side.seen() == ("json", 200)
@@ -175,7 +175,9 @@ class TestAnOverload:
 
     @pytest.mark.parametrize("status", [429, 503])
     @pytest.mark.parametrize("retry_after", [True, False])
-    def test_of_superoffice_speaks_its_own_words(self, desk: TenantClient, status: int, retry_after: bool) -> None:
+    def test_an_overload_of_superoffice_speaks_its_own_words(
+        self, desk: TenantClient, status: int, retry_after: bool
+    ) -> None:
         desk.reset(rate=1, switches={"rate_status": status, "retry_after": retry_after})
         side = superoffice(desk)
         assert side.seen() == ("json", 200)
@@ -188,7 +190,7 @@ class TestAnOverload:
 
 
 class TestATokenThatExpires:
-    def test_on_bitrix24_stays_so_until_it_is_renewed(self, portal: PortalClient) -> None:
+    def test_a_token_that_expires_on_bitrix24_stays_so_until_it_is_renewed(self, portal: PortalClient) -> None:
         portal.reset(apps=[APP])
         side = bitrix24_app(portal)
         assert side.transfer().status_code == 200
@@ -201,7 +203,7 @@ class TestATokenThatExpires:
         token = portal.http.get(address, params={**form, "refresh_token": "refresh-1"}).json()["access_token"]
         assert portal.post("profile", params={"auth": token}).status_code == 200
 
-    def test_on_bitrix24_is_none_that_a_webhook_carries(self, portal: PortalClient) -> None:
+    def test_a_token_that_expires_on_bitrix24_is_none_that_a_webhook_carries(self, portal: PortalClient) -> None:
         portal.reset(apps=[APP])
         side = bitrix24_app(portal)
         side.arm(kind="token_expired")
@@ -221,7 +223,7 @@ class TestATokenThatExpires:
         ],
         ids=["bearer", "ticket"],
     )
-    def test_on_superoffice_is_answered_as_its_switch_says(
+    def test_a_token_that_expires_on_superoffice_is_answered_as_its_switch_says(
         self, desk: TenantClient, headers: dict[str, str], status: int
     ) -> None:
         desk.reset(switches={"expired_token_status": status})
@@ -231,7 +233,7 @@ class TestATokenThatExpires:
         assert [side.transfer().status_code for _ in range(2)] == [status, status]
         assert side.transfers() == 0
 
-    def test_on_superoffice_can_be_renewed(self, desk: TenantClient) -> None:
+    def test_a_token_that_expires_on_superoffice_can_be_renewed(self, desk: TenantClient) -> None:
         side = superoffice_token(desk, {"Authorization": "Bearer 8A:Cust12345.agent7"})
         side.arm(kind="token_expired", count=2)
         assert side.transfer().status_code == 401
@@ -246,7 +248,7 @@ class TestATokenThatExpires:
         assert [renewed.transfer().status_code for _ in range(2)] == [401, 401]
         assert [fault["struck"] for fault in side.faults()] == [2]
 
-    def test_on_superoffice_is_none_that_a_password_carries(self, desk: TenantClient) -> None:
+    def test_a_token_that_expires_on_superoffice_is_none_that_a_password_carries(self, desk: TenantClient) -> None:
         side = superoffice(desk)
         side.arm(kind="token_expired")
         assert side.seen() == ("json", 200)
@@ -262,15 +264,15 @@ def superoffice_token(desk: TenantClient, headers: dict[str, str]) -> Side:
 
 
 class TestHowOften:
-    def test_is_once_unless_it_is_said(self, side: Side) -> None:
+    def test_how_often_is_once_unless_it_is_said(self, side: Side) -> None:
         side.arm(kind="html_502_before")
         assert [side.seen()[1] for _ in range(3)] == [502, 200, 200]
 
-    def test_can_be_a_number(self, side: Side) -> None:
+    def test_how_often_can_be_a_number(self, side: Side) -> None:
         side.arm(kind="html_502_before", count=2)
         assert [side.seen()[1] for _ in range(3)] == [502, 502, 200]
 
-    def test_can_be_a_share_that_a_seed_repeats(self, side: Side) -> None:
+    def test_how_often_can_be_a_share_that_a_seed_repeats(self, side: Side) -> None:
         runs = []
         for seed in (1, 1, 2):
             requests.post(f"{side.url}/sandbox/reset", json={"seed": seed}, timeout=10)
@@ -280,11 +282,11 @@ class TestHowOften:
         assert all(4 <= sum(run) <= 20 for run in runs)
 
     @pytest.mark.parametrize(("share", "struck"), [(0, 0), (1, 5)])
-    def test_can_be_never_or_always(self, side: Side, share: float, struck: int) -> None:
+    def test_how_often_can_be_never_or_always(self, side: Side, share: float, struck: int) -> None:
         side.arm(kind="html_502_before", share=share)
         assert [side.seen()[1] for _ in range(5)].count(502) == struck
 
-    def test_can_be_for_a_time_of_the_sandbox(self, side: Side) -> None:
+    def test_how_often_can_be_for_a_time_of_the_sandbox(self, side: Side) -> None:
         side.arm(kind="html_502_before", for_seconds=3600)
         assert [side.seen()[1] for _ in range(3)] == [502, 502, 502]
         side.skip(3500)
@@ -292,7 +294,7 @@ class TestHowOften:
         side.skip(101)
         assert side.seen()[1] == 200
 
-    def test_can_be_all_of_these_together(self, side: Side) -> None:
+    def test_how_often_can_be_all_of_these_together(self, side: Side) -> None:
         side.arm(kind="html_502_before", count=2, share=0.5, for_seconds=60)
         assert [side.seen()[1] for _ in range(30)].count(502) == 2
         side.arm(kind="html_502_before", count=2, share=1, for_seconds=60)
@@ -300,7 +302,7 @@ class TestHowOften:
         side.skip(61)
         assert side.seen()[1] == 200
 
-    def test_is_told(self, side: Side) -> None:
+    def test_how_often_is_told(self, side: Side) -> None:
         side.arm(kind="html_502_before", method=METHODS[side.service], count=2)
         armed = side.arm(kind="delay_after", seconds=0.01, for_seconds=60)
         assert armed == side.faults()
@@ -313,33 +315,33 @@ class TestHowOften:
         side.skip(61)
         assert [(fault["armed"], fault["struck"]) for fault in side.faults()] == [(False, 2), (False, 1)]
 
-    def test_is_no_more_once_it_was_disarmed(self, side: Side) -> None:
+    def test_how_often_is_no_more_once_it_was_disarmed(self, side: Side) -> None:
         side.arm(kind="html_502_before", count=5)
         assert requests.delete(f"{side.url}/sandbox/faults", timeout=10).json() == {"faults": []}
         assert side.faults() == []
         assert side.seen() == ("json", 200)
 
-    def test_is_no_more_after_a_reset(self, side: Side) -> None:
+    def test_how_often_is_no_more_after_a_reset(self, side: Side) -> None:
         side.arm(kind="html_502_before", count=5)
         requests.post(f"{side.url}/sandbox/reset", json={}, timeout=10)
         assert side.faults() == []
 
 
 class TestWhere:
-    def test_is_one_service_or_either(self, side: Side) -> None:
+    def test_where_is_one_service_or_either(self, side: Side) -> None:
         other = {"bitrix24": "superoffice", "superoffice": "bitrix24"}[side.service]
         assert side.try_to_arm(kind="html_502_before", service=other).status_code == 200
         assert side.seen() == ("json", 200)
         assert side.try_to_arm(kind="html_502_before").status_code == 200
         assert side.seen() == ("page", 502)
 
-    def test_is_a_method_whatever_its_case(self, side: Side) -> None:
+    def test_where_is_a_method_whatever_its_case(self, side: Side) -> None:
         side.arm(kind="html_502_before", method=METHODS[side.service].upper())
         side.arm(kind="drop_before", method="another")
         assert [side.seen()[1] for _ in range(2)] == [502, 200]
 
     @pytest.mark.parametrize("suffix", ["", ".json"])
-    def test_is_a_whole_batch_when_a_command_is_meant(self, portal: PortalClient, suffix: str) -> None:
+    def test_where_is_a_whole_batch_when_a_command_is_meant(self, portal: PortalClient, suffix: str) -> None:
         side = bitrix24(portal)
         side.arm(kind="error_503", method=TRANSFER)
         cmd = {"a": "profile", "b": f"{TRANSFER}{suffix}?CHAT_ID=112&USER_ID=12&CLIENT_ID=chattransfer"}
@@ -372,7 +374,9 @@ class TestWhatIsNoFault:
             ({"kind": "drop_after", "seconds": 1}, "not for 'drop_after'"),
         ],
     )
-    def test_is_refused_with_a_reason(self, portal: PortalClient, fault: dict[str, Any], told: str) -> None:
+    def test_what_is_no_fault_is_refused_with_a_reason(
+        self, portal: PortalClient, fault: dict[str, Any], told: str
+    ) -> None:
         side = bitrix24(portal)
         reply = side.try_to_arm(**fault)
         assert reply.status_code == 400
@@ -382,21 +386,21 @@ class TestWhatIsNoFault:
     @pytest.mark.parametrize(
         "body", ["", "[]", "{", '{"kind": "drop_after", "share": NaN}', '{"kind": "hang_after", "seconds": 1e999}']
     )
-    def test_is_what_no_json_object_describes(self, portal: PortalClient, body: str) -> None:
+    def test_what_is_no_fault_is_what_no_json_object_describes(self, portal: PortalClient, body: str) -> None:
         side = bitrix24(portal)
         reply = requests.post(f"{side.url}/sandbox/faults", data=body, timeout=10)
         assert reply.status_code == 400
         assert reply.json()["error"]
         assert side.faults() == []
 
-    def test_is_not_what_leaves_something_out_by_null(self, portal: PortalClient) -> None:
+    def test_what_is_no_fault_is_not_what_leaves_something_out_by_null(self, portal: PortalClient) -> None:
         armed = bitrix24(portal).arm(kind="drop_after", method=None, count=None, share=None, for_seconds=None)
         assert json.dumps(armed[0]["count"]) == "1"
 
 
 class TestAHang:
     @pytest.mark.parametrize(("kind", "carried_out"), [("hang_before", 0), ("hang_after", 1)])
-    def test_lasts_until_the_client_gives_up(self, portal: PortalClient, kind: str, carried_out: int) -> None:
+    def test_a_hang_lasts_until_the_client_gives_up(self, portal: PortalClient, kind: str, carried_out: int) -> None:
         side = bitrix24(portal)
         assert side.arm(kind=kind)[0]["seconds"] == 3600
         with connection(portal.sandbox) as client:
@@ -410,7 +414,7 @@ class TestAHang:
         assert side.transfers() == carried_out
         assert side.seen() == ("json", 200)
 
-    def test_does_not_keep_the_sandbox_from_stopping(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_hang_does_not_keep_the_sandbox_from_stopping(self, caplog: pytest.LogCaptureFixture) -> None:
         """Cut the hanging connection; uvicorn alone would wait for it, give up and log that."""
         with SandboxServer() as server:
             logging.getLogger("uvicorn").addHandler(caplog.handler)

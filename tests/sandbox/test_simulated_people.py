@@ -73,23 +73,27 @@ class TestHowLongAnAgentTakes:
         offered = {change["chat_id"]: seconds(change) for change in changes if change["change"] == "offered"}
         return [seconds(each) - offered[each["chat_id"]] for each in changes if each["change"] == "accepted"]
 
-    def test_is_fixed_or_in_a_range(self, portal: PortalClient) -> None:
+    def test_how_long_an_agent_takes_is_fixed_or_in_a_range(self, portal: PortalClient) -> None:
         assert all(abs(delay - 20) < 0.01 for delay in self.delays(portal, 20))
         delays = self.delays(portal, [10, 30])
         assert 10 <= min(delays) < 12 < 28 < max(delays) <= 30.01
 
-    def test_is_mostly_near_the_median_and_sometimes_much_longer(self, portal: PortalClient) -> None:
+    def test_how_long_an_agent_takes_is_mostly_near_the_median_and_sometimes_much_longer(
+        self, portal: PortalClient
+    ) -> None:
         delays = self.delays(portal, {"distribution": "lognormal", "median": 20, "sigma": 1})
         assert 15 < median(delays) < 27
         assert max(delays) > 100
         assert min(delays) < 5
 
-    def test_can_be_exponential(self, portal: PortalClient) -> None:
+    def test_how_long_an_agent_takes_can_be_exponential(self, portal: PortalClient) -> None:
         delays = self.delays(portal, {"distribution": "exponential", "mean": 20})
         assert 15 < sum(delays) / len(delays) < 25
         assert 10 < median(delays) < 18
 
-    def test_does_not_change_when_others_write_or_have_breaks(self, portal: PortalClient) -> None:
+    def test_how_long_an_agent_takes_does_not_change_when_others_write_or_have_breaks(
+        self, portal: PortalClient
+    ) -> None:
         """Draw new behavior from streams of its own, so that old scenarios with their seeds stay as they are."""
 
         def answers(**scenario: Any) -> tuple[list[tuple[str, str]], list[float]]:
@@ -129,7 +133,7 @@ class TestAScenario:
         ],
     )
     @pytest.mark.parametrize("service", ["bitrix24", "superoffice"])
-    def test_with_habits_that_are_none_is_refused(
+    def test_a_scenario_with_habits_that_are_none_is_refused(
         self, portal: PortalClient, service: str, people: Any, problem: str
     ) -> None:
         reply = portal.http.post(f"{portal.sandbox.url}/sandbox/reset", json={service: {"people": people}})
@@ -146,21 +150,21 @@ class TestAScenario:
         ],
     )
     @pytest.mark.parametrize("service", ["bitrix24", "superoffice"])
-    def test_with_customers_that_are_none_is_refused(
+    def test_a_scenario_with_customers_that_are_none_is_refused(
         self, portal: PortalClient, service: str, customers: Any, problem: str
     ) -> None:
         reply = portal.http.post(f"{portal.sandbox.url}/sandbox/reset", json={service: {"customers": customers}})
         assert reply.status_code == 400
         assert problem in reply.json()["error"]
 
-    def test_is_quiet_unless_it_says_otherwise(self, portal: PortalClient) -> None:
+    def test_a_scenario_is_quiet_unless_it_says_otherwise(self, portal: PortalClient) -> None:
         portal.http.post(f"{portal.sandbox.url}/sandbox/reset", json={})
         portal.skip(LONG)
         assert ledger(portal) == []
         state = portal.http.get(f"{portal.sandbox.url}/sandbox/state").json()
         assert not any(agent["paused"] for service in ("bitrix24", "superoffice") for agent in state[service]["agents"])
 
-    def test_can_take_a_habit_from_a_single_one(self, portal: PortalClient) -> None:
+    def test_a_scenario_can_take_a_habit_from_a_single_one(self, portal: PortalClient) -> None:
         portal.reset(**two_operators(people={"leave_after": 10 * MINUTES, "agents": {"12": {"leave_after": None}}}))
         portal.skip(60 * MINUTES)
         assert [agent(portal, number)["present"] for number in (7, 12)] == [False, True]
@@ -176,7 +180,7 @@ class TestABreakOnBitrix24:
             "day": portal.result("timeman.status", {"USER_ID": user}, webhook="7/secretcode7")["STATUS"],
         }
 
-    def test_is_seen_everywhere_and_ends(self, portal: PortalClient) -> None:
+    def test_a_break_on_bitrix24_is_seen_everywhere_and_ends(self, portal: PortalClient) -> None:
         portal.reset(**two_operators(people=single(7, **BREAK)))
         at_work = self.operator(portal)
         portal.skip(101 * MINUTES)
@@ -188,7 +192,7 @@ class TestABreakOnBitrix24:
         portal.skip(50 * MINUTES)
         assert self.operator(portal) == at_work
 
-    def test_comes_again_and_again(self, portal: PortalClient) -> None:
+    def test_a_break_on_bitrix24_comes_again_and_again(self, portal: PortalClient) -> None:
         portal.reset(**two_operators(people=single(7, **BREAK)))
         paused = []
         for _ in range(12):
@@ -196,7 +200,7 @@ class TestABreakOnBitrix24:
             portal.skip(25.1 * MINUTES)
         assert paused == [False] * 4 + [True] * 2 + [False] * 4 + [True] * 2
 
-    def test_returns_unanswered_chats_to_the_queue(self, portal: PortalClient) -> None:
+    def test_a_break_on_bitrix24_returns_unanswered_chats_to_the_queue(self, portal: PortalClient) -> None:
         """Offer sessions below OPERATOR to the next operator; the others stay."""
         chats = [{"id": 101, "owner": 7}, {"id": 102, "owner": 7}, {"id": 103, "state": "waiting", "offered_to": 7}]
         writes = {"chats": {"102": {"write_after": 60 * MINUTES}}}
@@ -226,7 +230,9 @@ class TestABreakOnBitrix24:
         [({}, {"pinned": True}), ({"check_available": False}, {}), ({"members": [7]}, {})],
         ids=["if it is pinned", "in a line that does not check", "of which he is the only operator"],
     )
-    def test_leaves_the_agent_a_chat(self, portal: PortalClient, queue: dict[str, Any], chat: dict[str, Any]) -> None:
+    def test_a_break_on_bitrix24_leaves_the_agent_a_chat(
+        self, portal: PortalClient, queue: dict[str, Any], chat: dict[str, Any]
+    ) -> None:
         portal.reset(
             **two_operators(
                 queues=[{"id": 3, "members": [7, 12], **queue}],
@@ -239,14 +245,14 @@ class TestABreakOnBitrix24:
         assert [change["change"] for change in ledger(portal)] == ["wrote"]
         assert portal.chat(101)["owner"] == "7"
 
-    def test_moves_chats_only_when_it_begins(self, portal: PortalClient) -> None:
+    def test_a_break_on_bitrix24_moves_chats_only_when_it_begins(self, portal: PortalClient) -> None:
         portal.reset(**two_operators(chats=[{"id": 101, "owner": 12}], people=single(7, **BREAK)))
         portal.skip(101 * MINUTES)
         assert portal.transfer(101, USER_ID=7).json()["result"] is True
         portal.skip(40 * MINUTES)
         assert portal.chat(101)["owner"] == "7"
 
-    def test_keeps_the_agent_from_getting_chats(self, portal: PortalClient) -> None:
+    def test_a_break_on_bitrix24_keeps_the_agent_from_getting_chats(self, portal: PortalClient) -> None:
         portal.reset(**two_operators(people=single(7, **BREAK)))
         portal.skip(101 * MINUTES)
         portal.transfer(101, QUEUE_ID=3)
@@ -265,7 +271,7 @@ class TestABreakOnBitrix24:
         portal.skip(2 * MINUTES)
         assert portal.chat(101)["owner"] == "7"
 
-    def test_ends_with_what_nobody_could_take(self, portal: PortalClient) -> None:
+    def test_a_break_on_bitrix24_ends_with_what_nobody_could_take(self, portal: PortalClient) -> None:
         people = {
             "accept_after": 1 * MINUTES,
             **BREAK,
@@ -279,7 +285,9 @@ class TestABreakOnBitrix24:
         portal.skip(12 * MINUTES)
         assert portal.chat(101)["owner"] == "7"
 
-    def test_that_was_ended_through_the_api_goes_on_for_the_person(self, portal: PortalClient) -> None:
+    def test_a_break_on_bitrix24_that_was_ended_through_the_api_goes_on_for_the_person(
+        self, portal: PortalClient
+    ) -> None:
         """Show the agent as present in the portal, although they are still away."""
         queues = [{"id": 3, "members": [7]}]
         chats = [{"id": 101, "owner": 12, "queue": 3}]
@@ -292,7 +300,7 @@ class TestABreakOnBitrix24:
         portal.skip(12 * MINUTES)
         assert portal.chat(101)["owner"] == "7"
 
-    def test_does_not_take_out_those_who_had_it_before(self, portal: PortalClient) -> None:
+    def test_a_break_on_bitrix24_does_not_take_out_those_who_had_it_before(self, portal: PortalClient) -> None:
         """Ask any operator after a return to the queue, also one who once declined the chat."""
         people = single(12, break_after=200 * MINUTES)
         people["agents"]["7"] = BREAK
@@ -311,7 +319,7 @@ class TestABreakOnBitrix24:
             ("accepted", "agent:7"),
         ]
 
-    def test_ends_with_another_offer_of_a_declined_chat(self, portal: PortalClient) -> None:
+    def test_a_break_on_bitrix24_ends_with_another_offer_of_a_declined_chat(self, portal: PortalClient) -> None:
         queues = [{"id": 3, "members": [7]}]
         chats = [{"id": 101, "owner": 12, "queue": 3}]
         portal.reset(**two_operators(queues=queues, chats=chats, people=single(7, reject=1, **BREAK)))
@@ -322,7 +330,7 @@ class TestABreakOnBitrix24:
         portal.skip(1.5 * MINUTES)
         assert portal.changes(101)[len(declined) :] == [("offered", "agent:7")]
 
-    def test_returns_also_chats_that_nobody_else_can_take(self, portal: PortalClient) -> None:
+    def test_a_break_on_bitrix24_returns_also_chats_that_nobody_else_can_take(self, portal: PortalClient) -> None:
         people = single(7, **BREAK)
         people["agents"]["12"] = {"leave_after": 90 * MINUTES}
         portal.reset(**two_operators(people=people, customers={"write_after": 60 * MINUTES}))
@@ -341,7 +349,7 @@ class TestABreakOnBitrix24:
 
     @pytest.mark.parametrize("check_available", [True, False])
     @pytest.mark.parametrize("after", [99.5, 101])
-    def test_in_a_line_that_asks_all_is_no_different(
+    def test_a_break_on_bitrix24_in_a_line_that_asks_all_is_no_different(
         self, portal: PortalClient, after: float, check_available: bool
     ) -> None:
         queues = [{"id": 3, "members": [7], "queue_type": "all", "check_available": check_available}]
@@ -356,7 +364,7 @@ class TestABreakOnBitrix24:
 
 
 class TestWhoLeavesBitrix24:
-    def test_is_offline_for_good(self, portal: PortalClient) -> None:
+    def test_who_leaves_bitrix24_is_offline_for_good(self, portal: PortalClient) -> None:
         portal.reset(
             **two_operators(
                 people=single(
@@ -369,7 +377,7 @@ class TestWhoLeavesBitrix24:
         assert row["status"] == "offline"
         assert portal.result("user.get", {"ID": 7})[0]["IS_ONLINE"] == "N"
 
-    def test_accepts_no_chat_that_was_offered_before(self, portal: PortalClient) -> None:
+    def test_who_leaves_bitrix24_accepts_no_chat_that_was_offered_before(self, portal: PortalClient) -> None:
         queues = [{"id": 3, "members": [7], "check_available": False}]
         chats = [{"id": 101, "owner": 12, "queue": 3}]
         portal.reset(**two_operators(queues=queues, chats=chats, people=single(7, leave_after=100 * MINUTES)))
@@ -391,7 +399,7 @@ class TestWhoLeavesBitrix24:
             ("accepted", "queue:3", "agent:12", "person:12"),
         ]
 
-    def test_keeps_a_pinned_chat_even_then(self, portal: PortalClient) -> None:
+    def test_who_leaves_bitrix24_keeps_a_pinned_chat_even_then(self, portal: PortalClient) -> None:
         chats = [{"id": 101, "owner": 7, "pinned": True}]
         people = single(7, leave_after=100 * MINUTES)
         portal.reset(**two_operators(chats=chats, people=people, customers={"write_after": 300 * MINUTES}))
@@ -400,7 +408,7 @@ class TestWhoLeavesBitrix24:
 
 
 class TestACustomerOnBitrix24:
-    def test_makes_an_answered_session_wait_for_its_operator(self, portal: PortalClient) -> None:
+    def test_a_customer_on_bitrix24_makes_an_answered_session_wait_for_its_operator(self, portal: PortalClient) -> None:
         portal.reset(**two_operators(customers={"write_after": 60 * MINUTES}))
         before = portal.dialog(101)
         assert status(portal, 101, operator=7) == OPERATOR
@@ -416,7 +424,7 @@ class TestACustomerOnBitrix24:
         portal.skip(121 * MINUTES)
         assert status(portal, 101, operator=7) == CLIENT
 
-    def test_is_answered_by_an_operator_who_does(self, portal: PortalClient) -> None:
+    def test_a_customer_on_bitrix24_is_answered_by_an_operator_who_does(self, portal: PortalClient) -> None:
         portal.reset(**two_operators(people={"answer_after": 20 * MINUTES}, customers={"write_after": 60 * MINUTES}))
         portal.skip(81 * MINUTES)
         assert status(portal, 101, operator=7) == OPERATOR
@@ -425,7 +433,7 @@ class TestACustomerOnBitrix24:
             ("wrote", "person:7"),
         ]
 
-    def test_is_answered_by_the_one_who_took_the_chat_over(self, portal: PortalClient) -> None:
+    def test_a_customer_on_bitrix24_is_answered_by_the_one_who_took_the_chat_over(self, portal: PortalClient) -> None:
         portal.reset(**two_operators(people={"answer_after": 20 * MINUTES}, customers={"write_after": 60 * MINUTES}))
         portal.skip(61 * MINUTES)
         portal.transfer(101, USER_ID=12)
@@ -467,14 +475,16 @@ class TestACustomerOnBitrix24:
             ("accepted", "person:7"),
         ]
 
-    def test_comes_back_whoever_closed(self, portal: PortalClient) -> None:
+    def test_a_customer_on_bitrix24_comes_back_whoever_closed(self, portal: PortalClient) -> None:
         chats = [{"id": 101, "owner": 7}, {"id": 102, "owner": 7, "state": "closed"}]
         portal.reset(**two_operators(chats=chats, people=NOBODY_ANSWERS, customers={"return_after": 30 * MINUTES}))
         portal.result("imopenlines.operator.finish", {"CHAT_ID": 101}, webhook="7/secretcode7")
         portal.skip(31 * MINUTES)
         assert portal.chat(101)["state"] == portal.chat(102)["state"] == "waiting"
 
-    def test_whose_chat_was_reopened_meanwhile_does_not_come_back(self, portal: PortalClient) -> None:
+    def test_a_customer_on_bitrix24_whose_chat_was_reopened_meanwhile_does_not_come_back(
+        self, portal: PortalClient
+    ) -> None:
         chats = [{"id": 101, "owner": 7, "state": "closed"}]
         portal.reset(
             **two_operators(chats=chats, customers={"return_after": 30 * MINUTES, "write_after": 40 * MINUTES})
@@ -485,7 +495,7 @@ class TestACustomerOnBitrix24:
         portal.skip(2 * MINUTES)
         assert ledger(portal)[-1]["change"] == "wrote"
 
-    def test_does_not_write_what_was_planned_before(self, portal: PortalClient) -> None:
+    def test_a_customer_on_bitrix24_does_not_write_what_was_planned_before(self, portal: PortalClient) -> None:
         customers = {"write_after": 50 * MINUTES, "return_after": 10 * MINUTES}
         portal.reset(**two_operators(people=NOBODY_ANSWERS, customers=customers))
         portal.skip(20 * MINUTES)
@@ -501,7 +511,7 @@ class TestABreakOnSuperOffice:
         rows = desk.agent("GetChatPresence", by=7)
         return bool(next(row["Present"] for row in rows if row["UserId"] == agent + 5))
 
-    def test_is_seen_in_presence_and_ends(self, desk: TenantClient) -> None:
+    def test_a_break_on_super_office_is_seen_in_presence_and_ends(self, desk: TenantClient) -> None:
         desk.reset(people=single(7, **BREAK))
         assert self.present(desk, 7)
         desk.skip(101 * MINUTES)
@@ -511,7 +521,7 @@ class TestABreakOnSuperOffice:
         desk.skip(50 * MINUTES)
         assert self.present(desk, 7)
 
-    def test_moves_nothing(self, desk: TenantClient) -> None:
+    def test_a_break_on_super_office_moves_nothing(self, desk: TenantClient) -> None:
         desk.reset(people=single(7, **BREAK))
         before = [chat for chat in desk.state()["chats"] if chat["owner"] == "7"]
         desk.skip(101 * MINUTES)
@@ -528,7 +538,7 @@ class TestABreakOnSuperOffice:
         desk.skip(4 * MINUTES)
         assert desk.held(200) == ("7", None, 1)
 
-    def test_for_ever_leaves_a_transfer_pending_for_ever(self, desk: TenantClient) -> None:
+    def test_a_break_on_super_office_for_ever_leaves_a_transfer_pending_for_ever(self, desk: TenantClient) -> None:
         desk.reset(chats=[{"id": 200, "owner": 8}], people=single(7, leave_after=100 * MINUTES))
         desk.skip(99.5 * MINUTES)
         desk.transfer(200, 7, by=8)
@@ -537,7 +547,7 @@ class TestABreakOnSuperOffice:
         assert not self.present(desk, 7)
 
     @pytest.mark.parametrize("after", [90, 120], ids=["between two breaks", "on a break"])
-    def test_is_no_way_back_for_one_who_leaves(self, desk: TenantClient, after: int) -> None:
+    def test_a_break_on_super_office_is_no_way_back_for_one_who_leaves(self, desk: TenantClient, after: int) -> None:
         desk.reset(people=single(7, leave_after=after * MINUTES, **BREAK))
         desk.skip(after * MINUTES + 1)
         for _ in range(8):
@@ -568,7 +578,7 @@ class TestACustomerOnSuperOffice:
         assert self.messages(desk, 200)[-1] == ("ToUser", "None")
         assert [(each["change"], each["by"]) for each in desk.ledger()] == [("wrote", "customer:5001")]
 
-    def test_is_answered_by_an_agent_who_does(self, desk: TenantClient) -> None:
+    def test_a_customer_on_super_office_is_answered_by_an_agent_who_does(self, desk: TenantClient) -> None:
         self.reset(desk, write_after=60 * MINUTES, people={"answer_after": 20 * MINUTES})
         desk.skip(81 * MINUTES)
         assert desk.session(200)["Status"] == "UserLast"
@@ -624,7 +634,7 @@ class TestACustomerOnSuperOffice:
         desk.skip(60 * MINUTES)
         assert desk.session(201)["Status"] == "ClosedFromQueue"
 
-    def test_finds_out_that_the_chat_is_over(self, desk: TenantClient) -> None:
+    def test_a_customer_on_super_office_finds_out_that_the_chat_is_over(self, desk: TenantClient) -> None:
         """Let the customer notice a close only when they want to write."""
         self.reset(desk, write_after=60 * MINUTES, return_after=30 * MINUTES)
         entity = {**desk.session(200), "Status": "Closed"}
@@ -680,7 +690,7 @@ class TestTheHistory:
         """Return the seconds since the first change."""
         return [seconds(change) - seconds(story[0]) for change in story]
 
-    def test_is_the_same_however_often_one_looks(self, portal: PortalClient) -> None:
+    def test_the_history_is_the_same_however_often_one_looks(self, portal: PortalClient) -> None:
         at_once, step_by_step = self.story(portal, step=1200), self.story(portal, step=1)
         assert {change["change"] for change in at_once} == {
             "wrote", "closed", "reopened", "offered", "queued", "rejected", "accepted", "turned_away"
@@ -689,15 +699,17 @@ class TestTheHistory:
         assert self.events(step_by_step) == self.events(at_once)
         assert self.times(step_by_step) == pytest.approx(self.times(at_once), abs=0.01)
 
-    def test_is_another_with_another_seed(self, portal: PortalClient) -> None:
+    def test_the_history_is_another_with_another_seed(self, portal: PortalClient) -> None:
         assert self.events(self.story(portal, step=1200, seed=4)) != self.events(self.story(portal, step=1200))
 
-    def test_is_told_in_the_order_of_time(self, portal: PortalClient) -> None:
+    def test_the_history_is_told_in_the_order_of_time(self, portal: PortalClient) -> None:
         times = self.times(self.story(portal, step=1200))
         assert times == sorted(times)
 
     @pytest.mark.parametrize("service", ["bitrix24", "superoffice"])
-    def test_of_two_thousand_customers_is_planned_one_step_ahead(self, portal: PortalClient, service: str) -> None:
+    def test_the_history_of_two_thousand_customers_is_planned_one_step_ahead(
+        self, portal: PortalClient, service: str
+    ) -> None:
         customers = {"write_after": [600, 1200], "close_after": 90_000, "return_after": 60}
         scenario = {service: {"chats": 2000, "customers": customers}}
         portal.http.post(f"{portal.sandbox.url}/sandbox/reset", json=scenario)

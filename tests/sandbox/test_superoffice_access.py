@@ -106,7 +106,7 @@ class TestCredentials:
             ("onsite", [BASIC, TICKET, WITH_TOKEN], [BEARER]),
         ],
     )
-    def test_which_schemes_there_are_depends_on_the_installation(
+    def test_credentials_which_schemes_there_are_depends_on_the_installation(
         self, desk: TenantClient, installation: str, good: list[dict[str, str]], bad: list[dict[str, str]]
     ) -> None:
         desk.reset(switches={"installation": installation})
@@ -171,7 +171,7 @@ class TestTheTokenEndpoint:
         }
         return requests.post(f"{desk.server.url}/login/common/oauth/tokens", data=fields, timeout=10)
 
-    def test_gives_a_new_access_token_and_no_new_refresh_token(self, desk: TenantClient) -> None:
+    def test_the_token_endpoint_gives_a_new_access_token_and_no_new_refresh_token(self, desk: TenantClient) -> None:
         answer = self.renew(desk).json()
         assert (answer["token_type"], answer["expires_in"]) == ("Bearer", 3600)
         assert "refresh_token" not in answer
@@ -189,7 +189,9 @@ class TestTheTokenEndpoint:
             ({"grant_type": "client_credentials"}, 400, "unsupported_grant_type"),
         ],
     )
-    def test_refuses_as_rfc_6749_says(self, desk: TenantClient, wrong: dict[str, str], status: int, code: str) -> None:
+    def test_the_token_endpoint_refuses_as_rfc_6749_says(
+        self, desk: TenantClient, wrong: dict[str, str], status: int, code: str
+    ) -> None:
         reply = self.renew(desk, **wrong)
         assert (reply.status_code, reply.json()["error"]) == (status, code)
 
@@ -200,13 +202,15 @@ class TestTheTokenEndpoint:
         refused = requests.post(url, data=form, auth=("sandbox", "wrong"), timeout=10)
         assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Basic")
 
-    def test_takes_its_parameters_from_the_query_as_the_documents_print_it(self, desk: TenantClient) -> None:
+    def test_the_token_endpoint_takes_its_parameters_from_the_query_as_the_documents_print_it(
+        self, desk: TenantClient
+    ) -> None:
         url = f"{desk.server.url}/login/common/oauth/tokens"
         query = {**CLIENT, "grant_type": "refresh_token", "refresh_token": "refresh-agent7"}
         assert requests.post(url, params=query, timeout=10).status_code == 200
         assert requests.get(url, params=query, timeout=10).status_code == 405
 
-    def test_without_a_grant_type_the_request_is_invalid(self, desk: TenantClient) -> None:
+    def test_the_token_endpoint_without_a_grant_type_the_request_is_invalid(self, desk: TenantClient) -> None:
         reply = self.renew(desk, grant_type="")
         assert (reply.status_code, reply.json()["error"]) == (400, "invalid_request")
 
@@ -268,7 +272,9 @@ class TestTheCodeFlow:
         }
         return requests.post(f"{desk.server.url}/login/common/oauth/tokens", data=form, timeout=10)
 
-    def test_gives_tokens_of_the_agent_and_as_the_only_one_a_refresh_token(self, desk: TenantClient) -> None:
+    def test_the_code_flow_gives_tokens_of_the_agent_and_as_the_only_one_a_refresh_token(
+        self, desk: TenantClient
+    ) -> None:
         answer = self.exchange(desk, self.authorize(desk)["code"]).json()
         assert set(answer) == {"token_type", "access_token", "expires_in", "refresh_token", "id_token"}
         headers = {"Authorization": f"Bearer {answer['access_token']}"}
@@ -333,7 +339,7 @@ class TestTheSystemUser:
         assert ticket.startswith("7T:")
         return {"Authorization": f"SOTicket {ticket}", "SO-AppToken": "sandbox-secret"}
 
-    def test_gets_a_token_that_the_served_key_confirms(self, desk: TenantClient) -> None:
+    def test_the_system_user_gets_a_token_that_the_served_key_confirms(self, desk: TenantClient) -> None:
         claims = self.claims(desk)
         assert claims[CLAIM + "ctx"] == "Cust12345"
         assert f"{claims[CLAIM + 'webapi_url']}v1" == desk.api
@@ -356,7 +362,7 @@ class TestTheSystemUser:
             desk.skip(seconds)
             assert desk.send("GET", "User/currentPrincipal", headers=headers).status_code == status
 
-    def test_reads_every_session_but_moves_none(self, desk: TenantClient) -> None:
+    def test_the_system_user_reads_every_session_but_moves_none(self, desk: TenantClient) -> None:
         desk.reset(switches={"archive_rows": "own_topics"})
         headers = self.headers(desk)
         assert len(desk.send("GET", "ChatSession", headers=headers).json()["value"]) == 30
@@ -431,7 +437,7 @@ class TestTheSystemUser:
         desk.skip(86_400)
         assert self.claims(desk)[CLAIM + "ticket"]
 
-    def test_without_a_system_associate_there_is_none(self, desk: TenantClient) -> None:
+    def test_the_system_user_without_a_system_associate_there_is_none(self, desk: TenantClient) -> None:
         desk.reset(operators=[{"id": 7}], chats=0)
         assert authenticate(desk)["ErrorMessage"] == "Denied (4)"
 
@@ -492,7 +498,7 @@ class TestTheTenant:
         state = requests.get(f"{desk.server.url}/api/state/Cust12345", timeout=10).json()
         assert requests.get(f"{state['Api']}/v1/User/currentPrincipal", headers=BASIC, timeout=10).status_code == 200
 
-    def test_on_site_there_is_neither_sign_in_host_nor_state(self, desk: TenantClient) -> None:
+    def test_the_tenant_on_site_there_is_neither_sign_in_host_nor_state(self, desk: TenantClient) -> None:
         desk.reset(switches={"installation": "onsite"})
         for path in ("login/common/oauth/tokens", "api/state/Cust12345", "login/.well-known/jwks"):
             assert requests.get(f"{desk.server.url}/{path}", timeout=10).status_code == 404
@@ -506,7 +512,7 @@ class TestTheTenant:
         assert requests.get(f"{desk.server.url}/login/userinfo", timeout=10).status_code == 404
 
     @pytest.mark.parametrize("name", ["localhost", "LocalHost"])
-    def test_on_another_host_it_is_misdirected(self, desk: TenantClient, name: str) -> None:
+    def test_the_tenant_on_another_host_it_is_misdirected(self, desk: TenantClient, name: str) -> None:
         desk.reset(data_host=name)
         assert desk.send("GET", "User/currentPrincipal", by=7).status_code == 421
         api = requests.get(f"{desk.server.url}/api/state/Cust12345", timeout=10).json()["Api"]
@@ -514,7 +520,7 @@ class TestTheTenant:
         host = api.removeprefix("http://").partition("/")[0]
         assert desk.send("GET", "User/currentPrincipal", by=7, headers={"Host": host}).status_code == 200
 
-    def test_in_maintenance_it_answers_with_a_page(self, desk: TenantClient) -> None:
+    def test_the_tenant_in_maintenance_it_answers_with_a_page(self, desk: TenantClient) -> None:
         desk.reset(tenant_state="OfflineMaintenance")
         reply = desk.send("GET", "User/currentPrincipal", by=7)
         assert (reply.status_code, reply.headers["content-type"]) == (503, "text/html")

@@ -94,7 +94,7 @@ class TestTheList:
     def test_what_the_list_does_not_know_is_an_error(self, desk: TenantClient, query: dict[str, str]) -> None:
         assert desk.send("GET", "ChatSession", by=7, params=query).status_code == 400
 
-    def test_without_an_order_none_is_promised(self, desk: TenantClient) -> None:
+    def test_the_list_without_an_order_none_is_promised(self, desk: TenantClient) -> None:
         assert self.ids(desk, orderBy="") != self.ids(desk)
         assert self.ids(desk, orderBy="chatSessionId desc") == self.ids(desk)[::-1]
         assert self.ids(desk, orderBy="", orderby="chatSessionId") in (self.ids(desk), self.ids(desk)[::-1])
@@ -116,11 +116,11 @@ class TestTheList:
         desk.reset(switches={"next_link_with_top": False})
         assert desk.get("ChatSession", top=2)["odata.nextLink"] is None
 
-    def test_names_safe_for_json(self, desk: TenantClient) -> None:
+    def test_the_list_names_safe_for_json(self, desk: TenantClient) -> None:
         row = desk.get("ChatSession", select="chatTopic/chatTopicId", top=1, jsonSafe="true")["value"][0]
         assert "chatTopic_chatTopicId" in row
 
-    def test_of_a_topic(self, desk: TenantClient) -> None:
+    def test_the_list_of_a_topic(self, desk: TenantClient) -> None:
         rows = desk.get("ChatTopic/4/Sessions", select="chatSessionId", filter="status oneOf (4)")["value"]
         assert [row["chatSessionId"] for row in rows] == [163]
         assert desk.send("GET", "ChatTopic/77/Sessions", by=7).status_code == 404
@@ -169,7 +169,7 @@ class TestWhatARowShows:
         assert row["person/fullName"] == entity["CustomerName"]
         assert row["person/email/emailAddress"] == entity["CustomerEmail"]
 
-    def test_of_somebody_unknown_there_is_none(self, desk: TenantClient) -> None:
+    def test_what_a_row_shows_of_somebody_unknown_there_is_none(self, desk: TenantClient) -> None:
         desk.reset(chats=[{"id": 1, "owner": 7, "known": False}])
         row = self.row(desk, 1, select="personId,person/fullName,lastMessage")
         assert (row["personId"], row["person/fullName"]) == (0, "")
@@ -206,11 +206,11 @@ class TestAnyArchive:
         ("name", "entity"),
         [("ChatSession", "chat"), ("SimpleChatSession", "chatsession"), ("findchatsession", "chatsession")],
     )
-    def test_is_found_by_its_name(self, desk: TenantClient, name: str, entity: str) -> None:
+    def test_any_archive_is_found_by_its_name(self, desk: TenantClient, name: str, entity: str) -> None:
         rows = desk.get(f"Archive/{name}", select="chatSessionId", orderBy="chatSessionId", top=1)["value"]
         assert rows == [{"PrimaryKey": "150", "EntityName": entity, "chatSessionId": 150}]
 
-    def test_takes_its_parameters_from_a_form_when_they_are_long(self, desk: TenantClient) -> None:
+    def test_any_archive_takes_its_parameters_from_a_form_when_they_are_long(self, desk: TenantClient) -> None:
         wanted = ",".join(map(str, range(1, 2000)))
         form = {"$select": "chatSessionId", "$filter": f"chatSessionId oneOf ({wanted})", "$orderby": "chatSessionId"}
         answer = desk.send("POST", "Archive/ChatSession", by=7, data=form).json()
@@ -219,15 +219,15 @@ class TestAnyArchive:
     def test_unknown_it_is_an_error(self, desk: TenantClient) -> None:
         assert desk.send("GET", "Archive/Chats", by=7).json()["ErrorType"] == "SoInvalidArgumentException"
 
-    def test_counts_only_when_asked(self, desk: TenantClient) -> None:
+    def test_any_archive_counts_only_when_asked(self, desk: TenantClient) -> None:
         assert "odata.count" not in desk.get("ChatSession", top=1)
         assert desk.get("ChatSession", top=1, inlineCount="AllPages")["odata.count"] == 30
 
-    def test_may_be_asked_for_certain_entities(self, desk: TenantClient) -> None:
+    def test_any_archive_may_be_asked_for_certain_entities(self, desk: TenantClient) -> None:
         assert len(desk.get("ChatSession", entities="chat")["value"]) == 30
         assert desk.get("ChatSession", entities="document")["value"] == []
 
-    def test_shows_everybody_everything_unless_the_switch_says_otherwise(self, desk: TenantClient) -> None:
+    def test_any_archive_shows_everybody_everything_unless_the_switch_says_otherwise(self, desk: TenantClient) -> None:
         def seen(by: int) -> int:
             return len(desk.get("ChatSession", by=by)["value"])
 
@@ -273,7 +273,7 @@ class TestTheArchiveAgent:
     def owned(self, desk: TenantClient) -> list[int]:
         return [int(chat["id"]) for chat in desk.state()["chats"] if (chat["owner"], chat["state"]) == ("7", "open")]
 
-    def test_answers_with_a_bare_list_of_encoded_values(self, desk: TenantClient) -> None:
+    def test_the_archive_agent_answers_with_a_bare_list_of_encoded_values(self, desk: TenantClient) -> None:
         rows = self.ask(desk, "GetArchiveListByColumns", self.BY_COLUMNS)
         assert self.ids(rows) == self.owned(desk)
         assert set(rows[0]) == {
@@ -298,7 +298,7 @@ class TestTheArchiveAgent:
             "chatTopic/chatTopicId": "[I:3]",
         }
 
-    def test_takes_texts_where_the_methods_name_ends_in_two(self, desk: TenantClient) -> None:
+    def test_the_archive_agent_takes_texts_where_the_methods_name_ends_in_two(self, desk: TenantClient) -> None:
         assert self.ids(self.ask(desk, "GetArchiveListByColumns2", self.BY_COLUMNS_2)) == self.owned(desk)
 
     def test_a_restriction_that_does_not_say_it_is_active_is_not(self, desk: TenantClient) -> None:

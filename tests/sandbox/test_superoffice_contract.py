@@ -143,7 +143,7 @@ def components() -> Mapping[str, Any]:
 
 @here
 class TestTheOfficialContract:
-    def test_has_55_paths(self) -> None:
+    def test_the_official_contract_has_55_paths(self) -> None:
         assert len({operation.path for operation in OPERATIONS}) == 55
 
     @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
@@ -197,7 +197,7 @@ class TestTheOfficialContract:
 class TestTheDocumentation:
     """The section "SuperOffice: paths" against the addresses that the sandbox lists."""
 
-    def test_names_every_path_and_no_other(self, desk: TenantClient) -> None:
+    def test_the_documentation_names_every_path_and_no_other(self, desk: TenantClient) -> None:
         text = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
         section = text.partition("### SuperOffice: paths\n")[2].partition("\n#")[0]
         told = set(re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE) [A-Z][\w/{}]+)`", section))

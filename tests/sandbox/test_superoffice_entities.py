@@ -42,12 +42,12 @@ def patch(desk: TenantClient, changes: Any, path: str = "ChatSession/157", **hea
 class TestTheCarriers:
     """The members that the reference lists, in PascalCase, and no others."""
 
-    def test_of_a_session_and_the_associates_in_it(self, desk: TenantClient) -> None:
+    def test_the_carriers_of_a_session_and_the_associates_in_it(self, desk: TenantClient) -> None:
         entity = desk.session(151)
         assert set(entity) == SESSION
         assert (set(entity["User"]), set(entity["TransferTo"])) == (ASSOCIATE, ASSOCIATE)
 
-    def test_of_presence_roles_messages_and_list_items(self, desk: TenantClient) -> None:
+    def test_the_carriers_of_presence_roles_messages_and_list_items(self, desk: TenantClient) -> None:
         (first, *_) = desk.agent("GetChatPresence")
         (role, *_) = desk.agent("GetChatTopicUserAgentList", {"ChatTopicId": 3})
         (message, *_) = desk.agent("GetChatMessages", {"ChatSessionId": 157})
@@ -55,7 +55,7 @@ class TestTheCarriers:
         assert (set(first), set(role), set(message), set(item)) == (PRESENCE, TOPIC_AGENT, MESSAGE, LIST_ITEM)
         assert set(item["ChildItems"][0]) == LIST_ITEM
 
-    def test_name_the_members_of_enums(self, desk: TenantClient) -> None:
+    def test_the_carriers_name_the_members_of_enums(self, desk: TenantClient) -> None:
         entity, messages = desk.session(151), desk.agent("GetChatMessages", {"ChatSessionId": 151})
         assert (entity["Status"], entity["User"]["Type"]) == ("CustomerLast", "InternalAssociate")
         assert entity["Flags"] == "CustomerIsTyping", "the name of zero"
@@ -92,20 +92,20 @@ class TestABlankEntity:
             ("CreateDefaultChatTopicEntity", "ChatTopic/default", "ChatTopicId"),
         ],
     )
-    def test_is_the_same_in_both_flavours_and_is_not_stored(
+    def test_a_blank_entity_is_the_same_in_both_flavours_and_is_not_stored(
         self, desk: TenantClient, method: str, resource: str, key: str
     ) -> None:
         blank = desk.agent(method)
         assert (blank[key], blank) == (0, desk.get(resource))
         assert len(desk.state()["chats"]) == 30
 
-    def test_can_be_filled_in_and_saved(self, desk: TenantClient) -> None:
+    def test_a_blank_entity_can_be_filled_in_and_saved(self, desk: TenantClient) -> None:
         blank = desk.agent("CreateDefaultChatTopicEntity")
         saved = desk.agent("SaveChatTopicEntity", {**blank, "Name": "Returns"})
         assert (saved["ChatTopicId"], saved["Name"]) == (5, "Returns")
         assert desk.agent("GetChatTopicEntity?chatTopicEntityId=5") == saved
 
-    def test_of_a_role_has_none(self, desk: TenantClient) -> None:
+    def test_a_blank_entity_of_a_role_has_none(self, desk: TenantClient) -> None:
         role = desk.agent("CreateDefaultChatTopicAgent")
         assert role == {**dict.fromkeys(TOPIC_AGENT, False), "TopicId": 0, "User": None}
 
@@ -148,7 +148,7 @@ class TestSavingASession:
         desk.agent("AcceptChatSessionTransfer", {"ChatSessionId": 157}, by=12)
         assert desk.held(157)[0] == "12"
 
-    def test_takes_dates_in_the_zone_of_the_caller(self, desk: TenantClient) -> None:
+    def test_saving_a_session_takes_dates_in_the_zone_of_the_caller(self, desk: TenantClient) -> None:
         entity = desk.session(157)
         zone = {"SO-TimeZone": "US-NY"}
         desk.send("PUT", "ChatSession/157", by=7, json={**entity, "WhenEnded": "2026-03-01T12:00:00"}, headers=zone)
@@ -182,7 +182,9 @@ class TestSavingASession:
         assert desk.ledger() == []
 
     @pytest.mark.parametrize("wrong", [{"User": {"AssociateId": 77}}, {"WhenEnded": "soon"}, {"Status": "Active"}])
-    def test_leaves_nothing_of_a_new_one_that_is_refused(self, desk: TenantClient, wrong: dict[str, Any]) -> None:
+    def test_saving_a_session_leaves_nothing_of_a_new_one_that_is_refused(
+        self, desk: TenantClient, wrong: dict[str, Any]
+    ) -> None:
         before = desk.state()["chats"]
         assert desk.send("POST", "ChatSession", by=7, json={"TopicId": 4, **wrong}).status_code == 400
         assert desk.state()["chats"] == before
@@ -202,13 +204,13 @@ class TestSavingASession:
 
 class TestPatching:
     @pytest.mark.parametrize("path", ["/CustomerName", "CustomerName", "customername", "/CUSTOMERNAME"])
-    def test_by_operations_whatever_the_case_of_the_path(self, desk: TenantClient, path: str) -> None:
+    def test_patching_by_operations_whatever_the_case_of_the_path(self, desk: TenantClient, path: str) -> None:
         reply = patch(desk, [{"op": "replace", "path": path, "value": "Ivo"}], **JSON_PATCH)
         assert (reply.status_code, reply.json()["CustomerName"]) == (200, "Ivo")
         assert reply.json()["_Links"]["Self"].endswith("/ChatSession/157/")
         assert desk.session(157)["User"]["AssociateId"] == 7, "the rest stays"
 
-    def test_by_merging(self, desk: TenantClient) -> None:
+    def test_patching_by_merging(self, desk: TenantClient) -> None:
         entity = patch(desk, {"customerName": "Ivo", "Person": None, "user": {"associateId": 12}}, **MERGE_PATCH).json()
         assert (entity["CustomerName"], entity["Person"], entity["User"]["AssociateId"]) == ("Ivo", None, 12)
 
@@ -243,22 +245,22 @@ class TestPatching:
             "Rank",
         ],
     )
-    def test_knows_no_other_operations_and_members(self, desk: TenantClient, changes: Any) -> None:
+    def test_patching_knows_no_other_operations_and_members(self, desk: TenantClient, changes: Any) -> None:
         assert patch(desk, changes).status_code == 400
         assert desk.ledger() == []
 
-    def test_is_refused_when_the_session_has_changed_meanwhile(self, desk: TenantClient) -> None:
+    def test_patching_is_refused_when_the_session_has_changed_meanwhile(self, desk: TenantClient) -> None:
         unless = {"If-Unmodified-Since": "Fri, 19 Jan 2001 00:00:00 GMT"}
         assert patch(desk, {"Rank": 9}, **unless).status_code == 412
         assert desk.session(157)["Rank"] != 9
         assert patch(desk, {"Rank": 9}, **{"If-Unmodified-Since": "Fri, 19 Jan 2125 00:00:00 GMT"}).status_code == 200
         assert patch(desk, {"Rank": 9}, **{"If-Unmodified-Since": "yesterday"}).status_code == 400
 
-    def test_of_what_is_missing_is_404(self, desk: TenantClient) -> None:
+    def test_patching_of_what_is_missing_is_404(self, desk: TenantClient) -> None:
         assert patch(desk, {"Rank": 9}, "ChatSession/99999").status_code == 404
         assert patch(desk, {"Name": "X"}, "ChatTopic/77").status_code == 404
 
-    def test_of_a_topic(self, desk: TenantClient) -> None:
+    def test_patching_of_a_topic(self, desk: TenantClient) -> None:
         assert patch(desk, [{"op": "replace", "path": "name", "value": "Help"}], "ChatTopic/3").json()["Name"] == "Help"
         assert [agent["CanRespond"] for agent in desk.get("ChatTopic/3/UserAgent")].count(True) == 5
 
@@ -268,18 +270,18 @@ class TestDeletingASession:
         ("verb", "path"),
         [("DELETE", "ChatSession/157"), ("POST", "Agents/Chat/DeleteChatSessionEntity?ChatSessionEntityId=157")],
     )
-    def test_takes_it_away(self, desk: TenantClient, verb: str, path: str) -> None:
+    def test_deleting_a_session_takes_it_away(self, desk: TenantClient, verb: str, path: str) -> None:
         reply = desk.send(verb, path, by=7)
         assert (reply.status_code, reply.content) == (204, b"")
         assert desk.session(157) is None
         assert desk.send("GET", "ChatSession/157", by=7).status_code == 404
         assert [(change["change"], change["after"]) for change in desk.ledger()] == [("deleted", None)]
 
-    def test_gives_its_number_to_no_other(self, desk: TenantClient) -> None:
+    def test_deleting_a_session_gives_its_number_to_no_other(self, desk: TenantClient) -> None:
         desk.send("DELETE", "ChatSession/179", by=7)
         assert desk.agent("CreateChatSessionForTopic", {"ChatTopicId": 3})["ChatSessionId"] == 180
 
-    def test_ends_a_transfer_that_was_under_way(self, desk: TenantClient) -> None:
+    def test_deleting_a_session_ends_a_transfer_that_was_under_way(self, desk: TenantClient) -> None:
         desk.transfer(157, 12, by=7)
         desk.send("DELETE", "ChatSession/157", by=7)
         desk.skip(3600)
@@ -288,7 +290,7 @@ class TestDeletingASession:
 
 class TestANewSessionOfATopic:
     @pytest.mark.parametrize("rest", [True, False])
-    def test_waits_in_its_queue(self, desk: TenantClient, rest: bool) -> None:
+    def test_a_new_session_of_a_topic_waits_in_its_queue(self, desk: TenantClient, rest: bool) -> None:
         if rest:
             entity = desk.send("POST", "ChatTopic/4/Sessions", by=7).json()
         else:
@@ -301,7 +303,7 @@ class TestANewSessionOfATopic:
 
 
 class TestMessages:
-    def test_are_added_by_either_flavour(self, desk: TenantClient) -> None:
+    def test_messages_are_added_by_either_flavour(self, desk: TenantClient) -> None:
         said = {
             "Type": "ToCustomer",
             "Message": "I am looking.",
@@ -318,12 +320,12 @@ class TestMessages:
         assert desk.verbs() == ["wrote", "wrote"]
 
     @pytest.mark.parametrize(("kind", "status"), [("ToCustomer", "UserLast"), ("ToUser", "CustomerLast")])
-    def test_tell_who_wrote_last(self, desk: TenantClient, kind: str, status: str) -> None:
+    def test_messages_tell_who_wrote_last(self, desk: TenantClient, kind: str, status: str) -> None:
         desk.agent("AddChatMessage", {"ChatSessionId": 157, "Message": {"Type": kind, "Message": "Hm."}})
         entity = desk.session(157)
         assert (entity["Status"], entity["LastMessage"]) == (status, "Hm.")
 
-    def test_have_types_that_exist(self, desk: TenantClient) -> None:
+    def test_messages_have_types_that_exist(self, desk: TenantClient) -> None:
         for wrong in ({"Type": "Loud"}, {"Type": 4}, {"SpecialType": "TransferredSession"}, {"SpecialType": 4}):
             reply = desk.send("POST", "ChatSession/157/Messages", by=7, json=wrong)
             assert reply.status_code == 400
@@ -333,11 +335,11 @@ class TestMessages:
         ("number", "name"), [(0, "None"), (3, "Block"), (5, "NewSession"), (6, "TransferedSession"),
                              (13, "TransferRejected"), (18, "IllegalFileType")],
     )  # fmt: skip
-    def test_have_types_by_number_too(self, desk: TenantClient, number: int, name: str) -> None:
+    def test_messages_have_types_by_number_too(self, desk: TenantClient, number: int, name: str) -> None:
         said = desk.send("POST", "ChatSession/157/Messages", by=7, json={"Type": 3, "SpecialType": number}).json()
         assert (said["Type"], said["SpecialType"]) == ("Special", name)
 
-    def test_make_a_transcript_as_text_or_html(self, desk: TenantClient) -> None:
+    def test_messages_make_a_transcript_as_text_or_html(self, desk: TenantClient) -> None:
         desk.agent("AddChatMessage", {"ChatSessionId": 157, "Message": {"Type": "ToUser", "Message": "1 < 2"}})
         plain = desk.agent("GetChatTranscript", {"ChatSessionId": 157, "Html": False})
         assert plain.splitlines()[-1].endswith("1 < 2")
@@ -347,7 +349,7 @@ class TestMessages:
 
 
 class TestTopics:
-    def test_keep_what_was_saved(self, desk: TenantClient) -> None:
+    def test_topics_keep_what_was_saved(self, desk: TenantClient) -> None:
         body = {"Name": "Returns", "BotEnabled": True, "SecondsPrAccept": 90, "Language": {"Name": "no"}}
         topic = desk.send("POST", "ChatTopic", by=7, json=body).json()
         assert (topic["BotEnabled"], topic["SecondsPrAccept"], topic["Language"]) == (True, 90, None)
@@ -355,7 +357,7 @@ class TestTopics:
         assert desk.get("ChatTopic/5/UserAgent") == []
         assert (5, "Returns") in [(item["Id"], item["Name"]) for item in desk.get("MDOList/chatchannel")]
 
-    def test_that_were_deleted_are_found_no_more(self, desk: TenantClient) -> None:
+    def test_topics_that_were_deleted_are_found_no_more(self, desk: TenantClient) -> None:
         assert desk.send("DELETE", "ChatTopic/4", by=7).status_code == 204
         assert desk.agent("GetChatTopicEntity?chatTopicEntityId=4") is None
         assert desk.agent("CreateChatSessionForTopic", {"ChatTopicId": 4}) is None
@@ -363,7 +365,7 @@ class TestTopics:
         assert [topic["ChatTopicId"] for topic in desk.agent("ChatTopicsForUser", by=12)] == [3]
         assert desk.session(163)["TopicId"] == 4, "its sessions stay"
 
-    def test_are_open_in_their_opening_hours(self, desk: TenantClient) -> None:
+    def test_topics_are_open_in_their_opening_hours(self, desk: TenantClient) -> None:
         def is_open(**hours: Any) -> bool:
             desk.send("PUT", "ChatTopic/3", by=7, json={"Name": "Support", **hours})
             found = desk.agent("IsWithinOpeningHours", {"ChatTopicId": 3})
@@ -389,7 +391,7 @@ class TestRoles:
             for agent in desk.get(f"ChatTopic/{topic}/UserAgent")
         }
 
-    def test_are_added_to_those_that_are_there(self, desk: TenantClient) -> None:
+    def test_roles_are_added_to_those_that_are_there(self, desk: TenantClient) -> None:
         added = {"User": {"AssociateId": 7}, "CanRespond": True}
         answer = desk.agent("AddChatTopicUserAgent", {"ChatTopicId": 4, "Useragent": added})
         assert (answer["TopicId"], answer["User"]["Name"], answer["CanNotify"]) == (4, "agent7", False)
@@ -397,19 +399,19 @@ class TestRoles:
         assert sorted(self.roles(desk)) == [5, 7, 12, 21]
         assert [topic["ChatTopicId"] for topic in desk.agent("ChatTopicsForUser", by=7)] == [3, 4]
 
-    def test_are_changed_by_name_or_id(self, desk: TenantClient) -> None:
+    def test_roles_are_changed_by_name_or_id(self, desk: TenantClient) -> None:
         for name in ("12", "AGENT12"):
             reply = desk.send("PUT", f"ChatTopic/4/UserAgent/{name}", by=7, json={"canManage": True})
             assert reply.json()["CanManage"] is True
         assert self.roles(desk)[12] == ["CanManage"]
 
-    def test_are_replaced_as_a_whole(self, desk: TenantClient) -> None:
+    def test_roles_are_replaced_as_a_whole(self, desk: TenantClient) -> None:
         useragents = [{"User": {"Name": "agent8"}, "CanListen": True}, {"User": {"AssociateId": 77}}]
         answer = desk.agent("UpdateChatTopicUserAgents", {"ChatTopicId": 4, "Useragents": useragents})
         assert [agent["User"]["AssociateId"] for agent in answer] == [8]
         assert self.roles(desk) == {8: ["CanListen"]}
 
-    def test_are_taken_away(self, desk: TenantClient) -> None:
+    def test_roles_are_taken_away(self, desk: TenantClient) -> None:
         assert desk.send("DELETE", "ChatTopic/4/UserAgent/agent12", by=7).status_code == 204
         body = {"ChatTopicId": 4, "Username": "21"}
         assert desk.send("POST", "Agents/Chat/DeleteChatTopicUserAgent", by=7, json=body).status_code == 204
@@ -419,13 +421,13 @@ class TestRoles:
     @pytest.mark.parametrize(
         "user", [{"AssociateId": 77}, {"AssociateId": 90}, {"AssociateId": 99}, {"Name": "x"}, None]
     )
-    def test_are_for_those_who_can_chat(self, desk: TenantClient, user: Any) -> None:
+    def test_roles_are_for_those_who_can_chat(self, desk: TenantClient, user: Any) -> None:
         role = {"User": user, "CanRespond": True}
         assert desk.agent("AddChatTopicUserAgent", {"ChatTopicId": 4, "Useragent": role}) is None
         assert desk.send("POST", "ChatTopic/4/UserAgent", by=SUPERVISOR, json=role).status_code == 404
         assert sorted(self.roles(desk)) == [5, 12, 21]
 
-    def test_count_for_transfers(self, desk: TenantClient) -> None:
+    def test_roles_count_for_transfers(self, desk: TenantClient) -> None:
         desk.reset(switches={"manager_may_transfer": True})
         desk.transfer(157, 12, by=8)
         assert desk.held(157)[1] is None

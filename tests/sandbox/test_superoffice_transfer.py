@@ -55,24 +55,24 @@ class TestWhatAClientCanTell:
         asked = entity["TransferTo"]
         return entity["User"]["AssociateId"], asked and asked["AssociateId"]
 
-    def test_that_his_transfer_is_pending(self, desk: TenantClient) -> None:
+    def test_what_a_client_can_tell_that_his_transfer_is_pending(self, desk: TenantClient) -> None:
         assert self.seen(desk, 12, by=7) == (7, 12)
 
-    def test_that_the_receiver_has_it_already(self, desk: TenantClient) -> None:
+    def test_what_a_client_can_tell_that_the_receiver_has_it_already(self, desk: TenantClient) -> None:
         desk.transfer(157, 12, by=7)
         desk.skip()
         assert self.seen(desk, 12, by=7) == (12, None)
         assert desk.held(157)[2] == 1
 
-    def test_that_nothing_happened(self, desk: TenantClient) -> None:
+    def test_what_a_client_can_tell_that_nothing_happened(self, desk: TenantClient) -> None:
         assert self.seen(desk, 12, by=8) == (7, None)
 
-    def test_that_somebody_else_is_being_asked(self, desk: TenantClient) -> None:
+    def test_what_a_client_can_tell_that_somebody_else_is_being_asked(self, desk: TenantClient) -> None:
         desk.reset(switches={"overwrite_pending": False}, people=IGNORANT)
         desk.transfer(157, 15, by=7)
         assert self.seen(desk, 12, by=7) == (7, 15)
 
-    def test_that_there_is_no_such_session(self, desk: TenantClient) -> None:
+    def test_what_a_client_can_tell_that_there_is_no_such_session(self, desk: TenantClient) -> None:
         assert desk.transfer(99999, 12, by=7) is None
         assert desk.agent("AcceptChatSessionTransfer", {"ChatSessionId": 99999}, by=12) is None
         assert desk.send("POST", "ChatSession/99999/TransferTo/12", by=7).status_code == 404
@@ -87,7 +87,7 @@ class TestWhatAClientCanTell:
 
 
 class TestTheReceiver:
-    def test_accepts_and_becomes_the_user(self, desk: TenantClient) -> None:
+    def test_the_receiver_accepts_and_becomes_the_user(self, desk: TenantClient) -> None:
         desk.transfer(157, 12, by=7)
         desk.skip()
         entity = desk.session(157)
@@ -95,13 +95,13 @@ class TestTheReceiver:
         assert desk.ledger()[1]["by"] == "person:12"
         assert (desk.ledger()[1]["before"], desk.ledger()[1]["after"]) == ("agent:7", "agent:12")
 
-    def test_leaves_a_special_message_when_he_accepts(self, desk: TenantClient) -> None:
+    def test_the_receiver_leaves_a_special_message_when_he_accepts(self, desk: TenantClient) -> None:
         desk.transfer(157, 12, by=7)
         desk.skip()
         last = desk.agent("GetChatMessages", {"ChatSessionId": 157, "After": 0})[-1]
         assert (last["Type"], last["SpecialType"]) == ("Special", "TransferedSession")
 
-    def test_gets_the_lowest_free_rank(self, desk: TenantClient) -> None:
+    def test_the_receiver_gets_the_lowest_free_rank(self, desk: TenantClient) -> None:
         desk.transfer(157, 12, by=7)
         desk.transfer(150, 12, by=7)
         desk.skip()
@@ -153,14 +153,16 @@ class TestNothingHappens:
             pytest.param(QUEUED, 12, 7, id="of a session in the queue"),
         ],
     )
-    def test_on_a_transfer(self, desk: TenantClient, chat: int, to: int | str, by: int) -> None:
+    def test_nothing_happens_on_a_transfer(self, desk: TenantClient, chat: int, to: int | str, by: int) -> None:
         before = desk.session(chat)
         assert desk.transfer(chat, to, by=by) == before
         assert desk.ledger() == []
         assert desk.held(chat)[2] == 0
 
     @pytest.mark.parametrize("status", [name for name in Status.__members__ if not Status[name].active])
-    def test_on_a_transfer_in_any_status_but_the_two_of_an_open_session(self, desk: TenantClient, status: str) -> None:
+    def test_nothing_happens_on_a_transfer_in_any_status_but_the_two_of_an_open_session(
+        self, desk: TenantClient, status: str
+    ) -> None:
         """By a manager where nobody owns it, so that the status alone is in the way."""
         owner = {"owner": 7} if Status[status].ended else {}
         desk.reset(
@@ -177,40 +179,40 @@ class TestNothingHappens:
         assert desk.transfer(1, 12, by=7)["TransferTo"]["AssociateId"] == 12
 
     @pytest.mark.parametrize("status", [name for name in Status.__members__ if name != "InQueue"])
-    def test_on_picking_up_what_is_not_in_the_queue(self, desk: TenantClient, status: str) -> None:
+    def test_nothing_happens_on_picking_up_what_is_not_in_the_queue(self, desk: TenantClient, status: str) -> None:
         owner = {"owner": 7} if Status[status].active else {}
         desk.reset(chats=[{"id": 1, "queue": 3, "status": status, "state": state_of(Status[status]), **owner}])
         assert desk.agent("PickUpChatSession", {"ChatSessionId": 1}, by=12) is None
         assert desk.ledger() == []
 
-    def test_on_a_transfer_by_a_manager(self, desk: TenantClient) -> None:
+    def test_nothing_happens_on_a_transfer_by_a_manager(self, desk: TenantClient) -> None:
         desk.reset(queues=[{"id": 3, "members": [7, 8, 12], "managers": [8]}])
         assert desk.transfer(157, 12, by=8)["TransferTo"] is None
 
-    def test_on_a_transfer_by_the_system_user(self, desk: TenantClient) -> None:
+    def test_nothing_happens_on_a_transfer_by_the_system_user(self, desk: TenantClient) -> None:
         headers = {"Authorization": "SOTicket 7T:Cust12345.system", "SO-AppToken": "sandbox-secret"}
         body = {"ChatSessionId": 157, "ToAssociate": "12"}
         assert desk.send("POST", "Agents/Chat/TransferChatSession", headers=headers, json=body).status_code == 200
         assert desk.ledger() == []
 
-    def test_on_accepting_as_the_system_user(self, desk: TenantClient) -> None:
+    def test_nothing_happens_on_accepting_as_the_system_user(self, desk: TenantClient) -> None:
         headers = {"Authorization": "SOTicket 7T:Cust12345.system", "SO-AppToken": "sandbox-secret"}
         for action in ("AcceptTransfer", "RejectTransfer"):
             entity = desk.send("POST", f"ChatSession/{PENDING}/{action}", headers=headers).json()
             assert (entity["User"]["AssociateId"], entity["TransferTo"]["AssociateId"]) == (8, 12)
         assert desk.ledger() == []
 
-    def test_on_accepting_what_is_not_being_transferred(self, desk: TenantClient) -> None:
+    def test_nothing_happens_on_accepting_what_is_not_being_transferred(self, desk: TenantClient) -> None:
         assert desk.agent("AcceptChatSessionTransfer", {"ChatSessionId": 157}, by=12)["User"]["AssociateId"] == 7
         assert desk.ledger() == []
 
-    def test_on_accepting_or_rejecting_for_somebody_else(self, desk: TenantClient) -> None:
+    def test_nothing_happens_on_accepting_or_rejecting_for_somebody_else(self, desk: TenantClient) -> None:
         for method in ("AcceptChatSessionTransfer", "RejectChatSessionTransfer"):
             for by in (7, 8, 15):
                 assert desk.agent(method, {"ChatSessionId": PENDING}, by=by)["TransferTo"]["AssociateId"] == 12
         assert desk.ledger() == []
 
-    def test_on_resetting_what_is_closed_or_queued(self, desk: TenantClient) -> None:
+    def test_nothing_happens_on_resetting_what_is_closed_or_queued(self, desk: TenantClient) -> None:
         for chat in (CLOSED, QUEUED):
             desk.agent("ResetChatSession", {"ChatSessionId": chat}, by=7)
         assert desk.ledger() == []
@@ -222,7 +224,7 @@ class TestAcceptingByApi:
         assert (entity["User"]["AssociateId"], entity["TransferTo"]) == (12, None)
         assert (desk.ledger()[0]["change"], desk.ledger()[0]["by"]) == ("accepted", "associate:12")
 
-    def test_comes_before_the_person_who_then_does_nothing(self, desk: TenantClient) -> None:
+    def test_accepting_by_api_comes_before_the_person_who_then_does_nothing(self, desk: TenantClient) -> None:
         desk.transfer(157, 12, by=7)
         desk.agent("AcceptChatSessionTransfer", {"ChatSessionId": 157}, by=12)
         desk.skip()
@@ -246,7 +248,7 @@ class TestTheSenderMeanwhile:
         assert desk.held(157) == (None, None, 1)
         assert desk.agent("AcceptChatSessionTransfer", {"ChatSessionId": 157}, by=12)["User"] is None
 
-    def test_cannot_take_it_back(self, desk: TenantClient) -> None:
+    def test_the_sender_meanwhile_cannot_take_it_back(self, desk: TenantClient) -> None:
         desk.agent("RejectChatSessionTransfer", {"ChatSessionId": PENDING}, by=8)
         desk.transfer(PENDING, 8, by=8)
         assert desk.held(PENDING) == ("8", "12", 0)
@@ -261,14 +263,14 @@ class TestASecondTransfer:
         assert desk.held(157) == ("15", None, 2)
         assert desk.verbs() == ["transferred", "transferred", "accepted"]
 
-    def test_to_the_same_receiver_counts_and_is_accepted_once(self, desk: TenantClient) -> None:
+    def test_a_second_transfer_to_the_same_receiver_counts_and_is_accepted_once(self, desk: TenantClient) -> None:
         desk.transfer(157, 12, by=7)
         desk.transfer(157, 12, by=7)
         desk.skip()
         assert desk.held(157) == ("12", None, 2)
         assert desk.verbs() == ["transferred", "transferred", "accepted"]
 
-    def test_to_the_same_receiver_does_not_start_his_time_again(self, desk: TenantClient) -> None:
+    def test_a_second_transfer_to_the_same_receiver_does_not_start_his_time_again(self, desk: TenantClient) -> None:
         desk.reset(people={"accept_after": [10, 10]})
         desk.transfer(157, 12, by=7)
         desk.skip(6)

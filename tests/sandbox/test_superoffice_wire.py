@@ -18,7 +18,7 @@ ENDLESS = "9" * 5000
 class TestBinding:
     """As the official JavaScript client writes, as the documents write, and as neither does."""
 
-    def test_names_in_a_body_may_have_any_case(self, desk: TenantClient) -> None:
+    def test_binding_names_in_a_body_may_have_any_case(self, desk: TenantClient) -> None:
         desk.agent("TransferChatSession", {"chatSessionId": 157, "toAssociate": "12"}, by=7)
         desk.agent("TransferChatSession", {"CHATSESSIONID": 150, "ToAssociate": "12"}, by=7)
         assert (desk.held(157)[1], desk.held(150)[1]) == ("12", "12")
@@ -208,14 +208,14 @@ class TestTheAnswer:
             ("application/xml, application/merge-patch+json", "application/merge-patch+json"),
         ],
     )
-    def test_is_of_the_type_that_was_asked_for(self, desk: TenantClient, accept: str, kind: str) -> None:
+    def test_the_answer_is_of_the_type_that_was_asked_for(self, desk: TenantClient, accept: str, kind: str) -> None:
         reply = desk.send("GET", "ChatSession/157", by=7, headers={"Accept": accept})
         assert (reply.headers["content-type"], reply.json()["ChatSessionId"]) == (f"{kind}; charset=utf-8", 157)
 
-    def test_cannot_be_xml_in_the_sandbox(self, desk: TenantClient) -> None:
+    def test_the_answer_cannot_be_xml_in_the_sandbox(self, desk: TenantClient) -> None:
         assert desk.send("GET", "ChatSession/157", by=7, headers={"Accept": "application/xml"}).status_code == 406
 
-    def test_is_the_same_in_every_language(self, desk: TenantClient) -> None:
+    def test_the_answer_is_the_same_in_every_language(self, desk: TenantClient) -> None:
         plain = desk.send("GET", "ChatSession/157", by=7).json()
         spoken = {"Accept-Language": "sv", "SO-Language": "en", "SO-Culture": "nb-NO"}
         assert desk.send("GET", "ChatSession/157", by=7, headers=spoken).json() == plain
@@ -227,7 +227,7 @@ class TestTheAnswer:
 
 
 class TestTheEntity:
-    def test_has_the_documented_members_and_no_others(self, desk: TenantClient) -> None:
+    def test_the_entity_has_the_documented_members_and_no_others(self, desk: TenantClient) -> None:
         assert len(desk.session(157)) == 33
         assert set(desk.get("ChatSession/157")) - set(desk.session(157)) == {"_Links"}
 

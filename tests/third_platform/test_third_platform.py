@@ -45,7 +45,7 @@ def outcomes(ran: Ran) -> dict[str, str]:
 
 
 class TestTheConnection:
-    def test_is_tested_by_the_button_and_by_the_command_line(
+    def test_the_connection_is_tested_by_the_button_and_by_the_command_line(
         self, account: Account, capsys: pytest.CaptureFixture[str]
     ) -> None:
         good, told = HelpwaveHook(CONN).test_connection()
@@ -56,7 +56,7 @@ class TestTheConnection:
         assert main(["list-teams", CONN]) == 0
         assert capsys.readouterr().out == "queue:3\n"
 
-    def test_with_a_wrong_key_says_so_and_does_not_show_it(
+    def test_the_connection_with_a_wrong_key_says_so_and_does_not_show_it(
         self, account: Account, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_HELPDESK", connection(account.url, agent_key="Wrong-key-of-anna"))
@@ -75,20 +75,20 @@ class TestTheConnection:
             ("timeout", -1, r"Timeout \(timeout\): "),
         ],
     )
-    def test_with_a_wrong_field_is_refused_by_its_label(
+    def test_the_connection_with_a_wrong_field_is_refused_by_its_label(
         self, account: Account, monkeypatch: pytest.MonkeyPatch, field: str, value: Any, told: str
     ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_HELPDESK", connection(account.url, **{field: value}))
         with pytest.raises(ValueError, match=told):
             HelpwaveHook(CONN).get_conn()
 
-    def test_has_its_secrets_masked(self, account: Account) -> None:
+    def test_the_connection_has_its_secrets_masked(self, account: Account) -> None:
         masked: list[str] = []
         with patch("airflow_provider_chattransfer.hooks.masking._mask", masked.append):
             get_connection(CONN)
         assert KEY in masked
 
-    def test_has_its_tokens_masked(self, account: Account) -> None:
+    def test_the_connection_has_its_tokens_masked(self, account: Account) -> None:
         masked: list[str] = []
         account.token = "token-that-nobody-may-read"
         with patch("airflow_provider_chattransfer.hooks.masking._mask", masked.append):
@@ -97,7 +97,7 @@ class TestTheConnection:
 
 
 class TestWhatAirflowIsTold:
-    def test_is_valid_and_has_the_service(self) -> None:
+    def test_what_airflow_is_told_is_valid_and_has_the_service(self) -> None:
         info = get_provider_info()
         schema = json.loads(resources.files("airflow").joinpath("provider_info.schema.json").read_text())
         jsonschema.validate(info, schema)
@@ -109,7 +109,7 @@ class TestWhatAirflowIsTold:
             assert "Helpwave" in [each["integration-name"] for each in info[kind]]
         assert "SuperOffice chat and Helpwave" in info["description"]
 
-    def test_is_shown_as_a_form(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_airflow_is_told_is_shown_as_a_form(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
         from airflow.providers_manager import ProvidersManager
 
@@ -121,7 +121,7 @@ class TestWhatAirflowIsTold:
         assert shown.standard_fields.password is not None
         assert shown.standard_fields.password.hidden
 
-    def test_has_the_same_fields_for_airflow_3_1(self) -> None:
+    def test_what_airflow_is_told_has_the_same_fields_for_airflow_3_1(self) -> None:
         shown = fields_in_airflow_3_1(HelpwaveHook)
         assert list(shown) == list(FORM.conn_fields())
         secret = {field.key for _, field in FORM.fields() if field.kind is Kind.SECRET}
@@ -137,13 +137,15 @@ class TestTheOperators:
         assert {account.conversations[number]["assignee"] for number in range(101, 105)} == {12}
         assert account.assignments == [{"id": number, "assignee_id": 12} for number in range(101, 105)]
 
-    def test_send_nothing_in_a_dry_run(self, account: Account) -> None:
+    def test_the_operators_send_nothing_in_a_dry_run(self, account: Account) -> None:
         ran = run_one(ReassignChatsOperator, conn_id=CONN, from_agents=["7"], to=["agent:12"], dry_run=True)
         assert set(outcomes(ran).values()) == {"planned"}
         assert account.assignments == []
 
     @pytest.mark.parametrize("deferrable", [False, True])
-    def test_wait_until_somebody_of_a_team_picks_the_chat_up(self, account: Account, deferrable: bool) -> None:
+    def test_the_operators_wait_until_somebody_of_a_team_picks_the_chat_up(
+        self, account: Account, deferrable: bool
+    ) -> None:
         ran = run_one(
             TransferChatOperator,
             conn_id=CONN,
@@ -166,14 +168,16 @@ class TestTheOperators:
         assert ran.results["chat_999"]["transfers"][0]["outcome"] == "failed"
         assert isinstance(ran.errors["chat_999"], ChatsNotTransferredError)
 
-    def test_fail_at_once_with_a_wrong_key(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_operators_fail_at_once_with_a_wrong_key(
+        self, account: Account, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_HELPDESK", connection(account.url, agent_key="Wrong-key-of-anna"))
         ran = run_one(TransferChatOperator, conn_id=CONN, chat_id=101, to="agent:12", retries=2)
         assert ran.state == "failed"
         assert isinstance(ran.errors["task"], CredentialsError)
         assert account.assignments == []
 
-    def test_send_a_request_again_when_its_token_has_run_out(self, account: Account) -> None:
+    def test_the_operators_send_a_request_again_when_its_token_has_run_out(self, account: Account) -> None:
         HelpwaveHook(CONN).test_connection()
         account.token = "token-2"
         ran = run_one(TransferChatOperator, conn_id=CONN, chat_id=101, to="agent:12")
@@ -196,7 +200,7 @@ class TestTheOperators:
             raise ran.errors["task"]
         assert account.assignments == []
 
-    def test_send_nothing_while_another_run_has_the_lock_of_the_account(
+    def test_the_operators_send_nothing_while_another_run_has_the_lock_of_the_account(
         self, account: Account, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("airflow_provider_chattransfer.platforms.account_lock.MAX_WAIT_SECONDS", 0.1)
@@ -215,7 +219,7 @@ class TestTheOperators:
 
 
 class TestTheSensor:
-    def test_waits_for_what_an_operator_has_sent(self, account: Account) -> None:
+    def test_the_sensor_waits_for_what_an_operator_has_sent(self, account: Account) -> None:
         with a_dag() as dag:
             moved = TransferChatOperator(task_id="move", conn_id=CONN, chat_id=101, to="queue:3")
             AcceptTransferSensor(task_id="task", conn_id=CONN, transfers=moved.output, poll_interval=0.05)
@@ -236,24 +240,24 @@ def without_space(text: str) -> str:
 
 class TestThePage:
     @pytest.mark.parametrize("block", blocks(PAGE.read_text()), ids=lambda block: block.splitlines()[1].strip()[:40])
-    def test_shows_code_of_this_folder(self, block: str) -> None:
+    def test_the_page_shows_code_of_this_folder(self, block: str) -> None:
         first, _, code = block.partition("\n")
         assert without_space(code) in without_space((FOLDER / first.removeprefix("# ")).read_text())
 
-    def test_names_every_module_that_is_written(self) -> None:
+    def test_the_page_names_every_module_that_is_written(self) -> None:
         modules = {path.name for path in FOLDER.glob("*.py")} - {"__init__.py", "conftest.py"}
         assert [name for name in modules if name not in PAGE.read_text()] == []
 
 
 class TestTheHouse:
-    def test_names_the_third_service_in_its_folder_and_its_page_only(self) -> None:
+    def test_the_house_names_the_third_service_in_its_folder_and_its_page_only(self) -> None:
         code = [path for folder in CODE for path in (ROOT / folder).rglob("*.py") if FOLDER not in path.parents]
         pages = [path for path in ROOT.rglob("docs/**/*.md") if path != PAGE]
         naming = [str(path) for path in [*code, *pages] if HelpwaveHook.conn_type in path.read_text().lower()]
         assert len(code) > 100
         assert naming == []
 
-    def test_knows_it_by_one_line_without_importing_what_speaks_to_it(self) -> None:
+    def test_the_house_knows_it_by_one_line_without_importing_what_speaks_to_it(self) -> None:
         code = (
             "import sys; from airflow_provider_chattransfer import services;"
             "services.SERVICE_MODULES += ('tests.third_platform.service',);"

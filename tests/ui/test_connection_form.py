@@ -110,7 +110,7 @@ class TestAnAdministrator:
 
 class TestAPictureOfThePage:
     @ONE_OF_EACH_SERVICE
-    def test_shows_the_example_filled_in_and_no_secret(
+    def test_a_picture_of_the_page_shows_the_example_filled_in_and_no_secret(
         self, connections: ConnectionsPage, tmp_path: Path, way: Way
     ) -> None:
         example = documented_connections.fields(way.name)

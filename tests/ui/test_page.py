@@ -38,7 +38,9 @@ HOSTILE = [
 
 class TestThePage:
     @pytest.mark.parametrize("scenario", [TEN, {}, TWO_THOUSAND], ids=["10", "default", "2000"])
-    def test_shows_every_operator_and_queue_with_its_chats(self, page: SandboxPage, scenario: dict[str, Any]) -> None:
+    def test_the_page_shows_every_operator_and_queue_with_its_chats(
+        self, page: SandboxPage, scenario: dict[str, Any]
+    ) -> None:
         page.reset(**scenario)
         page.open()
         assert page.wait_until_current()
@@ -53,7 +55,7 @@ class TestThePage:
         for name, figure in figures.items():
             assert page.tab.locator(f"#{service} [data-total={name}]").inner_text() == str(figure)
 
-    def test_keeps_up_with_what_is_in_no_ledger(self, page: SandboxPage) -> None:
+    def test_the_page_keeps_up_with_what_is_in_no_ledger(self, page: SandboxPage) -> None:
         page.tab.clock.install()
         page.open()
         page.bitrix24("imopenlines.dialog.get", CHAT_ID=101)
@@ -67,7 +69,7 @@ class TestThePage:
         page.open()
         assert page.tab.locator("#bitrix24").get_attribute("data-density") == density
 
-    def test_shows_who_is_there(self, page: SandboxPage) -> None:
+    def test_the_page_shows_who_is_there(self, page: SandboxPage) -> None:
         operators = [{"id": 7}, {"id": 8, "present": False}, {"id": 9, "active": False}, {"id": 12, "paused": True}]
         page.reset(bitrix24={"operators": operators, "chats": []})
         page.open()
@@ -82,13 +84,13 @@ class TestThePage:
             ("agent:9", "inactive"),
         ]
 
-    def test_gives_a_place_to_an_owner_who_is_no_agent(self, page: SandboxPage) -> None:
+    def test_the_page_gives_a_place_to_an_owner_who_is_no_agent(self, page: SandboxPage) -> None:
         page.open()
         page.transfer(101, USER_ID=1)
         assert page.wait_until(lambda: "agent:1" in page.displayed()["bitrix24"])
         assert page.displayed()["bitrix24"]["agent:1"]["home"] == {("101", None)}
 
-    def test_follows_the_clock_of_the_sandbox(self, page: SandboxPage) -> None:
+    def test_the_page_follows_the_clock_of_the_sandbox(self, page: SandboxPage) -> None:
         page.reset(speed=3600)
         page.open()
         assert page.tab.locator("#speed").inner_text() == "speed 3,600"
@@ -96,7 +98,7 @@ class TestThePage:
         assert page.wait_until(lambda: bool(page.tab.locator("#time").inner_text() != before))
 
     @pytest.mark.parametrize(("chosen", "other"), [("bitrix24", "superoffice"), ("superoffice", "bitrix24")])
-    def test_can_be_that_of_one_service(self, page: SandboxPage, chosen: str, other: str) -> None:
+    def test_the_page_can_be_that_of_one_service(self, page: SandboxPage, chosen: str, other: str) -> None:
         page.open()
         page.tab.locator(f".show [value={chosen}]").check()
         assert page.tab.locator(f"#{chosen}").is_visible()
@@ -107,7 +109,7 @@ class TestThePage:
 
 
 class TestAMove:
-    def test_on_bitrix24_is_shown_within_two_seconds(self, page: SandboxPage) -> None:
+    def test_a_move_on_bitrix24_is_shown_within_two_seconds(self, page: SandboxPage) -> None:
         page.open()
         page.tab.evaluate("() => { window.loadedOnce = true; }")
         page.transfer(101, USER_ID=8)
@@ -115,7 +117,7 @@ class TestAMove:
         assert page.tab.evaluate("() => window.loadedOnce")
         assert page.wait_until_current()
 
-    def test_to_a_queue_belongs_to_nobody_while_it_rings(self, page: SandboxPage) -> None:
+    def test_a_move_to_a_queue_belongs_to_nobody_while_it_rings(self, page: SandboxPage) -> None:
         page.reset(bitrix24={"operators": [{"id": 7}, {"id": 8, "present": False}], **IDLE})
         page.open()
         page.transfer(101, QUEUE_ID=3)
@@ -123,7 +125,7 @@ class TestAMove:
         assert "101" in page.displayed()["bitrix24"]["agent:7"]["rings"]
         assert page.wait_until_current()
 
-    def test_on_superoffice_stays_with_its_sender_until_it_is_accepted(self, page: SandboxPage) -> None:
+    def test_a_move_on_superoffice_stays_with_its_sender_until_it_is_accepted(self, page: SandboxPage) -> None:
         page.reset(superoffice=IDLE)
         page.open()
         page.superoffice("TransferChatSession", by=7, ChatSessionId=150, ToAssociate="21")
@@ -141,7 +143,7 @@ class TestAMove:
         assert page.tile("bitrix24", 101).count() == 0
         assert page.wait_until_current()
 
-    def test_of_hundreds_at_once_is_shown(self, page: SandboxPage) -> None:
+    def test_a_move_of_hundreds_at_once_is_shown(self, page: SandboxPage) -> None:
         page.reset(**TWO_THOUSAND)
         page.open()
         bot = "CLIENT_ID=chattransfer"
@@ -155,7 +157,9 @@ class TestAMove:
         assert page.wait_until_current()
 
     @pytest.mark.parametrize(("motion", "flies"), [("no-preference", True), ("reduce", False)])
-    def test_is_a_flight_unless_the_person_wants_less_motion(self, page: SandboxPage, motion: Any, flies: bool) -> None:
+    def test_a_move_is_a_flight_unless_the_person_wants_less_motion(
+        self, page: SandboxPage, motion: Any, flies: bool
+    ) -> None:
         page.tab.add_init_script(
             "window.flights = []; const animate = Element.prototype.animate;"
             "Element.prototype.animate = function (frames, options) {"
@@ -168,7 +172,7 @@ class TestAMove:
         assert page.wait_until(lambda: ("101", None) in page.displayed()["bitrix24"]["agent:8"]["home"])
         assert ("101" in page.tab.evaluate("() => window.flights")) is flies
 
-    def test_is_in_the_strip_of_the_ledger(self, page: SandboxPage) -> None:
+    def test_a_move_is_in_the_strip_of_the_ledger(self, page: SandboxPage) -> None:
         page.open()
         page.transfer(101, USER_ID=8)
         line = page.tab.locator("#ledger-changes li", has_text="transferred").first
@@ -182,7 +186,7 @@ class TestAMove:
 
 
 class TestTheHistory:
-    def test_is_every_change_of_the_chat_with_who_and_how(self, page: SandboxPage) -> None:
+    def test_the_history_is_every_change_of_the_chat_with_who_and_how(self, page: SandboxPage) -> None:
         page.transfer(101, USER_ID=8)
         page.transfer(101, USER_ID=12)
         page.transfer(102, USER_ID=12)
@@ -197,7 +201,7 @@ class TestTheHistory:
             assert change["by"] in line
             assert f"{change['method']} in request {change['request']}" in line
 
-    def test_goes_on_while_it_is_open(self, page: SandboxPage) -> None:
+    def test_the_history_goes_on_while_it_is_open(self, page: SandboxPage) -> None:
         page.open()
         page.tile("bitrix24", 101).click()
         assert "Now with Anna Adams (7)" in page.tab.locator("#history-now").inner_text()
@@ -211,7 +215,7 @@ class TestTheHistory:
         page.tab.locator("#ledger-changes button", has_text="101").first.click()
         assert page.tab.locator("#history-name").inner_text() == "Chat 101, Bitrix24"
 
-    def test_names_no_customer(self, page: SandboxPage) -> None:
+    def test_the_history_names_no_customer(self, page: SandboxPage) -> None:
         page.open()
         page.tile("superoffice", 150).click()
         assert "Customer 5001," in page.tab.locator("#history-now").inner_text()
@@ -231,7 +235,7 @@ class TestFinding:
         box = page.tile("bitrix24", 1543).bounding_box()
         assert 0 <= box["y"] <= 900
 
-    def test_goes_to_the_other_service_when_asked_again(self, page: SandboxPage) -> None:
+    def test_finding_goes_to_the_other_service_when_asked_again(self, page: SandboxPage) -> None:
         page.reset(bitrix24={"chats": [{"id": 150, "owner": 7}]})
         page.open("#bitrix24")
         self.find(page, "150")
@@ -275,14 +279,14 @@ class TestTheKeyboard:
         keyboard.press("Shift+Tab")
         assert page.focused() == "103"
 
-    def test_stays_on_a_chat_that_moves(self, page: SandboxPage) -> None:
+    def test_the_keyboard_stays_on_a_chat_that_moves(self, page: SandboxPage) -> None:
         page.open()
         page.tile("bitrix24", 101).focus()
         page.transfer(101, USER_ID=8)
         assert page.wait_until(lambda: ("101", None) in page.displayed()["bitrix24"]["agent:8"]["home"])
         assert page.focused() == "101"
 
-    def test_goes_to_the_search_with_a_slash(self, page: SandboxPage) -> None:
+    def test_the_keyboard_goes_to_the_search_with_a_slash(self, page: SandboxPage) -> None:
         page.open()
         page.tab.keyboard.press("/")
         page.tab.keyboard.type("101")
@@ -290,7 +294,7 @@ class TestTheKeyboard:
 
 
 class TestAReset:
-    def test_starts_the_page_anew(self, page: SandboxPage) -> None:
+    def test_a_reset_starts_the_page_anew(self, page: SandboxPage) -> None:
         page.transfer(101, USER_ID=8)
         page.open()
         page.tile("bitrix24", 102).click()
@@ -303,7 +307,7 @@ class TestAReset:
 
 
 class TestASandboxThatStops:
-    def test_is_told_and_its_successor_is_followed(self, browser: Browser) -> None:
+    def test_a_sandbox_that_stops_is_told_and_its_successor_is_followed(self, browser: Browser) -> None:
         with browser.new_context() as context:
             with SandboxServer() as sandbox:
                 page, port = SandboxPage(context.new_page(), sandbox.url), int(sandbox.address.rpartition(":")[2])
@@ -320,7 +324,7 @@ class TestASandboxThatStops:
 
 
 class TestHostileNames:
-    def test_are_text(self, page: SandboxPage) -> None:
+    def test_hostile_names_are_text(self, page: SandboxPage) -> None:
         operators = [{"id": 7 + number, "name": name} for number, name in enumerate(HOSTILE)]
         queues = [{"id": 3 + number, "name": name} for number, name in enumerate(HOSTILE)]
         chats = [{"id": 101, "owner": 7}, {"id": 102, "owner": 8}]
@@ -392,7 +396,7 @@ def luminance(colour: str) -> float:
 
 class TestTheFiles:
     @pytest.mark.parametrize("path", ["/", *(f"/sandbox/page/{file.name}" for file in FILES)])
-    def test_are_served_with_a_strict_policy(self, sandbox_server: SandboxServer, path: str) -> None:
+    def test_the_files_are_served_with_a_strict_policy(self, sandbox_server: SandboxServer, path: str) -> None:
         reply = requests.get(sandbox_server.url + path, timeout=10)
         assert reply.status_code == 200
         assert "default-src 'self'" in reply.headers["content-security-policy"]
@@ -400,7 +404,7 @@ class TestTheFiles:
         assert reply.headers["x-content-type-options"] == "nosniff"
 
     @pytest.mark.parametrize("path", ["/sandbox/page/", "/sandbox/page/__init__.py", "/sandbox/page/..%2Fserver.py"])
-    def test_are_all_that_is_served(self, sandbox_server: SandboxServer, path: str) -> None:
+    def test_the_files_are_all_that_is_served(self, sandbox_server: SandboxServer, path: str) -> None:
         assert requests.get(sandbox_server.url + path, timeout=10).status_code == 404
 
     @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
@@ -412,7 +416,7 @@ class TestTheFiles:
             assert address.startswith(("/sandbox/page/", "./")), address
         assert not re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", text)
 
-    def test_need_no_request_but_their_own_and_those_of_the_control_plane(self, page: SandboxPage) -> None:
+    def test_the_files_need_no_request_but_their_own_and_those_of_the_control_plane(self, page: SandboxPage) -> None:
         page.open()
         page.transfer(101, USER_ID=8)
         assert page.wait_until_current()
@@ -423,6 +427,6 @@ class TestTheFiles:
             "/sandbox/ledger",
         }
 
-    def test_cost_the_sandbox_no_request_of_a_service(self, page: SandboxPage) -> None:
+    def test_the_files_cost_the_sandbox_no_request_of_a_service(self, page: SandboxPage) -> None:
         page.open()
         assert json.dumps(page.state()["requests"]) == '{"bitrix24": 0, "superoffice": 0}'

@@ -46,37 +46,43 @@ def client(portal: PortalClient) -> BaseClient:
 
 
 class TestOneTransfer:
-    def test_to_a_user_is_accepted_at_once(self, portal: PortalClient, client: BaseClient) -> None:
+    def test_one_transfer_to_a_user_is_accepted_at_once(self, portal: PortalClient, client: BaseClient) -> None:
         request = client.imopenlines.bot.session.transfer(chat_id=112, user_id=12, leave=False, client_id=BOT)
         assert request.result is True
         assert portal.changes(112) == ACCEPTED
         assert client.imopenlines.dialog.get(chat_id=112).result["owner"] == 12
 
-    def test_to_a_queue_is_offered_and_not_owned(self, portal: PortalClient, client: BaseClient) -> None:
+    def test_one_transfer_to_a_queue_is_offered_and_not_owned(self, portal: PortalClient, client: BaseClient) -> None:
         portal.reset(chats=[{"id": 112, "owner": 7}], people={"ignore": 1})
         assert client.imopenlines.bot.session.transfer(chat_id=112, queue_id=3, client_id=BOT).result is True
         assert portal.changes(112)[0] == ("transferred", "queue:3")
         assert client.imopenlines.dialog.get(chat_id=112).result["owner"] == 0
 
-    def test_may_name_a_queue_as_the_documents_do(self, portal: PortalClient) -> None:
+    def test_one_transfer_may_name_a_queue_as_the_documents_do(self, portal: PortalClient) -> None:
         values = {"CHAT_ID": 112, "TRANSFER_ID": "queue4", "LEAVE": "Y", "CLIENT_ID": BOT}
         assert webhook(portal).call_method(TRANSFER, values)["result"] is True
         assert portal.chat(112)["queue"] == "4"
 
-    def test_comes_with_times_that_the_client_can_read(self, portal: PortalClient, client: BaseClient) -> None:
+    def test_one_transfer_comes_with_times_that_the_client_can_read(
+        self, portal: PortalClient, client: BaseClient
+    ) -> None:
         portal.reset(operating={"seconds": {TRANSFER: 2.5}})
         time = client.imopenlines.bot.session.transfer(chat_id=112, user_id=12, client_id=BOT).response.time
         assert (time.operating, time.duration) == (2.5, 2.5)
         assert time.date_start <= time.date_finish < time.operating_reset_at
         assert type(time.start) is int
 
-    def test_leave_as_a_boolean_of_json_takes_the_bot_away(self, portal: PortalClient, client: BaseClient) -> None:
+    def test_one_transfer_leave_as_a_boolean_of_json_takes_the_bot_away(
+        self, portal: PortalClient, client: BaseClient
+    ) -> None:
         portal.reset(chats=[{"id": 112, "owner": 7, "bot": True}])
         transfer = client.imopenlines.bot.session.transfer(chat_id=112, user_id=12, leave=True, client_id=BOT)
         assert transfer.result is True
         assert self.colleagues(portal) == {12}
 
-    def test_leave_inside_a_batch_is_text_and_the_bot_stays(self, portal: PortalClient, client: BaseClient) -> None:
+    def test_one_transfer_leave_inside_a_batch_is_text_and_the_bot_stays(
+        self, portal: PortalClient, client: BaseClient
+    ) -> None:
         portal.reset(chats=[{"id": 112, "owner": 7, "bot": True}])
         transfer = client.imopenlines.bot.session.transfer(chat_id=112, user_id=12, leave=True, client_id=BOT)
         assert client.call_batch([transfer]).result.result == [True]
@@ -89,7 +95,7 @@ class TestOneTransfer:
 
 
 class TestTheBot:
-    def test_is_registered_and_then_moves_chats(self, portal: PortalClient, client: BaseClient) -> None:
+    def test_the_bot_is_registered_and_then_moves_chats(self, portal: PortalClient, client: BaseClient) -> None:
         mine = {"code": "shift", "botToken": "shift-token", "type": "bot", "properties": {"name": "Shift"}}
         bots = [client.imbot.v2.bot.register(mine).result["bot"]["id"] for _ in range(2)]
         assert bots[0] == bots[1]
@@ -109,7 +115,7 @@ class TestTheBot:
 
 
 class TestAnOperator:
-    def test_answers_an_offered_chat(self, portal: PortalClient) -> None:
+    def test_an_operator_answers_an_offered_chat(self, portal: PortalClient) -> None:
         portal.reset(chats=[{"id": 112, "offered_to": 7}], people={"ignore": 1})
         operator = webhook(portal, of="7/secretcode7").get_client()
         assert operator.imopenlines.operator.answer(112).result is True
@@ -170,7 +176,7 @@ class TestErrors:
 
 
 class TestABatch:
-    def test_moves_several_chats(self, portal: PortalClient, client: BaseClient) -> None:
+    def test_a_batch_moves_several_chats(self, portal: PortalClient, client: BaseClient) -> None:
         transfer = client.imopenlines.bot.session.transfer
         requests = {f"k{chat}": transfer(chat_id=chat, user_id=12, client_id=BOT) for chat in (112, 113, 114)}
         found = client.call_batch(requests).result
@@ -179,7 +185,7 @@ class TestABatch:
         assert set(found.result_time) == {"k112", "k113", "k114"}
         assert [portal.changes(chat) for chat in (112, 113, 114)] == [ACCEPTED] * 3
 
-    def test_tells_the_failed_command_from_the_others(self, portal: PortalClient, client: BaseClient) -> None:
+    def test_a_batch_tells_the_failed_command_from_the_others(self, portal: PortalClient, client: BaseClient) -> None:
         transfer = client.imopenlines.bot.session.transfer
         found = client.call_batch(
             {
@@ -193,11 +199,11 @@ class TestABatch:
         assert found.result_error["bad"]["error"] == "OPERATOR_WRONG"
         assert portal.changes(113) == []
 
-    def test_in_a_list_is_answered_in_lists(self, client: BaseClient) -> None:
+    def test_a_batch_in_a_list_is_answered_in_lists(self, client: BaseClient) -> None:
         chats = [client.imopenlines.dialog.get(chat_id=chat) for chat in (112, 113, 114)]
         assert [chat["id"] for chat in client.call_batch(chats).result.result] == [112, 113, 114]
 
-    def test_in_a_list_with_a_gap_is_answered_in_objects(self, client: BaseClient) -> None:
+    def test_a_batch_in_a_list_with_a_gap_is_answered_in_objects(self, client: BaseClient) -> None:
         chats = [client.imopenlines.dialog.get(chat_id=chat) for chat in (112, 99999, 114)]
         found = client.call_batch(chats).result
         assert set(found.result) == {"0", "2"}
@@ -209,7 +215,7 @@ class TestABatch:
         assert [chat["id"] for chat in found.result] == [112]
         assert set(found.result_error) == {"1"}
 
-    def test_of_more_than_fifty_is_cut_up_by_the_client(self, portal: PortalClient, client: BaseClient) -> None:
+    def test_a_batch_of_more_than_fifty_is_cut_up_by_the_client(self, portal: PortalClient, client: BaseClient) -> None:
         portal.reset(chats=120)
         chats = {str(chat): client.imopenlines.dialog.get(chat_id=chat) for chat in range(101, 221)}
         assert len(client.call_batches(chats).result.result) == 120
@@ -234,7 +240,7 @@ class TestPaging:
         found = client.user.get(filter={"ACTIVE": True}).as_list_fast(descending=descending).result
         assert self.operators(found) == sorted(range(220, 330), reverse=descending)
 
-    def test_knows_the_total_and_the_next_page(self, client: BaseClient) -> None:
+    def test_paging_knows_the_total_and_the_next_page(self, client: BaseClient) -> None:
         response = client.user.get().response
         assert (len(response.result), response.next) == (50, 50)
         assert response.total >= 130
@@ -251,12 +257,12 @@ class TestStatistics:
         assert {str(session["chatId"]) for session in found["sessions"]} == {chat["id"] for chat in owned}
         assert found["hasNextPage"] is False
 
-    def test_counts_the_chats_of_an_operator(self, portal: PortalClient, client: BaseClient) -> None:
+    def test_statistics_counts_the_chats_of_an_operator(self, portal: PortalClient, client: BaseClient) -> None:
         found = client.imopenlines.v2.operator.list(user_id=7, status="online").result["operators"]
         assert [(row["userId"], row["configId"]) for row in found] == [(7, 3)]
         assert found[0]["activeSessions"] >= 14
 
-    def test_takes_a_flag_as_y_or_n(self, client: BaseClient) -> None:
+    def test_statistics_takes_a_flag_as_y_or_n(self, client: BaseClient) -> None:
         free = client.imopenlines.v2.operator.list(has_free_slots=True).result["operators"]
         none = client.imopenlines.v2.operator.list(has_free_slots=False).result["operators"]
         assert free

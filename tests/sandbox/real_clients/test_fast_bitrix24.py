@@ -43,7 +43,7 @@ class TestCalls:
         assert [portal.changes(chat) for chat in (112, 113, 114)] == [ACCEPTED] * 3
         assert portal.requests() == 1
 
-    def test_leave_as_a_boolean_reaches_the_server_as_text_and_the_bot_stays(
+    def test_calls_leave_as_a_boolean_reaches_the_server_as_text_and_the_bot_stays(
         self, portal: PortalClient, client: Bitrix
     ) -> None:
         portal.reset(chats=[{"id": 112, "owner": 7, "bot": True}])
@@ -61,14 +61,14 @@ class TestCalls:
         throttler = client.srh.method_throttlers[DIALOG]
         assert [record.duration for record in throttler._request_history] == [4, 2]
 
-    def test_names_are_sent_in_lower_case_so_the_statistics_are_out_of_its_reach(self, client: Bitrix) -> None:
+    def test_calls_names_are_sent_in_lower_case_so_the_statistics_are_out_of_its_reach(self, client: Bitrix) -> None:
         with pytest.raises(ClientResponseError) as caught:
             client.call("imopenlines.v2.Session.list", {"status": "answered"}, raw=True)
         assert caught.value.status == 404
 
 
 class TestABatch:
-    def test_answers_by_key(self, portal: PortalClient, client: Bitrix) -> None:
+    def test_a_batch_answers_by_key(self, portal: PortalClient, client: Bitrix) -> None:
         transfer = f"{TRANSFER}?CHAT_ID=112&USER_ID=12&LEAVE=N&CLIENT_ID=chattransfer"
         commands = {"a": transfer, "b": f"{DIALOG}?CHAT_ID=112", "c": "user.current"}
         found = client.call_batch({"halt": 0, "cmd": commands})
@@ -80,12 +80,12 @@ class TestABatch:
         found = client.call_batch({"halt": 0, "cmd": {"mine": command}})
         assert {session["operatorId"] for session in found["mine"]["sessions"]} == {7}
 
-    def test_may_use_what_an_earlier_command_answered(self, client: Bitrix) -> None:
+    def test_a_batch_may_use_what_an_earlier_command_answered(self, client: Bitrix) -> None:
         commands = {"who": "user.get?ID=7", "again": "user.get?ID=$result[who][0][ID]"}
         found = client.call_batch({"halt": 0, "cmd": commands})
         assert found["again"][0]["ID"] == "7"
 
-    def test_of_more_than_fifty_is_cut_up_by_the_client(self, portal: PortalClient, client: Bitrix) -> None:
+    def test_a_batch_of_more_than_fifty_is_cut_up_by_the_client(self, portal: PortalClient, client: Bitrix) -> None:
         portal.reset(chats=120)
         found = client.call(DIALOG, [{"CHAT_ID": chat} for chat in range(101, 221)])
         assert {dialog["id"] for dialog in found} == set(range(101, 221))

@@ -65,7 +65,7 @@ def receiver(javascript: JavaScript, desk: TenantClient) -> Colleague:
 
 
 class TestATransfer:
-    def test_is_pending_until_the_receiver_accepts(
+    def test_a_transfer_is_pending_until_the_receiver_accepts(
         self, desk: TenantClient, sender: Colleague, receiver: Colleague
     ) -> None:
         asked = sender.chat("transferChatSessionAsync", 157, "12")
@@ -77,18 +77,18 @@ class TestATransfer:
         assert desk.held(157) == ("12", None, 1)
         assert [change["by"] for change in desk.ledger()] == ["associate:7", "associate:12"]
 
-    def test_takes_the_login_name_of_the_receiver(self, desk: TenantClient, sender: Colleague) -> None:
+    def test_a_transfer_takes_the_login_name_of_the_receiver(self, desk: TenantClient, sender: Colleague) -> None:
         assert sender.chat("transferChatSessionAsync", 157, "tjmd")["transferTo"]["associateId"] == TJMD
 
-    def test_of_a_colleagues_chat_does_nothing(self, desk: TenantClient, sender: Colleague) -> None:
+    def test_a_transfer_of_a_colleagues_chat_does_nothing(self, desk: TenantClient, sender: Colleague) -> None:
         unchanged = sender.chat("transferChatSessionAsync", 158, str(TJMD))
         assert (unchanged["user"]["associateId"], unchanged["transferTo"]) == (12, None)
         assert desk.ledger() == []
 
-    def test_of_no_chat_is_null(self, sender: Colleague) -> None:
+    def test_a_transfer_of_no_chat_is_null(self, sender: Colleague) -> None:
         assert sender.chat("transferChatSessionAsync", 9999, "12") is None
 
-    def test_is_not_accepted_by_somebody_else(
+    def test_a_transfer_is_not_accepted_by_somebody_else(
         self, desk: TenantClient, sender: Colleague, javascript: JavaScript
     ) -> None:
         sender.chat("transferChatSessionAsync", 157, "12")
@@ -96,7 +96,7 @@ class TestATransfer:
         assert third.chat("acceptChatSessionTransferAsync", 157)["user"]["associateId"] == 7
         assert desk.held(157) == ("7", "12", 1)
 
-    def test_that_is_rejected_leaves_a_message(
+    def test_a_transfer_that_is_rejected_leaves_a_message(
         self, desk: TenantClient, sender: Colleague, receiver: Colleague
     ) -> None:
         sender.chat("transferChatSessionAsync", 157, "12")
@@ -107,7 +107,7 @@ class TestATransfer:
         (message,) = sender.chat("getChatMessagesAsync", 157, before)
         assert (message["type"], message["specialType"]) == ("Special", "TransferRejected")
 
-    def test_that_is_accepted_leaves_a_message(self, sender: Colleague, receiver: Colleague) -> None:
+    def test_a_transfer_that_is_accepted_leaves_a_message(self, sender: Colleague, receiver: Colleague) -> None:
         before = sender.chat("getChatMessagesAsync", 157, 0)[-1]["chatMessageId"]
         sender.chat("transferChatSessionAsync", 157, "12")
         receiver.chat("acceptChatSessionTransferAsync", 157)
@@ -193,12 +193,12 @@ class TestSaving:
 
 
 class TestPresence:
-    def test_is_read_with_the_number_of_chats(self, sender: Colleague) -> None:
+    def test_presence_is_read_with_the_number_of_chats(self, sender: Colleague) -> None:
         found = {item["displayName"]: item for item in sender.chat("getChatPresenceAsync")}
         mine = found[sender.chat("getChatSessionEntityAsync", 157)["user"]["fullName"]]
         assert (mine["present"], mine["ongoingChats"]) == (True, 2)
 
-    def test_is_saved_without_an_answer(self, desk: TenantClient, sender: Colleague) -> None:
+    def test_presence_is_saved_without_an_answer(self, desk: TenantClient, sender: Colleague) -> None:
         me = sender.chat("getChatSessionEntityAsync", 157)["user"]
         assert not sender.chat("saveChatPresenceAsync", [{"userId": me["ejUserId"], "present": False}])
         assert [agent["id"] for agent in desk.state()["agents"] if not agent["present"]] == ["7"]
@@ -207,19 +207,19 @@ class TestPresence:
 
 
 class TestLists:
-    def test_of_agents_have_the_ids_of_users_or_of_associates(self, sender: Colleague) -> None:
+    def test_lists_of_agents_have_the_ids_of_users_or_of_associates(self, sender: Colleague) -> None:
         users = sender.agent("MDO", "getListAsync", "chatuser", True, "", False)
         associates = sender.agent("MDO", "getListAsync", "chatuser", True, "onlyPresent=True&associate=True", False)
         assert [item["id"] for item in associates] == [7, 12, 21]
         assert [item["id"] for item in users] == [12, 17, 26]
 
-    def test_of_topics_and_of_status_texts(self, sender: Colleague) -> None:
+    def test_lists_of_topics_and_of_status_texts(self, sender: Colleague) -> None:
         topics = sender.agent("MDO", "getListAsync", "chatchannel", True, "notAll=true", False)
         assert [(item["id"], item["name"]) for item in topics] == [(3, "Support"), (4, "Sales")]
         texts = sender.agent("MDO", "getListAsync", "chatsessionstatus", True, "", False)
         assert ("Waiting", "InQueue") in [(item["name"], item["extraInfo"]) for item in texts]
 
-    def test_of_sessions_by_restrictions_in_a_string(self, sender: Colleague) -> None:
+    def test_lists_of_sessions_by_restrictions_in_a_string(self, sender: Colleague) -> None:
         rows = sender.agent(
             "Archive", "getArchiveListByColumns2Async", "ChatSession",
             "chatSessionId,status,agent,chatTopic/chatTopicId", "chatSessionId asc",
@@ -230,7 +230,7 @@ class TestLists:
         assert set(rows[0]["columnData"]) == {"chatSessionId", "status", "agent", "chatTopic/chatTopicId"}
         assert rows[0]["columnData"]["status"]["displayValue"].startswith("Waiting for ")
 
-    def test_of_sessions_page_by_page(self, sender: Colleague) -> None:
+    def test_lists_of_sessions_page_by_page(self, sender: Colleague) -> None:
         pages = [self.columns(sender, self.active(), page=page) for page in range(3)]
         assert pages == [[157, 158], [160], []]
 
@@ -257,7 +257,7 @@ class TestSigningIn:
         ],
         ids=["token", "password", "ticket"],
     )
-    def test_by_each_scheme_is_the_same_agent(
+    def test_signing_in_by_each_scheme_is_the_same_agent(
         self, desk: TenantClient, javascript: JavaScript, sign_in: SignIn
     ) -> None:
         Colleague(javascript, desk, sign_in).chat("transferChatSessionAsync", 157, "12")
@@ -274,14 +274,16 @@ class TestSigningIn:
         ],
         ids=["token", "password", "ticket alone", "ticket of another app", "nothing"],
     )
-    def test_with_wrong_credentials_is_401(self, desk: TenantClient, javascript: JavaScript, sign_in: SignIn) -> None:
+    def test_signing_in_with_wrong_credentials_is_401(
+        self, desk: TenantClient, javascript: JavaScript, sign_in: SignIn
+    ) -> None:
         with pytest.raises(RejectedError) as caught:
             Colleague(javascript, desk, sign_in).chat("transferChatSessionAsync", 157, "12")
         assert (caught.value.name, caught.value.status) == ("AxiosError", 401)
         assert desk.ledger() == []
 
     @pytest.mark.parametrize("status", [401, 403])
-    def test_with_a_token_that_has_expired_is_refused_until_it_is_renewed(
+    def test_signing_in_with_a_token_that_has_expired_is_refused_until_it_is_renewed(
         self, desk: TenantClient, javascript: JavaScript, status: int
     ) -> None:
         desk.reset(operators=OPERATORS, chats=CHATS, people=IGNORED, switches={"expired_token_status": status})
