@@ -290,7 +290,7 @@ class TestARefusal:
     def test_long_after_a_crash_that_was_survived_is_told_as_it_is(
         self, service: Service, store: UnlockedTokenStore
     ) -> None:
-        self.test_is_none_when_the_process_was_killed_before_it_asked(service, store)
+        self.test_a_refusal_is_none_when_the_process_was_killed_before_it_asked(service, store)
         service.good = "another"
         token_manager = service.token_manager(store)
         with pytest.raises(CredentialsError) as trouble:
