@@ -131,7 +131,7 @@ class TestAFault:
         assert side.seen() == ("json", 200)
 
     def test_a_fault_is_tested_for_every_kind(self) -> None:
-        mark = self.test_shows_itself_and_leaves_what_it_should.pytestmark[0]  # type: ignore[attr-defined]
+        mark = self.test_a_fault_shows_itself_and_leaves_what_it_should.pytestmark[0]  # type: ignore[attr-defined]
         assert {case[0] for case in mark.args[1]} | {"token_expired"} == set(FaultKind)
 
     def test_a_fault_that_truncates_says_that_this_is_all(self, side: Side) -> None:
