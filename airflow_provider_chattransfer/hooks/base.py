@@ -32,9 +32,7 @@ MAX_TEST_SECONDS = 8.0
 class ChatPlatformHook(BaseHook):
     """An Airflow connection as a ``ChatPlatform``.
 
-    A service's hook names its ``form``, the four attributes that Airflow reads, and builds the platform. Airflow 3.1
-    looks for ``get_connection_form_widgets`` and ``get_ui_field_behaviour`` in the class itself and not in its bases,
-    so each hook has its own.
+    A service's hook names its ``form`` and the attributes that Airflow reads, and builds the platform.
     """
 
     conn_name_attr = "conn_id"
@@ -46,6 +44,22 @@ class ChatPlatformHook(BaseHook):
     def __init__(self, conn_id: str | None = None) -> None:
         super().__init__()
         self.conn_id = conn_id or self.default_conn_name
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Put what describes the form into each hook itself: Airflow 3.1 does not look for it in a hook's bases."""
+        super().__init_subclass__(**options)
+        for name in {"get_connection_form_widgets", "get_ui_field_behaviour"} - vars(cls).keys():
+            setattr(cls, name, vars(ChatPlatformHook)[name])
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the form's own fields, for Airflow 3.1."""
+        return cls.form.form_widgets()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return what Airflow's own fields are called in that form, for Airflow 3.1."""
+        return cls.form.form_behaviour()
 
     def get_conn(self) -> ChatPlatform:
         """Open the platform that the connection describes. No request is made.

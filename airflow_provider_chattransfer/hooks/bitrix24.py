@@ -90,16 +90,6 @@ class Bitrix24Hook(ChatPlatformHook):
             return register_bot(platform.client, code=code, name=name)
 
     @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the form's own fields, for Airflow 3.1."""
-        return FORM.form_widgets()
-
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return what Airflow's own fields are called in that form, for Airflow 3.1."""
-        return FORM.form_behaviour()
-
-    @classmethod
     def fields(cls, connection: Connection, extra: Mapping[str, Any]) -> Fields:
         """Read the connection's fields; a webhook's whole address, in whichever it was pasted, is taken apart."""
         return _taken_apart(super().fields(connection, extra))

@@ -69,16 +69,6 @@ class SuperOfficeHook(ChatPlatformHook):
     default_conn_name = "superoffice_default"
 
     @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the form's own fields, for Airflow 3.1."""
-        return FORM.form_widgets()
-
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return what Airflow's own fields are called in that form, for Airflow 3.1."""
-        return FORM.form_behaviour()
-
-    @classmethod
     def platform(
         cls, connection: Connection, extra: Mapping[str, Any], *, fail_fast: bool = False
     ) -> SuperOfficePlatform:

@@ -32,16 +32,6 @@ class HelpwaveHook(ChatPlatformHook):
             return "\n".join(f"queue:{team.id}" for team in platform.client.listed("teams"))
 
     @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the form's own fields, for Airflow 3.1."""
-        return FORM.form_widgets()
-
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return what Airflow's own fields are called in that form, for Airflow 3.1."""
-        return FORM.form_behaviour()
-
-    @classmethod
     def platform(cls, connection: Connection, extra: Mapping[str, Any], *, fail_fast: bool = False) -> HelpwavePlatform:
         """Build the platform; raises ``ValueError`` that begins with the key of the wrong field."""
         from airflow_provider_chattransfer.platforms.address import base_url
