@@ -75,13 +75,19 @@ class Bitrix24Client(AuthenticatedClient[Bitrix24Auth]):
 
     def follow_move(self, error: PlatformError, request: Request, signed: AuthHeaders, *, moves: int) -> bool:
         """Note where a renamed portal is; raises ``CredentialsError`` when nothing may be sent there."""
-        if isinstance(error, PortalMovedError):
-            self._redirects.follow(request.url, error)
-        return isinstance(error, PortalMovedError)
+        if not isinstance(error, PortalMovedError):
+            return False
+        self._redirects.follow(request.url, error)
+        return True
 
     def new_token_refused(self, error: TokenExpiredError) -> CredentialsError:
         """Say that only another authorisation of the application helps."""
-        return _new_token_refused(error)
+        return CredentialsError(
+            "the portal does not take the token that it has just given out; authorise the application anew, and put "
+            "the new token into oauth_refresh_token of the connection",
+            method=error.method,
+            code=error.code,
+        )
 
     def user_id(self) -> str:
         """Return the user as whom this account acts; the portal is asked where signing in did not tell.
@@ -185,7 +191,9 @@ class Bitrix24Client(AuthenticatedClient[Bitrix24Auth]):
             results = self._batch(commands, repeatable=False)
         except PlatformError as error:
             return [error] * len(commands)
-        return [_new_token_refused(result) if isinstance(result, TokenExpiredError) else result for result in results]
+        return [
+            self.new_token_refused(result) if isinstance(result, TokenExpiredError) else result for result in results
+        ]
 
     def _call(self, command: Command, *, repeatable: bool) -> Any:
         return self._send(
@@ -261,15 +269,6 @@ class Bitrix24Client(AuthenticatedClient[Bitrix24Auth]):
             text = "the method has used up its operating time"
             return RateLimitError(text, method=method, code=code, retry_after=blocked_for, too_fast=False)
         return error_for(code, method=method, way=self.auth.way)
-
-
-def _new_token_refused(error: PlatformError) -> CredentialsError:
-    return CredentialsError(
-        "the portal does not take the token that it has just given out; authorise the application anew, and put the "
-        "new token into oauth_refresh_token of the connection",
-        method=error.method,
-        code=error.code,
-    )
 
 
 def _not_a_portal(response: Response, *, method: str) -> PlatformError:
