@@ -76,7 +76,7 @@ def module_of(file: Path) -> str:
 
 def internals_in(file: Path) -> Iterator[str]:
     """Yield the modules and private names of Airflow that a file uses beside its public interface, also in texts."""
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(parsed(file)):
         match node:
             case ast.ImportFrom(module=str(name), names=names, level=0) if name.split(".")[0] == "airflow":
                 private = [each.name for each in names if each.name.startswith("_")]
