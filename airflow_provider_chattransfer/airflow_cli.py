@@ -8,9 +8,11 @@ imports nothing heavy.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from .services import services
+from .commands import AdminCommand, commands
 
 if TYPE_CHECKING:
     from airflow.cli.cli_config import CLICommand
@@ -21,35 +23,17 @@ def get_chattransfer_cli_commands() -> list[CLICommand]:
     from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
 
     conn_id = Arg(("conn_id",), help="the connection's id", metavar="CONN_ID")
-    commands = [
-        ActionCommand(
-            name="test-connection",
-            help="say whether a connection works, and what it is let do",
-            func=run_command,
-            args=(conn_id,),
-        )
-    ]
-    for service in services().values():
-        for command in service.commands:
-            options = [
-                Arg((f"--{option.name}",), help=option.help, default=option.default) for option in command.options
-            ]
-            commands.append(
-                ActionCommand(name=command.name, help=command.help, func=run_command, args=(*options, conn_id))
-            )
-    return [GroupCommand(name="chattransfer", help="Administer connections for chat transfers", subcommands=commands)]
+
+    def action(command: AdminCommand) -> ActionCommand:
+        options = [Arg((f"--{option.name}",), help=option.help, default=option.default) for option in command.options]
+        run = partial(_exit_on_failure, command.run)
+        return ActionCommand(name=command.name, help=command.help, func=run, args=(*options, conn_id))
+
+    group = "Administer connections for chat transfers"
+    return [GroupCommand(name="chattransfer", help=group, subcommands=list(map(action, commands())))]
 
 
-def run_command(asked: argparse.Namespace) -> None:
-    """Run the command as ``python -m airflow_provider_chattransfer`` does; a failure ends the process with code 1."""
-    from .__main__ import main
-
-    options = [
-        f"--{option.name}={getattr(asked, option.name)}"
-        for service in services().values()
-        for command in service.commands
-        if command.name == asked.subcommand
-        for option in command.options
-    ]
-    if code := main([asked.subcommand, *options, asked.conn_id]):
+def _exit_on_failure(run: Callable[[argparse.Namespace], int], asked: argparse.Namespace) -> None:
+    """Run a command; a failure ends the process with its exit code, since Airflow drops what a command returns."""
+    if code := run(asked):
         raise SystemExit(code)
