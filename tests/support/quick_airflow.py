@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,6 @@ from unittest.mock import patch
 
 SCHEDULER = "airflow.sdk.definitions.dag"
 """The module of ``dag.test``, which sleeps one second whenever no task is due."""
-API_THREAD = "InProcessExecutionAPI-loop"
 LONGEST_PAUSE_SECONDS = 0.02
 MAX_START_SECONDS = 10.0
 
@@ -28,7 +26,6 @@ MAX_START_SECONDS = 10.0
 def quicken() -> None:
     """Make the API server and the database of this process quicker, once; before the database is opened."""
     _inspect_each_dependency_once()
-    _answer_in_one_thread()
     _do_not_wait_for_the_disk()
     _wait_for_the_api_server()
 
@@ -55,20 +52,6 @@ def _remembering(get_dependant: Callable[..., Any]) -> Callable[..., Any]:
         return known[key]
 
     return remembered
-
-
-def _answer_in_one_thread() -> None:
-    """Have the in-process API server answer in one thread: it serves one task, which waits for each answer."""
-    from anyio import to_thread
-
-    run_sync = to_thread.run_sync
-
-    async def run_here(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        if threading.current_thread().name == API_THREAD:
-            return function(*arguments)
-        return await run_sync(function, *arguments, **options)
-
-    to_thread.run_sync = run_here  # type: ignore[assignment]
 
 
 def _wait_for_the_api_server() -> None:
