@@ -129,6 +129,15 @@ class HostFileError(NotAppliedError):
         super().__init__(message, method="files of this host")
 
 
+class CoordinationError(NotAppliedError):
+    """What the processes and hosts that act on one account share cannot be asked; the message names the place."""
+
+    retry_advice = "a retry goes on when the coordination can be reached again"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, method="coordination")
+
+
 class ResponseLostError(PlatformError):
     """The connection broke, or a gateway answered. Whether the request was carried out is not known."""
 

@@ -32,6 +32,7 @@ DECISIONS: Mapping[str, tuple[Decision, Decision]] = {
     "UnreachableError": (REPEAT, REPEAT),
     "TokenStoreError": (SEND_LATER, SEND_LATER),
     "HostFileError": (SEND_LATER, SEND_LATER),
+    "CoordinationError": (SEND_LATER, SEND_LATER),
     "LockTimeoutError": (SEND_LATER, SEND_LATER),
     "MisdirectedError": (SEND_LATER, SEND_LATER),
     "ResponseLostError": (READ_FIRST, Decision(NextStep.REPEAT)),
