@@ -16,6 +16,7 @@ from ..tasks.open_record import open_record
 from ..tasks.options import as_conn_id
 from ..tasks.report import finish_task, push_report_on_failure
 from ..tasks.retries import fail_fast_if_permanent, retry_by_cause
+from ..tasks.templates import RenderOnlyTemplates
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ..platforms.base import ChatPlatform
 
 
-class AcceptTransferOperator(BaseOperator):
+class AcceptTransferOperator(RenderOnlyTemplates, BaseOperator):
     """Accept the transfer of one chat, and read back whether it was accepted.
 
     SuperOffice: as the agent to whom it is being transferred (``ChatSession/{id}/AcceptTransfer``), by the connection

@@ -32,6 +32,7 @@ from ..tasks.report import (
     report_in,
 )
 from ..tasks.retries import fail_fast_if_permanent, retry_by_cause
+from ..tasks.templates import RenderOnlyTemplates
 from .transfer_requests import NamedTransfers, Reassignment, Request
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ MAX_LOGGED_REQUEST_LETTERS = 1000
 """Letters of the request that the log shows."""
 
 
-class _TransferOperator(BaseOperator):
+class _TransferOperator(RenderOnlyTemplates, BaseOperator):
     """Move chats: what all operators that do have in common. All parameters are templated.
 
     :param conn_id: a connection of type ``bitrix24`` or ``superoffice``.

@@ -32,6 +32,7 @@ from ..tasks.report import (
     report_in,
 )
 from ..tasks.retries import fail_fast_if_permanent, retry_by_cause
+from ..tasks.templates import RenderOnlyTemplates
 from .awaited_transfers import AwaitedTransfers
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from ..platforms.base import ChatPlatform
 
 
-class AcceptTransferSensor(BaseSensorOperator):
+class AcceptTransferSensor(RenderOnlyTemplates, BaseSensorOperator):
     """Wait until every transfer is accepted, rejected or otherwise settled, and return the report.
 
     When ``accept_within`` is over the sensor succeeds, and reports transfers that nobody has accepted as ``requested``,
