@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from ..chats.inputs import shown
+from ..platforms.task_thread import on_task_thread
 from ..service_info import ServiceInfo
 from ..services import services
 from .masking import hide_secrets_of
@@ -22,7 +23,7 @@ def get_connection(conn_id: str) -> Connection:
     Raises ``ValueError`` when there is none, or Airflow cannot read it.
     """
     try:
-        connection = BaseHook.get_connection(conn_id)
+        connection = on_task_thread(lambda: BaseHook.get_connection(conn_id))
     except AirflowNotFoundException:
         raise _no_connection(conn_id) from None
     except TypeError:

@@ -10,6 +10,7 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from ..airflow_internals import mask_in_services
 from ..connection_forms import ConnectionForm, Field, Kind, Masking
+from ..platforms.task_thread import on_task_thread
 from ..services import forms
 from .fields import extra_of, likely_secrets
 
@@ -77,9 +78,10 @@ def _mask(text: str) -> None:
 
 
 def _mask_in_tasks(text: str | dict[str, Any]) -> None:
+    """Tell the masker here, which tells the supervisor's by the channel of the task (seen in 3.1.8 to 3.3.2)."""
     from airflow.providers.common.compat.sdk import mask_secret
 
-    mask_secret(text)
+    on_task_thread(lambda: mask_secret(text))
 
 
 def _as_in_addresses(secret: str) -> set[str]:

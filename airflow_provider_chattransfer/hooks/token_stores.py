@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from ..airflow_internals import read_variable, write_variable
 from ..exceptions import HostFileError, TokenStoreError
 from ..platforms.file_lock import host_file, open_private
+from ..platforms.task_thread import on_task_thread
 from ..platforms.tokens.file_store import FileStore, locked
 from ..platforms.tokens.manager import Entry, TokenStore
 from ..platforms.tokens.sealed import Sealed
@@ -83,12 +84,12 @@ class VariableStore:
 
 
 def _told(done: str, do: Callable[[], T]) -> T:
-    """Return what ``do`` returns, and raise an error of ours for one of Airflow's.
+    """Return what ``do`` returns on the task's own thread, and raise an error of ours for one of Airflow's.
 
     Airflow's is not even chained: its text may tell of the database.
     """
     try:
-        return do()
+        return on_task_thread(do)
     except TokenStoreError:
         raise
     except Exception as error:
