@@ -36,7 +36,7 @@ def test_airflow_is_spoken_to_on_the_tasks_thread(errand: Callable[[], Any], mon
         spoken.append(threading.get_ident())
         return CONNECTION
 
-    monkeypatch.setattr(connections.BaseHook, "get_connection", airflow)
+    monkeypatch.setattr(compat.BaseHook, "get_connection", airflow)
     monkeypatch.setattr(token_stores, "read_variable", airflow)
     monkeypatch.setattr(token_stores, "write_variable", airflow)
     monkeypatch.setattr(compat, "mask_secret", airflow, raising=False)
