@@ -15,8 +15,9 @@ from ..decoding import NumberIfKnown, decoded_or, read_number
 REQUEST_SECONDS = 60.0
 """How long the cloud works on one request, a batch included, before it cuts it off (documented limits)."""
 
-FILLED_SHARE = 0.75
-"""How much of that time is filled with commands, by how long they took before."""
+FILLED_SECONDS = 5.0
+"""How much of that time is filled with commands, by how long they took before: several requests are in flight, and a
+chat is to be read back soon after it was sent."""
 
 LIMIT_SECONDS = 480.0
 """Seconds that the cloud lets a method work in ten minutes, for each webhook (documented limits)."""
@@ -130,11 +131,11 @@ class OperatingTime:
         return reset_at - now
 
     def fitting(self, methods: Sequence[str]) -> int:
-        """Return how many of these calls, at least one, the portal can do in one request."""
+        """Return how many of these calls, at least one, the portal does in ``FILLED_SECONDS``: those of one request."""
         seconds = 0.0
         for count, method in enumerate(methods):
             seconds += self._takes(method)
-            if seconds > FILLED_SHARE * REQUEST_SECONDS:
+            if seconds > FILLED_SECONDS:
                 return max(1, count)
         return len(methods)
 
