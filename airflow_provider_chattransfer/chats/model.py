@@ -3,19 +3,25 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from numbers import Integral
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from ..shortening import MAX_SENTENCE_LETTERS, without_middle
 from .inputs import MAX_NAME_LETTERS, as_id, as_name, refuse_template, shown
 from .stored_json import read_stored
 
 Json = dict[str, Any]
+T = TypeVar("T", bound="Target")
+
+MAX_SHARED_TARGETS = 1024
+"""Targets of which only one object is kept, whichever chats go there."""
 
 
 class TargetKind(StrEnum):
@@ -39,7 +45,19 @@ class Target:
 
     @classmethod
     def parse(cls, text: object, *, of: str = "to") -> Self:
-        """Read a target as a user writes it: a number is a person's; ``of`` names the option in the ``ValueError``."""
+        """Read a target as a user writes it: a number is a person's; ``of`` names the option in the ``ValueError``.
+
+        Thousands of chats go to a few targets: the same text gives the same object.
+        """
+        if type(text) is str:
+            try:
+                return _parsed(cls, text)
+            except ValueError:  # raised again below, with the name of the option
+                pass
+        return cls._parse(text, of=of)
+
+    @classmethod
+    def _parse(cls, text: object, *, of: str) -> Self:
         refuse_template(text, of=of)
         if isinstance(text, Integral) or (isinstance(text, str) and text.strip().isdigit()):
             return cls(TargetKind.AGENT, as_id(text, of=of))
@@ -62,7 +80,12 @@ class Target:
     @classmethod
     def agent(cls, agent: str) -> Self:
         """Return the agent (Bitrix24 user, SuperOffice associate) with this id."""
-        return cls(TargetKind.AGENT, agent)
+        return _target(cls, TargetKind.AGENT, agent)
+
+    @classmethod
+    def queue(cls, queue: str) -> Self:
+        """Return the queue (open line, chat topic) with this id."""
+        return _target(cls, TargetKind.QUEUE, queue)
 
     @property
     def is_agent(self) -> bool:
@@ -70,8 +93,22 @@ class Target:
         return self.kind is TargetKind.AGENT
 
     def __str__(self) -> str:
-        which = self.id or self.name
-        return self.kind.value if which is None else f"{self.kind}:{which}"
+        return _text_of(self.kind, self.id or self.name)
+
+
+@lru_cache(maxsize=MAX_SHARED_TARGETS)
+def _parsed(kind: type[T], text: str) -> T:
+    return kind._parse(text, of="to")
+
+
+@lru_cache(maxsize=MAX_SHARED_TARGETS)
+def _text_of(kind: TargetKind, which: str | None) -> str:
+    return kind.value if which is None else f"{kind}:{which}"
+
+
+@lru_cache(maxsize=MAX_SHARED_TARGETS)
+def _target(of: type[T], kind: TargetKind, id: str) -> T:
+    return of(kind, id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +137,7 @@ class Chat:
         """Where the chat is: with its owner, else in its queue."""
         if self.owner is not None:
             return Target.agent(self.owner)
-        return Target(TargetKind.QUEUE, self.queue) if self.queue is not None else None
+        return Target.queue(self.queue) if self.queue is not None else None
 
     def is_where(self, before: Chat) -> bool:
         """Tell whether the owner, the offer and the queue are the same as in ``before``."""
@@ -250,17 +287,41 @@ class TransferReport:
 
     def with_results(self, settled: Mapping[str, Result], *, finished_at: datetime) -> Self:
         """Return this report with newer results for the chats in ``settled``, by chat id."""
+        if not settled:
+            return replace(self, finished_at=finished_at)
         results = tuple(settled.get(result.transfer.chat_id, result) for result in self.results)
         return replace(self, results=results, finished_at=finished_at)
 
     def to_json(self) -> Json:
         """Return the report as plain JSON."""
+        return {**self._head(), "transfers": [result.to_json() for result in self.results], **self._foot()}
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines of the report as a JSON text, one for each chat.
+
+        At no time is there a second copy of a report of a hundred thousand chats, as JSON or as text.
+        """
+        yield "{\n"
+        for name, value in self._head().items():
+            yield f" {json.dumps(name)}: {json.dumps(value)},\n"
+        yield ' "transfers": ['
+        for number, result in enumerate(self.results):
+            yield f"{',' if number else ''}\n  {json.dumps(result.to_json())}"
+        yield "\n ]"
+        for name, value in self._foot().items():
+            yield f",\n {json.dumps(name)}: {json.dumps(value)}"
+        yield "\n}\n"
+
+    def _head(self) -> Json:
         return {
             "platform": self.platform,
             "conn_id": self.conn_id,
             "dry_run": self.dry_run,
             "counts": {outcome.value: count for outcome, count in self.counts.items()},
-            "transfers": [result.to_json() for result in self.results],
+        }
+
+    def _foot(self) -> Json:
+        return {
             "report_path": self.report_path,
             "started_at": self.started_at.isoformat(),
             "finished_at": self.finished_at.isoformat(),

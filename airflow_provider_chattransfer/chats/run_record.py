@@ -7,8 +7,9 @@ intent is written before its chat is sent, the outcome after the chat was read b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol, Self
 
 from typing_extensions import override
@@ -20,8 +21,11 @@ from .stored_json import read_stored
 MAX_TRANSFERS_PER_ENTRY = 500
 """Transfers in one entry of the plan: about 40 kB, below the 64 kB that Airflow's task state store takes."""
 
-MAX_OUTCOMES_PER_ENTRY = 200
-"""Outcomes in one entry, with their reasons: below the same 64 kB."""
+MAX_BYTES_PER_ENTRY = 40_000
+"""Bytes of outcomes, with their reasons, or of intents in one entry, about: both together stay below the same 64 kB."""
+
+BYTES_PER_ITEM = 150
+"""Bytes of one outcome without its reason, or of one intent, at most as services number chats, people and queues."""
 
 
 StoredTransfer = tuple[str, str, str | None, bool]
@@ -119,7 +123,7 @@ class RunRecord:
 
     def start_anew(self) -> None:
         """Discard what is on record so far."""
-        self.recorded_for = None
+        self._forget()
         self._write({"anew": True})
 
     def write_plan(self, transfers: Sequence[Transfer], *, now: float) -> None:
@@ -132,32 +136,44 @@ class RunRecord:
                 raise ValueError(f"{named} was not looked up; its number is needed before anything is sent")
         if self.plan:
             self.start_anew()
-        starts = range(0, len(transfers), MAX_TRANSFERS_PER_ENTRY)
-        pieces = [
-            {"plan": [_transfer(each) for each in transfers[start : start + MAX_TRANSFERS_PER_ENTRY]]}
-            for start in starts
-        ]
-        self._write(*pieces, {"planned_at": now})
+        self.plan, self.planned_at = list(transfers), now
+        for start in range(0, len(transfers), MAX_TRANSFERS_PER_ENTRY):
+            self._write({"plan": [_transfer(each) for each in transfers[start : start + MAX_TRANSFERS_PER_ENTRY]]})
+        self._write({"planned_at": now})
 
     def write_intents(self, chats: Iterable[Chat], *, now: float) -> None:
         """Note which chats are about to be sent, and in which state; ``now`` in seconds since the epoch.
 
         If the store does not take the entry, its error is raised and the chats are not noted as sent.
         """
-        entry = self._signed({"sent": [_state(chat) for chat in chats], "at": now})
-        self.store.append(entry)
-        self._apply(entry)
+        self.write_results_and_intents([], chats, now=now)
 
     def write_results(self, results: Iterable[Result], *, unmoved: Iterable[str] = ()) -> None:
         """Note outcomes, and the chats that a read showed to be where they were before they were sent."""
-        settled, left = [_entry_of(result) for result in results], list(unmoved)
-        starts = range(0, len(settled) or min(len(left), 1), MAX_OUTCOMES_PER_ENTRY)
-        self._write(
-            *(
-                {"settled": settled[start : start + MAX_OUTCOMES_PER_ENTRY], "unmoved": [] if start else left}
-                for start in starts
-            )
-        )
+        self.write_results_and_intents(results, [], unmoved=unmoved, now=0.0)
+
+    def write_results_and_intents(
+        self, results: Iterable[Result], chats: Iterable[Chat], *, unmoved: Iterable[str] = (), now: float
+    ) -> None:
+        """Do as ``write_results``, then as ``write_intents``, in one entry where they fit into one.
+
+        The outcomes may be those of chats that were read back before, the intents those of the chats to be sent next:
+        for the store, one entry for each piece of a run in place of two.
+        """
+        results, chats, unmoved = list(results), list(chats), list(unmoved)
+        self._settle(results, unmoved)
+        parts = _parts(map(_entry_of, results), bytes_of=_bytes_of_outcome)
+        outcomes: list[Json] = [{"settled": part, "unmoved": []} for part in parts]
+        if unmoved:
+            outcomes = outcomes or [{"settled": [], "unmoved": []}]
+            outcomes[0]["unmoved"] = unmoved
+        intents: list[Json] = [
+            {"sent": part, "at": now} for part in _parts(map(_state, chats), bytes_of=_bytes_of_intent)
+        ]
+        if outcomes and intents:
+            intents[0] = {**outcomes.pop(), **intents[0]}
+        self._write(*outcomes, *intents)
+        self._intend(chats, now)
 
     def write_wait_results(self, results: Iterable[Result]) -> None:
         """Note what a wait has settled, so that a retry need not see it again: a chat may be closed by then."""
@@ -166,6 +182,7 @@ class RunRecord:
     def write_failed_polls(self, number: int) -> None:
         """Note how many polls of a wait have failed in a row."""
         if number != self.failed_polls:
+            self.failed_polls = number
             self._write({"failed_looks": number})
 
     def with_retry_actions(self, report: TransferReport) -> TransferReport:
@@ -179,10 +196,12 @@ class RunRecord:
 
     def write_deadline(self, deadline: float) -> None:
         """Note until when acceptance is waited for, in seconds since the epoch, so that a retry does not wait anew."""
+        self.deadline = deadline
         self._write({"deadline": deadline})
 
     def write_finished(self, *, series: int) -> None:
         """Note that the task is done. ``series`` is the task's ``max_tries``, which grows when the task is cleared."""
+        self.finished_by = series
         self._write({"finished_by": series})
 
     def open_results(self, reason: str) -> list[Result]:
@@ -197,53 +216,54 @@ class RunRecord:
         return Result(transfer, Outcome.FAILED, f"not attempted: {reason}", RetryAction.RESEND)
 
     def _write(self, *entries: Json) -> None:
-        signed = []
+        """Append ``entries``; the first of a record is signed with its owner."""
         for entry in entries:
-            signed.append(self._signed(entry))
-            self._apply(signed[-1])
-        for entry in signed:
-            self.store.append(entry)
-
-    def _signed(self, entry: Json) -> Json:
-        """Return ``entry`` with the owner added if it is the first of its record."""
-        if self.owner is None or self.recorded_for is not None:
-            return entry
-        return {**entry, "of": asdict(self.owner)}
+            signs = self.owner is not None and self.recorded_for is None
+            self.store.append({**entry, "of": asdict(self.owner)} if self.owner is not None and signs else entry)
+            if signs:
+                self.recorded_for = self.owner
 
     def _apply(self, entry: Mapping[str, Any]) -> None:
+        """Take in an entry that was read; one may hold outcomes and intents."""
+        if "settled" in entry:
+            settled = read_stored(entry["settled"], list[StoredResult], of="settled")
+            self._settle(map(_read_result, settled), read_stored(entry.get("unmoved"), list[str], of="unmoved"))
         match entry:
             case {"anew": True}:
-                self.plan, self.planned_at, self.sent, self.results = [], None, {}, {}
-                self.deadline, self.failed_polls, self.finished_by, self.recorded_for = None, 0, None, None
+                self._forget()
             case {"plan": transfers}:
                 self.plan.extend(map(_read_transfer, read_stored(transfers, list[StoredTransfer], of="plan")))
             case {"planned_at": at}:
                 self.planned_at = read_stored(at, float, of="planned_at")
             case {"sent": chats, "at": at}:
                 sent_at = read_stored(at, float, of="at")
-                states = map(_read_state, read_stored(chats, list[StoredState], of="sent"))
-                self.sent.update((chat.id, Intent(chat, sent_at)) for chat in states)
-            case {"settled": settled, "unmoved": unmoved}:
-                self._settle(
-                    read_stored(settled, list[StoredResult], of="settled"),
-                    read_stored(unmoved, list[str], of="unmoved"),
-                )
+                self._intend(map(_read_state, read_stored(chats, list[StoredState], of="sent")), sent_at)
             case {"deadline": deadline}:
                 self.deadline = read_stored(deadline, float, of="deadline")
             case {"failed_looks": number}:
                 self.failed_polls = read_stored(number, int, of="failed_looks")
             case {"finished_by": series}:
                 self.finished_by = read_stored(series, int, of="finished_by")
+            case {"settled": _} if "sent" not in entry:
+                pass
             case _:
                 raise ValueError("it is none that we write")
         if "of" in entry:
             self.recorded_for = read_stored(entry["of"], RecordOwner, of="of")
 
-    def _settle(self, settled: Sequence[StoredResult], unmoved: Sequence[str]) -> None:
+    def _forget(self) -> None:
+        self.plan, self.planned_at, self.sent, self.results = [], None, {}, {}
+        self.deadline, self.failed_polls, self.finished_by, self.recorded_for = None, 0, None, None
+
+    def _intend(self, chats: Iterable[Chat], at: float) -> None:
+        """Note the chats as sent; what the record does not keep of a chat, its customer, is not kept here either."""
+        for chat in chats:
+            self.sent[chat.id] = Intent(chat if chat.customer is None else replace(chat, customer=None), at)
+
+    def _settle(self, results: Iterable[Result], unmoved: Iterable[str]) -> None:
         for chat_id in unmoved:
             self.sent.pop(chat_id, None)
-        for entry in settled:
-            result = _read_result(entry)
+        for result in results:
             self.results[result.transfer.chat_id] = result
             if result.retry is not RetryAction.READ_FIRST:
                 self.sent.pop(result.transfer.chat_id, None)
@@ -261,8 +281,19 @@ class NullRecordStore(RecordStore):
         pass
 
 
-def _chunks(entries: list[list[Any]], size: int) -> list[list[list[Any]]]:
-    return [entries[start : start + size] for start in range(0, len(entries), size)]
+def _parts(items: Iterable[list[Any]], *, bytes_of: Callable[[list[Any]], int]) -> Iterator[list[list[Any]]]:
+    """Divide outcomes, or intents, among as few entries as the store takes."""
+    part: list[list[Any]] = []
+    room = MAX_BYTES_PER_ENTRY
+    for item in items:
+        size = bytes_of(item)
+        if size > room and part:
+            yield part
+            part, room = [], MAX_BYTES_PER_ENTRY
+        part.append(item)
+        room -= size
+    if part:
+        yield part
 
 
 def _transfer(transfer: Transfer) -> list[Any]:
@@ -282,6 +313,16 @@ def _read_transfer(value: StoredTransfer) -> Transfer:
 
 def _entry_of(result: Result) -> list[Any]:
     return [*_transfer(result.transfer), result.outcome.value, result.reason, result.retry.value]
+
+
+def _bytes_of_outcome(outcome: list[Any]) -> int:
+    """Return how many bytes a store needs for an outcome, at most; a letter of another script takes six."""
+    reason = outcome[5]
+    return BYTES_PER_ITEM + (0 if reason is None else len(json.dumps(reason)))
+
+
+def _bytes_of_intent(_: list[Any]) -> int:
+    return BYTES_PER_ITEM
 
 
 def _read_result(value: StoredResult) -> Result:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -151,7 +150,8 @@ def _write(report: TransferReport) -> None:
         from airflow.sdk import ObjectStoragePath
 
         try:
-            ObjectStoragePath(report.report_path).write_text(json.dumps(report.to_json(), indent=1))
+            with ObjectStoragePath(report.report_path).open("w") as file:
+                file.writelines(report.lines())
         except Exception as cause:
             raise RecordWriteError("the report", cause) from cause
 

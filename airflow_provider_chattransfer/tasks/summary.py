@@ -67,14 +67,15 @@ def group_by_reason(failed: Sequence[Result], *, room: int) -> str:
 
 
 def _table(report: TransferReport) -> Iterator[str]:
-    shown = [outcome for outcome in Outcome if report.counts[outcome]] or [Outcome.ACCEPTED]
+    counted = report.counts
+    shown = [outcome for outcome in Outcome if counted[outcome]] or [Outcome.ACCEPTED]
     receivers: dict[str, Counter[Outcome]] = {}
     for result in report.results:
         receivers.setdefault(str(result.transfer.target), Counter())[result.outcome] += 1
     if not receivers:
         yield "No chat was to be moved."
         return
-    rows = [*receivers.items(), ("all", Counter(report.counts))] if len(receivers) > 1 else list(receivers.items())
+    rows = [*receivers.items(), ("all", Counter(counted))] if len(receivers) > 1 else list(receivers.items())
     width = max(len("receiver"), *(len(name) for name, _ in rows))
     yield f"{'receiver':<{width}}" + "".join(f"  {outcome.value:>9}" for outcome in shown)
     for name, counts in rows:
