@@ -21,7 +21,7 @@ from .stored_json import read_stored
 MAX_TRANSFERS_PER_ENTRY = 500
 """Transfers in one entry of the plan: about 40 kB, below the 64 kB that Airflow's task state store takes."""
 
-MAX_BYTES_PER_ENTRY = 40_000
+MAX_BYTES_PER_ENTRY = 30_000
 """Bytes of outcomes, with their reasons, or of intents in one entry, about: both together stay below the same 64 kB."""
 
 BYTES_PER_ITEM = 150

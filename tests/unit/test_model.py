@@ -95,6 +95,7 @@ class TestReport:
     @given(report=REPORTS)
     def test_a_report_is_the_same_after_json_and_back(self, report: TransferReport) -> None:
         assert TransferReport.from_json(json.loads(json.dumps(report.to_json()))) == report
+        assert json.loads("".join(report.lines())) == report.to_json()
 
     @given(report=REPORTS)
     def test_the_counts_of_a_report_sum_to_its_chats(self, report: TransferReport) -> None:

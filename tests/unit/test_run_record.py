@@ -3,12 +3,19 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_chattransfer.chats.model import Chat, Outcome, Result, RetryAction, Target, Transfer
-from airflow_provider_chattransfer.chats.run_record import MAX_TRANSFERS_PER_ENTRY, Intent, RunRecord
+from airflow_provider_chattransfer.chats.model import Chat, Json, Outcome, Result, RetryAction, Target, Transfer
+from airflow_provider_chattransfer.chats.run_record import (
+    MAX_TRANSFERS_PER_ENTRY,
+    Intent,
+    NullRecordStore,
+    RunRecord,
+)
 from tests.support.record_stores import Lines
 
 STATE_STORE_LIMIT = 64 * 1024
@@ -56,8 +63,10 @@ class TestARunRecord:
         self, transfers: list[Transfer], chats: list[Chat], outcome: Outcome, reason: str | None, retry: RetryAction
     ) -> None:
         record, store = planned(*transfers)
-        record.write_intents(chats, now=101.5)
-        record.write_results([Result(each, outcome, reason, retry) for each in transfers])
+        results = [Result(each, outcome, reason, retry) for each in transfers]
+        record.write_intents(chats[:2], now=101.5)
+        record.write_results(results[:2], unmoved=[each.id for each in chats[:1]])
+        record.write_results_and_intents(results[2:], chats[2:], unmoved=[each.id for each in chats[1:2]], now=102.5)
         record.write_deadline(200.0)
         read = RunRecord.read(store)
         assert read == record
@@ -82,9 +91,18 @@ class TestARunRecord:
         cut_off.write_plan(transfers[:3], now=1.0)
         assert RunRecord.read(store).plan == transfers[:3]
 
-    def test_a_record_refuses_what_is_not_an_entry(self) -> None:
+    @pytest.mark.parametrize(
+        "entry",
+        [
+            {"something": "else"},
+            {"settled": [], "unmoved": [], "sent": []},
+            {"settled": []},
+            {"settled": None, "sent": [], "at": 1},
+        ],
+    )
+    def test_a_record_refuses_what_is_not_an_entry(self, entry: Json) -> None:
         store = Lines()
-        store.append({"something": "else"})
+        store.append(entry)
         with pytest.raises(ValueError, match="entry 1 of the run's record cannot be read"):
             RunRecord.read(store)
 
@@ -119,6 +137,7 @@ class TestAnIntent:
         record, store = planned(transfer())
         record.write_intents([Chat("1", owner="7", customer="contact 4711")], now=101.0)
         assert "4711" not in "".join(store.lines)
+        assert RunRecord.read(store) == record
 
 
 class TestResultsOfARunThatWasStopped:
@@ -137,11 +156,55 @@ class TestEntries:
     def test_entries_of_fifty_thousand_chats_fit_into_the_task_state_store(self) -> None:
         transfers = [transfer(str(10**9 + number), source="agent:1000000") for number in range(50_000)]
         record, store = planned(*transfers)
+        results: list[Result] = []
         for start in range(0, len(transfers), 50):
             piece = transfers[start : start + 50]
-            record.write_intents(
-                [Chat(each.chat_id, False, "1000000", None, False, "100", "10") for each in piece], now=1.0
-            )
-            record.write_results([Result(each, Outcome.FAILED, "x" * 300, RetryAction.RESEND) for each in piece])
+            chats = [Chat(each.chat_id, False, "1000000", None, False, "100", "10") for each in piece]
+            record.write_results_and_intents(results, chats, now=1.0)
+            results = [Result(each, Outcome.FAILED, "x" * 300, RetryAction.RESEND) for each in piece]
+        record.write_results(results)
         assert max(map(len, store.lines)) < STATE_STORE_LIMIT
-        assert len(store.lines) == 100 + 1 + 2 * 1000
+        assert len(store.lines) == 100 + 1 + 1000 + 1
+
+    @pytest.mark.parametrize("letter", ["x", '"', "\n", "ж", "😀"])
+    def test_entries_of_a_run_that_gives_up_fit_into_the_task_state_store(self, letter: str) -> None:
+        largest = str(2**63 - 1)
+        transfers = [transfer(str(10**18 + number), f"agent:{largest}", f"agent:{largest}") for number in range(1000)]
+        record, store = planned(*transfers)
+        chats = [Chat(each.chat_id, False, largest, largest, True, largest, largest, 2**63) for each in transfers]
+        results = [Result(each, Outcome.FAILED, letter * 300, RetryAction.READ_FIRST) for each in transfers]
+        record.write_results_and_intents(results, chats, now=1e9 + 0.123456)
+        assert max(map(len, store.lines)) < STATE_STORE_LIMIT
+        assert RunRecord.read(store) == record
+
+    def test_entries_that_the_store_does_not_take_leave_outcomes_known_and_no_intent(self) -> None:
+        record, store = planned(transfer("1"), transfer("2"))
+        record.write_intents([Chat("1", owner="7")], now=1.0)
+        kept = list(store.lines)
+
+        def full(entry: Json) -> None:
+            raise ConnectionError
+
+        store.append = full  # type: ignore[method-assign]
+        with pytest.raises(ConnectionError):
+            record.write_results_and_intents([Result(transfer("1"), Outcome.ACCEPTED)], [Chat("2")], now=2.0)
+        assert (list(record.results), list(record.sent), store.lines) == (["1"], [], kept)
+
+
+class TestMemory:
+    def test_memory_of_a_record_is_that_of_its_results(self) -> None:
+        """A chat costs its place in two tables; what was given to the record is kept, not a copy of it."""
+        transfers = [transfer(str(10**9 + number)) for number in range(5000)]
+        results = [Result(each, Outcome.ACCEPTED) for each in transfers]
+        tracemalloc.start()
+        try:
+            record = RunRecord(NullRecordStore())
+            record.write_plan(transfers, now=1.0)
+            for start in range(0, len(transfers), 50):
+                chats = [Chat(each.chat_id, owner="7", queue="3") for each in transfers[start : start + 50]]
+                record.write_intents(chats, now=2.0)
+                record.write_results(results[start : start + 50])
+            bytes_per_chat = tracemalloc.get_traced_memory()[0] / len(transfers)
+        finally:
+            tracemalloc.stop()
+        assert bytes_per_chat < 150
