@@ -11,14 +11,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from numbers import Integral
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from ..shortening import MAX_SENTENCE_LETTERS, without_middle
 from .inputs import MAX_NAME_LETTERS, as_id, as_name, refuse_template, shown
 from .stored_json import read_stored
 
 Json = dict[str, Any]
-T = TypeVar("T", bound="Target")
 
 MAX_SHARED_TARGETS = 1024
 """Targets of which only one object is kept, whichever chats go there."""
@@ -44,20 +43,20 @@ class Target:
     name: str | None = None
 
     @classmethod
-    def parse(cls, text: object, *, of: str = "to") -> Self:
+    def parse(cls, text: object, *, of: str = "to") -> Target:
         """Read a target as a user writes it: a number is a person's; ``of`` names the option in the ``ValueError``.
 
         Thousands of chats go to a few targets: the same text gives the same object.
         """
         if type(text) is str:
             try:
-                return _parsed(cls, text)
+                return _parsed(text)
             except ValueError:  # raised again below, with the name of the option
                 pass
         return cls._parse(text, of=of)
 
     @classmethod
-    def _parse(cls, text: object, *, of: str) -> Self:
+    def _parse(cls, text: object, *, of: str) -> Target:
         refuse_template(text, of=of)
         if isinstance(text, Integral) or (isinstance(text, str) and text.strip().isdigit()):
             return cls(TargetKind.AGENT, as_id(text, of=of))
@@ -78,14 +77,14 @@ class Target:
             ) from None
 
     @classmethod
-    def agent(cls, agent: str) -> Self:
+    def agent(cls, agent: str) -> Target:
         """Return the agent (Bitrix24 user, SuperOffice associate) with this id."""
-        return _target(cls, TargetKind.AGENT, agent)
+        return _target(TargetKind.AGENT, agent)
 
     @classmethod
-    def queue(cls, queue: str) -> Self:
+    def queue(cls, queue: str) -> Target:
         """Return the queue (open line, chat topic) with this id."""
-        return _target(cls, TargetKind.QUEUE, queue)
+        return _target(TargetKind.QUEUE, queue)
 
     @property
     def is_agent(self) -> bool:
@@ -97,8 +96,8 @@ class Target:
 
 
 @lru_cache(maxsize=MAX_SHARED_TARGETS)
-def _parsed(kind: type[T], text: str) -> T:
-    return kind._parse(text, of="to")
+def _parsed(text: str) -> Target:
+    return Target._parse(text, of="to")
 
 
 @lru_cache(maxsize=MAX_SHARED_TARGETS)
@@ -107,8 +106,8 @@ def _text_of(kind: TargetKind, which: str | None) -> str:
 
 
 @lru_cache(maxsize=MAX_SHARED_TARGETS)
-def _target(of: type[T], kind: TargetKind, id: str) -> T:
-    return of(kind, id)
+def _target(kind: TargetKind, id: str) -> Target:
+    return Target(kind, id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,8 @@ def _write(report: TransferReport) -> None:
         from airflow.sdk import ObjectStoragePath
 
         try:
-            with ObjectStoragePath(report.report_path).open("w") as file:
+            path: Any = ObjectStoragePath(report.report_path)
+            with path.open("w") as file:
                 file.writelines(report.lines())
         except Exception as cause:
             raise RecordWriteError("the report", cause) from cause
