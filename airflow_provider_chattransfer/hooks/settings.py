@@ -74,15 +74,16 @@ def build_transport(
     """Build the transport of ``account`` as the connection's ``extra`` says.
 
     ``limit`` and ``timeout`` (seconds) are the service's own, for what ``extra`` leaves empty. All transports of an
-    account share one pace on this host. With ``fail_fast``, each request is made once and answered within
+    account share one pace. With ``fail_fast``, each request is made once and answered within
     ``FAIL_FAST_TIMEOUT_SECONDS``. Raises ``ValueError`` that begins with the key of the wrong field.
     """
-    from ..platforms.rate import gate_for
+    from ..platforms.coordination.pace import pace_for
+    from ..platforms.coordination.process_store import THIS_PROCESS
     from ..platforms.transport import Transport
 
     settings = NetworkSettings.read(extra, rate_limit=limit, timeout_seconds=timeout)
     return Transport(
-        gate=gate_for(account, settings.rate_limit),
+        pace=pace_for(account, settings.rate_limit, store=THIS_PROCESS),
         read_timeout=FAIL_FAST_TIMEOUT_SECONDS if fail_fast else settings.timeout_seconds,
         attempts=1 if fail_fast else None,
         ca_bundle=settings.ca_bundle,

@@ -29,9 +29,9 @@ from .answer_bodies import ACCEPTED_ENCODING
 from .answer_bodies import NO_JSON as NO_JSON
 from .answer_headers import read_clock_ahead, read_retry_after
 from .bounded_session import AnswerTooLargeError, BoundedSession, exchange
+from .coordination.pace import Pace
 from .exchange_errors import FAILURES, exchange_error
 from .log_filter import silence_http_logs
-from .rate import RateGate
 
 log = logging.getLogger(__name__)
 
@@ -95,14 +95,14 @@ class Transport:
     def __init__(
         self,
         *,
-        gate: RateGate,
+        pace: Pace,
         read_timeout: float,
         attempts: int | None = None,
         ca_bundle: str | None = None,
         max_answer_megabytes: int = MAX_ANSWER_MEGABYTES,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Send each request through ``gate``.
+        """Send each request at ``pace``.
 
         ``read_timeout`` is for a whole exchange, from the connection to the last byte of the answer, in seconds; it
         must be longer than the service takes at most, or an answer is lost. ``attempts`` is how often a request is made
@@ -113,7 +113,7 @@ class Transport:
         Several identities may share one transport: so no cookie is kept, and no ``.netrc`` replaces a header.
         ``clock_ahead`` is by how many seconds the service's clock, as its last answer told it, is ahead of ours.
         """
-        self._gate = gate
+        self._pace = pace
         self._seconds = read_timeout
         self._max_bytes = max_answer_megabytes * 10**6
         self._attempts = attempts
@@ -160,20 +160,22 @@ class Transport:
         self._session.close()
 
     def _send_once(self, request: Request, understand: Understand) -> Any:
-        self._gate.wait()
+        self._pace.wait()
         response = self._exchange(request)
         try:
-            return understand(response)
+            answer = understand(response)
         except PlatformError as error:
             if isinstance(error, RateLimitError):
-                self._close_gate(decide(error).after_seconds, too_fast=error.too_fast)
+                self._close_pace(decide(error).after_seconds, too_fast=error.too_fast)
             elif response.status == 503:
-                self._close_gate(response.retry_after, too_fast=True)
+                self._close_pace(response.retry_after, too_fast=True)
             raise
+        self._pace.served()
+        return answer
 
-    def _close_gate(self, hint: float | None, *, too_fast: bool) -> None:
+    def _close_pace(self, hint: float | None, *, too_fast: bool) -> None:
         """Let no request of the account through for as long as the service says, or for a second."""
-        self._gate.close_for(min(hint or 1.0, MAX_HINT_SECONDS), too_fast=too_fast)
+        self._pace.close_for(min(hint or 1.0, MAX_HINT_SECONDS), too_fast=too_fast)
 
     def _exchange(self, request: Request) -> Response:
         """Send ``request`` once, and read the response; raises a ``PlatformError``."""

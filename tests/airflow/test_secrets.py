@@ -22,6 +22,7 @@ from airflow_provider_chattransfer.hooks.dispatch import open_platform
 from airflow_provider_chattransfer.operators.accept import AcceptTransferOperator
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator, TransferChatsOperator
 from airflow_provider_chattransfer.platforms import decoding, transport
+from airflow_provider_chattransfer.platforms.coordination.pace import Pace
 from airflow_provider_chattransfer.sandbox.bitrix24 import Portal
 from airflow_provider_chattransfer.sandbox.service import HttpRequest, HttpResponse
 from airflow_provider_chattransfer.sandbox.superoffice.tenant import Tenant
@@ -99,7 +100,7 @@ def answers(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, no_pauses: None) 
     monkeypatch.setattr(transport, "_json", lambda *reply: answers.watched(parse(*reply)))
     monkeypatch.setattr(transport, "MAX_ATTEMPTS", 2)
     monkeypatch.setattr(transport.Transport, "pause", lambda *_: None)
-    monkeypatch.setattr("airflow_provider_chattransfer.platforms.rate.RateGate.close_for", lambda *_, **__: None)
+    monkeypatch.setattr(Pace, "close_for", lambda *_, **__: None)
     sandbox.reset(**small())
     return answers
 

@@ -23,18 +23,17 @@ from airflow_provider_chattransfer.platforms.base import ChatPlatform
 from airflow_provider_chattransfer.platforms.bitrix24.auth import Webhook
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
-from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
 from airflow_provider_chattransfer.platforms.runner import run_to_end
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 from airflow_provider_chattransfer.platforms.superoffice.tenant import Site
 from airflow_provider_chattransfer.platforms.transport import Transport
+from tests.support.paces import open_pace
 
 PORT = 8025
 URL = f"http://127.0.0.1:{PORT}"
 SIZES = (100, 1_000, 5_000)
-OPEN_GATE = RateLimit(per_second=1e6, burst=1_000_000)
 
 
 def main() -> int:
@@ -86,7 +85,7 @@ def superoffice() -> SuperOfficePlatform:
 
 
 def transport() -> Transport:
-    return Transport(gate=RateGate(OPEN_GATE), read_timeout=60)
+    return Transport(pace=open_pace(), read_timeout=60)
 
 
 def planning() -> None:

@@ -35,7 +35,7 @@ from airflow_provider_chattransfer.operators.transfer import (
 )
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
-from airflow_provider_chattransfer.platforms.rate import RateGate
+from airflow_provider_chattransfer.platforms.coordination.pace import Pace
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 from airflow_provider_chattransfer.platforms.transport import Transport
 from airflow_provider_chattransfer.sandbox.faults import FaultKind
@@ -278,7 +278,7 @@ def no_pauses() -> Iterator[None]:
         patch(f"{PACKAGE}.platforms.transport.MAX_ATTEMPTS", 3),
         patch(f"{PACKAGE}.retry_policy.MAX_DELAY_SECONDS", 0.1),
         patch(f"{PACKAGE}.platforms.transport._pause", lambda _: 0.01),
-        patch.object(RateGate, "close_for", lambda *_, **__: None),
+        patch.object(Pace, "close_for", lambda *_, **__: None),
         patch.object(Transport, "pause", lambda *_: None),
     ):
         yield

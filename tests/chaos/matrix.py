@@ -31,7 +31,6 @@ from airflow_provider_chattransfer.platforms.bitrix24 import client as bitrix24_
 from airflow_provider_chattransfer.platforms.bitrix24.auth import Webhook
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
-from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
 from airflow_provider_chattransfer.platforms.runner import run_to_end
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
@@ -39,6 +38,7 @@ from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOf
 from airflow_provider_chattransfer.platforms.superoffice.tenant import Site
 from airflow_provider_chattransfer.platforms.transport import Transport
 from airflow_provider_chattransfer.testing.audit import MOVES, audit
+from tests.support.paces import open_pace
 from tests.support.record_stores import Lines
 
 from ..platforms.conftest import SUPERVISOR, ClockedSandbox
@@ -184,9 +184,8 @@ def run_alone(url: str, service: str, target: str, name: str, since: float, numb
     """
     if memory:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    gate = RateGate(RateLimit(per_second=1e6, burst=10**6))
     kind = bitrix24 if service == BITRIX24 else superoffice
-    platform = kind(url, transport.Transport(gate=gate, read_timeout=5.0))
+    platform = kind(url, transport.Transport(pace=open_pace(), read_timeout=5.0))
     chat_ids = [str(201 + index) for index in range(number or NUMBER[service])]
     steps = run_transfers(transfers(chat_ids, target), chunk=platform.chunk)
     return report_of(

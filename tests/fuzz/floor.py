@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_chattransfer.platforms import rate, transport
+from airflow_provider_chattransfer.platforms import transport
+from airflow_provider_chattransfer.platforms.coordination.pace import Pace
 from airflow_provider_chattransfer.platforms.tokens.manager import TokenManager
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from airflow_provider_chattransfer.testing.connections import as_environment, sandbox_connections
@@ -91,7 +92,7 @@ def open_floor(server: SandboxServer, folder: Path) -> Iterator[Floor]:
         patched.setattr(transport, "_pause", lambda _: 0.001)
         defaults = {**(TokenManager.__init__.__kwdefaults__ or {}), "sleep": lambda _: None}
         patched.setattr(TokenManager.__init__, "__kwdefaults__", defaults)
-        patched.setattr(rate.RateGate, "close_for", lambda *_, **__: None)
+        patched.setattr(Pace, "close_for", lambda *_, **__: None)
         yield Floor(ChatSandbox(url=server.url), answers, folder)
 
 

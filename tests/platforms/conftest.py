@@ -21,7 +21,6 @@ from airflow_provider_chattransfer.platforms.base import ChatPlatform, SendOptio
 from airflow_provider_chattransfer.platforms.bitrix24.auth import Webhook
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
-from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
 from airflow_provider_chattransfer.platforms.runner import run_to_end
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, SuperOfficeAuth
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
@@ -32,6 +31,8 @@ from airflow_provider_chattransfer.sandbox.sandbox import Sandbox
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from airflow_provider_chattransfer.sandbox.service import HttpRequest, Service
 from airflow_provider_chattransfer.testing.sandbox import ChatSandbox
+
+from ..support.paces import open_pace
 
 SUPERVISOR = Basic("tje0", "Tje0")
 
@@ -72,9 +73,9 @@ class ClockedSandbox(ChatSandbox):
         self.server.sandbox.clock.skip(seconds)
 
     def transport(self, *, read_timeout: float = 5.0) -> Transport:
-        """Return a transport whose gate lets everything through until the service closes it."""
-        gate = RateGate(RateLimit(per_second=1e6, burst=10**6), clock=self.now, sleep=self.sleep)
-        transport = Transport(gate=gate, read_timeout=read_timeout, sleep=self.sleep)
+        """Return a transport whose pace lets everything through until the service closes it."""
+        pace = open_pace(clock=self.now, sleep=self.sleep)
+        transport = Transport(pace=pace, read_timeout=read_timeout, sleep=self.sleep)
         self._opened.append(transport)
         return transport
 
@@ -96,7 +97,7 @@ class ClockedSandbox(ChatSandbox):
         )
 
     def superoffice(self, credentials: SuperOfficeAuth = SUPERVISOR) -> SuperOfficePlatform:
-        """Return the tenant as a platform that reads with ``credentials`` and sends as each owner, through one gate."""
+        """Return the tenant as a platform that reads with ``credentials`` and sends as each owner, at one pace."""
         transport = self.transport()
 
         def identity(agent: str) -> SuperOfficeClient:

@@ -95,7 +95,7 @@ from airflow_provider_chattransfer.platforms import runner
 from tests.chaos import matrix
 run.PAUSES_SECONDS, run.MAX_REQUEST_SECONDS = (0.0, 0.1, 0.4, 2.0, 2.5), 2.0
 url, service, target, source, *chat_ids = sys.argv[1:]
-line = matrix.Transport(gate=matrix.RateGate(matrix.RateLimit(per_second=1e6, burst=10**6)), read_timeout=30.0)
+line = matrix.Transport(pace=matrix.open_pace(), read_timeout=30.0)
 platform = getattr(matrix, service)(url, line)
 account_lock = matrix.AccountLock(platform.account, run=target, since=1.0)
 account_lock._begin()

@@ -32,13 +32,13 @@ from airflow_provider_chattransfer.platforms.bitrix24.oauth import Authorization
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
 from airflow_provider_chattransfer.platforms.bitrix24.redirects import endpoint, renamed
 from airflow_provider_chattransfer.platforms.issued_token import IssuedToken
-from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
 from airflow_provider_chattransfer.platforms.tokens.manager import Entry, FetchToken, TokenManager
 from airflow_provider_chattransfer.platforms.transport import Transport
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 from tests.sandbox.certificates import self_signed
 from tests.support.ports import free_port
 
+from ..support.paces import open_pace
 from ..support.reports import outcomes_of
 from ..support.token_stores import MemoryTokenStore
 from .conftest import ClockedSandbox, Script, Scripted, query_of, to
@@ -655,8 +655,7 @@ class TestASelfHostedPortal:
 
 
 def _trusting(certificate: Path) -> Transport:
-    gate = RateGate(RateLimit(per_second=1e6, burst=10**6))
-    return Transport(gate=gate, read_timeout=5.0, ca_bundle=str(certificate))
+    return Transport(pace=open_pace(), read_timeout=5.0, ca_bundle=str(certificate))
 
 
 class TestAConnectionCheck:

@@ -30,10 +30,10 @@ from airflow_provider_chattransfer.exceptions import (
     UnreachableError,
 )
 from airflow_provider_chattransfer.platforms.log_filter import silence_http_logs
-from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
 from airflow_provider_chattransfer.platforms.transport import NO_JSON, Request, Response, Transport
 
 from ..sandbox.certificates import self_signed
+from ..support.paces import open_pace
 from .raw_server import OK, RawServer, Serve, dripping, hear, pouring, raw_server, saying
 
 SECRET = "secretcode"
@@ -68,7 +68,7 @@ def ask(
 ) -> Response:
     """Make a request that may be repeated; the last answer when it is made several times."""
     transport = Transport(
-        gate=RateGate(RateLimit(per_second=1e6, burst=10**6)),
+        pace=open_pace(),
         read_timeout=seconds,
         attempts=attempts,
         max_answer_megabytes=megabytes,
@@ -453,7 +453,7 @@ def in_the_east() -> Iterator[None]:
 
 
 def _clock_ahead(date: str) -> float:
-    transport = Transport(gate=RateGate(RateLimit(per_second=1e6, burst=10**6)), read_timeout=5.0)
+    transport = Transport(pace=open_pace(), read_timeout=5.0)
     with raw_server(answer(f"Date: {date}")) as server:
         transport.send(Request(method="asked", url=server.url), lambda response: response)
     transport.close()

@@ -24,7 +24,7 @@ from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Clie
 from airflow_provider_chattransfer.platforms.bitrix24.commands import Command
 from airflow_provider_chattransfer.platforms.bitrix24.platform import RATE_LIMIT as PORTAL_LIMIT
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
-from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
+from airflow_provider_chattransfer.platforms.rate import RateLimit
 from airflow_provider_chattransfer.platforms.superoffice.platform import RATE_LIMIT as TENANT_LIMIT
 from airflow_provider_chattransfer.platforms.transport import MAX_HINT_SECONDS, Transport
 from airflow_provider_chattransfer.sandbox import clock
@@ -34,6 +34,7 @@ from airflow_provider_chattransfer.sandbox.bitrix24.portal import Portal
 from airflow_provider_chattransfer.sandbox.service import HttpRequest, HttpResponse
 from airflow_provider_chattransfer.sandbox.superoffice.tenant import Tenant
 
+from ..support.paces import open_pace
 from ..support.reports import outcomes_of
 from .conftest import ClockedSandbox, Script, Scripted, to
 
@@ -280,7 +281,7 @@ class Street:
     times: list[float] = field(default_factory=list)
 
     def ask_for(self, seconds: float) -> None:
-        """Ask as fast as the gate allows."""
+        """Ask as fast as the pace allows."""
         end = self.stage.now() + seconds
         while self.stage.now() < end:
             self.ask()
@@ -292,8 +293,8 @@ class Street:
 
 
 def _transport(stage: ClockedSandbox, neighbour: Neighbour, limit: RateLimit) -> Transport:
-    gate = RateGate(limit, clock=stage.now, sleep=neighbour.sleep)
-    transport = Transport(gate=gate, read_timeout=5, sleep=neighbour.sleep)
+    pace = open_pace(limit=limit, clock=stage.now, sleep=neighbour.sleep)
+    transport = Transport(pace=pace, read_timeout=5, sleep=neighbour.sleep)
     stage._opened.append(transport)
     return transport
 
@@ -334,7 +335,7 @@ class TestAnotherUserOfThePortal:
             portal_street.ask_for(60)
             portal_street.neighbour.sleep(1000)
             portal_street.ask_for(140)
-        assert portal_street.rate(100) == pytest.approx(1.9, rel=0.05)
+        assert portal_street.rate(100) == pytest.approx(2, rel=0.02)
         assert refusals.statuses[503] == 0
         assert sum("requests per second again" in each for each in caplog.messages) == 1
 
@@ -348,13 +349,13 @@ class TestAnotherUserOfThePortal:
         refusals.statuses.clear()
         portal_street.ask_for(60)
         assert refusals.statuses[503] == 1
-        assert portal_street.rate(30) == pytest.approx(1.9, rel=0.05)
+        assert portal_street.rate(30) == pytest.approx(2, rel=0.02)
 
     def test_who_never_was_there_costs_nothing(self, portal_street: Street, refusals: Refusals) -> None:
         portal_street.neighbour.gone = True
         portal_street.ask_for(300)
         assert refusals.statuses[503] == 0
-        assert len(portal_street.times) >= 300 * 1.9
+        assert len(portal_street.times) >= 300 * 1.99
 
 
 class TestAnOutage:
@@ -363,7 +364,7 @@ class TestAnOutage:
         portal_street.ask_for(60)
         portal_street.stage.fault(kind="error_503", for_seconds=15)
         portal_street.ask_for(60)
-        assert portal_street.rate(30) == pytest.approx(1.9, rel=0.05), "at full speed at once"
+        assert portal_street.rate(30) == pytest.approx(2, rel=0.02), "at full speed at once"
 
 
 class TestAnotherUserOfTheTenant:

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from airflow_provider_chattransfer.exceptions import UnreachableError
-from airflow_provider_chattransfer.platforms.rate import RateGate, RateLimit
 from airflow_provider_chattransfer.platforms.transport import Request, Response, Transport
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
 
 from ..sandbox.certificates import self_signed
+from ..support.paces import open_pace
 from .conftest import Script, Scripted
 
 
@@ -45,8 +45,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def ask(url: str, *, verb: str = "GET", ca_bundle: Path | None = None) -> Response:
     """Make one request of the sandbox."""
-    gate = RateGate(RateLimit(per_second=1000, burst=1000))
-    transport = Transport(gate=gate, read_timeout=5, attempts=1, ca_bundle=str(ca_bundle) if ca_bundle else None)
+    transport = Transport(pace=open_pace(), read_timeout=5, attempts=1, ca_bundle=str(ca_bundle) if ca_bundle else None)
     try:
         request = Request(method="asked", url=f"{url}/sandbox/state", verb=verb)
         response: Response = transport.send(request, lambda response: response)

@@ -91,7 +91,7 @@ class TestARead:
         assert len(stage.asked()) == MAX_ATTEMPTS
 
     @pytest.mark.parametrize("hint", [{}, {"Retry-After": "30"}])
-    def test_a_read_that_meets_503_closes_the_gate_for_all(
+    def test_a_read_that_meets_503_closes_the_pace_for_all(
         self, stage: ClockedSandbox, script: Script, portal: Bitrix24Client, hint: dict[str, str]
     ) -> None:
         script.play(Scripted(503, b"<html>", hint), Scripted.json({"result": True}))

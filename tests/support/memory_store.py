@@ -32,7 +32,7 @@ class VirtualTime:
         self.now += seconds
 
 
-@dataclass
+@dataclass(eq=False)
 class MemoryStore:
     """Keeps documents as text, as the real stores do; ``lost`` makes it one that cannot be asked."""
 
