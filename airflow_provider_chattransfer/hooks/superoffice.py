@@ -218,7 +218,7 @@ class _Account:
 
 @dataclass(frozen=True, slots=True)
 class _Clients:
-    """Builds the clients of one platform, which share where the chats are, and one transport with one rate gate."""
+    """Builds the clients of one platform, which share where the chats are, and one transport with one pace."""
 
     account: _Account
     address: Address
