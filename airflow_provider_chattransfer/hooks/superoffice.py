@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -255,11 +254,16 @@ class _Clients:
 
 
 def _identities(pattern: str, clients: _Clients) -> Callable[[str], SuperOfficeClient]:
-    """Make clients that act as agents, each from its own connection when it is first needed."""
+    """Make clients that act as agents, each from its own connection when it is first needed.
+
+    Safe for threads without a lock, which a worker thread could not keep while Airflow is asked for a connection: where
+    two make the same client, the first is kept, and neither has made a request yet.
+    """
     if "{agent}" not in pattern:
         raise ValueError(f"agent_conn_id: {pattern!r} does not contain {{agent}}, so all agents would be one")
 
-    @cache
+    known: dict[str, SuperOfficeClient | str] = {}
+
     def found(agent: str) -> SuperOfficeClient | str:
         conn_id = pattern.replace("{agent}", agent)
         try:
@@ -275,7 +279,7 @@ def _identities(pattern: str, clients: _Clients) -> Callable[[str], SuperOfficeC
             return f"connection {conn_id!r}: {FORM.labelled(str(problem))}"
 
     def identity(agent: str) -> SuperOfficeClient:
-        client = found(agent)
+        client = known[agent] if agent in known else known.setdefault(agent, found(agent))
         if isinstance(client, str):
             raise ValueError(client)
         return client

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,10 @@ from urllib3.exceptions import HTTPError, NameResolutionError
 
 MAX_OVERHEAD_BYTES = 2**20
 """Bytes on the wire besides the body: headers, and the lengths of chunks."""
+
+
+KEPT_CONNECTIONS = 64
+"""Connections to a host that are kept alive at most: more than any service is sent requests at once."""
 
 
 class AnswerTooLargeError(Exception):
@@ -80,27 +85,34 @@ def exchange(seconds: float, *, most_bytes: int) -> Iterator[Exchange]:
 
 
 class BoundedSession(requests.Session):
-    """A session whose exchanges end. It does not even parse redirects, since that reads their body to its end."""
+    """A session whose exchanges end. It does not even parse redirects, since that reads their body to its end.
+
+    Safe for threads as it is used here: its cookies, headers and adapters are not changed after it was made.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         for scheme in ("https://", "http://"):
-            self.mount(scheme, _BoundedAdapter())
+            self.mount(scheme, _BoundedAdapter(pool_maxsize=KEPT_CONNECTIONS))
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return ``None``: the caller decides about redirects."""
 
 
 class _BoundedAdapter(HTTPAdapter):
+    _making = threading.Lock()
+    """Guards the manager of a proxy until it is bounded: another thread would find it unbounded."""
+
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
         _bound(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        known = proxy in self.proxy_manager
-        manager = super().proxy_manager_for(proxy, **options)
-        if not known:
-            _bound(manager)
+        with self._making:
+            known = proxy in self.proxy_manager
+            manager = super().proxy_manager_for(proxy, **options)
+            if not known:
+                _bound(manager)
         return manager
 
 

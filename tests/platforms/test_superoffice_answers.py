@@ -193,19 +193,19 @@ class TestASession:
     @pytest.mark.parametrize("name", OF_A_LIST)
     def test_a_session_that_is_wrong_is_not_read_in_a_list_either(self, name: str) -> None:
         rows = [NO_SESSION[name](SESSION), {**SESSION, "ChatSessionId": 151}]
-        read = read_sessions(rows, method=LIST)
+        read = read_sessions(rows, wanted=["150", "151"], method=LIST)
         assert [type(read[each]) for each in ("150", "151")] == [UnreadableChat, Chat]
 
     @pytest.mark.parametrize("wrong", [None, *WRONG_IDS], ids=shown)
     def test_a_session_without_an_id_is_left_out_of_a_list(self, wrong: Any, caplog: pytest.LogCaptureFixture) -> None:
         rows = [{**SESSION, "ChatSessionId": wrong}, {**SESSION, "ChatSessionId": 151}]
-        assert list(read_sessions(rows, method=LIST)) == ["151"]
+        assert list(read_sessions(rows, wanted=["150", "151"], method=LIST)) == ["151"]
         assert "One chat of a list is left out" in caplog.text
         assert "\x1b" not in caplog.text
 
     def test_a_session_that_stands_there_twice_and_not_alike_is_not_read(self) -> None:
         rows = [SESSION, {**SESSION, "ChatSessionId": 151}, {**SESSION, "Status": "Closed"}, SESSION]
-        read = read_sessions([*rows, rows[1]], method=LIST)
+        read = read_sessions([*rows, rows[1]], wanted=["150", "151"], method=LIST)
         assert [type(read[each]) for each in ("150", "151")] == [UnreadableChat, Chat]
 
     @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ class Bitrix24Platform(ChatPlatform):
 
     @override
     def send(self, moves: Sequence[Move], options: SendOptions) -> Sent:
-        destinations = {move.transfer.chat_id: _destination(move) for move in moves}
+        began, destinations = self.client.clock(), {move.transfer.chat_id: _destination(move) for move in moves}
         self._receivers.look_up(destinations.values())
         answers: dict[str, Answer] = {}
         commands: dict[str, Command] = {}
@@ -114,7 +114,8 @@ class Bitrix24Platform(ChatPlatform):
                 answers[chat_id] = Refused(refusal, lasting=True)
             else:
                 commands[chat_id] = self._transfer_command(chat_id, target=target, bot_leaves=BOT_LEAVES in options.on)
-        for part, results in self._in_parts(commands, seen={move.transfer.chat_id: move.chat for move in moves}):
+        seen = {move.transfer.chat_id: move.chat for move in moves}
+        for part, results in self._in_parts(commands, seen=seen, read_at=began):
             answers.update(zip(part, map(_answer, results), strict=True))
             errors = [result for result in results if isinstance(result, PlatformError)]
             if stop := next(filter(None, map(stop_after, errors)), None):
@@ -145,15 +146,16 @@ class Bitrix24Platform(ChatPlatform):
         self.client.close()
 
     def _in_parts(
-        self, commands: Mapping[str, Command], *, seen: Mapping[str, Chat]
+        self, commands: Mapping[str, Command], *, seen: Mapping[str, Chat], read_at: float
     ) -> Iterator[tuple[list[str], list[Any | PlatformError]]]:
         """Send ``commands``, as many per request as the portal can do in time.
 
         Yield the chats and the results of each request.
 
-        A chat that was ``seen`` too long ago is read again first, and is not sent if it has changed or cannot be read.
+        A chat that was ``seen`` at ``read_at``, and that is too long ago, is read again first, and is not sent if it
+        has changed or cannot be read.
         """
-        rest, read_at = list(commands), self.client.clock()
+        rest = list(commands)
         while rest:
             count = self.client.make_room([commands[chat_id] for chat_id in rest])
             part, rest = rest[:count], rest[count:]

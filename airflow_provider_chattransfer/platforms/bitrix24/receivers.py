@@ -13,6 +13,7 @@ from pydantic import BeforeValidator
 from ...chats.model import Target
 from ...exceptions import PlatformError, UnexpectedResponseError
 from ..decoding import Flag, Id, decode, read_id, read_php_map
+from ..single_flight import SingleFlight
 from .client import Bitrix24Client
 from .commands import Command
 
@@ -46,7 +47,8 @@ class Receivers:
     """What is known of users and lines; asked once, then remembered for the run.
 
     The server answers a transfer to a wrong target with OPERATOR_WRONG, which also stands for other causes, some of
-    them passing (server source, ``imopenlines/lib/chat.php``). Asking before tells them apart.
+    them passing (server source, ``imopenlines/lib/chat.php``). Asking before tells them apart. Safe for threads: one
+    asks at a time, and what is known is read without a lock.
     """
 
     def __init__(self, client: Bitrix24Client) -> None:
@@ -55,6 +57,7 @@ class Receivers:
         self._dismissed: set[Target] = set()
         self._bots: dict[str, bool] = {}
         self._can_ask = True
+        self._asking = SingleFlight()
 
     def why_refused(self, target: Target) -> str | None:
         """Tell why ``target`` cannot be given a dialogue; ``None`` when it can, or when the portal does not tell."""
@@ -66,27 +69,44 @@ class Receivers:
 
     def look_up(self, targets: Iterable[Target]) -> None:
         """Learn about ``targets``, all in one request."""
-        unknown = [target for target in dict.fromkeys(targets) if target not in self._refusals]
+        wanted = dict.fromkeys(targets)
+
+        def unknown() -> list[Target]:
+            return [target for target in wanted if target not in self._refusals]
+
+        if unknown():
+            self._asking.run(lambda: self._learn(unknown()), known=lambda: None if unknown() else True)
+
+    def _learn(self, unknown: list[Target]) -> bool:
+        """Ask about ``unknown``; a target is known only once all that the answer tells of it is."""
         agents = [target.id for target in unknown if target.is_agent and target.id is not None]
         lines = [target for target in unknown if not target.is_agent]
         commands = [Command("imopenlines.config.get", {"CONFIG_ID": line.id}) for line in lines]
         if agents and self._can_ask:
             commands.append(self._ask(agents))
         answers = list(self._client.batches(commands))
-        self._refusals.update(dict.fromkeys(unknown))
         for line, answer in zip(lines, answers, strict=False):
-            if answer is False:
-                self._refusals[line] = f"there is no open line {line.id}"
+            self._refusals[line] = f"there is no open line {line.id}" if answer is False else None
         if agents and self._can_ask:
             self._note_users(agents, answers[-1])
+        for target in unknown:
+            self._refusals.setdefault(target, None)
+        return True
 
     def are_bots(self, users: Iterable[str]) -> frozenset[str]:
         """Return those of ``users`` that are bots. A user not known to be one is taken for a person."""
-        users = list(users)
-        unknown = [user for user in dict.fromkeys(users) if user not in self._bots]
-        if unknown and self._can_ask:
-            self._note_users(unknown, self._client.batch([self._ask(unknown)], repeatable=True)[0])
-        return frozenset(user for user in users if self._bots.get(user))
+        wanted = dict.fromkeys(users)
+
+        def unknown() -> list[str]:
+            return [user for user in wanted if user not in self._bots] if self._can_ask else []
+
+        if unknown():
+            self._asking.run(lambda: self._learn_bots(unknown()), known=lambda: None if unknown() else True)
+        return frozenset(user for user in wanted if self._bots.get(user))
+
+    def _learn_bots(self, unknown: list[str]) -> bool:
+        self._note_users(unknown, self._client.batch([self._ask(unknown)], repeatable=True)[0])
+        return True
 
     @staticmethod
     def _ask(users: list[str]) -> Command:
@@ -104,10 +124,10 @@ class Receivers:
                 log.warning("Cannot tell whether user %s is a bot, or can be given chats: %s", user, error)
                 self._bots[user], self._refusals[Target.agent(user)] = False, None
             else:
-                self._bots[user] = details is not None and details.bot
-                self._refusals[Target.agent(user)] = _why_not(user, details)
                 if details is not None and not details.active:
                     self._dismissed.add(Target.agent(user))
+                self._bots[user] = details is not None and details.bot
+                self._refusals[Target.agent(user)] = _why_not(user, details)
 
 
 def _details(user: str, answer: UsersById) -> User | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 from urllib.parse import SplitResult, urlsplit
 
 from ...exceptions import CredentialsError
@@ -36,18 +37,24 @@ class PortalMovedError(CredentialsError):
 
 
 class PortalRedirects:
-    """The present address of one portal, as far as this run has learnt it."""
+    """The present address of one portal, as far as this run has learnt it.
+
+    A lock guards it: several threads may be told of one move at the same moment, and follow it once.
+    """
 
     def __init__(self, portal: str) -> None:
         self._moves: dict[str, str] = {}
         self._known = {portal}
+        self._lock = threading.Lock()
 
     def of(self, portal: str) -> str:
         """Return where ``portal`` is now; log it once when the connection names another address."""
-        while portal in self._moves:
-            portal = self._moves[portal]
-        if portal not in self._known:
+        with self._lock:
+            while portal in self._moves:
+                portal = self._moves[portal]
+            is_new = portal not in self._known
             self._known.add(portal)
+        if is_new:
             log.warning("The portal is now at %s; put that into the connection's host", host_of(portal))
         return portal
 
@@ -58,9 +65,12 @@ class PortalRedirects:
         """
         successor = renamed(url, answer.location)
         old = _base(urlsplit(url))
-        if successor is None or successor in {old, *self._moves} or len(self._moves) >= MAX_MOVES:
-            raise _not_followed(old, answer)
-        self._moves[old] = successor
+        with self._lock:
+            if successor is not None and self._moves.get(old) == successor:
+                return
+            if successor is None or successor in {old, *self._moves} or len(self._moves) >= MAX_MOVES:
+                raise _not_followed(old, answer)
+            self._moves[old] = successor
 
 
 def renamed(url: str, location: str | None) -> str | None:

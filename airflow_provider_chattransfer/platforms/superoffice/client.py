@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -127,11 +127,14 @@ class SuperOfficeClient(AuthenticatedClient[SuperOfficeAuth]):
         entity = self.agents(method, body={"ChatSessionId": int(chat_id), **more}, query=ONLY_FIELDS)
         return _changed(entity, chat_id=chat_id, method=method)
 
-    def sessions(self) -> Mapping[str, Reading]:
-        """Read all sessions of the topics in which this user has a role, unpaged, by id (``ChatSessionsForUser``)."""
+    def sessions(self, wanted: Collection[str]) -> Mapping[str, Reading]:
+        """Read those of ``wanted`` that are sessions of the topics in which this user has a role, by id.
+
+        The service lists all of these topics, unpaged (``ChatSessionsForUser``).
+        """
         method = "ChatSessionsForUser"
         answer = self.agents(method, query=ONLY_FIELDS, repeatable=True)
-        return read_sessions(decode(answer, list[Any], method=method), method=method)
+        return read_sessions(decode(answer, list[Any], method=method), wanted=wanted, method=method)
 
     def principal(self) -> Principal:
         """Read who this user is (``User/currentPrincipal``). Every WebAPI has it."""

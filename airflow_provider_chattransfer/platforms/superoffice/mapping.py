@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
+from ...chats.inputs import MAX_ID
 from ...chats.model import Chat, Reading, UnreadableChat
 from ...exceptions import UnexpectedResponseError
 from ..decoding import decode, decoded_or, read_moment
@@ -40,15 +41,18 @@ def read_session(entity: Any, *, chat_id: str, method: str) -> Chat:
     return _chat(session)
 
 
-def read_sessions(entities: Iterable[Any], *, method: str) -> dict[str, Reading]:
-    """Return the sessions of a list by id.
+def read_sessions(entities: Iterable[Any], *, wanted: Collection[str], method: str) -> dict[str, Reading]:
+    """Return those sessions of a list that are ``wanted``, by id.
 
-    One that cannot be read, or occurs twice and differs, is an ``UnreadableChat``.
-
-    A session without a readable id is left out.
+    One that cannot be read, or occurs twice and differs, is an ``UnreadableChat``. A session without a readable id is
+    left out. Of the others only the id is looked at: a list holds all sessions of an account.
     """
     sessions: dict[str, Reading] = {}
+    numbers = {int(chat_id) for chat_id in wanted}
     for entity in entities:
+        number = entity.get("ChatSessionId") if type(entity) is dict else None
+        if type(number) is int and number not in numbers and 0 < number <= MAX_ID:
+            continue
         try:
             reading: Reading = _chat(session := decode(entity, ChatSession, method=method))
             chat_id = session.ChatSessionId
@@ -58,7 +62,7 @@ def read_sessions(entities: Iterable[Any], *, method: str) -> dict[str, Reading]
                 log.warning("One chat of a list is left out: %s", error)
                 continue
             reading, chat_id = UnreadableChat.not_understood(error), key.ChatSessionId
-        if sessions.setdefault(chat_id, reading) != reading:
+        if int(chat_id) in numbers and sessions.setdefault(chat_id, reading) != reading:
             sessions[chat_id] = UnreadableChat.not_understood(
                 f"{method}: the answer shows the session twice, and not alike"
             )

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from typing_extensions import override
@@ -83,6 +85,9 @@ class SuperOfficePlatform(ChatPlatform):
 
     Only a session's owner can send it on, and only its receiver can accept it. To anybody else the service answers 200
     and does nothing (documented for TransferChatSession and AcceptTransfer).
+
+    Safe for threads: a lock guards what is counted, and until an identity was let in for the first time, one thread at
+    a time signs in as it: an account may be locked for trying again.
     """
 
     name = "superoffice"
@@ -98,8 +103,11 @@ class SuperOfficePlatform(ChatPlatform):
         self._identities = identities
         self._me: str | None = None
         self._locked_out: dict[str, str] = {}
+        self._doors: dict[str, AbstractContextManager[object]] = {}
+        self._counting = threading.Lock()
         self._not_allowed = 0
         self._reads = 0
+        self._empty_lists = 0
         self._list_helped = False
         self._directory = TenantDirectory(client, has_chats=lambda agent: bool(self._chats_of(agent)))
 
@@ -145,7 +153,7 @@ class SuperOfficePlatform(ChatPlatform):
         account sees.
         """
         found = {chat.id: chat for agent in agents for chat in self._chats_of(agent)}
-        listed = self.client.sessions() if found else {}
+        listed = self.client.sessions(found) if found else {}
         chats = [_with_offer(chat, listed.get(chat.id)) for chat in found.values()]
         return sorted(chats, key=lambda chat: int(chat.id))
 
@@ -165,11 +173,11 @@ class SuperOfficePlatform(ChatPlatform):
     def read_chats(self, chat_ids: Sequence[str]) -> Mapping[str, Reading]:
         """Read all sessions of the account's topics in one request, and those that are not among them one by one."""
         chats: dict[str, Reading] = {}
-        if len(chat_ids) > 1:
-            listed = self.client.sessions() if self._list_may_help() else {}
-            chats = {chat_id: listed[chat_id] for chat_id in chat_ids if chat_id in listed}
-            self._reads += 1
-            self._list_helped = self._list_helped or bool(chats)
+        if len(chat_ids) > 1 and self._list_may_help():
+            chats = dict(self.client.sessions(chat_ids))
+            with self._counting:
+                self._list_helped = self._list_helped or bool(chats)
+                self._empty_lists += not chats
         for chat_id in chat_ids:
             if chat_id not in chats:
                 chats[chat_id] = self._read(chat_id)
@@ -184,9 +192,8 @@ class SuperOfficePlatform(ChatPlatform):
                 answers[chat_id] = self._send(move)
             except NotAllowedError as error:
                 answers[chat_id] = Refused(str(error), code=error.code)
-                self._not_allowed += 1
-                if self._not_allowed >= MAX_SAME_REFUSALS:
-                    return Sent(answers, Stop(f"{self._not_allowed} chats in a row: {error}", for_good=True))
+                if (in_a_row := self._count_not_allowed()) >= MAX_SAME_REFUSALS:
+                    return Sent(answers, Stop(f"{in_a_row} chats in a row: {error}", for_good=True))
             except PlatformError as error:
                 answers[chat_id] = answer_to(error)
                 if stop := stop_after(error):
@@ -194,7 +201,8 @@ class SuperOfficePlatform(ChatPlatform):
                 if decide(error).not_applied:
                     break
             if isinstance(answers[chat_id], Answered):
-                self._not_allowed = 0
+                with self._counting:
+                    self._not_allowed = 0
         return Sent(answers)
 
     def transfer_history(self, moves: Sequence[Move], *, since: Mapping[str, float]) -> Mapping[str, bool | None]:
@@ -250,7 +258,15 @@ class SuperOfficePlatform(ChatPlatform):
         return [read_row(row, owner=agent) for row in rows if _is_asked_for(row, agent=agent)]
 
     def _list_may_help(self) -> bool:
-        return self._list_helped or self._reads < MAX_EMPTY_LISTS or self._reads % READS_PER_LIST == 0
+        """Tell whether to ask for the list in this read, and count it."""
+        with self._counting:
+            number, self._reads = self._reads, self._reads + 1
+            return self._list_helped or self._empty_lists < MAX_EMPTY_LISTS or number % READS_PER_LIST == 0
+
+    def _count_not_allowed(self) -> int:
+        with self._counting:
+            self._not_allowed += 1
+            return self._not_allowed
 
     def _read(self, chat_id: str) -> Reading:
         try:
@@ -263,21 +279,30 @@ class SuperOfficePlatform(ChatPlatform):
         owner, target, chat_id = move.chat.owner, move.transfer.target, move.transfer.chat_id
         if owner is None:
             return Refused("it waits in its queue: SuperOffice lets an agent pick it up, but nobody transfer it")
-        if refusal := self._locked_out.get(owner):
-            return Refused(refusal)
         try:
             client = self._acting_as(owner)
         except ValueError as missing:
             return Refused(str(missing))
-        try:
-            return Answered(client.transfer(chat_id, to=str(target.id)) if target.is_agent else client.reset(chat_id))
-        except CredentialsError as error:
-            if client is self.client or isinstance(error, TenantOutOfServiceError):
-                raise
-            refusal = f"signing in as agent {owner}: {error}"
-            if not isinstance(error, NotAllowedError):  # an account may be locked for trying again
-                self._locked_out[owner] = refusal
-            return Refused(refusal)
+        began = client.clock()
+        with self._door_of(owner):
+            if refusal := self._locked_out.get(owner):
+                return Refused(refusal)
+            try:
+                client.check_read_age(began, method="TransferChatSession")
+                chat = client.transfer(chat_id, to=str(target.id)) if target.is_agent else client.reset(chat_id)
+            except CredentialsError as error:
+                if client is self.client or isinstance(error, TenantOutOfServiceError):
+                    raise
+                refusal = f"signing in as agent {owner}: {error}"
+                if not isinstance(error, NotAllowedError):  # an account may be locked for trying again
+                    self._locked_out[owner] = refusal
+                return Refused(refusal)
+            self._doors[owner] = nullcontext()
+        return Answered(chat)
+
+    def _door_of(self, owner: str) -> AbstractContextManager[object]:
+        """Return what lets in one thread at a time until ``owner`` was let in by the service, then all."""
+        return self._doors.setdefault(owner, threading.Lock())
 
     def _has_special(self, chat_id: str, kinds: frozenset[str], *, since: float) -> bool | None:
         """Tell whether the session shows a message of ``kinds`` posted since; ``None`` where that cannot be told.

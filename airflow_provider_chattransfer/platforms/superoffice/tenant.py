@@ -18,6 +18,7 @@ from ...exceptions import (
 )
 from ..address import base_url, is_loopback, may_lead_to
 from ..decoding import TextIfKnown, decode, read_moment
+from ..single_flight import SingleFlight
 from ..transport import Request, Response, Transport, gateway_error
 
 METHOD = "api/state"
@@ -118,6 +119,7 @@ class Tenant:
     """A tenant of SuperOffice online, at one of several data hosts between which it is moved.
 
     ``GET {host}/api/state/{name}`` tells where it is and whether it serves, without signing in.
+    Safe for threads: of those that need to know it at the same moment, one asks.
     """
 
     def __init__(self, *, host: str, name: str, transport: Transport, clock: Callable[[], float] = time.time) -> None:
@@ -127,24 +129,29 @@ class Tenant:
         self.account = f"{host}/{name}"
         self._transport = transport
         self._clock = clock
+        self._asking = SingleFlight()
 
     def base(self) -> str:
         """Return where the tenant is; ask the state service when that was learnt too long ago."""
-        known = _locations.get(self.account)
-        if known is None or known.until <= self._clock():
-            known = self._ask()
+        known = self._valid() or self._asking.run(self._ask, known=self._valid)
         return known.base
 
     def note_moved(self, base: str) -> None:
         """Ask where the tenant is, unless another request has learnt it since."""
-        known = _locations.get(self.account)
-        if known is None or known.base == base:
-            self._ask()
+        before = _locations.get(self.account)
+        if before is None or before.base == base:
+            self._asking.run(
+                self._ask, known=lambda: now if (now := _locations.get(self.account)) is not before else None
+            )
 
     def describe(self) -> str:
         """Ask where the tenant is, and return that with its state."""
         known = self._ask()
         return f"{self.name} ({known.state}, at {known.base})"
+
+    def _valid(self) -> TenantLocation | None:
+        known = _locations.get(self.account)
+        return known if known is not None and known.until > self._clock() else None
 
     def _ask(self) -> TenantLocation:
         request = Request(

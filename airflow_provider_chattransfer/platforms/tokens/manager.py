@@ -16,6 +16,7 @@ from typing import Protocol
 from ...exceptions import CredentialsError, PlatformError, TokenStoreError
 from ...retry_decision import NextStep, decide
 from ..issued_token import Epoch, IssuedToken, read_stored
+from ..single_flight import SingleFlight
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,10 @@ class _Attempt:
 
 
 class TokenManager:
-    """Hands out the token of an account to clients that ask before each request, and say what has expired."""
+    """Hands out the token of an account to clients that ask before each request, and say what has expired.
+
+    Safe for threads: of those that need another token at the same moment, one fetches it for all.
+    """
 
     def __init__(
         self,
@@ -111,6 +115,7 @@ class TokenManager:
         self._clock = clock
         self._sleep = sleep
         self._current: IssuedToken | None = None
+        self._refreshing = SingleFlight()
 
     def token(self) -> IssuedToken:
         """Return the token for the next request; a new one if there is none, or if it is known to end soon.
@@ -121,15 +126,22 @@ class TokenManager:
         return self.refresh(current) if current is None or current.ends_soon(self._clock()) else current
 
     def refresh(self, expired: IssuedToken | None) -> IssuedToken:
-        """Replace ``expired``, which the service does not take any more, unless another process has done so already.
+        """Replace ``expired``, which the service does not take any more, unless another has done so already.
 
         The new one is saved before it is used. Raises a ``PlatformError``: ``CredentialsError`` if the service issues
         none, ``TokenStoreError`` if the store cannot be used, and then the service was not asked.
         """
+        return self._refreshing.run(
+            lambda: self._refreshed(expired),
+            known=lambda: current if (current := self._current) and self._is_newer(current, expired) else None,
+        )
+
+    def _refreshed(self, expired: IssuedToken | None) -> IssuedToken:
         with self._store.lock():
             saved = self._load()
-            self._current = saved if saved and self._is_newer(saved, expired) else self._fetch(saved)
-        return self._current
+            current = saved if saved and self._is_newer(saved, expired) else self._fetch(saved)
+        self._current = current
+        return current
 
     def _load(self) -> IssuedToken | None:
         text = self._store.load(Entry.TOKEN)
