@@ -75,7 +75,7 @@ class TestACall:
 
     def test_work_sees_what_the_task_has_set_and_changes_nothing_there(self, pool: ThreadPoolExecutor) -> None:
         task_id = ContextVar("task_id", default="")
-        task_id.set("hand_over")
+        task_id.set("transfer_all")
         seen: list[str] = []
 
         def work() -> None:
@@ -84,7 +84,7 @@ class TestACall:
 
         bound = TaskThread(SimpleQueue()).bound(work)
         wait([pool.submit(bound) for _ in range(16)], TIMEOUT)
-        assert (seen, task_id.get()) == (["hand_over"] * 16, "hand_over")
+        assert (seen, task_id.get()) == (["transfer_all"] * 16, "transfer_all")
 
 
 class TestAnEnd:

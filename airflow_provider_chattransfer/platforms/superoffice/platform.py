@@ -103,7 +103,7 @@ class SuperOfficePlatform(ChatPlatform):
         self._identities = identities
         self._me: str | None = None
         self._locked_out: dict[str, str] = {}
-        self._doors: dict[str, AbstractContextManager[object]] = {}
+        self._first_sign_ins: dict[str, AbstractContextManager[object]] = {}
         self._counting = threading.Lock()
         self._not_allowed = 0
         self._reads = 0
@@ -284,7 +284,7 @@ class SuperOfficePlatform(ChatPlatform):
         except ValueError as missing:
             return Refused(str(missing))
         began = client.clock()
-        with self._door_of(owner):
+        with self._first_sign_in(owner):
             if refusal := self._locked_out.get(owner):
                 return Refused(refusal)
             try:
@@ -297,12 +297,12 @@ class SuperOfficePlatform(ChatPlatform):
                 if not isinstance(error, NotAllowedError):  # an account may be locked for trying again
                     self._locked_out[owner] = refusal
                 return Refused(refusal)
-            self._doors[owner] = nullcontext()
+            self._first_sign_ins[owner] = nullcontext()
         return Answered(chat)
 
-    def _door_of(self, owner: str) -> AbstractContextManager[object]:
+    def _first_sign_in(self, owner: str) -> AbstractContextManager[object]:
         """Return what lets in one thread at a time until ``owner`` was let in by the service, then all."""
-        return self._doors.setdefault(owner, threading.Lock())
+        return self._first_sign_ins.setdefault(owner, threading.Lock())
 
     def _has_special(self, chat_id: str, kinds: frozenset[str], *, since: float) -> bool | None:
         """Tell whether the session shows a message of ``kinds`` posted since; ``None`` where that cannot be told.
