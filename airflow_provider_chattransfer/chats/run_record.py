@@ -204,6 +204,12 @@ class RunRecord:
         self.finished_by = series
         self._write({"finished_by": series})
 
+    @property
+    def open_transfers(self) -> list[Transfer]:
+        """The transfers of the plan that are still to be settled, or to be tried again."""
+        settled = {chat_id for chat_id, result in self.results.items() if result.retry is RetryAction.NONE}
+        return [each for each in self.plan if each.chat_id not in settled]
+
     def open_results(self, reason: str) -> list[Result]:
         """Return an outcome for each planned chat, in order; a chat without one is ``failed`` for ``reason``."""
         return [self.results.get(each.chat_id) or self._open_result(each, reason) for each in self.plan]

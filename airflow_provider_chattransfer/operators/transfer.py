@@ -15,6 +15,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from typing_extensions import override
 
 from ..chats.acceptance import DEFAULT_WAIT, AcceptancePoller
+from ..chats.estimate import estimate
 from ..chats.model import Result, TransferReport
 from ..chats.planning import Strategy
 from ..chats.run import RunResult, dry_run_transfers, run_transfers
@@ -23,6 +24,7 @@ from ..shortening import cut
 from ..tasks.deferral import ExecutionTimeout
 from ..tasks.open_record import open_record, reopen_record, warn_of_volatile_record
 from ..tasks.options import DEFERRABLE, TransferOptions
+from ..tasks.progress import RunProgress
 from ..tasks.report import (
     LatestReport,
     deliver_report,
@@ -206,6 +208,7 @@ class _Attempt:
         if record.finished_by is not None:
             return RunResult(tuple(record.open_results("the run had ended")))
         self._log_send_blockers()
+        self._log_estimate()
         steps = dry_run_transfers(record.plan, chunk=self._platform.chunk)
         if not options.dry_run:
             steps = run_transfers(record.plan, chunk=self._platform.chunk, record=record)
@@ -216,6 +219,11 @@ class _Attempt:
             record=record,
             account_lock=None if options.dry_run else self._account_lock(),
             interrupted=interrupted,
+            on_progress=RunProgress(
+                done=len(record.plan) - len(record.open_transfers),
+                requests=lambda: self._platform.requests,
+                store=self._context.get("task_state_store"),
+            ),
         )
 
     def wait(self, operator: BaseOperator, report: TransferReport) -> TransferReport:
@@ -260,6 +268,11 @@ class _Attempt:
         log.info("An earlier try got to %d of %d chats; going on from there", len(record.results), len(record.plan))
         if unknown := [chat_id for chat_id in record.sent if chat_id not in record.results]:
             log.info("%d chats were sent by the try before; looking for 60 s what became of them", len(unknown))
+
+    def _log_estimate(self) -> None:
+        """Log what the run will cost; a dry run tells what the run would that sends."""
+        if count := len(self._record.open_transfers):
+            log.info("To move %d chats takes %s", count, estimate(count, self._platform.cost))
 
     def _log_send_blockers(self) -> None:
         """Log before anything is sent whose chats cannot be moved; the report says it of each of them."""

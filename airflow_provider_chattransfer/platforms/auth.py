@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from ..exceptions import CredentialsError, NotAppliedError, PlatformError, TokenExpiredError
 from .issued_token import IssuedToken
+from .rate import RateLimit
 from .transport import MAX_READ_AGE_SECONDS, Request, Response, Transport
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,16 @@ class AuthenticatedClient(Generic[A_co]):
     def clock_ahead(self) -> float:
         """By how many seconds the service's clock is ahead of ours."""
         return self._transport.clock_ahead
+
+    @property
+    def requests(self) -> int:
+        """How many requests were made with the transport of this client."""
+        return self._transport.requests
+
+    @property
+    def rate_limit(self) -> RateLimit:
+        """The limit at whose pace requests are made."""
+        return self._transport.rate_limit
 
     def close(self) -> None:
         """Close the pooled connections."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from ..chats.estimate import Cost
 from ..chats.model import Chat, Reading, Target
 from ..chats.reconciliation import Answer, NotApplied, OutcomeUnknown, Refused
 from ..chats.run import Move, Sent, Stop
@@ -52,6 +53,16 @@ class ChatPlatform(ABC):
         """Raise ``ValueError`` for a switch that is on and that this service does not have. No request is made."""
         if unknown := sorted(options.on - self.send_options):
             raise ValueError(f"{unknown[0]}: a connection of type {self.name} has no such option; leave it out")
+
+    @property
+    @abstractmethod
+    def cost(self) -> Cost:
+        """What moving chats costs here, for an estimate before a run. No request is made."""
+
+    @property
+    @abstractmethod
+    def requests(self) -> int:
+        """How many requests have been made so far."""
 
     @abstractmethod
     def check_targets(self, targets: Sequence[Target]) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ..chats.acceptance import MAX_FAILED_POLLS, AcceptancePoller, Verdict
 from ..chats.claims import stages
-from ..chats.model import Chat, Reading, TransferReport
+from ..chats.model import Chat, Outcome, Reading, TransferReport
 from ..chats.reconciliation import Answer, NotApplied
 from ..chats.run import (
     Accept,
@@ -55,6 +55,7 @@ def run_to_end(
     record: RunRecord | None = None,
     account_lock: AccountLock | None = None,
     interrupted: Callable[[], bool] = lambda: False,
+    on_progress: Callable[[int, int, Mapping[Outcome, int]], None] = lambda done, total, counts: None,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], datetime] = utc_now,
 ) -> RunResult:
@@ -62,7 +63,7 @@ def run_to_end(
 
     With an ``account_lock``, each chunk of chats is read, sent and read back while no other run on this host does so.
     ``interrupted`` is asked before each send: once it is true nothing more is sent, and the run accounts for what is
-    left.
+    left. ``on_progress`` is told after each chunk how many chats have an outcome, of how many, and which.
     """
     driver = _Driver(
         platform=platform,
@@ -70,6 +71,7 @@ def run_to_end(
         record=record or RunRecord(NullRecordStore()),
         account_lock=account_lock,
         interrupted=interrupted,
+        on_progress=on_progress,
         sleep=sleep,
         now=now,
     )
@@ -88,6 +90,7 @@ class _Driver:
     record: RunRecord
     account_lock: AccountLock | None
     interrupted: Callable[[], bool]
+    on_progress: Callable[[int, int, Mapping[Outcome, int]], None]
     sleep: Callable[[float], None]
     now: Callable[[], datetime]
     permanent: bool = False
@@ -126,9 +129,9 @@ class _Driver:
             case Pause(seconds=seconds):
                 log.info("Some chats could not be moved; trying them again in %.0f s", seconds)
                 self.sleep(seconds)
-            case Progress():
+            case Progress(done=done, total=total, counts=counts):
                 self.release()
-                log.info("%d of %d chats done: %s", step.done, step.total, _counts(step))
+                self.on_progress(done, total, counts)
         return None
 
     def read(self, chat_ids: Sequence[str]) -> Seen | Stop:
@@ -261,7 +264,3 @@ def _accept(platform: ChatPlatform, chat: Chat) -> Answer:
         return platform.accept(chat)
     except PlatformError as error:
         return answer_to(error)
-
-
-def _counts(progress: Progress) -> str:
-    return ", ".join(f"{count} {outcome}" for outcome, count in progress.counts.items()) or "none settled"

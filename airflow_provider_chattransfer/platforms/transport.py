@@ -32,6 +32,7 @@ from .bounded_session import AnswerTooLargeError, BoundedSession, exchange
 from .coordination.pace import Pace
 from .exchange_errors import FAILURES, exchange_error
 from .log_filter import silence_http_logs
+from .rate import RateLimit
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +112,8 @@ class Transport:
         body, unpacked.
 
         Several identities may share one transport: so no cookie is kept, and no ``.netrc`` replaces a header.
-        ``clock_ahead`` is by how many seconds the service's clock, as its last answer told it, is ahead of ours.
+        ``clock_ahead`` is by how many seconds the service's clock, as its last answer told it, is ahead of ours;
+        ``requests`` counts the requests that were made, about: threads may count two as one.
         """
         self._pace = pace
         self._seconds = read_timeout
@@ -124,6 +126,7 @@ class Transport:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers["User-Agent"] = user_agent()
         self.clock_ahead = 0.0
+        self.requests = 0
 
     def send(self, request: Request, understand: Understand) -> Any:
         """Send ``request`` and return what ``understand`` makes of the response.
@@ -151,6 +154,11 @@ class Transport:
         )
         return retrying(self._send_once, request, understand)
 
+    @property
+    def rate_limit(self) -> RateLimit:
+        """The limit that the connection, or the service, sets."""
+        return self._pace.limit
+
     def pause(self, seconds: float) -> None:
         """Wait before the next request."""
         self._sleep(seconds)
@@ -161,6 +169,7 @@ class Transport:
 
     def _send_once(self, request: Request, understand: Understand) -> Any:
         self._pace.wait()
+        self.requests += 1
         response = self._exchange(request)
         try:
             answer = understand(response)

@@ -445,3 +445,23 @@ class TestRealTasks:
         run(dag)
         assert sorted(str(each) for each in tmp_path.glob("*.json")) == names
         shutil.rmtree(tmp_path)
+
+
+class TestWhatPeopleSee:
+    def test_what_people_see_of_a_run_is_its_estimate_and_its_progress(
+        self, chats: Sandbox, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        store = TaskStateStore()
+        attempt(store)
+        assert "To move 3 chats takes about 5 requests and 1 s, limited by one request at a time" in caplog.messages
+        assert store["progress"] == {
+            "done": 3, "total": 3, "counts": {"accepted": 3}, "seconds_left": 0.0, "requests": 5
+        }  # fmt: skip
+
+    def test_what_people_see_of_a_dry_run_is_what_the_run_would_take(
+        self, chats: Sandbox, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        attempt(None, dry_run=True)
+        assert [each for each in caplog.messages if each.startswith("To move 3 chats takes about 5 requests")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from airflow_provider_chattransfer.chats.estimate import Cost
 from airflow_provider_chattransfer.chats.model import Chat, Reading, Target, TargetKind, UnreadableChat
 from airflow_provider_chattransfer.chats.reconciliation import Answer, Answered, Refused
 from airflow_provider_chattransfer.chats.references import is_chat_id
@@ -33,6 +34,17 @@ class HelpwavePlatform(ChatPlatform):
         self.account = client.account
         self.actor = client.auth.actor
         self._directory = AccountDirectory(client)
+
+    @property
+    def cost(self) -> Cost:
+        """Every conversation is read, assigned and read again by itself."""
+        limit = self.client.rate_limit
+        return Cost(chats_per_request=(1, 1, 1), per_second=limit.per_second, burst=limit.burst)
+
+    @property
+    def requests(self) -> int:
+        """Ask the client."""
+        return self.client.requests
 
     def check_targets(self, targets: Sequence[Target]) -> None:
         """Refuse ``queue`` alone: a conversation has no queue of its own to go back to."""

@@ -111,6 +111,10 @@ class Bitrix24Client(AuthenticatedClient[Bitrix24Auth]):
         profile: Profile = self.call(who_we_are(), repeatable=True)
         return profile.ID
 
+    def operating_seconds(self, method: str) -> float:
+        """Return the operating time that one call of ``method`` costs, as far as calls have been measured."""
+        return self._time.cost(method)
+
     def make_room(self, commands: Sequence[Command]) -> int:
         """Wait until the operating time of their methods leaves room for ``commands``, or the first of them.
 

@@ -141,7 +141,7 @@ class OperatingTime:
 
     def wait(self, methods: Sequence[str], *, now: float) -> float:
         """Return the seconds to wait before one request with these calls."""
-        costs = {name: self._cost(name) * number for name, number in Counter(methods).items()}
+        costs = {name: self.cost(name) * number for name, number in Counter(methods).items()}
         if len(methods) > 1:
             costs[BATCH] = sum(costs.values())
         waits = [
@@ -152,6 +152,11 @@ class OperatingTime:
         ]
         return max(waits, default=0.0)
 
+    def cost(self, method: str) -> float:
+        """Return the seconds of operating time that one call costs."""
+        seconds = self._takes(method)
+        return seconds if seconds > UNCOUNTED_SECONDS else 0.0
+
     def _learn(self, method: str, seconds: float) -> None:
         """Note the seconds of a call: a slower one counts at once, a faster one gradually."""
         self._took[method] = max(seconds, (seconds + self._took.get(method, seconds)) / 2)
@@ -159,10 +164,6 @@ class OperatingTime:
     def _takes(self, method: str) -> float:
         """Return the seconds of one call; a method not yet measured counts as slow as the slowest one."""
         return self._took.get(method, max(self._took.values(), default=0.0))
-
-    def _cost(self, method: str) -> float:
-        seconds = self._takes(method)
-        return seconds if seconds > UNCOUNTED_SECONDS else 0.0
 
 
 def _spent(timing: Timing, *, ahead: float) -> Spent | None:

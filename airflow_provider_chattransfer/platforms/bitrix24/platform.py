@@ -10,6 +10,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from ...chats.estimate import Cost, OperatingCost
 from ...chats.inputs import as_id
 from ...chats.model import Chat, Reading, Target, TargetKind, UnreadableChat
 from ...chats.reconciliation import Answer, Answered, OutcomeUnknown, Refused
@@ -33,6 +34,7 @@ from .error_codes import TRANSFER
 from .history import TransferHistory
 from .listing import DialogFinder
 from .mapping import Dialog
+from .operating_time import LIMIT_SECONDS, WINDOW_SECONDS
 from .receivers import Receivers
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,9 @@ RATE_LIMIT = RateLimit(per_second=2.0, burst=50)
 
 BOT_LEAVES = "bot_leaves"
 """The operators' switch for LEAVE of ``imopenlines.bot.session.transfer``."""
+
+LOOK_UPS = 2
+"""Requests of a run for what is known of people: those who have the chats, and those who are to get them."""
 
 READ_TIMEOUT_SECONDS = 75.0
 """Seconds. The server works on a request for up to 60 s; a client that gives up earlier does not know the outcome."""
@@ -68,6 +73,23 @@ class Bitrix24Platform(ChatPlatform):
         self._history = TransferHistory(client)
         self._directory = PortalDirectory(client, self._receivers)
         self._references = ChatReferences(client, read=self.read_chats)
+
+    @property
+    @override
+    def cost(self) -> Cost:
+        limit, seconds = self.client.rate_limit, self.client.operating_seconds(TRANSFER)
+        return Cost(
+            chats_per_request=(BATCH_SIZE, BATCH_SIZE, BATCH_SIZE),
+            per_second=limit.per_second,
+            burst=limit.burst,
+            once=LOOK_UPS,
+            operating=OperatingCost(seconds, LIMIT_SECONDS, WINDOW_SECONDS),
+        )
+
+    @property
+    @override
+    def requests(self) -> int:
+        return self.client.requests
 
     def check_targets(self, targets: Sequence[Target]) -> None:
         """Accept every target: Bitrix24 has both agents and queues."""

@@ -85,6 +85,7 @@ class Pace:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self.limit = limit
         self._store = store
         self._key = f"pace {account}"
         self._user = User(secrets.token_hex(4), limit)

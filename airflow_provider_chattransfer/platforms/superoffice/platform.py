@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from typing_extensions import override
 
+from ...chats.estimate import Cost
 from ...chats.model import Chat, Reading, Target, TargetKind, UnreadableChat
 from ...chats.reconciliation import Answer, Answered, Refused
 from ...chats.references import is_chat_id
@@ -110,6 +111,21 @@ class SuperOfficePlatform(ChatPlatform):
         self._empty_lists = 0
         self._list_helped = False
         self._directory = TenantDirectory(client, has_chats=lambda agent: bool(self._chats_of(agent)))
+
+    @property
+    @override
+    def cost(self) -> Cost:
+        limit = self.client.rate_limit
+        return Cost(
+            chats_per_request=(self.chunk, 1, self.chunk),
+            per_second=limit.per_second,
+            burst=limit.burst,
+        )
+
+    @property
+    @override
+    def requests(self) -> int:
+        return self.client.requests
 
     @override
     def check_targets(self, targets: Sequence[Target]) -> None:
