@@ -99,6 +99,7 @@ class Bitrix24Hook(ChatPlatformHook):
         """Build the portal's platform; see ``ChatPlatformHook.platform``."""
         from ..platforms.bitrix24.client import Bitrix24Client
         from ..platforms.bitrix24.platform import RATE_LIMIT, READ_TIMEOUT_SECONDS, Bitrix24Platform
+        from ..platforms.coordination.process_store import THIS_PROCESS
 
         fields = cls.fields(connection, extra)
         portal = _portal(fields)
@@ -107,7 +108,7 @@ class Bitrix24Hook(ChatPlatformHook):
         )
         auth: Bitrix24Auth
         auth = _app(portal, fields, fail_fast=fail_fast) if _is_by_app(fields) else _webhook(portal, fields)
-        return Bitrix24Platform(Bitrix24Client(auth=auth, transport=transport))
+        return Bitrix24Platform(Bitrix24Client(auth=auth, transport=transport, store=THIS_PROCESS))
 
 
 def _taken_apart(fields: Fields) -> Fields:

@@ -175,16 +175,17 @@ class Transport:
             answer = understand(response)
         except PlatformError as error:
             if isinstance(error, RateLimitError):
-                self._close_pace(decide(error).after_seconds, too_fast=error.too_fast)
+                if error.too_fast:
+                    self._close_pace(decide(error).after_seconds)
             elif response.status == 503:
-                self._close_pace(response.retry_after, too_fast=True)
+                self._close_pace(response.retry_after)
             raise
         self._pace.served()
         return answer
 
-    def _close_pace(self, hint: float | None, *, too_fast: bool) -> None:
+    def _close_pace(self, hint: float | None) -> None:
         """Let no request of the account through for as long as the service says, or for a second."""
-        self._pace.close_for(min(hint or 1.0, MAX_HINT_SECONDS), too_fast=too_fast)
+        self._pace.close_for(min(hint or 1.0, MAX_HINT_SECONDS), too_fast=True)
 
     def _exchange(self, request: Request) -> Response:
         """Send ``request`` once, and read the response; raises a ``PlatformError``."""

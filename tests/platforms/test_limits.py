@@ -20,6 +20,7 @@ from airflow_provider_chattransfer.chats.reconciliation import Answered, NotAppl
 from airflow_provider_chattransfer.chats.run import Move
 from airflow_provider_chattransfer.exceptions import RateLimitError
 from airflow_provider_chattransfer.platforms.base import SendOptions
+from airflow_provider_chattransfer.platforms.bitrix24.auth import Webhook
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
 from airflow_provider_chattransfer.platforms.bitrix24.commands import Command
 from airflow_provider_chattransfer.platforms.bitrix24.platform import RATE_LIMIT as PORTAL_LIMIT
@@ -34,6 +35,7 @@ from airflow_provider_chattransfer.sandbox.bitrix24.portal import Portal
 from airflow_provider_chattransfer.sandbox.service import HttpRequest, HttpResponse
 from airflow_provider_chattransfer.sandbox.superoffice.tenant import Tenant
 
+from ..support.memory_store import MemoryStore
 from ..support.paces import open_pace
 from ..support.reports import outcomes_of
 from .conftest import ClockedSandbox, Script, Scripted, to
@@ -186,6 +188,61 @@ class TestOperatingTime:
         assert {chat_id: type(answer) for chat_id, answer in sent.answers.items()} == {"1001": Answered}
         assert stage.moved("bitrix24")[18:] == ["1001"]
         assert refusals.operating == 0
+
+
+class TestOperatingTimeOfACredential:
+    """Each call takes the portal 100 s, and its answer tells so."""
+
+    def client(
+        self, stage: ClockedSandbox, script: Script, store: MemoryStore, *, code: str = "same"
+    ) -> Bitrix24Client:
+        auth = Webhook(portal=script.url, user_id="1", code=code, bot_client_id="chattransfer")
+        return Bitrix24Client(auth=auth, transport=stage.transport(), store=store, clock=stage.now)
+
+    def used(self, stage: ClockedSandbox, seconds: float) -> Scripted:
+        reset_at = time.time() + 300
+        told = {"operating": seconds, "operating_reset_at": reset_at, "duration": 100.0}
+        return Scripted.json({"result": 1, "time": told})
+
+    def test_operating_time_is_shared_by_all_who_use_a_webhook(self, stage: ClockedSandbox, script: Script) -> None:
+        store = MemoryStore(stage.now)
+        script.play(self.used(stage, 300))
+        self.client(stage, script, store).call(Command("one", {}), repeatable=True)
+        self.client(stage, script, store, code="another").call(Command("one", {}), repeatable=True)
+        assert stage.slept == []
+        self.client(stage, script, store).call(Command("one", {}), repeatable=True)
+        assert stage.slept == [pytest.approx(300 * 100 / 117.6, abs=5)]
+
+    def test_operating_time_is_reserved_for_requests_that_are_under_way(
+        self, stage: ClockedSandbox, script: Script
+    ) -> None:
+        store = MemoryStore(stage.now)
+        script.play(self.used(stage, 200))
+        one, two = (self.client(stage, script, store) for _ in range(2))
+        one.call(Command("one", {}), repeatable=True)
+        one.make_room([Command("one", {})])
+        assert stage.slept == []
+        two.make_room([Command("one", {})])
+        assert stage.slept == [pytest.approx(300 * 200 / 217.6, abs=5)]
+
+    def test_operating_time_is_counted_in_this_process_while_the_store_is_lost(
+        self, stage: ClockedSandbox, script: Script
+    ) -> None:
+        store = MemoryStore(stage.now, lost=True)
+        script.play(self.used(stage, 300))
+        one, two = (self.client(stage, script, store) for _ in range(2))
+        one.call(Command("one", {}), repeatable=True)
+        two.make_room([Command("one", {})])
+        assert stage.slept == []
+        one.make_room([Command("one", {})])
+        assert stage.slept == [pytest.approx(300 * 100 / 117.6, abs=5)]
+
+    def test_operating_time_is_kept_without_the_webhooks_secret(self, stage: ClockedSandbox, script: Script) -> None:
+        store = MemoryStore(stage.now)
+        script.play(self.used(stage, 300))
+        self.client(stage, script, store, code="topsecretcode").call(Command("one", {}), repeatable=True)
+        assert store.documents
+        assert "topsecretcode" not in repr(store.documents)
 
 
 class TestARequest:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import heapq
+import json
 from typing import Any
 
 import pytest
@@ -16,9 +18,12 @@ from airflow_provider_chattransfer.platforms.bitrix24.operating_time import (
     LIMIT_SECONDS,
     MIN_BLOCK_SECONDS,
     REQUEST_SECONDS,
+    RESERVED_SECONDS,
     ROUNDING_SECONDS,
+    SETTLE_SECONDS,
     SLOW_FROM_SECONDS,
     OperatingTime,
+    Room,
     Spent,
 )
 
@@ -90,48 +95,52 @@ class TestARequest:
 
 class TestTheOperatingTime:
     def test_the_operating_time_is_not_waited_for_below_four_fifths(self) -> None:
-        assert portal((READ, used(SLOW_FROM_SECONDS - 20))).wait([READ] * 20, now=1000) == 0
+        assert portal((READ, used(SLOW_FROM_SECONDS - 20))).reserve([READ] * 20, name="us", now=1000).seconds == 0
 
     def test_the_operating_time_is_spread_over_the_time_until_the_reset_from_there_on(self) -> None:
         spent = Spent(FULL_SECONDS - 20, reset_at=1600)
-        assert spent.wait(5, now=1000) == pytest.approx(150)
-        assert spent.wait(10, now=1000) == pytest.approx(300)
-        assert spent.wait(20, now=1000) == pytest.approx(600)
+        assert spent.room(5, reserved=0, now=1000).seconds == pytest.approx(150)
+        assert spent.room(10, reserved=0, now=1000).seconds == pytest.approx(300)
+        assert spent.room(20, reserved=0, now=1000).seconds == pytest.approx(600)
 
     def test_the_operating_time_is_waited_for_until_the_reset_by_what_would_go_past_nine_tenths(self) -> None:
-        assert portal((READ, used(400))).wait([READ] * 45, now=1000) == pytest.approx(600 + ROUNDING_SECONDS)
-        assert portal((READ, used(479))).wait([READ], now=1000) == pytest.approx(600 + ROUNDING_SECONDS)
+        assert portal((READ, used(400))).reserve([READ] * 45, name="us", now=1000).seconds == pytest.approx(
+            600 + ROUNDING_SECONDS
+        )
+        assert portal((READ, used(479))).reserve([READ], name="us", now=1000).seconds == pytest.approx(
+            600 + ROUNDING_SECONDS
+        )
 
     def test_the_operating_time_is_not_waited_for_any_more_after_the_reset(self) -> None:
-        assert portal((READ, used(479))).wait([READ], now=1600 + ROUNDING_SECONDS) == 0
+        assert portal((READ, used(479))).reserve([READ], name="us", now=1600 + ROUNDING_SECONDS).seconds == 0
 
     def test_the_operating_time_is_measured_by_the_portals_clock(self) -> None:
         time = OperatingTime()
         time.note(READ, [used(479, reset_at=1_700_000_600)], ahead=1_700_000_000)
-        assert time.wait([READ], now=100) == pytest.approx(500 + ROUNDING_SECONDS)
+        assert time.reserve([READ], name="us", now=100).seconds == pytest.approx(500 + ROUNDING_SECONDS)
 
     def test_the_operating_time_does_not_delay_a_call_that_is_too_short_to_count(self) -> None:
-        assert portal((READ, used(470, each=0.1))).wait([READ] * 50, now=1000) == 0
+        assert portal((READ, used(470, each=0.1))).reserve([READ] * 50, name="us", now=1000).seconds == 0
 
     def test_the_operating_time_of_another_method_does_not_matter(self) -> None:
         time = portal((READ, used(470)), (MOVE, used(10)))
-        assert time.wait([MOVE] * 40, now=1000) == 0
-        assert time.wait([MOVE, READ], now=1000) > 0
+        assert time.reserve([MOVE] * 40, name="us", now=1000).seconds == 0
+        assert time.reserve([MOVE, READ], name="us", now=1000).seconds > 0
 
     def test_the_operating_time_of_a_batch_counts_for_every_batch_and_for_no_single_call(self) -> None:
         time = portal((READ, took(1.0)), (BATCH, used(470)))
-        assert time.wait([READ] * 2, now=1000) > 0
-        assert time.wait([READ], now=1000) == 0
+        assert time.reserve([READ] * 2, name="us", now=1000).seconds > 0
+        assert time.reserve([READ], name="us", now=1000).seconds == 0
 
     def test_the_operating_time_of_a_method_is_the_most_that_any_of_its_calls_showed(self) -> None:
         time = OperatingTime()
         time.note(READ, [used(430), used(470), used(450)], in_batch=True, ahead=0)
-        assert time.wait([READ], now=1000) > 0
+        assert time.reserve([READ], name="us", now=1000).seconds > 0
 
     def test_the_operating_time_of_calls_in_a_batch_and_of_plain_ones_are_both_watched(self) -> None:
         time = portal((READ, used(470)))
         time.note(READ, [used(5)], ahead=0)
-        assert time.wait([READ], now=1000) > 0
+        assert time.reserve([READ], name="us", now=1000).seconds > 0
 
     @pytest.mark.parametrize(
         "timing",
@@ -140,13 +149,13 @@ class TestTheOperatingTime:
     def test_the_operating_time_that_the_portal_does_not_tell_is_not_waited_for(self, timing: Any) -> None:
         time = OperatingTime()
         time.note(READ, [timing], in_batch=True, ahead=0)
-        assert time.wait([READ] * 20, now=1000) == 0
+        assert time.reserve([READ] * 20, name="us", now=1000).seconds == 0
 
     def test_the_operating_time_that_is_used_up_though_nothing_was_told_is_waited_for_a_little(self) -> None:
         time = OperatingTime()
         assert time.note_blocked(READ, now=1000) == MIN_BLOCK_SECONDS
-        assert time.wait([READ], now=1000) == MIN_BLOCK_SECONDS
-        assert time.wait([MOVE], now=1000) == 0
+        assert time.reserve([READ], name="us", now=1000).seconds == MIN_BLOCK_SECONDS
+        assert time.reserve([MOVE], name="us", now=1000).seconds == 0
 
     def test_the_operating_time_that_is_used_up_is_waited_for_until_the_reset_that_was_told(self) -> None:
         time = portal((READ, used(300)))
@@ -155,7 +164,83 @@ class TestTheOperatingTime:
     def test_the_operating_time_of_a_request_that_was_cut_off_is_guessed_since_nobody_tells_it(self) -> None:
         time = portal((READ, used(350)))
         time.note_cut_off([READ] * 50)
-        assert time.wait([READ], now=1000) > 0
+        assert time.reserve([READ], name="us", now=1000).seconds > 0
+
+    def test_the_operating_time_is_divided_among_requests_that_are_under_way_together(self) -> None:
+        """Each thinks that it is alone, but for what is reserved."""
+        time = portal((READ, used(FULL_SECONDS - 20)))
+        rooms = [time.reserve([READ] * 8, name=str(number), now=1000) for number in range(3)]
+        assert [room.is_reserved for room in rooms] == [True, True, False]
+        assert [round(room.seconds) for room in rooms] == [241, 482, 602]
+        time.settle("0")
+        assert time.reserve([READ] * 8, name="3", now=1000).is_reserved
+
+    def test_the_operating_time_is_asked_for_by_few_at_first_after_a_reset(self) -> None:
+        time = portal((READ, used(FULL_SECONDS)))
+        rooms = [time.reserve([READ] * 2, name=str(number), now=1700) for number in range(4)]
+        assert [room.seconds for room in rooms] == [0, 0, SETTLE_SECONDS, SETTLE_SECONDS]
+
+    def test_the_operating_time_of_a_request_that_nobody_settles_is_free_again_after_a_while(self) -> None:
+        time = portal((READ, used(FULL_SECONDS - 10)))
+        assert time.reserve([READ] * 8, name="dead", now=1000).is_reserved
+        assert not time.reserve([READ] * 8, name="us", now=1000).is_reserved
+        assert time.reserve([READ] * 8, name="us", now=1001 + 0.8 * 602 + RESERVED_SECONDS).is_reserved
+
+    def test_the_operating_time_that_was_told_last_counts_in_whatever_order_answers_come(self) -> None:
+        time = portal((READ, used(470)), (READ, used(450)))
+        assert time.reserve([READ], name="us", now=1000).seconds > 0
+        time = portal((READ, used(200, reset_at=1660)), (READ, used(470)))
+        assert time.reserve([READ], name="us", now=1000).seconds == 0
+
+    @given(
+        st.none()
+        | st.dictionaries(
+            st.sampled_from(["took", "spent", "reserved"]),
+            st.none()
+            | st.floats()
+            | st.lists(st.text() | st.lists(st.integers()))
+            | st.dictionaries(st.text(), st.text()),
+        )
+    )
+    def test_the_operating_time_of_a_document_that_is_not_ours_is_not_known(self, document: Any) -> None:
+        assert OperatingTime.read(document).reserve([READ], name="us", now=1000) == Room(0.0)
+
+    def test_the_operating_time_is_read_as_it_was_written(self) -> None:
+        time = portal((READ, used(FULL_SECONDS - 10)))
+        time.reserve([READ] * 8, name="one", now=1000)
+        written = json.loads(json.dumps(time.to_json()))
+        assert OperatingTime.read(written).to_json() == time.to_json()
+        assert not OperatingTime.read(written).reserve([READ] * 8, name="us", now=1000).is_reserved
+
+    @settings(max_examples=15)
+    @given(each=st.floats(0.2, 4), users=st.integers(1, 16))
+    def test_many_at_once_never_use_up_the_operating_time(self, each: float, users: int) -> None:
+        """Threads or hosts; each asks for as much as it may, and again when it is answered."""
+        document: Any = portal((READ, took(each))).to_json()
+        spent, blocked, done = dict[int, float](), 0, 0.0
+        events: list[tuple[float, int, str, int]] = [(number / 10, number, "ask", 0) for number in range(users)]
+        heapq.heapify(events)
+        while events and events[0][0] < 1800:
+            now, user, what, count = heapq.heappop(events)
+            spent = {minute: seconds for minute, seconds in spent.items() if minute > now // 60 - 10}
+            time = OperatingTime.read(document)
+            if what == "ask":
+                count = time.fitting([READ] * 50)
+                room = time.reserve([READ] * count, name=str(user), now=now)
+                heapq.heappush(events, (now + room.seconds, user, "go" if room.is_reserved else "ask", count))
+            elif what == "go":
+                heapq.heappush(events, (now + each * count, user, "answer", count))
+            else:
+                blocked += sum(spent.values()) > LIMIT_SECONDS
+                spent[int(now // 60)] = spent.get(int(now // 60), 0.0) + each * count
+                done += each * count
+                time.settle(str(user))
+                told = used(sum(spent.values()), reset_at=(min(spent) + 10) * 60, each=each)
+                time.note(READ, [told], in_batch=True, ahead=0)
+                heapq.heappush(events, (now, user, "ask", 0))
+            document = time.to_json()
+        assert blocked == 0
+        assert done >= 0.85 * min(users * 1800, 0.8 * 1800), "and what there is is used"
 
     @settings(max_examples=50)
     @given(st.lists(st.tuples(st.floats(0.11, 20), st.integers(1, 50)), min_size=1, max_size=60))
@@ -164,7 +249,7 @@ class TestTheOperatingTime:
         time, now, spent = OperatingTime(), 0.0, dict[int, float]()
         for each, number in calls:
             methods = [READ] * time.fitting([READ] * number)
-            now += time.wait(methods, now=now)
+            now += time.reserve(methods, name="us", now=now).seconds
             done = min(len(methods), int(REQUEST_SECONDS // each) + 1)
             for _ in range(done):
                 spent = {minute: seconds for minute, seconds in spent.items() if minute > now // 60 - 10}

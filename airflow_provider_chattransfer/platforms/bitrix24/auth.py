@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -44,6 +45,10 @@ class Bitrix24Auth(AuthStrategy, Protocol):
     def who(self) -> str:
         """What signs in, for a sentence; nothing secret."""
 
+    @property
+    def credential(self) -> str:
+        """What the portal counts operating time by, the same for all processes; nothing secret."""
+
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
@@ -83,6 +88,11 @@ class Webhook:
         """The user who created the webhook."""
         return f"user {self.user_id} by webhook"
 
+    @property
+    def credential(self) -> str:
+        """The webhook; its code is shown by a digest alone."""
+        return f"webhook {hashlib.sha256(f'{self.portal} {self.user_id} {self.code}'.encode()).hexdigest()[:16]}"
+
     def authenticate(self) -> AuthHeaders:
         """Return the path that the webhook's address has; no header is needed."""
         return AuthHeaders(base_url=self.portal, path=f"rest/{self.user_id}/{self.code}", user_id=self.user_id)
@@ -119,6 +129,11 @@ class OAuthApp:
     def actor(self) -> str:
         """The application by its id."""
         return f"application {self.client_id}"
+
+    @property
+    def credential(self) -> str:
+        """The application on this portal."""
+        return f"application {self.client_id} {self.portal}"
 
     def authenticate(self) -> AuthHeaders:
         """Return the token as a header, for the portal that the authorisation server has named with it."""

@@ -19,14 +19,16 @@ from ...exceptions import (
     as_code,
 )
 from ..auth import AuthenticatedClient, AuthHeaders
+from ..coordination.store import SharedStore
 from ..decoding import decode, read_id_if_known
-from ..transport import MAX_HINT_SECONDS, NO_JSON, Request, Response, Transport, Understand, gateway_error
+from ..transport import NO_JSON, Request, Response, Transport, Understand, gateway_error
 from .auth import Bitrix24Auth
 from .batch_format import BatchOutcomes, encode
 from .commands import BATCH_SIZE, Command, Profile, who_we_are
 from .error_codes import error_for
-from .operating_time import BATCH, OperatingTime
+from .operating_time import BATCH
 from .redirects import PortalMovedError, PortalRedirects
+from .shared_operating_time import SharedOperatingTime
 
 log = logging.getLogger(__name__)
 
@@ -53,11 +55,17 @@ class Bitrix24Client(AuthenticatedClient[Bitrix24Auth]):
     """
 
     def __init__(
-        self, *, auth: Bitrix24Auth, transport: Transport, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        auth: Bitrix24Auth,
+        transport: Transport,
+        store: SharedStore | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """``store`` is where the operating time is shared; ``None`` for this client alone."""
         super().__init__(auth=auth, transport=transport, clock=clock)
         self._redirects = PortalRedirects(auth.portal)
-        self._time = OperatingTime()
+        self._time = SharedOperatingTime(auth.credential, store=store, clock=self.clock, pause=transport.pause)
         self._user_id: str | None = None
 
     @property
@@ -120,13 +128,7 @@ class Bitrix24Client(AuthenticatedClient[Bitrix24Auth]):
 
         Returns how many may go into the next request: as many as the portal can do in the time of one.
         """
-        methods = [command.method for command in commands[:BATCH_SIZE]]
-        count = self._time.fitting(methods)
-        seconds = min(self._time.wait(methods[:count], now=self.clock()), MAX_HINT_SECONDS)
-        if seconds:
-            log.info("%s has little operating time left on the portal; waiting %.0f s", methods[0], seconds)
-            self._transport.pause(seconds)
-        return count
+        return self._time.make_room([command.method for command in commands[:BATCH_SIZE]])
 
     def batch(self, commands: Sequence[Command], *, repeatable: bool) -> list[Any | PlatformError]:
         """Call up to fifty methods in one request; a decoded result or an error for each, in the same order.
@@ -163,7 +165,7 @@ class Bitrix24Client(AuthenticatedClient[Bitrix24Auth]):
 
         def understand(response: Response) -> list[Any | PlatformError]:
             if response.status == GATEWAY_TIMEOUT:
-                self._time.note_cut_off([command.method for command in commands])
+                self._time.cut_off([command.method for command in commands])
                 if repeatable:
                     return []
             results = self._batch_results(self._envelope(response, BATCH), keys)
@@ -227,14 +229,16 @@ class Bitrix24Client(AuthenticatedClient[Bitrix24Auth]):
             raise self._error(body, method=method)
         if response.status != 200 or "result" not in body:
             raise _not_a_portal(response, method=method)
-        self._time.note(method, [body.get("time")], ahead=self._portal_ahead())
+        if method != BATCH:
+            self._time.told({(method, False): [body.get("time")]}, ahead=self._portal_ahead())
         return body
 
     def _batch_results(self, envelope: dict[str, Any], keys: Mapping[str, Command]) -> list[Any | PlatformError]:
         outcomes = decode(envelope["result"], BatchOutcomes, method=BATCH)
-        for method in {command.method for command in keys.values()}:
-            told = [outcomes.result_time.get(key) for key, command in keys.items() if command.method == method]
-            self._time.note(method, told, in_batch=True, ahead=self._portal_ahead())
+        told: dict[tuple[str, bool], list[Any]] = {(BATCH, False): [envelope.get("time")]}
+        for key, command in keys.items():
+            told.setdefault((command.method, True), []).append(outcomes.result_time.get(key))
+        self._time.told(told, ahead=self._portal_ahead())
         return [self._batch_result(key, command, outcomes) for key, command in keys.items()]
 
     def _batch_result(self, key: str, command: Command, outcomes: BatchOutcomes) -> Any | PlatformError:
@@ -269,7 +273,7 @@ class Bitrix24Client(AuthenticatedClient[Bitrix24Auth]):
         if known == TOO_FAST:
             return RateLimitError("too many requests", method=method, code=code, retry_after=TOO_FAST_PAUSE_SECONDS)
         if known == TOO_LONG:
-            blocked_for = self._time.note_blocked(method, now=self.clock())
+            blocked_for = self._time.blocked(method)
             text = "the method has used up its operating time"
             return RateLimitError(text, method=method, code=code, retry_after=blocked_for, too_fast=False)
         return error_for(code, method=method, way=self.auth.way)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from ...chats.model import Json
@@ -17,7 +17,8 @@ T = TypeVar("T")
 class ProcessStore:
     """A ``SharedStore`` whose documents only the threads of this process share."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._documents: dict[str, Json] = {}
         self._lock = threading.Lock()
 
@@ -25,7 +26,7 @@ class ProcessStore:
         """As ``SharedStore`` has it."""
         with self._lock:
             known = {key: self._documents[key] for key in keys if key in self._documents}
-            written, result = change(time.monotonic(), known)
+            written, result = change(self._clock(), known)
             for key, document in written.items():
                 if document is None:
                     self._documents.pop(key, None)
