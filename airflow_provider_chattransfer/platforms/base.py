@@ -27,7 +27,8 @@ class SendOptions:
 class ChatPlatform(ABC):
     """A service on which chats can be found, read and moved, seen by one account.
 
-    Every method may raise a ``PlatformError``; reads have then been repeated as far as that made sense.
+    Every method may raise a ``PlatformError``; reads have then been repeated as far as that made sense. ``read_chats``,
+    ``send`` and ``transfer_history`` may be called by several threads at once, for different chats.
     """
 
     name: str

@@ -13,7 +13,7 @@ import airflow.providers.common.compat.sdk as compat
 import pytest
 from airflow.sdk import Connection
 
-from airflow_provider_chattransfer.hooks import connections, masking, token_stores
+from airflow_provider_chattransfer.hooks import connections, masking, superoffice, token_stores
 from airflow_provider_chattransfer.platforms.task_thread import Event, TaskThread
 from airflow_provider_chattransfer.platforms.tokens.manager import Entry
 
@@ -49,6 +49,21 @@ def test_airflow_is_spoken_to_on_the_tasks_thread(errand: Callable[[], Any], mon
     future.result()
     assert spoken
     assert set(spoken) == {threading.get_ident()}
+
+
+def test_threads_that_need_one_agent_at_the_same_moment_get_the_same_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two clients of an agent would have two tokens, and try a wrong password twice."""
+    together = threading.Barrier(4, timeout=10)
+
+    def get_connection(conn_id: str) -> Connection:
+        together.wait()
+        return Connection(conn_id=conn_id, conn_type="superoffice", login="agent7", password="Secret7")
+
+    monkeypatch.setattr(superoffice, "get_connection", get_connection)
+    task = Connection(conn_id="task", conn_type="superoffice", host="https://so.example", login="a", password="b")
+    extra = {"agent_conn_id": "superoffice_agent_{agent}"}
+    with superoffice.SuperOfficeHook.platform(task, extra) as platform, ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(platform._acting_as, ["7"] * 4))) == 1
 
 
 class _Nothing:

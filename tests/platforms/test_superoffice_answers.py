@@ -25,9 +25,10 @@ from airflow_provider_chattransfer.exceptions import (
     UnexpectedResponseError,
 )
 from airflow_provider_chattransfer.platforms.base import SendOptions
+from airflow_provider_chattransfer.platforms.decoding import decode
 from airflow_provider_chattransfer.platforms.issued_token import IssuedToken
 from airflow_provider_chattransfer.platforms.superoffice import client as superoffice_client
-from airflow_provider_chattransfer.platforms.superoffice import oauth, system_user
+from airflow_provider_chattransfer.platforms.superoffice import mapping, oauth, system_user
 from airflow_provider_chattransfer.platforms.superoffice import platform as superoffice_platform
 from airflow_provider_chattransfer.platforms.superoffice import tenant as tenants
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Bearer, ManagedToken, SuperOfficeAuth
@@ -207,6 +208,22 @@ class TestASession:
         rows = [SESSION, {**SESSION, "ChatSessionId": 151}, {**SESSION, "Status": "Closed"}, SESSION]
         read = read_sessions([*rows, rows[1]], wanted=["150", "151"], method=LIST)
         assert [type(read[each]) for each in ("150", "151")] == [UnreadableChat, Chat]
+
+    @pytest.mark.parametrize("other", [999, "999"])
+    def test_a_session_that_is_not_wanted_is_left_out_of_a_list(self, other: Any) -> None:
+        rows = [{**SESSION, "ChatSessionId": other}, {**SESSION, "ChatSessionId": other, "Status": []}, SESSION]
+        assert list(read_sessions(rows, wanted=["150", "151"], method=LIST)) == ["150"]
+
+    def test_a_session_that_is_not_wanted_is_not_even_decoded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        decoded: list[Any] = []
+
+        def counting(entity: Any, kind: type[Any], *, method: str) -> Any:
+            decoded.append(entity["ChatSessionId"])
+            return decode(entity, kind, method=method)
+
+        monkeypatch.setattr(mapping, "decode", counting)
+        read_sessions([{**SESSION, "ChatSessionId": number} for number in range(140, 160)], wanted=["150"], method=LIST)
+        assert decoded == [150]
 
     @pytest.mark.parametrize(
         ("status", "closed"),
