@@ -228,7 +228,7 @@ class _Attempt:
 
     def wait(self, operator: BaseOperator, report: TransferReport) -> TransferReport:
         """Wait, here or in the triggerer, until the receivers have accepted or ``accept_within`` is over."""
-        from ..platforms.runner import poll_until_done
+        from ..platforms.polling import poll_until_done
 
         record, wait = self._record, self._options.wait
         if record.deadline is None:

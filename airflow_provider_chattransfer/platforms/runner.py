@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Carry out on a service what the domain decides: a run, and a wait."""
+"""Carry out on a service what the domain decides about a run."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ..chats.acceptance import MAX_FAILED_POLLS, AcceptancePoller, Verdict
 from ..chats.claims import stages
-from ..chats.model import Chat, Outcome, Reading, TransferReport
+from ..chats.model import Chat, Outcome, Reading
 from ..chats.reconciliation import Answer, NotApplied
 from ..chats.run import (
     Accept,
@@ -34,7 +33,7 @@ from ..chats.run import (
 )
 from ..chats.run_record import NullRecordStore, RunRecord
 from ..exceptions import PlatformError
-from ..retry_decision import NextStep, decide
+from ..retry_decision import decide
 from .account_lock import AccountLock
 from .base import ChatPlatform, SendOptions, answer_to, stop_after
 from .transport import MAX_HINT_SECONDS
@@ -178,51 +177,6 @@ class _Driver:
     def close(self) -> None:
         if self.account_lock is not None:
             self.account_lock.close()
-
-
-def poll_once(
-    poller: AcceptancePoller,
-    platform: ChatPlatform,
-    *,
-    silent_fail: bool = False,
-    now: Callable[[], datetime] = utc_now,
-) -> Verdict:
-    """Read once the chats that are waited for, and let ``poller`` judge them.
-
-    A poll that fails is logged and changes nothing. Raises a ``PlatformError`` when no later poll can succeed, or when
-    too many in a row have failed, unless ``silent_fail``.
-    """
-    if not poller.chat_ids:
-        return poller.verdict(now=now())
-    try:
-        chats = platform.read_chats(poller.chat_ids)
-    except PlatformError as error:
-        hopeless = decide(error, repeatable=True).next_step in (NextStep.STOP, NextStep.SKIP_CHAT)
-        tolerable = not hopeless and poller.poll_failed()
-        if not (tolerable or silent_fail):
-            raise
-        count = f"{poller.failed_polls} of {MAX_FAILED_POLLS} times in a row"
-        log.warning("Could not look whether the chats are accepted, %s: %s", count, error)
-        return poller.verdict(now=now())
-    at = now()
-    verdict = poller.observe(chats, now=at)
-    if log_line := poller.log_line(now=at):
-        log.info("%s", log_line)
-    return verdict
-
-
-def poll_until_done(
-    poller: AcceptancePoller,
-    platform: ChatPlatform,
-    *,
-    interval: float,
-    now: Callable[[], datetime] = utc_now,
-    sleep: Callable[[float], None] = time.sleep,
-) -> TransferReport:
-    """Poll every ``interval`` seconds until all transfers are settled or the poller's deadline has come."""
-    while not (verdict := poll_once(poller, platform, now=now)).done:
-        sleep(poller.seconds_to_next_poll(now=now(), interval=interval))
-    return verdict.report
 
 
 def _send(platform: ChatPlatform, moves: Sequence[Move], options: SendOptions) -> Sent:

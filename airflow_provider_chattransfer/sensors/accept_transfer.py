@@ -119,7 +119,7 @@ class AcceptTransferSensor(RenderOnlyTemplates, BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Poll once."""
-        from ..platforms.runner import poll_once
+        from ..platforms.polling import poll_once
 
         poller = self._poller
         if poller is None:

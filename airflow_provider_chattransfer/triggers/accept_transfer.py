@@ -73,7 +73,8 @@ class AcceptTransferTrigger(BaseTrigger):
     async def _wait(self) -> WaitEnded:
         from ..exceptions import PlatformError
         from ..hooks.dispatch import open_platform_async
-        from ..platforms.runner import poll_once, utc_now
+        from ..platforms.polling import poll_once
+        from ..platforms.runner import utc_now
         from ..retry_decision import decide
 
         ends_first = self.ends_at is not None and self.ends_at < self.deadline

@@ -21,7 +21,7 @@ from airflow_provider_chattransfer.chats.reconciliation import CLOSED_UNACCEPTED
 from airflow_provider_chattransfer.exceptions import ChatsNotTransferredError, WaitInterruptedError
 from airflow_provider_chattransfer.hooks.dispatch import open_platform
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator, TransferChatOperator
-from airflow_provider_chattransfer.platforms.runner import poll_once
+from airflow_provider_chattransfer.platforms.polling import poll_once
 from airflow_provider_chattransfer.platforms.transport import MAX_ATTEMPTS
 from airflow_provider_chattransfer.retry_decision import decide
 from airflow_provider_chattransfer.sensors.accept_transfer import AcceptTransferSensor

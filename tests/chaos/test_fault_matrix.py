@@ -23,7 +23,7 @@ from airflow_provider_chattransfer.chats.acceptance import AcceptancePoller
 from airflow_provider_chattransfer.chats.model import Json, TransferReport
 from airflow_provider_chattransfer.chats.run_record import RunRecord
 from airflow_provider_chattransfer.operators.transfer import TransferChatsOperator
-from airflow_provider_chattransfer.platforms.runner import poll_until_done
+from airflow_provider_chattransfer.platforms.polling import poll_until_done
 from airflow_provider_chattransfer.platforms.superoffice.auth import Bearer
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 from airflow_provider_chattransfer.sandbox.bitrix24 import batch

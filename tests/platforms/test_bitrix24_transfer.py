@@ -28,7 +28,8 @@ from airflow_provider_chattransfer.platforms.bitrix24.auth import Webhook
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
 from airflow_provider_chattransfer.platforms.bitrix24.commands import Command
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform, parse_transfer_id
-from airflow_provider_chattransfer.platforms.runner import poll_until_done, run_to_end
+from airflow_provider_chattransfer.platforms.polling import poll_until_done
+from airflow_provider_chattransfer.platforms.runner import run_to_end
 from airflow_provider_chattransfer.testing.audit import audit
 
 from ..support.reports import outcomes_of

@@ -25,7 +25,8 @@ from airflow_provider_chattransfer.exceptions import (
     UnexpectedResponseError,
 )
 from airflow_provider_chattransfer.platforms.base import SendOptions
-from airflow_provider_chattransfer.platforms.runner import poll_until_done, run_to_end
+from airflow_provider_chattransfer.platforms.polling import poll_until_done
+from airflow_provider_chattransfer.platforms.runner import run_to_end
 from airflow_provider_chattransfer.platforms.superoffice import platform as superoffice_platform
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Bearer, SuperOfficeAuth
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient

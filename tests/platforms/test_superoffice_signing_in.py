@@ -35,7 +35,7 @@ from airflow_provider_chattransfer.exceptions import (
 from airflow_provider_chattransfer.platforms.auth import AuthHeaders
 from airflow_provider_chattransfer.platforms.base import SendOptions
 from airflow_provider_chattransfer.platforms.issued_token import IssuedToken
-from airflow_provider_chattransfer.platforms.runner import poll_until_done
+from airflow_provider_chattransfer.platforms.polling import poll_until_done
 from airflow_provider_chattransfer.platforms.superoffice import connection_check
 from airflow_provider_chattransfer.platforms.superoffice import tenant as tenants
 from airflow_provider_chattransfer.platforms.superoffice.auth import (

@@ -34,7 +34,7 @@ from airflow_provider_chattransfer.exceptions import (
     UnreachableError,
 )
 from airflow_provider_chattransfer.platforms.base import ChatPlatform
-from airflow_provider_chattransfer.platforms.runner import poll_once, poll_until_done
+from airflow_provider_chattransfer.platforms.polling import poll_once, poll_until_done
 
 from ..support.reports import outcomes_of
 
