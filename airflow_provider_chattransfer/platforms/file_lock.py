@@ -75,12 +75,16 @@ def open_private(path: Path, *, create: bool = True) -> IO[str]:
             raise
         raise _unusable(path, error) from None
     try:
-        status = os.fstat(file.fileno())
-        _check(path, status, stat.S_ISREG(status.st_mode), forbidden=0o022, remedy="delete it")
+        check_private(path, os.fstat(file.fileno()))
     except BaseException:
         file.close()
         raise
     return file
+
+
+def check_private(path: Path, status: os.stat_result) -> None:
+    """Raise ``HostFileError`` unless ``status`` is of a regular file that this user owns and no other can write."""
+    _check(path, status, stat.S_ISREG(status.st_mode), forbidden=0o022, remedy="delete it")
 
 
 def lock(

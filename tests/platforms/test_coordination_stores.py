@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is shared by processes and hosts, in real stores."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import resource
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_chattransfer.chats.model import Json
+from airflow_provider_chattransfer.exceptions import CoordinationError, HostFileError
+from airflow_provider_chattransfer.platforms.coordination import host_store
+from airflow_provider_chattransfer.platforms.coordination.host_store import HostStore
+from airflow_provider_chattransfer.platforms.coordination.opening import open_store
+from airflow_provider_chattransfer.platforms.coordination.store import KEPT_SECONDS, SharedStore
+
+from ..support.counting import TIMES, count, count_in_child, count_in_processes, counts, time_of
+from ..support.memory_store import VirtualTime
+
+HANDFUL = 8
+
+
+@pytest.fixture(params=["host"])
+def address(request: pytest.FixtureRequest) -> str | None:
+    """Return where each store is."""
+    return None
+
+
+@pytest.fixture
+def store(address: str | None) -> SharedStore:
+    """Return each store, empty."""
+    return open_store(address)
+
+
+class TestAStore:
+    def test_an_update_of_many_processes_is_never_lost(self, store: SharedStore, address: str | None) -> None:
+        count_in_processes(address, *[["a"]] * HANDFUL)
+        assert counts(store, ["a"]) == [HANDFUL * TIMES]
+
+    def test_several_documents_change_together(self, store: SharedStore, address: str | None) -> None:
+        found = count_in_processes(address, ["a", "b"], ["b", "a"], ["a", "b", "c"], ["c"])
+        assert counts(store, ["a", "b", "c"]) == [3 * TIMES, 3 * TIMES, 2 * TIMES]
+        for before in (each for work in found[:3] for each in work):
+            assert before[0]["count"] == before[1]["count"]
+
+    def test_time_never_goes_back_from_one_update_to_the_next(self, store: SharedStore, address: str | None) -> None:
+        found = count_in_processes(address, *[["a"]] * 4)
+        times = {each["count"]: each["at"] for work in found for (each,) in work}
+        assert len(times) == 4 * TIMES
+        assert all(earlier <= later for earlier, later in pairwise(times[number] for number in sorted(times)))
+
+    def test_time_goes_on_as_ours_does(self, store: SharedStore) -> None:
+        began, first = time.monotonic(), time_of(store)
+        time.sleep(0.3)
+        assert time_of(store) - first == pytest.approx(time.monotonic() - began, abs=0.1)
+
+    def test_threads_share_a_store(self, store: SharedStore) -> None:
+        threads = [threading.Thread(target=lambda: [count(store, ["a"]) for _ in range(TIMES)]) for _ in range(HANDFUL)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join(60)
+        assert counts(store, ["a"]) == [HANDFUL * TIMES]
+
+    def test_a_forked_process_goes_on_with_the_store(self, store: SharedStore) -> None:
+        stop = threading.Event()
+
+        def keep_counting() -> None:
+            while not stop.is_set():
+                count(store, ["b"])
+
+        thread = threading.Thread(target=keep_counting)
+        thread.start()
+        try:
+            assert [count_in_child(store, ["a"]) for _ in range(5)] == [0] * 5
+        finally:
+            stop.set()
+            thread.join(20)
+        assert counts(store, ["a"]) == [5]
+        count(store, ["a"])
+        assert counts(store, ["a"]) == [6]
+
+    def test_what_is_not_written_stays(self, store: SharedStore) -> None:
+        count(store, ["a", "b"])
+        count(store, ["a"])
+        assert counts(store, ["a", "b", "c"]) == [2, 1, None]
+
+    def test_a_document_is_deleted(self, store: SharedStore) -> None:
+        count(store, ["a", "b"])
+        store.update(["a", "b"], lambda *_: ({"a": None}, None))
+        assert counts(store, ["a", "b"]) == [None, 1]
+
+    def test_an_error_in_a_change_writes_nothing_and_leaves_the_store_usable(self, store: SharedStore) -> None:
+        count(store, ["a"])
+
+        def change(_: float, known: Mapping[str, Json]) -> tuple[Mapping[str, Json | None], None]:
+            raise KeyError("a fault of the caller's")
+
+        with pytest.raises(KeyError, match="of the caller's"):
+            store.update(["a"], change)
+        with pytest.raises(ValueError, match="not read"):
+            store.update(["a"], lambda *_: ({"a": {"count": 5}, "b": {}}, None))
+        with pytest.raises(ValueError, match="JSON"):
+            store.update(["a"], lambda *_: ({"a": {"count": float("nan")}}, None))
+        assert counts(store, ["a"]) == [1]
+
+    def test_any_text_is_kept(self, store: SharedStore) -> None:
+        key, document = "claims of 'ß\"\\ %s {x} \u2028", {"text": "'ß\"\\ %s {x} \u2028 \x00", "none": None, "n": 1e-9}
+        store.update([key], lambda *_: ({key: document}, None))
+        assert store.update([key], lambda _, known: ({}, known[key])) == document
+
+    def test_thousands_of_documents_change_together(self, store: SharedStore) -> None:
+        keys = [f"chat {number}" for number in range(9000)]
+        count(store, keys)
+        assert counts(store, keys) == [1] * len(keys)
+
+
+def _file() -> Path:
+    (file,) = Path(tempfile.gettempdir()).glob("chattransfer-*/*.coordination")
+    return file
+
+
+class TestThisHostsStore:
+    def test_there_is_one_for_all_in_a_process(self) -> None:
+        assert open_store(None) is open_store(None)
+
+    def test_its_file_is_for_us_alone(self) -> None:
+        mask = os.umask(0)
+        try:
+            count(HostStore(), ["a"])
+        finally:
+            os.umask(mask)
+        assert {stat.S_IMODE(each.stat().st_mode) for each in _file().parent.glob(f"{_file().name}*")} == {0o600}
+        assert stat.S_IMODE(_file().parent.stat().st_mode) == 0o700
+
+    def test_a_damaged_file_is_begun_anew_with_one_warning(self, caplog: pytest.LogCaptureFixture) -> None:
+        store, other = HostStore(), HostStore()
+        count(store, ["a"])
+        count(other, ["a"])
+        _file().write_bytes(b"no database" * 1000)
+        with caplog.at_level(logging.WARNING):
+            count(store, ["a"])
+            count(other, ["a"])
+        assert counts(store, ["a"]) == [2]
+        (told,) = caplog.messages
+        assert "damaged and begun anew" in told
+
+    def test_a_file_that_is_damaged_in_the_middle_is_begun_anew(self) -> None:
+        store = HostStore()
+        for number in range(200):
+            count(store, [f"chat {number}"])
+        size = _file().stat().st_size
+        with _file().open("r+b") as file:
+            file.seek(4096)
+            file.write(os.urandom(size - 4096))
+        assert counts(HostStore(), ["chat 1"]) == [None]
+        count(store, ["chat 1"])
+        assert counts(HostStore(), ["chat 1"]) == [1]
+
+    def test_a_document_that_cannot_be_read_counts_as_missing(self) -> None:
+        store = HostStore()
+        count(store, ["a", "b"])
+        with closing(sqlite3.connect(_file())) as connection, connection:
+            connection.execute("UPDATE documents SET document = '[1]' WHERE key = 'a'")
+            connection.execute("UPDATE documents SET document = '{\"count\"' WHERE key = 'b'")
+        assert counts(store, ["a", "b"]) == [None, None]
+
+    def test_a_file_that_was_deleted_is_made_anew_by_all(self) -> None:
+        store, other = HostStore(), HostStore()
+        count(store, ["a"])
+        count(other, ["a"])
+        _file().unlink()
+        count(store, ["a"])
+        count(other, ["a"])
+        assert counts(HostStore(), ["a"]) == [2]
+
+    def test_an_update_that_a_kill_cuts_off_is_undone(self, tmp_path: Path) -> None:
+        count(HostStore(), ["a"])
+        program = (
+            "import os, signal\n"
+            "from airflow_provider_chattransfer.platforms.coordination.host_store import HostStore\n"
+            "from airflow_provider_chattransfer.platforms.coordination import host_store\n"
+            "def die(opened): os.kill(os.getpid(), signal.SIGKILL)\n"
+            "store = HostStore()\n"
+            "store.update([], lambda *_: ({}, None))\n"
+            "connection = store._opened.connection\n"
+            "connection.execute('PRAGMA cache_size = 1')\n"
+            "connection.execute('BEGIN IMMEDIATE')\n"
+            "connection.execute('DELETE FROM documents')\n"
+            "connection.executemany(host_store.WRITE, [(str(n), 'x' * 5000, 1.0) for n in range(500)])\n"
+            "die(store)\n"
+        )
+        ended = subprocess.run([sys.executable, "-c", program], timeout=60)  # noqa: S603
+        assert ended.returncode == -9
+        assert _file().with_name(f"{_file().name}-journal").stat().st_size
+        assert counts(HostStore(), ["a", "1"]) == [1, None]
+
+    def test_documents_of_an_earlier_start_of_the_system_are_not_read(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        count(HostStore(), ["a"])
+        boot = tmp_path / "boot_id"
+        boot.write_text("another-start\n")
+        monkeypatch.setattr(host_store, "BOOT_ID", boot)
+        assert counts(HostStore(), ["a"]) == [None]
+
+    def test_files_of_earlier_starts_are_deleted_after_a_day(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        count(HostStore(), ["a"])
+        old = _file()
+        monkeypatch.setattr(host_store, "BOOT_ID", tmp_path / "none")
+        count(HostStore(), ["a"])
+        assert old.exists()
+        os.utime(old, (0, time.time() - KEPT_SECONDS - 60))
+        count(HostStore(), ["a"])
+        assert not old.exists()
+        assert _file().exists()
+
+    def test_documents_from_the_future_are_of_another_clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        clock = VirtualTime(now=5000.0)
+        count(HostStore(clock=clock), ["a"])
+        clock.now = 10.0
+        store = HostStore(clock=clock)
+        assert counts(store, ["a"]) == [None]
+        clock.now = 6000.0
+        assert counts(store, ["a"]) == [None]
+
+    def test_documents_are_deleted_a_day_after_they_were_written(self) -> None:
+        clock = VirtualTime()
+        store = HostStore(clock=clock)
+        count(store, ["old"])
+        clock.now += KEPT_SECONDS / 2
+        count(store, ["young"])
+        clock.now += KEPT_SECONDS / 2 + 1
+        assert counts(store, ["old", "young"]) == [None, 1]
+        with closing(sqlite3.connect(_file())) as connection:
+            assert connection.execute("SELECT key FROM documents").fetchall() == [("young",)]
+
+    def test_a_process_that_holds_the_file_is_not_waited_for_without_end(self) -> None:
+        store = HostStore(patience=0.3)
+        count(store, ["a"])
+        with closing(sqlite3.connect(_file(), isolation_level=None)) as held:
+            held.execute("BEGIN IMMEDIATE")
+            began = time.monotonic()
+            with pytest.raises(CoordinationError, match=r"kept .* locked") as error:
+                count(store, ["a"])
+            assert time.monotonic() - began < 3
+            assert len(str(error.value)) < 300
+        count(store, ["a"])
+        assert counts(store, ["a"]) == [2]
+
+    def test_a_full_disk_is_an_error_that_says_so(self) -> None:
+        count(HostStore(), ["a"])
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        program = (
+            "import resource, signal\n"
+            "from airflow_provider_chattransfer.platforms.coordination.host_store import HostStore\n"
+            "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))\n"
+            "HostStore().update(['b'], lambda *_: ({'b': {'text': 'x' * 100_000}}, None))\n"
+        )
+        ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)  # noqa: S603
+        assert resource.getrlimit(resource.RLIMIT_FSIZE) == before
+        told = ended.stderr.strip().splitlines()[-1]
+        assert "HostFileError" in told
+        assert "make room" in told
+        assert counts(HostStore(), ["a", "b"]) == [1, None]
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be another user")
+    def test_a_folder_that_cannot_be_written_to_is_an_error_that_names_it(self, tmp_path: Path) -> None:
+        tmp_path.chmod(0o555)
+        program = (
+            "import os, sys, tempfile\n"
+            "from airflow_provider_chattransfer.platforms.coordination.host_store import HostStore\n"
+            f"tempfile.tempdir = {str(tmp_path)!r}\n"
+            "os.setuid(65534)\n"
+            "HostStore().update(['a'], lambda *_: ({'a': {}}, None))\n"
+        )
+        ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)  # noqa: S603
+        told = ended.stderr.strip().splitlines()[-1]
+        assert "HostFileError" in told
+        assert str(tmp_path) in told
+        assert "TMPDIR" in told
+
+    @pytest.mark.parametrize("plant", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+    def test_what_is_no_file_of_ours_is_an_error_that_names_it(self, plant: object) -> None:
+        count(HostStore(), ["a"])
+        path = _file()
+        path.unlink()
+        assert callable(plant)
+        plant(path)
+        with pytest.raises(HostFileError, match=str(path)):
+            count(HostStore(), ["a"])
+
+    def test_a_store_that_is_gone_leaves_no_file_open(self) -> None:
+        store = HostStore()
+        count(store, ["a"])
+        assert _open_on(_file())
+        del store
+        gc.collect()
+        assert not _open_on(_file())
+
+
+def _open_on(file: Path) -> list[str]:
+    links = (each for each in Path("/proc/self/fd").iterdir() if each.is_symlink())
+    return [each.name for each in links if os.path.realpath(each) == str(file.resolve())]
