@@ -24,8 +24,8 @@ def as_documents(texts: Mapping[str, str]) -> dict[str, Json]:
 
 def as_texts(documents: Mapping[str, Json | None], *, of: Sequence[str]) -> dict[str, str | None]:
     """Return the texts of ``documents``; raises ``ValueError`` for one whose key was not read before."""
-    if unread := documents.keys() - set(of):
-        raise ValueError(f"a document is written that was not read: {min(unread)!r}")
+    if others := documents.keys() - set(of):
+        raise ValueError(f"a document is written that was not read: {min(others)!r}")
     return {
         key: None if document is None else json.dumps(document, allow_nan=False, separators=(",", ":"))
         for key, document in documents.items()
