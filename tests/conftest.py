@@ -54,6 +54,7 @@ os.environ.update(
 
 from airflow_provider_chattransfer.sandbox.server import SandboxServer  # noqa: E402
 
+from .support.postgres import PostgresServer, running_postgres  # noqa: E402
 from .support.quick_airflow import forget_secrets, quicken  # noqa: E402
 from .support.redis_server import RedisServer, running_redis  # noqa: E402
 
@@ -120,4 +121,11 @@ def database() -> Path:
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """One Redis server for the whole session."""
     with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One Postgres server for the whole session."""
+    with running_postgres() as server:
         yield server

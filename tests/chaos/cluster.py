@@ -19,9 +19,10 @@ from typing import Any, TypeVar
 import requests
 from sqlalchemy import create_engine
 
+from tests.support import postgres
 from tests.support.ports import free_port
 
-from . import keeper, postgres
+from . import keeper
 from .canaries import write_rows
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from . import postgres
+from tests.support import postgres
 
 HOME = "CHATTRANSFER_CLUSTER_HOME"
 """The variable by which a cluster's processes are known: some leave their process group, or outlive their parent."""

@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import resource
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -14,36 +15,76 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import psycopg2
 import pytest
+from redis import Redis
 
 from airflow_provider_chattransfer.chats.model import Json
 from airflow_provider_chattransfer.exceptions import CoordinationError, HostFileError
-from airflow_provider_chattransfer.platforms.coordination import host_store
+from airflow_provider_chattransfer.platforms.coordination import host_store, postgres_store, redis_store
 from airflow_provider_chattransfer.platforms.coordination.host_store import HostStore
 from airflow_provider_chattransfer.platforms.coordination.opening import open_store
+from airflow_provider_chattransfer.platforms.coordination.postgres_store import PostgresStore
+from airflow_provider_chattransfer.platforms.coordination.redis_store import RedisStore
 from airflow_provider_chattransfer.platforms.coordination.store import KEPT_SECONDS, SharedStore
 
 from ..support.counting import TIMES, count, count_in_child, count_in_processes, counts, time_of
 from ..support.memory_store import VirtualTime
+from ..support.postgres import PostgresServer
+from ..support.redis_server import RedisServer
 
 HANDFUL = 8
+Server = PostgresServer | RedisServer
 
 
-@pytest.fixture(params=["host"])
+@pytest.fixture(params=["host", "redis", "postgres"])
 def address(request: pytest.FixtureRequest) -> str | None:
     """Return where each store is."""
-    return None
+    if request.param == "host":
+        return None
+    server: Server = request.getfixturevalue(f"{request.param}_server")
+    empty(server)
+    return server.address
 
 
 @pytest.fixture
 def store(address: str | None) -> SharedStore:
     """Return each store, empty."""
     return open_store(address)
+
+
+@pytest.fixture(params=["redis", "postgres"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """Yield each server, empty."""
+    server: Server = request.getfixturevalue(f"{request.param}_server")
+    empty(server)
+    yield server
+    empty(server)
+
+
+def empty(server: Server) -> None:
+    """Delete everything in it."""
+    if isinstance(server, PostgresServer):
+        asked(server, "DROP TABLE IF EXISTS chattransfer_coordination")
+    else:
+        with Redis.from_url(server.address) as redis:
+            redis.flushall()
+
+
+def asked(server: PostgresServer, statement: str) -> list[Any]:
+    """Return the rows of one statement."""
+    with closing(psycopg2.connect(server.address)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall()) if cursor.description else []
 
 
 class TestAStore:
@@ -319,3 +360,286 @@ class TestThisHostsStore:
 def _open_on(file: Path) -> list[str]:
     links = (each for each in Path("/proc/self/fd").iterdir() if each.is_symlink())
     return [each.name for each in links if os.path.realpath(each) == str(file.resolve())]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait a second for a server."""
+    monkeypatch.setattr(postgres_store, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(redis_store, "TIMEOUT_SECONDS", 1.0)
+
+
+def new_store(address: str) -> SharedStore:
+    """Return a store that no other test has."""
+    return RedisStore(address) if address.startswith("redis") else PostgresStore(address)
+
+
+class TestAServersStore:
+    def test_there_is_one_for_each_address_in_a_process(self, server: Server) -> None:
+        assert open_store(server.address) is open_store(server.address)
+        assert open_store(server.address) is not open_store(None)
+
+    def test_a_server_that_is_gone_is_an_error_within_seconds_until_it_is_back(self, server: Server) -> None:
+        store = new_store(server.address)
+        count(store, ["a"])
+        server.stop()
+        try:
+            for _ in range(2):
+                began = time.monotonic()
+                with pytest.raises(CoordinationError, match="no connection can be made"):
+                    count(store, ["a"])
+                assert time.monotonic() - began < 3
+        finally:
+            server.start()
+        before = counts(store, ["a"])[0] or 0
+        count(store, ["a"])
+        assert counts(store, ["a"]) == [before + 1]
+
+    def test_a_server_that_hangs_is_an_error_within_seconds_until_it_goes_on(
+        self, server: Server, impatient: None
+    ) -> None:
+        store = new_store(server.address)
+        count(store, ["a"])
+        server.signal(signal.SIGSTOP)
+        try:
+            for _ in range(2):
+                began = time.monotonic()
+                with pytest.raises(CoordinationError, match=r"no answer within|does not answer in time"):
+                    count(store, ["a"])
+                assert time.monotonic() - began < 4
+        finally:
+            server.signal(signal.SIGCONT)
+        before = counts(store, ["a"])[0]
+        count(store, ["a"])
+        assert counts(store, ["a"]) == [(before or 0) + 1]
+
+    def test_a_connection_that_the_server_has_closed_is_made_anew(self, server: Server) -> None:
+        store = new_store(server.address)
+        count(store, ["a"])
+        if isinstance(server, PostgresServer):
+            asked(
+                server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'chattransfer'"
+            )
+        else:
+            with Redis.from_url(server.address) as redis:
+                redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        count(store, ["a"])
+        assert counts(store, ["a"]) == [2]
+
+    def test_a_process_that_was_stopped_in_an_update_keeps_nobody_waiting_for_long(self, server: Server) -> None:
+        count(new_store(server.address), ["a"])
+        program = (
+            "import os, signal, sys\n"
+            "from airflow_provider_chattransfer.platforms.coordination.opening import open_store\n"
+            "def change(now, known):\n"
+            "    os.kill(os.getpid(), signal.SIGSTOP)\n"
+            "    return {'a': {'count': 100, 'at': now}}, None\n"
+            "open_store(sys.argv[1]).update(['a'], change)\n"
+        )
+        with subprocess.Popen([sys.executable, "-c", program, server.address], stderr=subprocess.PIPE) as stopped:  # noqa: S603
+            try:
+                os.waitid(os.P_PID, stopped.pid, os.WSTOPPED)
+                began = time.monotonic()
+                count(new_store(server.address), ["a"])
+                assert time.monotonic() - began < 3
+                assert counts(new_store(server.address), ["a"]) == [2]
+                stopped.send_signal(signal.SIGCONT)
+                os.waitid(os.P_PID, stopped.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            finally:
+                stopped.kill()
+        assert counts(new_store(server.address), ["a"]) == [2]
+
+    @pytest.mark.parametrize(
+        ("change", "told"),
+        [
+            (("pass%2Fword", "wr%2Fong"), "user or the password|user and password"),
+            (("-pass%2Fword@", "@"), "user or the password|user and password"),
+            (("127.0.0.1:", "nowhere.invalid:"), "no connection can be made"),
+            (("@127.0.0.1:", "@127.0.0.1:1"), "no connection can be made"),
+        ],
+    )
+    def test_no_error_shows_a_password(self, server: Server, change: tuple[str, str], told: str) -> None:
+        port = f":{server.port}/"
+        address = server.address.replace(*change).replace(f":1{server.port}/", ":1/")
+        assert address != server.address
+        with pytest.raises(CoordinationError, match=told) as error:
+            count(new_store(address), ["a"])
+        shown = "".join(traceback.format_exception(error.value))
+        assert not [secret for secret in ("pass/word", "pass%2Fword", "wr/ong", "wr%2Fong") if secret in shown]
+        assert port in address or ":1/" in address
+        assert len(str(error.value)) < 300
+
+    def test_threads_leave_no_connections_behind(self, server: Server) -> None:
+        store = new_store(server.address)
+        threads = [threading.Thread(target=count_often, args=[store]) for _ in range(HANDFUL)]
+        before = connections(server)
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join(60)
+        assert connections(server) - before <= (1 if isinstance(server, PostgresServer) else HANDFUL)
+        threads.clear()
+        del each, store
+        gc.collect()
+        time.sleep(0.2)
+        assert connections(server) <= before
+
+    def test_a_child_leaves_the_connection_of_its_parent_alone(self, server: Server) -> None:
+        store = new_store(server.address)
+        count(store, ["a"])
+        before = connections(server)
+        assert count_in_child(store, ["a"]) == 0
+        assert connections(server) == before
+        count(store, ["a"])
+        assert counts(store, ["a"]) == [3]
+        assert connections(server) == before
+
+
+def count_often(store: SharedStore) -> None:
+    """Count as a thread."""
+    for _ in range(5):
+        count(store, ["a"])
+
+
+def connections(server: Server) -> int:
+    """Return how many connections the server has, but for the one that asks."""
+    if isinstance(server, PostgresServer):
+        return int(asked(server, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'chattransfer'")[0][0])
+    with Redis.from_url(server.address) as redis:
+        return len(redis.client_list()) - 1
+
+
+class TestRedis:
+    def test_what_is_not_written_for_a_day_is_gone(self, redis_server: RedisServer) -> None:
+        count(RedisStore(redis_server.address), ["a"])
+        with Redis.from_url(redis_server.address) as redis:
+            assert 0 <= KEPT_SECONDS * 1000 - float(redis.pttl("{chattransfer}:a")) < 5000
+
+    def test_documents_that_others_keep_changing_are_given_up(
+        self, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(redis_store, "PATIENCE_SECONDS", 0.3)
+        store, other = RedisStore(redis_server.address), RedisStore(redis_server.address)
+
+        def change(now: float, _: Mapping[str, Json]) -> tuple[Mapping[str, Json | None], None]:
+            count(other, ["a"])
+            return {"a": {"count": 0, "at": now}}, None
+
+        with pytest.raises(CoordinationError, match="kept changing"):
+            store.update(["a"], change)
+        assert counts(other, ["a"])[0]
+
+    def test_a_key_of_another_kind_is_an_error(self, redis_server: RedisServer) -> None:
+        with Redis.from_url(redis_server.address) as redis:
+            redis.delete("{chattransfer}:list")
+            redis.rpush("{chattransfer}:list", "x")
+            with pytest.raises(CoordinationError, match=r"Redis at 127\.0\.0\.1"):
+                RedisStore(redis_server.address).update(["list"], lambda now, _: ({"list": {"at": now}}, None))
+            redis.delete("{chattransfer}:list")
+
+
+class TestPostgres:
+    @pytest.fixture(autouse=True)
+    def emptied(self, postgres_server: PostgresServer) -> None:
+        """Begin without a table."""
+        empty(postgres_server)
+
+    def test_many_processes_may_make_the_table(self, postgres_server: PostgresServer) -> None:
+        count_in_processes(postgres_server.address, *[["a"]] * 4)
+        assert counts(PostgresStore(postgres_server.address), ["a"]) == [4 * TIMES]
+
+    def test_what_is_not_written_for_a_day_is_not_read_and_deleted(self, postgres_server: PostgresServer) -> None:
+        count(PostgresStore(postgres_server.address), ["old", "young"])
+        asked(
+            postgres_server,
+            "UPDATE chattransfer_coordination SET written_at = written_at - interval '25 hours' WHERE key = 'old'",
+        )
+        store = PostgresStore(postgres_server.address)
+        assert counts(store, ["old", "young"]) == [None, 1]
+        assert asked(postgres_server, "SELECT key FROM chattransfer_coordination") == [("young",)]
+        count(store, ["old"])
+        assert counts(store, ["old"]) == [1]
+
+    @pytest.mark.parametrize("setting", ["default_transaction_isolation = 'serializable'",
+                                         "default_transaction_read_only = on"])  # fmt: skip
+    def test_the_settings_of_a_user_change_nothing(self, postgres_server: PostgresServer, setting: str) -> None:
+        asked(postgres_server, f"ALTER ROLE airflow SET {setting}")
+        try:
+            count_in_processes(postgres_server.address, *[["a"]] * 3)
+        finally:
+            reset(postgres_server)
+        assert counts(PostgresStore(postgres_server.address), ["a"]) == [3 * TIMES]
+
+    def test_a_user_without_rights_is_told_which(self, postgres_server: PostgresServer) -> None:
+        asked(postgres_server, "CREATE ROLE guest LOGIN PASSWORD 'guest'")
+        try:
+            guest = postgres_server.address.replace("airflow:postgres-pass%2Fword", "guest:guest")
+            with pytest.raises(CoordinationError, match="may not use or create the table chattransfer_coordination"):
+                count(PostgresStore(guest), ["a"])
+            count(PostgresStore(postgres_server.address), ["a"])
+            with pytest.raises(CoordinationError, match="may not use or create"):
+                count(PostgresStore(guest), ["a"])
+            asked(postgres_server, "GRANT SELECT, INSERT, UPDATE, DELETE ON chattransfer_coordination TO guest")
+            count(PostgresStore(guest), ["a"])
+            assert counts(PostgresStore(postgres_server.address), ["a"]) == [2]
+        finally:
+            empty(postgres_server)
+            asked(postgres_server, "DROP ROLE guest")
+
+    def test_a_document_that_is_locked_for_long_is_an_error_that_says_so(
+        self, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = PostgresStore(postgres_server.address)
+        count(store, ["a"])
+        monkeypatch.setattr(postgres_store, "LOCK_SECONDS", 0.3)
+        with closing(psycopg2.connect(postgres_server.address)) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(%s, number) FROM generate_series(0, %s) AS number",
+                [postgres_store.LOCK_SPACE, postgres_store.LOCKS],
+            )
+            with pytest.raises(CoordinationError, match="kept the documents locked"):
+                count(store, ["a"])
+        count(store, ["a"])
+        assert counts(store, ["a"]) == [2]
+
+
+def reset(server: PostgresServer) -> None:
+    """Take back what was set for the user, also that nothing may be written."""
+    with closing(psycopg2.connect(server.address, options="-c default_transaction_read_only=off")) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER ROLE airflow RESET ALL")
+
+
+class TestAnAddress:
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "",
+            "hush",
+            "mysql://u:hush@host/db",
+            "http://:hush@host",
+            "redis://",
+            "redis://:hush@",
+            "redis://:hush@a:b",
+            "redis://[:hush",
+            "rediss://:hush@host?ssl_cert_reqs=none",
+            "postgresql:hush",
+            "postgresql://u:hush@ho st/db",
+            "postgresql://u:hush@host:b/db?nonsense=1",
+            "postgresql://u@host/db?password=hush",
+            "postgresql://u@host/db?sslpassword=hush",
+            "postgresql+asyncpg://u:hush@host/db",
+            "postgresql://[:hush",
+        ],
+    )
+    def test_what_is_no_address_of_a_store_is_refused_and_not_shown(self, address: str) -> None:
+        with pytest.raises(ValueError, match=r"^must be (the|an) address") as error:
+            open_store(address)
+        assert "hush" not in "".join(traceback.format_exception(error.value)).replace("'hush'", "")
+        assert len(str(error.value)) < 250
+
+    @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
+    def test_a_postgres_may_be_called_as_others_call_it(self, postgres_server: PostgresServer, scheme: str) -> None:
+        count(PostgresStore(postgres_server.address.replace("postgresql", scheme, 1)), [scheme])
+        assert counts(PostgresStore(postgres_server.address), [scheme]) == [1]

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -24,13 +25,31 @@ PATIENCE = 20.0
 class RedisServer:
     """A running server that asks for a password."""
 
+    program: str
+    folder: Path
     port: int
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] = field(init=False)
 
     @property
     def address(self) -> str:
-        """As ``token_store_at`` has it."""
+        """As ``token_store_at`` and ``coordination`` have it."""
         return f"redis://:redis-pass%2Fword@127.0.0.1:{self.port}/0"
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def stop(self) -> None:
+        """End it, and all that it holds."""
+        self.process.terminate()
+        self.process.wait(10)
+
+    def start(self) -> None:
+        """Start it, empty."""
+        options = {"port": str(self.port), "bind": "127.0.0.1", "requirepass": PASSWORD, "save": "", "appendonly": "no"}
+        arguments = [text for name, value in options.items() for text in (f"--{name}", value)]
+        self.process = subprocess.Popen([self.program, *arguments], cwd=self.folder, stdout=subprocess.DEVNULL)  # noqa: S603
+        _wait_for(self.port)
 
     def everything(self) -> str:
         """All keys and values that it holds."""
@@ -47,16 +66,12 @@ def running_redis(folder: Path) -> Iterator[RedisServer]:
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("there is no Redis server: apt-get install redis-server")
-    port = free_port()
-    options = {"port": str(port), "bind": "127.0.0.1", "requirepass": PASSWORD, "save": "", "appendonly": "no"}
-    arguments = [text for name, value in options.items() for text in (f"--{name}", value)]
-    process = subprocess.Popen([program, *arguments], cwd=folder, stdout=subprocess.DEVNULL)  # noqa: S603
+    server = RedisServer(program, folder, free_port())
+    server.start()
     try:
-        _wait_for(port)
-        yield RedisServer(port, process)
+        yield server
     finally:
-        process.terminate()
-        process.wait(10)
+        server.stop()
 
 
 def _wait_for(port: int) -> None:

@@ -30,6 +30,11 @@ SUFFIX = ".coordination"
 PATIENCE_SECONDS = 5.0
 """Seconds to wait for other processes: each holds the file for less than a thousandth of one."""
 
+RETRY_SECONDS = 0.001
+"""Seconds after which the file is asked for again. SQLite's own pauses grow to a tenth of a second, which is unfair to
+who waits while others come and go.
+"""
+
 SWEEP_SECONDS = 600.0
 """Seconds between two deletions of what is too old."""
 
@@ -134,7 +139,7 @@ class HostStore:
     @contextmanager
     def _transaction(self, opened: _Opened) -> Iterator[None]:
         """Let one process of the host in at a time, and write all that is done inside, or nothing of it."""
-        opened.connection.execute("BEGIN IMMEDIATE")
+        self._begin(opened.connection)
         try:
             if _identity(opened.path) != opened.file:
                 raise _ReplacedError
@@ -144,6 +149,20 @@ class HostStore:
             with suppress(sqlite3.Error):
                 opened.connection.execute("ROLLBACK")
             raise
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        """Begin a transaction that nobody else is in; only its end is left to SQLite's own way of waiting."""
+        deadline = time.monotonic() + self._patience
+        connection.execute("PRAGMA busy_timeout = 0")
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                break
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in HELD_BY_OTHERS or time.monotonic() > deadline:
+                    raise
+            time.sleep(RETRY_SECONDS)
+        connection.execute(f"PRAGMA busy_timeout = {self._patience * 1000:.0f}")
 
     @contextmanager
     def _errors(self, path: Path, file: tuple[int, int] | None = None) -> Iterator[None]:

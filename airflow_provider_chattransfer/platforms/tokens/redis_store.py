@@ -5,15 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from typing import TypeVar
-from urllib.parse import urlsplit
 
-from redis import Redis
-from redis.exceptions import AuthenticationError, RedisError
-from redis.exceptions import ConnectionError as NoConnection
+from redis.exceptions import RedisError
 
 from ...exceptions import TokenStoreError
+from ..redis_access import cause, host_of, open_redis
 from .file_store import MAX_LOCK_WAIT_SECONDS
 from .manager import Entry
 
@@ -37,10 +34,9 @@ class RedisStore:
 
         No connection is made. Raises ``ValueError`` for what is no address.
         """
-        self._address = address
-        self._host = urlsplit(address).netloc.rpartition("@")[2]
+        self._redis = open_redis(address, timeout=TIMEOUT_SECONDS)
+        self._host = host_of(address)
         self._name = f"chattransfer:{name}"
-        assert self._redis is not None
 
     def load(self, entry: Entry) -> str | None:
         """Return what was saved last; raises ``TokenStoreError``."""
@@ -68,10 +64,6 @@ class RedisStore:
             with suppress(RedisError):
                 lock.release()
 
-    @cached_property
-    def _redis(self) -> Redis:
-        return Redis.from_url(self._address, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS)
-
     def _key(self, entry: Entry) -> str:
         return f"{self._name}:{entry}"
 
@@ -83,16 +75,7 @@ class RedisStore:
         try:
             return do()
         except RedisError as error:
-            why = _cause(error)
+            why = cause(error)
         raise TokenStoreError(
             f"Redis at {self._host} cannot be used: {why}; put token_store_at of the connection right"
         )
-
-
-def _cause(error: RedisError) -> str:
-    """Say what happened, without the text of the error, which may repeat the address."""
-    if isinstance(error, AuthenticationError):
-        return "it does not take the user or the password"
-    if isinstance(error, NoConnection):
-        return "no connection can be made"
-    return type(error).__name__
