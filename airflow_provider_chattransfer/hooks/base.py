@@ -15,6 +15,7 @@ from ..connection_forms import ConnectionForm
 from ..exceptions import TransferError
 from .connections import get_connection, service_of
 from .fields import Fields, extra_of
+from .settings import store_of
 from .time_limit import within
 
 if TYPE_CHECKING:
@@ -92,11 +93,14 @@ class ChatPlatformHook(BaseHook):
         """
         try:
             extra = extra_of(connection)
-            cls.warn(connection, cls.fields(connection, extra))
-            return cls.platform(connection, extra)
+            fields = cls.fields(connection, extra)
+            cls.warn(connection, fields)
+            platform = cls.platform(connection, extra)
+            platform.store = store_of(fields.extra)
         except ValueError as problem:
             told = cls.form.labelled(str(problem))
             raise ValueError(f"connection {shown(connection.conn_id)}: {told}") from None
+        return platform
 
     @classmethod
     def warn(cls, connection: Connection, fields: Fields) -> None:
@@ -120,8 +124,11 @@ class ChatPlatformHook(BaseHook):
     def _check(self) -> tuple[ConnectionCheck, tuple[str, ...]]:
         connection = self._connection()
         extra = extra_of(connection)
+        fields = self.fields(connection, extra)
         with self.platform(connection, extra, fail_fast=True) as platform:
-            return platform.check_connection(), self.fields(connection, extra).doubts
+            if fields.text("coordination"):
+                store_of(fields.extra).update([], lambda *_: ({}, None))
+            return platform.check_connection(), fields.doubts
 
     def _connection(self) -> Connection:
         """Get our connection; raises ``ValueError`` when there is none, or one of another type."""

@@ -11,7 +11,7 @@ from ..platforms.bitrix24.form import FORM
 from ..platforms.bitrix24.webhook_address import webhook_in
 from .base import ChatPlatformHook
 from .fields import Fields
-from .settings import build_token_manager, build_transport
+from .settings import build_token_manager, build_transport, store_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -40,7 +40,8 @@ class Bitrix24Hook(ChatPlatformHook):
     extra, ``bot_client_id``. An application, all
     in extra: ``oauth_client_id``, ``oauth_client_secret``, ``oauth_refresh_token``, and optionally ``oauth_host``,
     ``token_store``, ``token_store_at``. Both optionally: ``requests_per_second``, ``burst``, ``timeout`` (seconds),
-    ``max_answer_megabytes``, ``ca_bundle``. Fields of the one and of the other together are a ``ValueError``.
+    ``max_answer_megabytes``, ``ca_bundle``, ``coordination``. Fields of the one and of the other together are a
+    ``ValueError``.
     """
 
     form = FORM
@@ -99,7 +100,6 @@ class Bitrix24Hook(ChatPlatformHook):
         """Build the portal's platform; see ``ChatPlatformHook.platform``."""
         from ..platforms.bitrix24.client import Bitrix24Client
         from ..platforms.bitrix24.platform import RATE_LIMIT, READ_TIMEOUT_SECONDS, Bitrix24Platform
-        from ..platforms.coordination.process_store import THIS_PROCESS
 
         fields = cls.fields(connection, extra)
         portal = _portal(fields)
@@ -108,7 +108,7 @@ class Bitrix24Hook(ChatPlatformHook):
         )
         auth: Bitrix24Auth
         auth = _app(portal, fields, fail_fast=fail_fast) if _is_by_app(fields) else _webhook(portal, fields)
-        return Bitrix24Platform(Bitrix24Client(auth=auth, transport=transport, store=THIS_PROCESS))
+        return Bitrix24Platform(Bitrix24Client(auth=auth, transport=transport, store=store_of(fields.extra)))
 
 
 def _taken_apart(fields: Fields) -> Fields:

@@ -12,6 +12,7 @@ from ..chats.inputs import as_number, as_whole_number
 from .masking import hide
 
 if TYPE_CHECKING:
+    from ..platforms.coordination.store import SharedStore
     from ..platforms.rate import RateLimit
     from ..platforms.tokens.manager import FetchToken, TokenManager
     from ..platforms.transport import Transport
@@ -74,21 +75,33 @@ def build_transport(
     """Build the transport of ``account`` as the connection's ``extra`` says.
 
     ``limit`` and ``timeout`` (seconds) are the service's own, for what ``extra`` leaves empty. All transports of an
-    account share one pace. With ``fail_fast``, each request is made once and answered within
-    ``FAIL_FAST_TIMEOUT_SECONDS``. Raises ``ValueError`` that begins with the key of the wrong field.
+    account share one pace, in the store that ``coordination`` names. With ``fail_fast``, each request is made once and
+    answered within ``FAIL_FAST_TIMEOUT_SECONDS``. Raises ``ValueError`` that begins with the key of the wrong field.
     """
     from ..platforms.coordination.pace import pace_for
-    from ..platforms.coordination.process_store import THIS_PROCESS
     from ..platforms.transport import Transport
 
     settings = NetworkSettings.read(extra, rate_limit=limit, timeout_seconds=timeout)
     return Transport(
-        pace=pace_for(account, settings.rate_limit, store=THIS_PROCESS),
+        pace=pace_for(account, settings.rate_limit, store=store_of(extra)),
         read_timeout=FAIL_FAST_TIMEOUT_SECONDS if fail_fast else settings.timeout_seconds,
         attempts=1 if fail_fast else None,
         ca_bundle=settings.ca_bundle,
         max_answer_megabytes=settings.max_answer_megabytes,
     )
+
+
+def store_of(extra: Mapping[str, Any]) -> SharedStore:
+    """Return what the connection shares with others of its account: the store of ``coordination``, or this host's.
+
+    It is the same object for all connections with that address. Raises ``ValueError`` that begins with the key.
+    """
+    from ..platforms.coordination.opening import open_store
+
+    try:
+        return open_store(extra.get("coordination") or None)
+    except ValueError as problem:
+        raise ValueError(f"coordination: {problem}") from None
 
 
 def build_token_manager(

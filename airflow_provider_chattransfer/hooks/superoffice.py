@@ -59,7 +59,7 @@ class SuperOfficeHook(ChatPlatformHook):
     and ``ticket`` (with ``client_secret``). With ``agent_conn_id``, a pattern such as ``superoffice_agent_{agent}``,
     each chat is sent on by the connection of the agent who owns it, and accepted by that of the agent who receives it:
     the service allows nobody else. Optional: ``requests_per_second``, ``burst``, ``timeout`` (seconds),
-    ``max_answer_megabytes``, ``ca_bundle``, ``token_store``, ``token_store_at``.
+    ``max_answer_megabytes``, ``ca_bundle``, ``coordination``, ``token_store``, ``token_store_at``.
     """
 
     form = FORM

@@ -15,6 +15,7 @@ from ..chats.run import Move, Sent, Stop
 from ..exceptions import PlatformError
 from ..retry_decision import NextStep, decide
 from .connection_check import ConnectionCheck
+from .coordination.store import SharedStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,9 @@ class ChatPlatform(ABC):
     Holds no secret, and stays the same when a password, code, token or ticket is renewed; another user, application or
     way of signing in is another actor.
     """
+
+    store: SharedStore
+    """What is shared with all that act on the account: other threads, processes and, where it is told, hosts."""
 
     chunk: int
     """How many chats are read, sent and read back at a time."""

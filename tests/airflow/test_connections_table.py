@@ -76,6 +76,8 @@ SECRETS = [
     ("superoffice-system-user", "system_user_token"),
     ("superoffice-refresh-token", "token_store_at"),
     ("superoffice-basic", "agent_conn_id"),
+    ("superoffice-basic", "coordination"),
+    ("bitrix24-webhook", "coordination"),
 ]
 MAY_HOLD_A_SPACE = {"password", "login", "system_user_token", "token_store_at"}
 
@@ -133,6 +135,7 @@ class TestAValueOfAnotherKind:
             ("superoffice-refresh-token", "ca_bundle"),
             ("superoffice-system-user", "private_key"),
             ("superoffice-basic", "agent_conn_id"),
+            ("bitrix24-webhook", "coordination"),
         ],
     )
     def test_a_value_of_another_kind_is_refused_by_the_name_of_its_field(

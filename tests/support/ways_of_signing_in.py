@@ -14,7 +14,7 @@ from airflow_provider_chattransfer.sandbox.superoffice.settings import Applicati
 from airflow_provider_chattransfer.services import forms
 
 STANDARD = ("host", "port", "login", "password")
-OWN_SECRETS = ("bot_client_id", "ticket")
+OWN_SECRETS = ("bot_client_id", "ticket", "coordination")
 """Secret fields that Airflow does not know as such by their names."""
 
 Values = Mapping[str, str | int]

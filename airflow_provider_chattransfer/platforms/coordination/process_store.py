@@ -33,7 +33,3 @@ class ProcessStore:
                 else:
                     self._documents[key] = document
             return result
-
-
-THIS_PROCESS = ProcessStore()
-"""The store of those who have none that they share with others."""
