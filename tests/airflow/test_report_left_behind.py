@@ -363,7 +363,7 @@ class TestAnExecutionTimeout:
         sandbox.reset(bitrix24={"chats": CHATS[:3], "switches": PENDING, "people": NEVER})
         options: dict[str, Any] = {
             "task_id": "task", "conn_id": "bitrix24_default", "transfers": TRANSFERS[:3], "deferrable": True,
-            "poll_interval": 0.1, "accept_within": timedelta(seconds=30), "execution_timeout": timedelta(seconds=2),
+            "poll_interval": 0.1, "accept_within": timedelta(seconds=30), "execution_timeout": timedelta(seconds=5),
         }  # fmt: skip
         with a_dag() as dag:
             if kind == "operator":

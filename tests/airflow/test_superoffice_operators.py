@@ -155,6 +155,7 @@ class TestOneChat:
         token = {"access_token": "8A:Cust12345.agent7"}
         bearer = {"conn_type": "superoffice", "host": f"{sandbox.url}/Cust12345", "extra": token}
         monkeypatch.setenv("AIRFLOW_CONN_BEARER", json.dumps(bearer))
+        sandbox.reset(superoffice=NOBODY)
         assert only(do(TransferChatOperator, conn_id="bearer", chat_id=157, to="agent:12"))[0] == "requested"
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow_provider_chattransfer.tasks.task_state_record_store import KEY_PREFIX
+
 from ..airflow.conftest import noted_errors, publish
 
 RUN_ID = "chaos"
@@ -85,9 +87,10 @@ def _report(dag_id: str, session: Any) -> Any:
 
 
 def _record(dag_id: str, session: Any) -> list[Any]:
-    """Return the values in the task state store, in the order of their keys, which end in numbers."""
+    """Return the record's entries in the task state store, in the order of their keys, which end in numbers."""
     from airflow.models.task_state_store import TaskStateStoreModel
     from sqlalchemy import select
 
     rows = session.scalars(select(TaskStateStoreModel).where(TaskStateStoreModel.dag_id == dag_id)).all()
-    return [json.loads(row.value) for row in sorted(rows, key=lambda row: (len(row.key), row.key))]
+    entries = [row for row in rows if row.key.startswith(KEY_PREFIX)]
+    return [json.loads(row.value) for row in sorted(entries, key=lambda row: (len(row.key), row.key))]

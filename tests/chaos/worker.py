@@ -19,13 +19,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import airflow_provider_chattransfer
+from airflow_provider_chattransfer.tasks.task_state_record_store import TaskStateRecordStore
+
 from .kills import Kill, Killer, Point
-from .virtual import VirtualTime
+from .virtual import NOT_THE_PRODUCT, PRODUCT, VirtualTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +100,9 @@ def _import_all() -> None:
     import airflow.models  # noqa: F401
     from airflow.sdk import DAG, ObjectStoragePath  # noqa: F401
 
-    import airflow_provider_chattransfer.hooks.bitrix24
-    import airflow_provider_chattransfer.hooks.superoffice
-    import airflow_provider_chattransfer.operators.transfer
-    import airflow_provider_chattransfer.platforms.bitrix24.platform
-    import airflow_provider_chattransfer.platforms.runner
-    import airflow_provider_chattransfer.platforms.superoffice.platform  # noqa: F401
+    for module in walk_packages(airflow_provider_chattransfer.__path__, PRODUCT):
+        if not module.name.startswith((*NOT_THE_PRODUCT, f"{PRODUCT}__main__")):
+            import_module(module.name)
 
 
 def _list_once() -> None:
@@ -188,11 +190,6 @@ class FileStore:
         part.write_text(json.dumps([key, value]))
         part.rename(self._file(key))
 
-    def values(self) -> list[Any]:
-        """All values in the order of their keys, which end in numbers."""
-        pairs = [json.loads(file.read_text()) for file in self._folder.glob("*.json")]
-        return [value for _, value in sorted(pairs, key=lambda pair: (len(pair[0]), pair[0]))]
-
     def delete(self, key: str) -> None:
         self._file(key).unlink(missing_ok=True)
 
@@ -222,7 +219,7 @@ def _light(this: Try) -> dict[str, Any]:
         said["report"] = _operator(this)().execute(context)
     except Exception as error:
         said = {"report": pushed.get("return_value"), "error": "".join(traceback.format_exception(error))}
-    return {**said, "record": _in_files(this) or store.values()}
+    return {**said, "record": _in_files(this) or list(TaskStateRecordStore(store).entries())}
 
 
 def _in_files(this: Try) -> list[Any]:

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_chattransfer.chats.model import Json
@@ -158,6 +158,7 @@ class TestSeveralUsers:
         jitter=st.lists(st.floats(0, 1), min_size=1, max_size=20),
         rests=st.lists(st.floats(0, 20) | st.just(0.0), min_size=1, max_size=20),
     )
+    @example(limit=RateLimit(0.5, 1), users=2, jitter=[0.0, 1.0], rests=[0.0])
     def test_several_users_never_fill_the_services_bucket(
         self, limit: RateLimit, users: int, jitter: list[float], rests: list[float]
     ) -> None:

@@ -30,7 +30,9 @@ its slot any more: a process that was stopped would send beside those whose turn
 """
 
 MIN_LATE_SECONDS = 0.1
-"""Seconds that a request may always be later than its slot, since no machine is on time."""
+"""Seconds that a request may always be later than its slot, since no machine is on time. Where a bucket has no places
+that could be left free for that, requests are that much farther apart.
+"""
 
 COUNT_HEADROOM = 0.95
 """The share of a limit that is used where the bucket holds no more than a second's requests. Such a limit may be a
@@ -74,11 +76,12 @@ class Bucket:
             free = max(FREE_SHARE * limit.burst, FREE_SECONDS * limit.per_second, 1.0)
             places = max(1, math.floor(limit.burst - free))
             late = (limit.burst - places) / limit.per_second / 2
+            interval = 1 / rate + 2 * max(0.0, MIN_LATE_SECONDS - late)
         else:
             rate = limit.per_second * COUNT_HEADROOM
             places = max(1, math.floor(limit.burst * (1 - COUNT_HEADROOM)))
-            late = 0.0
-        return cls(1 / rate, (places - 1) / rate, max(late, MIN_LATE_SECONDS))
+            interval, late = 1 / rate, 0.0
+        return cls(interval, (places - 1) * interval, max(late, MIN_LATE_SECONDS))
 
     def divided(self, users: int) -> Bucket:
         """Return the part of one of ``users`` that do not know of each other."""
