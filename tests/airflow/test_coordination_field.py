@@ -48,8 +48,7 @@ def coordinate(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Coordinate:
 @pytest.fixture
 def emptied(redis_server: RedisServer) -> RedisServer:
     """Return a Redis without documents."""
-    with Redis.from_url(redis_server.address) as redis:
-        redis.flushall()
+    redis_server.empty()
     return redis_server
 
 

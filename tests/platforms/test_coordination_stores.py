@@ -20,7 +20,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import psycopg2
 import pytest
@@ -50,7 +49,7 @@ def address(request: pytest.FixtureRequest) -> str | None:
     if request.param == "host":
         return None
     server: Server = request.getfixturevalue(f"{request.param}_server")
-    empty(server)
+    server.empty()
     return server.address
 
 
@@ -64,27 +63,9 @@ def store(address: str | None) -> SharedStore:
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """Yield each server, empty."""
     server: Server = request.getfixturevalue(f"{request.param}_server")
-    empty(server)
+    server.empty()
     yield server
-    empty(server)
-
-
-def empty(server: Server) -> None:
-    """Delete everything in it."""
-    if isinstance(server, PostgresServer):
-        asked(server, "DROP TABLE IF EXISTS chattransfer_coordination")
-    else:
-        with Redis.from_url(server.address) as redis:
-            redis.flushall()
-
-
-def asked(server: PostgresServer, statement: str) -> list[Any]:
-    """Return the rows of one statement."""
-    with closing(psycopg2.connect(server.address)) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-            return list(cursor.fetchall()) if cursor.description else []
+    server.empty()
 
 
 class TestAStore:
@@ -417,9 +398,7 @@ class TestAServersStore:
         store = new_store(server.address)
         count(store, ["a"])
         if isinstance(server, PostgresServer):
-            asked(
-                server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'chattransfer'"
-            )
+            server.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'chattransfer'")
         else:
             with Redis.from_url(server.address) as redis:
                 redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
@@ -504,7 +483,7 @@ def count_often(store: SharedStore) -> None:
 def connections(server: Server) -> int:
     """Return how many connections the server has, but for the one that asks."""
     if isinstance(server, PostgresServer):
-        return int(asked(server, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'chattransfer'")[0][0])
+        return int(server.ask("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'chattransfer'")[0][0])
     with Redis.from_url(server.address) as redis:
         return len(redis.client_list()) - 1
 
@@ -542,7 +521,7 @@ class TestPostgres:
     @pytest.fixture(autouse=True)
     def emptied(self, postgres_server: PostgresServer) -> None:
         """Begin without a table."""
-        empty(postgres_server)
+        postgres_server.empty()
 
     def test_many_processes_may_make_the_table(self, postgres_server: PostgresServer) -> None:
         count_in_processes(postgres_server.address, *[["a"]] * 4)
@@ -550,28 +529,27 @@ class TestPostgres:
 
     def test_what_is_not_written_for_a_day_is_not_read_and_deleted(self, postgres_server: PostgresServer) -> None:
         count(PostgresStore(postgres_server.address), ["old", "young"])
-        asked(
-            postgres_server,
+        postgres_server.ask(
             "UPDATE chattransfer_coordination SET written_at = written_at - interval '25 hours' WHERE key = 'old'",
         )
         store = PostgresStore(postgres_server.address)
         assert counts(store, ["old", "young"]) == [None, 1]
-        assert asked(postgres_server, "SELECT key FROM chattransfer_coordination") == [("young",)]
+        assert postgres_server.ask("SELECT key FROM chattransfer_coordination") == [("young",)]
         count(store, ["old"])
         assert counts(store, ["old"]) == [1]
 
     @pytest.mark.parametrize("setting", ["default_transaction_isolation = 'serializable'",
                                          "default_transaction_read_only = on"])  # fmt: skip
     def test_the_settings_of_a_user_change_nothing(self, postgres_server: PostgresServer, setting: str) -> None:
-        asked(postgres_server, f"ALTER ROLE airflow SET {setting}")
+        postgres_server.ask(f"ALTER ROLE airflow SET {setting}")
         try:
             count_in_processes(postgres_server.address, *[["a"]] * 3)
         finally:
-            reset(postgres_server)
+            postgres_server.ask("ALTER ROLE airflow RESET ALL")
         assert counts(PostgresStore(postgres_server.address), ["a"]) == [3 * TIMES]
 
     def test_a_user_without_rights_is_told_which(self, postgres_server: PostgresServer) -> None:
-        asked(postgres_server, "CREATE ROLE guest LOGIN PASSWORD 'guest'")
+        postgres_server.ask("CREATE ROLE guest LOGIN PASSWORD 'guest'")
         try:
             guest = postgres_server.address.replace("airflow:postgres-pass%2Fword", "guest:guest")
             with pytest.raises(CoordinationError, match="may not use or create the table chattransfer_coordination"):
@@ -579,12 +557,12 @@ class TestPostgres:
             count(PostgresStore(postgres_server.address), ["a"])
             with pytest.raises(CoordinationError, match="may not use or create"):
                 count(PostgresStore(guest), ["a"])
-            asked(postgres_server, "GRANT SELECT, INSERT, UPDATE, DELETE ON chattransfer_coordination TO guest")
+            postgres_server.ask("GRANT SELECT, INSERT, UPDATE, DELETE ON chattransfer_coordination TO guest")
             count(PostgresStore(guest), ["a"])
             assert counts(PostgresStore(postgres_server.address), ["a"]) == [2]
         finally:
-            empty(postgres_server)
-            asked(postgres_server, "DROP ROLE guest")
+            postgres_server.empty()
+            postgres_server.ask("DROP ROLE guest")
 
     def test_a_document_that_is_locked_for_long_is_an_error_that_says_so(
         self, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
@@ -601,14 +579,6 @@ class TestPostgres:
                 count(store, ["a"])
         count(store, ["a"])
         assert counts(store, ["a"]) == [2]
-
-
-def reset(server: PostgresServer) -> None:
-    """Take back what was set for the user, also that nothing may be written."""
-    with closing(psycopg2.connect(server.address, options="-c default_transaction_read_only=off")) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute("ALTER ROLE airflow RESET ALL")
 
 
 class TestAnAddress:

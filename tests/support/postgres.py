@@ -10,9 +10,10 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,6 +105,20 @@ class PostgresServer:
     def address(self) -> str:
         """As ``coordination`` has it."""
         return f"postgresql://{USER}:postgres-pass%2Fword@127.0.0.1:{self.port}/postgres"
+
+    def ask(self, statement: str) -> list[Any]:
+        """Return the rows of one statement."""
+        import psycopg2
+
+        options = "-c default_transaction_read_only=off"
+        with closing(psycopg2.connect(self.address, options=options)) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            cursor.execute(statement)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    def empty(self) -> None:
+        """Delete everything in it."""
+        self.ask("DROP TABLE IF EXISTS chattransfer_coordination")
 
     def stop(self) -> None:
         """End it at once."""

@@ -35,6 +35,13 @@ class RedisServer:
         """As ``token_store_at`` and ``coordination`` have it."""
         return f"redis://:redis-pass%2Fword@127.0.0.1:{self.port}/0"
 
+    def empty(self) -> None:
+        """Delete everything in it."""
+        from redis import Redis
+
+        with Redis.from_url(self.address) as redis:
+            redis.flushall()
+
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
         self.process.send_signal(number)

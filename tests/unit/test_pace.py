@@ -33,6 +33,7 @@ from airflow_provider_chattransfer.platforms.coordination.account_pace import (
     User,
     close,
     keep,
+    meet,
     reserve,
 )
 from airflow_provider_chattransfer.platforms.coordination.pace import (
@@ -464,7 +465,10 @@ class TestAStoreThatIsLost:
             assert len(caplog.messages) == 1
             assert "the store of this test is lost" in caplog.messages[0]
             store.lost = False
-            assert set(gaps(passed(pace, time, 5))[1:]) == {round(PACED, 4)}, "and all of it when it is back"
+            assert set(gaps(passed(pace, time, 3))) == {round(UNKNOWN_USERS * PACED, 4)}, (
+                "until others have noticed too"
+            )
+            assert set(gaps(passed(pace, time, 5))[1:]) == {round(PACED, 4)}, "and then all of it"
             assert len(caplog.messages) == 2
 
     def test_a_lost_store_has_told_among_how_many_the_limit_is_to_be_divided(self) -> None:
@@ -481,6 +485,8 @@ class TestAStoreThatIsLost:
         pace._store.lost = True  # type: ignore[attr-defined]
         pace.wait()
         pace._store.lost = False  # type: ignore[attr-defined]
+        time.now += RETRY_SECONDS
+        pace.wait()
         time.now += 300
         assert gaps(passed(pace, time, 4)) == [round(PACED, 4)] * 3
 
@@ -495,6 +501,36 @@ class TestAStoreThatIsLost:
 
         pace._sleep = sleep_and_lose
         assert passed(pace, time, 1) == [pytest.approx(1000 + PACED)]
+
+    def test_a_store_that_is_lost_gives_nobody_a_request_more(self) -> None:
+        pace, time = account()
+        pace.wait()
+        time.now += 100
+        pace._store.lost = True  # type: ignore[attr-defined]
+        assert gaps(passed(pace, time, 3)) == [round(PACED, 4)] * 2
+
+    def test_a_store_that_is_back_is_used_by_all_from_one_time_on(self) -> None:
+        """One who used it before would add the whole pace to the shares of those who are still alone."""
+        document, first = meet(1000.0, None, within=9.0)
+        assert first == 9.0
+        for later in (1000.0, 1004.0, 1008.9):
+            again, seconds = meet(later, document, within=9.0)
+            assert again is None
+            assert later + seconds == pytest.approx(1009.0)
+        _, seconds = meet(1009.1, document, within=9.0)
+        assert seconds == 9.0
+        _, seconds = meet(900.0, document, within=9.0)
+        assert seconds == 9.0, "and not at a time of another clock"
+
+    def test_a_store_that_is_back_and_lost_again_is_met_again(self) -> None:
+        pace, time = account()
+        store = pace._store
+        assert isinstance(store, MemoryStore)
+        for lost in (True, False, True, False):
+            store.lost = lost
+            passed(pace, time, 1)
+        passed(pace, time, 20)
+        assert set(gaps(passed(pace, time, 5))) == {round(PACED, 4)}
 
     def test_a_hint_is_kept_to_also_without_the_store(self) -> None:
         pace, time = account()

@@ -127,7 +127,8 @@ class AccountPace:
 
     ``empty_at`` is when the bucket will have drained (generic cell rate algorithm). Nothing goes before ``open_at``;
     ``moved`` is by how many seconds closings have moved all slots that were given out. Our share of the limit was
-    ``halved_to`` at ``halved_at``. ``users`` has each user's limit, and when they asked last.
+    ``halved_to`` at ``halved_at``. Those who were alone go on together from ``together_at``. ``users`` has each user's
+    limit, and when they asked last.
     """
 
     empty_at: float = 0.0
@@ -137,6 +138,7 @@ class AccountPace:
     halved_at: float | None = None
     refused_at: float | None = None
     served_at: float | None = None
+    together_at: float = 0.0
     users: Mapping[str, tuple[float, int, float]] = field(default_factory=dict)
 
     @classmethod
@@ -148,7 +150,7 @@ class AccountPace:
             users = {str(name): _user(entry) for name, entry in pace.users.items()}
         except (KeyError, TypeError, ValueError, AttributeError):
             return cls()
-        numbers = (pace.empty_at, pace.open_at, pace.moved, pace.halved_to)
+        numbers = (pace.empty_at, pace.open_at, pace.moved, pace.halved_to, pace.together_at)
         moments = (each for each in (pace.halved_at, pace.refused_at, pace.served_at) if each is not None)
         if not all(map(_is_number, (*numbers, *moments))) or not 0 < pace.halved_to <= 1:
             return cls()
@@ -249,6 +251,18 @@ def close(
     empty_at = max(pace.empty_at + moved, open_at + bucket.ahead)
     pace = replace(pace, open_at=open_at, moved=pace.moved + moved, empty_at=empty_at)
     return asdict(pace), pace.slot(empty_at - bucket.ahead, bucket, now=now)
+
+
+def meet(now: float, document: Json | None, *, within: float) -> tuple[Json | None, float]:
+    """Return in how many seconds those who were alone go on together, ``within`` which all of them will have asked.
+
+    All go on at one time, which the first one names: before that, one of them would add the whole pace to the shares of
+    those who are still alone.
+    """
+    pace = AccountPace.read(document, now=now)
+    if 0 <= pace.together_at - now <= within:
+        return None, pace.together_at - now
+    return asdict(replace(pace, together_at=now + within)), within
 
 
 def _user(entry: Any) -> tuple[float, int, float]:

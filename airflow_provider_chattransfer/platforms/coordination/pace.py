@@ -21,7 +21,7 @@ from typing import TypeAlias
 from ...chats.model import Json
 from ...exceptions import CoordinationError, HostFileError, PlatformError
 from ..rate import RateLimit
-from .account_pace import Slot, User, close, keep, reserve
+from .account_pace import Slot, User, close, keep, meet, reserve
 from .store import SharedStore
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,9 @@ ROUNDING_SECONDS = 1e-4
 
 RETRY_SECONDS = 5.0
 """Seconds after which a store that could not be asked is asked again."""
+
+MAX_ALONE_SECONDS = 30.0
+"""Seconds that a process which is alone is given at most for its next request, before it is expected to have asked."""
 
 UNKNOWN_USERS = 8
 """Among how many a limit is divided while the store cannot be asked, where it has not told how many use the account."""
@@ -96,6 +99,7 @@ class Pace:
         self._number = 0
         self._own: Json | None = None
         self._retry_at: float | None = None
+        self._has_met = False
         self._users = UNKNOWN_USERS
         self._halved_at: float | None = None
         self._served: Went | None = None
@@ -148,12 +152,16 @@ class Pace:
         """
         with self._lock:
             number, lost = self._number, self._retry_at is not None
-            due = self._retry_at is None or (by is None and self._clock() >= self._retry_at)
+            due = self._retry_at is None or self._clock() >= self._retry_at
         if by not in (None, number):
             return None
         if due:
             try:
-                slot = self._store.update([self._key], partial(self._shared, decision, self._asking(number, lost)))
+                if lost and not self._has_met:
+                    self._meet()
+                    return self._decide(decision, by=by)
+                asked = reserve if lost and by is not None else decision
+                slot = self._store.update([self._key], partial(self._shared, asked, self._asking(number, lost)))
             except (CoordinationError, HostFileError) as error:
                 self._lose(error)
                 if by is not None:
@@ -180,21 +188,35 @@ class Pace:
         served_at = self._served.at if self._served and self._served.number == number else None
         return replace(self._user, served_at=served_at, bucket_full=bucket_full)
 
-    def _lose(self, error: PlatformError) -> None:
-        """Go on by a document of our own until the store can be asked again; the bucket may be full."""
+    def _meet(self) -> None:
+        """Learn when we go on together with others who were alone."""
+        within = RETRY_SECONDS + min(self._users / self.limit.per_second, MAX_ALONE_SECONDS)
+
+        def change(now: float, documents: Mapping[str, Json]) -> tuple[Mapping[str, Json | None], float]:
+            document, seconds = meet(now, documents.get(self._key), within=within)
+            return {} if document is None else {self._key: document}, seconds
+
+        seconds = self._store.update([self._key], change)
         with self._lock:
-            known, self._retry_at = self._retry_at, self._clock() + RETRY_SECONDS
+            self._retry_at, self._has_met = self._clock() + seconds, True
+
+    def _lose(self, error: PlatformError) -> None:
+        """Go on by a document of our own until the store can be asked again; the bucket is full, and one goes now."""
+        with self._lock:
+            known, self._retry_at, self._has_met = self._retry_at, self._clock() + RETRY_SECONDS, False
             if known is not None:
                 return
             self._number += 1
             user = replace(self._user, users=self._users)
-            self._own, slot = close(self._clock(), None, user, seconds=0)
+            full, _ = close(self._clock(), None, user, seconds=0)
+            self._own, slot = reserve(self._clock(), full, user)
         log.warning("%s; this process goes on alone, with %.2f requests a second", error, slot.per_second)
 
     def _find(self, slot: Slot) -> int:
         """Note that the store has answered; return the number of its document."""
         with self._lock:
             lost, self._retry_at, self._users = self._retry_at is not None, None, max(1, slot.users)
+            self._has_met = False
             self._number += lost
             number = self._number
         if lost:
