@@ -162,6 +162,13 @@ class LockTimeoutError(NotAppliedError):
         super().__init__(message, method="turn")
 
 
+class ReadTooLongAgoError(NotAppliedError):
+    """Signing in, or waiting for a limit, took so long that the chats must be read again before they are sent."""
+
+    def __init__(self, *, method: str) -> None:
+        super().__init__("not sent: it took so long to come to it that it must be read again", method=method)
+
+
 class MisdirectedError(NotAppliedError):
     """421: the tenant does not live there (any more). Nothing was carried out."""
 

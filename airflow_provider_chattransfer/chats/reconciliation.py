@@ -49,11 +49,13 @@ class Refused:
 class NotApplied:
     """The service certainly did not carry out the request: it may be sent again.
 
-    ``retry_after``: after how many seconds, where the service said.
+    ``retry_after``: after how many seconds, where the service said. ``stale`` when it was not even sent, since the chat
+    had been read too long ago.
     """
 
     reason: str
     retry_after: float | None = None
+    stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)

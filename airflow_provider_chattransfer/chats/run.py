@@ -7,7 +7,7 @@ sends the reply in. So the whole protocol stands in one place and is tested with
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -42,6 +42,21 @@ SENT_BY_EARLIER_TRY = "an earlier try was stopped when it had sent it"
 PAUSES_SECONDS = (0.0, 2.0, 10.0, 50.0, 60.0)
 """Seconds before each round. Bitrix24 locks a chat for at most 60 s while it is being transferred."""
 
+ROUNDS_WHEN_REFUSED = 3
+"""Rounds in which a chat is sent that the service refuses for a passing cause: its answer is full, and only silence has
+to be waited out.
+"""
+
+MAX_CHUNK_SECONDS = 20.0
+"""Seconds from reading a chunk to the last answer, after which the next chunk has half the size: a large one on a slow
+service, or that waits for a limit, would be read twice.
+"""
+
+MAX_STALE_IN_A_ROW = 10
+"""Times in a row that a chunk is read again at once when none of it could be sent in time; then it waits for the next
+round.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Read:
@@ -55,20 +70,22 @@ class Seen:
     """The chats as they were read, by chat id.
 
     ``claims`` are what other runs have noted about some of them. ``send_blocker`` says of some why no account of the
-    connection may send them on.
+    connection may send them on. ``at`` is when they were read, by the clock of whoever sends them.
     """
 
     chats: Mapping[str, Reading]
     claims: Mapping[str, Sequence[Claim]] = field(default_factory=dict)
     send_blocker: Mapping[str, str] = field(default_factory=dict)
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A transfer to be sent, and the state in which its chat was read for it."""
+    """A transfer to be sent, the state in which its chat was read for it, and when."""
 
     transfer: Transfer
     chat: Chat
+    read_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +157,12 @@ class Stop:
 class Sent:
     """What the service answered to each transfer, by chat id, and whether the run must end here.
 
-    A transfer without an answer was not sent.
+    A transfer without an answer was not sent. ``age`` is how many seconds before the last answer the chats were read.
     """
 
     answers: Mapping[str, Answer]
     stop: Stop | None = None
+    age: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,32 +190,60 @@ Reply = Seen | HistoryFindings | Sent | Answer | Stop | None
 Steps = Generator[Step, "Reply", list[Result]]
 
 
-def run_transfers(transfers: Sequence[Transfer], *, chunk: int, record: RunRecord | None = None) -> Steps:
+def run_transfers(
+    transfers: Sequence[Transfer], *, chunk: int, max_chunk: int | None = None, record: RunRecord | None = None
+) -> Steps:
     """Move every chat in ``transfers``, ``chunk`` at a time, and return a result for each, in the same order.
 
     Each chat is read in this run just before it is sent, and counted only after it was read again. A chat that failed
-    for a passing cause, or may have been moved, is read again before it is sent again. A chat that another run has
-    claimed is read again in each round, and sent once no request of that run can take effect any more. What an earlier
-    try settled, by ``record``, is not touched; what it had sent when it was stopped is read first.
+    for a passing cause, or may have been moved, is read again before it is sent again. Chunks grow up to ``max_chunk``
+    as long as all of their chats are sent in time; those that are not are read again at once, in smaller ones. A chat
+    that another run has claimed is read again in each round, and sent once no request of that run can take effect any
+    more. What an earlier try settled, by ``record``, is not touched; what it had sent when it was stopped is read
+    first.
     """
     run = _Run.after(record, total=len(transfers))
     open_transfers = [transfer for transfer in transfers if transfer.chat_id not in run.results]
-    for pause in PAUSES_SECONDS:
+    size = chunk
+    for number, pause in enumerate(PAUSES_SECONDS, start=1):
         if not open_transfers or run.stopped:
             break
         if pause:
             yield Pause(pause)
         run.waited += pause
-        for group in _chunks(open_transfers, chunk):
-            yield from run.move(group)
-            yield Progress(done=len(run.results), total=run.total, counts=run.counts())
-            if run.stopped:
-                break
+        size = yield from _round(run, open_transfers, size=size, most=max(chunk, max_chunk or 0))
         open_transfers = [transfer for transfer in open_transfers if transfer.chat_id not in run.results]
+        if number == ROUNDS_WHEN_REFUSED:
+            refused = [each for each in open_transfers if isinstance(run.answers.get(each.chat_id), Refused)]
+            run.give_up(refused)
+            if refused:
+                yield Confirm([run.results[transfer.chat_id] for transfer in refused])
+            open_transfers = [transfer for transfer in open_transfers if transfer.chat_id not in run.results]
     run.give_up(open_transfers)
     if open_transfers:
         yield Confirm([run.results[transfer.chat_id] for transfer in open_transfers])
     return [run.results[transfer.chat_id] for transfer in transfers]
+
+
+def _round(run: _Run, transfers: Sequence[Transfer], *, size: int, most: int) -> Generator[Step, Reply, int]:
+    """Move ``transfers`` once, in chunks of ``size`` to begin with, and return the size that has proved right.
+
+    Sizes double up to ``most`` while all goes well. They are halved where chats are sent too long after they were read,
+    and grow slowly after that.
+    """
+    left, stale_in_a_row = deque(transfers), 0
+    while left and not run.stopped:
+        chunk = [left.popleft() for _ in range(min(size, len(left)))]
+        stale = yield from run.move(chunk)
+        stale_in_a_row = stale_in_a_row + 1 if len(stale) == len(chunk) else 0
+        if stale_in_a_row < MAX_STALE_IN_A_ROW:
+            left.extendleft(reversed(stale))
+        if stale or run.age > MAX_CHUNK_SECONDS:
+            size, run.was_late = max(1, len(chunk) // 2), True
+        else:
+            size = min(size + max(1, size // 8) if run.was_late else 2 * size, most)
+        yield Progress(done=len(run.results), total=run.total, counts=run.counts)
+    return size
 
 
 def dry_run_transfers(transfers: Sequence[Transfer], *, chunk: int) -> Steps:
@@ -266,6 +312,10 @@ class _Run:
     waited: float = 0.0
     waited_when_sent: dict[str, float] = field(default_factory=dict)
     claimed_by_others: set[str] = field(default_factory=set)
+    counts: Counter[Outcome] = field(default_factory=Counter)
+    stale: set[str] = field(default_factory=set)
+    age: float = 0.0
+    was_late: bool = False
 
     @classmethod
     def after(cls, record: RunRecord | None, *, total: int) -> _Run:
@@ -273,6 +323,7 @@ class _Run:
         run = cls(total=total)
         if record is not None:
             run.results = {key: each for key, each in record.results.items() if each.retry is RetryAction.NONE}
+            run.counts = Counter(result.outcome for result in run.results.values())
             run.state_when_sent = {chat_id: intent.chat for chat_id, intent in record.sent.items()}
             run.first_seen = dict(run.state_when_sent)
             run.answers = dict.fromkeys(run.state_when_sent, OutcomeUnknown(SENT_BY_EARLIER_TRY))
@@ -283,13 +334,16 @@ class _Run:
         seen = self.first_seen.get(transfer.chat_id)
         if transfer.source is None and seen is not None:
             transfer = replace(transfer, source=seen.holder)
+        if (known := self.results.get(transfer.chat_id)) is not None:
+            self.counts[known.outcome] -= 1
         self.results[transfer.chat_id] = Result(transfer, *settled)
+        self.counts[settled.outcome] += 1
 
-    def counts(self) -> Mapping[Outcome, int]:
-        return Counter(result.outcome for result in self.results.values())
+    def move(self, chunk: Sequence[Transfer]) -> Generator[Step, Reply, list[Transfer]]:
+        """Read, send and read back one chunk: its intents go on record before it is sent, its outcomes after.
 
-    def move(self, chunk: Sequence[Transfer]) -> Generator[Step, Reply, None]:
-        """Read, send and read back one chunk: its intents go on record before it is sent, its outcomes after."""
+        Returns those that were not sent since they had been read too long ago.
+        """
         to_send = yield from self.read_and_settle(chunk)
         unmoved: list[str] = []
         if to_send and not self.stopped:
@@ -299,24 +353,31 @@ class _Run:
             else:
                 unmoved = yield from self.send(to_send)
         yield Confirm([self.results[each.chat_id] for each in chunk if each.chat_id in self.results], unmoved)
+        return [each for each in chunk if each.chat_id in self.stale]
 
     def send(self, moves: Sequence[Move]) -> Generator[Step, Reply, list[str]]:
         """Send ``moves``, read them back, and return the chats that were certainly not moved."""
         sent = yield Send(moves)
         assert isinstance(sent, Sent)
-        self.stopped = sent.stop
+        self.stopped, self.age = sent.stop, sent.age
         for move in moves:
             chat_id = move.transfer.chat_id
             answer = sent.answers.get(chat_id, NotApplied("the chats before it could not be sent"))
+            if isinstance(answer, NotApplied) and answer.stale:
+                self.stale.add(chat_id)
             self.answers[chat_id] = _still_unknown(self.answers.get(chat_id), answer)
-        not_sent = [move for move in moves if isinstance(self.answers[move.transfer.chat_id], NotApplied)]
-        unmoved = yield from self.read_back([move for move in moves if move not in not_sent])
+        not_sent = {
+            move.transfer.chat_id for move in moves if isinstance(self.answers[move.transfer.chat_id], NotApplied)
+        }
+        unmoved = yield from self.read_back([move for move in moves if move.transfer.chat_id not in not_sent])
         for move in moves:
             self._count_same_failures(move.transfer.chat_id)
-        return [*(move.transfer.chat_id for move in not_sent), *unmoved]
+        return [*not_sent, *unmoved]
 
     def read_and_settle(self, chunk: Sequence[Transfer]) -> Generator[Step, Reply, list[Move]]:
         """Read the chats of ``chunk``, settle those that need not be sent, and return the others."""
+        self.stale.clear()
+        self.age = 0.0
         seen = yield Read([transfer.chat_id for transfer in chunk])
         if isinstance(seen, Stop):
             self.stopped = seen
@@ -340,7 +401,7 @@ class _Run:
                 self.claimed_by_others.discard(transfer.chat_id)
                 self.state_when_sent[transfer.chat_id] = chat
                 self.waited_when_sent[transfer.chat_id] = self.waited
-                to_send.append(Move(transfer, chat))
+                to_send.append(Move(transfer, chat, seen.at))
         return to_send
 
     @staticmethod

@@ -209,9 +209,10 @@ class _Attempt:
             return RunResult(tuple(record.open_results("the run had ended")))
         self._log_send_blockers()
         self._log_estimate()
-        steps = dry_run_transfers(record.plan, chunk=self._platform.chunk)
+        chunk, max_chunk = self._platform.chunk, self._platform.max_chunk
+        steps = dry_run_transfers(record.plan, chunk=max_chunk)
         if not options.dry_run:
-            steps = run_transfers(record.plan, chunk=self._platform.chunk, record=record)
+            steps = run_transfers(record.plan, chunk=chunk, max_chunk=max_chunk, record=record)
         return run_to_end(
             steps,
             self._platform,

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
-from ..exceptions import CredentialsError, NotAppliedError, PlatformError, TokenExpiredError
+from ..exceptions import CredentialsError, PlatformError, TokenExpiredError
 from .issued_token import IssuedToken
 from .rate import RateLimit
-from .transport import MAX_READ_AGE_SECONDS, Request, Response, Transport
+from .transport import Request, Response, Transport
 
 log = logging.getLogger(__name__)
 
@@ -102,12 +102,10 @@ class AuthenticatedClient(Generic[A_co]):
         It is built and sent once more after ``TokenExpiredError``, with a new token, and after the account has moved,
         also where it is not repeatable: in both cases the service has carried out nothing. Raises a ``PlatformError``.
         """
-        began, refreshed, moves = self.clock(), False, 0
+        refreshed, moves = False, 0
         while True:
             signed = self.authenticate()
             request = build(signed)
-            if not request.repeatable:
-                self.check_read_age(began, method=request.method)
             try:
                 return self._transport.send(request, partial(understand, signed=signed))
             except TokenExpiredError as error:
@@ -120,11 +118,6 @@ class AuthenticatedClient(Generic[A_co]):
                 if not self.follow_move(error, request, signed, moves=moves):
                     raise
                 moves += 1
-
-    def check_read_age(self, since: float, *, method: str) -> None:
-        """Raise ``NotAppliedError`` when chats that were read at ``since`` must be read again before they are sent."""
-        if self.clock() - since > MAX_READ_AGE_SECONDS:
-            raise NotAppliedError("not sent: signing in took so long that it must be read again", method=method)
 
     def follow_move(self, error: PlatformError, request: Request, signed: AuthHeaders, *, moves: int) -> bool:
         """Note where the account has moved to, and tell whether ``request`` is to be sent there.

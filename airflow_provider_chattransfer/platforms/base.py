@@ -12,7 +12,7 @@ from ..chats.estimate import Cost
 from ..chats.model import Chat, Reading, Target
 from ..chats.reconciliation import Answer, NotApplied, OutcomeUnknown, Refused
 from ..chats.run import Move, Sent, Stop
-from ..exceptions import PlatformError
+from ..exceptions import PlatformError, ReadTooLongAgoError
 from ..retry_decision import NextStep, decide
 from .connection_check import ConnectionCheck
 from .coordination.store import SharedStore
@@ -49,7 +49,12 @@ class ChatPlatform(ABC):
     """What is shared with all that act on the account: other threads, processes and, where it is told, hosts."""
 
     chunk: int
-    """How many chats are read, sent and read back at a time."""
+    """How many chats are read, sent and read back at a time at first."""
+
+    @property
+    def max_chunk(self) -> int:
+        """How many chats are read, sent and read back at a time at most, once that has gone well."""
+        return self.chunk
 
     send_options: frozenset[str] = frozenset()
     """The switches of ``SendOptions`` that may be on here, by name."""
@@ -176,7 +181,8 @@ def answer_to(error: PlatformError) -> Answer:
     """Turn the error that a request met into the answer that it stands for."""
     decision = decide(error)
     if decision.not_applied:
-        return NotApplied(str(error), retry_after=decision.after_seconds)
+        stale = isinstance(error, ReadTooLongAgoError)
+        return NotApplied(str(error), retry_after=decision.after_seconds, stale=stale)
     if decision.next_step is NextStep.SKIP_CHAT:
         return Refused(str(error), code=error.code)
     return OutcomeUnknown(str(error))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from ..chats.claims import stages
@@ -36,6 +36,7 @@ from ..exceptions import PlatformError
 from ..retry_decision import decide
 from .account_lock import AccountLock
 from .base import ChatPlatform, SendOptions, answer_to, stop_after
+from .reading_age import sending_what_was_read
 from .transport import MAX_HINT_SECONDS
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ def run_to_end(
     interrupted: Callable[[], bool] = lambda: False,
     on_progress: Callable[[int, int, Mapping[Outcome, int]], None] = lambda done, total, counts: None,
     sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
     now: Callable[[], datetime] = utc_now,
 ) -> RunResult:
     """Drive a run to its end and return what it came to; what it puts on record goes into ``record``.
@@ -72,6 +74,7 @@ def run_to_end(
         interrupted=interrupted,
         on_progress=on_progress,
         sleep=sleep,
+        clock=clock,
         now=now,
     )
     try:
@@ -91,9 +94,11 @@ class _Driver:
     interrupted: Callable[[], bool]
     on_progress: Callable[[int, int, Mapping[Outcome, int]], None]
     sleep: Callable[[float], None]
+    clock: Callable[[], float]
     now: Callable[[], datetime]
     permanent: bool = False
     limited_until: float = 0.0
+    read_at: float = 0.0
 
     def drive(self, steps: Steps) -> RunResult:
         reply: Reply = None
@@ -112,13 +117,13 @@ class _Driver:
             case Send(moves=moves) if self.interrupted():
                 return Sent({}, Stop("the task was stopped"))
             case Send(moves=moves):
-                return _stop_if_limited_too_long(_send(self.platform, moves, self.options))
+                return _stop_if_limited_too_long(self.send(moves))
             case CheckHistory(moves=moves):
                 return _check_history(self.platform, moves, self.record)
             case Accept() if self.interrupted():
                 return NotApplied("the task was stopped")
             case Accept(chat=chat):
-                return _accept(self.platform, chat)
+                return self.accept(chat)
             case Intend(moves=moves):
                 return self.intend([move.chat for move in moves])
             case Confirm(results=results, unmoved=unmoved):
@@ -138,19 +143,36 @@ class _Driver:
         try:
             if self.account_lock is not None:
                 self.account_lock.acquire()
+            self.read_at = self.clock()
             chats = self.platform.read_chats(chat_ids)
             claims = self.account_lock.claims_of_others(chat_ids) if self.account_lock is not None else {}
         except PlatformError as error:
             decision = decide(error, repeatable=True)
             return Stop(str(error), for_good=decision.permanent, retry_after=decision.after_seconds)
         send_blocker = {chat_id: why for chat_id, chat in chats.items() if (why := self.why_cannot_send(chat))}
-        return Seen(chats, claims, send_blocker)
+        return Seen(chats, claims, send_blocker, at=self.read_at)
 
     def why_cannot_send(self, chat: Reading) -> str | None:
         """Tell why no account of the connection may send the chat on; ``None`` for one that is closed or in a queue."""
         if not isinstance(chat, Chat) or chat.closed or chat.owner is None:
             return None
         return self.platform.why_cannot_send(chat.owner)
+
+    def send(self, moves: Sequence[Move]) -> Sent:
+        read_at = min(move.read_at for move in moves)
+        try:
+            with sending_what_was_read(read_at, clock=self.clock):
+                return replace(self.platform.send(moves, self.options), age=self.clock() - read_at)
+        except PlatformError as error:
+            answers = {move.transfer.chat_id: answer_to(error) for move in moves}
+            return Sent(answers, stop_after(error))
+
+    def accept(self, chat: Chat) -> Answer:
+        try:
+            with sending_what_was_read(self.read_at, clock=self.clock):
+                return self.platform.accept(chat)
+        except PlatformError as error:
+            return answer_to(error)
 
     def intend(self, chats: Sequence[Chat]) -> Stop | None:
         """Claim the chats among the runs on this host, and put on record that they are about to be sent."""
@@ -179,22 +201,13 @@ class _Driver:
             self.account_lock.close()
 
 
-def _send(platform: ChatPlatform, moves: Sequence[Move], options: SendOptions) -> Sent:
-    try:
-        return platform.send(moves, options)
-    except PlatformError as error:
-        answers = {move.transfer.chat_id: answer_to(error) for move in moves}
-        return Sent(answers, stop_after(error))
-
-
 def _stop_if_limited_too_long(sent: Sent) -> Sent:
     """Stop the run where a limit lasts longer than any wait; Airflow's retry comes when it is over."""
     retry_after = _retry_after_seconds(sent)
     if sent.stop is not None or retry_after <= MAX_HINT_SECONDS:
         return sent
-    return Sent(
-        sent.answers, Stop(f"the service takes no more requests for {retry_after:.0f} s", retry_after=retry_after)
-    )
+    stop = Stop(f"the service takes no more requests for {retry_after:.0f} s", retry_after=retry_after)
+    return replace(sent, stop=stop)
 
 
 def _retry_after_seconds(reply: Reply) -> float:
@@ -211,10 +224,3 @@ def _check_history(platform: ChatPlatform, moves: Sequence[Move], record: RunRec
     except PlatformError as error:
         log.warning("The service's history cannot be asked what became of %d chats: %s", len(moves), error)
         return HistoryFindings({})
-
-
-def _accept(platform: ChatPlatform, chat: Chat) -> Answer:
-    try:
-        return platform.accept(chat)
-    except PlatformError as error:
-        return answer_to(error)

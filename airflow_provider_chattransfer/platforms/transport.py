@@ -33,6 +33,7 @@ from .coordination.pace import Pace
 from .exchange_errors import FAILURES, exchange_error
 from .log_filter import silence_http_logs
 from .rate import RateLimit
+from .reading_age import MAX_READ_AGE_SECONDS, check_reading_age
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +49,6 @@ away that is down for a minute."""
 
 MAX_HINT_SECONDS = 660.0
 """Seconds of a ``retry_after`` that are waited for at most: Bitrix24's operating limit looks back ten minutes."""
-
-MAX_READ_AGE_SECONDS = 20.0
-"""Seconds for which a chat may be sent after it was read: one that was closed since would be opened again. So a request
-that is not repeatable is not made again after longer pauses; the next round of a run reads first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +166,8 @@ class Transport:
 
     def _send_once(self, request: Request, understand: Understand) -> Any:
         self._pace.wait()
+        if not request.repeatable:
+            check_reading_age(method=request.method)
         self.requests += 1
         response = self._exchange(request)
         try:

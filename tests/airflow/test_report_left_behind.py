@@ -83,6 +83,11 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> Callable[[type, str, int, BaseExcep
 
 
 class TestWhateverEndsARun:
+    @pytest.fixture(autouse=True)
+    def three_batches(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let the run send fifty chats at a time, however well that goes."""
+        monkeypatch.setattr(Bitrix24Platform, "max_chunk", Bitrix24Platform.chunk)
+
     @pytest.mark.parametrize("end", ENDS, ids=lambda end: type(end).__name__)
     def test_whatever_ends_a_run_after_the_second_batch_of_three_leaves_the_report_of_every_chat(
         self, sandbox: Sandbox, ends: Any, tmp_path: Path, end: BaseException

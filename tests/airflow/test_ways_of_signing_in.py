@@ -15,6 +15,7 @@ import pytest
 
 from airflow_provider_chattransfer.operators.transfer import ReassignChatsOperator
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
+from airflow_provider_chattransfer.platforms.superoffice import platform as superoffice_platform
 from airflow_provider_chattransfer.platforms.superoffice import tenant as tenants
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 from airflow_provider_chattransfer.retry_decision import decide
@@ -69,10 +70,12 @@ def run_transfers(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Callable
 class TestWhatEndsMidRun:
     @pytest.mark.parametrize("name", ENDING)
     def test_and_cannot_be_renewed_stops_the_run_which_says_so(
-        self, sandbox: Sandbox, run_transfers: Callable[..., Ran], name: str
+        self, sandbox: Sandbox, run_transfers: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:
+        """One request at a time, so that it is known which chats were sent."""
         way = BY_NAME[name]
         scenario, fields = ENDING[name]
+        monkeypatch.setattr(superoffice_platform, "MAX_AT_ONCE", 1)
         ran = run_transfers(way, scenario=scenario, fields=fields)
         error = ran.errors["task"]
         assert decide(error).permanent

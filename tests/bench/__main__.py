@@ -12,13 +12,15 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import requests
 
-from airflow_provider_chattransfer.chats.model import Chat, Outcome, Target
+from airflow_provider_chattransfer.chats.model import Chat, Outcome, Target, Transfer
 from airflow_provider_chattransfer.chats.planning import Strategy, plan_transfers
 from airflow_provider_chattransfer.chats.run import run_transfers
+from airflow_provider_chattransfer.platforms.at_once import AtOnce
 from airflow_provider_chattransfer.platforms.base import ChatPlatform
 from airflow_provider_chattransfer.platforms.bitrix24.auth import Webhook
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
@@ -34,6 +36,8 @@ from tests.support.paces import open_pace
 PORT = 8025
 URL = f"http://127.0.0.1:{PORT}"
 SIZES = (100, 1_000, 5_000)
+FAR_CHATS = 500
+DELAYS = (0.02, 0.1, 0.3)
 
 
 def main() -> int:
@@ -46,6 +50,10 @@ def main() -> int:
             for service, platform in (("bitrix24", bitrix24), ("superoffice", superoffice)):
                 for size in SIZES:
                     measure(service, platform(), size)
+            print(f"\n{'far service':<14}{'chats':>8}{'delay':>8}{'at once':>9}{'one by one':>12}{'ratio':>7}")
+            for service, platform in (("bitrix24", bitrix24), ("superoffice", superoffice)):
+                for seconds in DELAYS:
+                    compare(service, platform, seconds)
         finally:
             sandbox.terminate()
     planning()
@@ -54,20 +62,47 @@ def main() -> int:
 
 
 def measure(service: str, platform: ChatPlatform, size: int) -> None:
-    chats = [{"id": 10_000 + number, "owner": 7, "queue": 3} for number in range(size)]
-    limits = {"rate": None} if service == "bitrix24" else {}
-    requests.post(f"{URL}/sandbox/reset", json={service: {"chats": chats, **limits}}, timeout=60).raise_for_status()
+    reset(service, size)
     started = time.perf_counter()
     with platform:
         found = platform.find_agents_chats(["7"])
         plan = plan_transfers(found, [Target.agent("12"), Target.agent("15")], sources=[Target.agent("7")])
-        results = run_to_end(run_transfers(plan, chunk=platform.chunk), platform).results
+        steps = run_transfers(plan, chunk=platform.chunk, max_chunk=platform.max_chunk)
+        results = run_to_end(steps, platform).results
     seconds = time.perf_counter() - started
     assert len(results) == size, f"{len(results)} of {size} chats came out"
     assert not [each for each in results if each.outcome is Outcome.FAILED]
     made: int = requests.get(f"{URL}/sandbox/state", timeout=60).json()["requests"][service]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{service:<14}{size:>8}{made:>10}{made / size:>10.3f}{seconds:>9.2f}{size / seconds:>9.0f}{memory:>7.0f}")
+
+
+def compare(service: str, platform: Callable[[], Bitrix24Platform | SuperOfficePlatform], seconds: float) -> None:
+    """Time a run against a service each of whose answers takes ``seconds`` longer, and the same with one at a time."""
+    took = []
+    for most in (None, 1):
+        one = platform()
+        if most is not None:
+            one._at_once = AtOnce(most)
+        reset(service, FAR_CHATS)
+        delay = {"kind": "delay_before", "service": service, "seconds": seconds, "count": 10**6}
+        requests.post(f"{URL}/sandbox/faults", json=delay, timeout=60).raise_for_status()
+        plan = [Transfer(str(10_000 + number), Target.agent("12")) for number in range(FAR_CHATS)]
+        started = time.perf_counter()
+        with one:
+            steps = run_transfers(plan, chunk=one.chunk, max_chunk=one.max_chunk)
+            results = run_to_end(steps, one).results
+        took.append(time.perf_counter() - started)
+        assert not [each for each in results if each.outcome is Outcome.FAILED]
+    ours, single = took
+    print(f"{service:<14}{FAR_CHATS:>8}{seconds:>7.2f}s{ours:>8.2f}s{single:>11.2f}s{single / ours:>7.1f}")
+
+
+def reset(service: str, size: int) -> None:
+    """Begin anew with so many chats of agent 7, and without a limit of requests."""
+    chats = [{"id": 10_000 + number, "owner": 7, "queue": 3} for number in range(size)]
+    limits = {"rate": None} if service == "bitrix24" else {}
+    requests.post(f"{URL}/sandbox/reset", json={service: {"chats": chats, **limits}}, timeout=60).raise_for_status()
 
 
 def bitrix24() -> Bitrix24Platform:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import pytest
@@ -17,6 +17,7 @@ import requests
 
 from airflow_provider_chattransfer.chats.model import Json, Result, Target, Transfer, TransferReport
 from airflow_provider_chattransfer.chats.run import run_transfers
+from airflow_provider_chattransfer.platforms.at_once import AtOnce
 from airflow_provider_chattransfer.platforms.base import ChatPlatform, SendOptions
 from airflow_provider_chattransfer.platforms.bitrix24.auth import Webhook
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
@@ -111,7 +112,7 @@ class ClockedSandbox(ChatSandbox):
         """Return the whole run, as an operator drives it."""
         steps = run_transfers(transfers, chunk=platform.chunk)
         options = SendOptions(frozenset({"bot_leaves"} if bot_leaves else ()))
-        return list(run_to_end(steps, platform, options=options, sleep=self.sleep).results)
+        return list(run_to_end(steps, platform, options=options, sleep=self.sleep, clock=self.now).results)
 
     def close(self) -> None:
         """Close what was opened."""
@@ -133,6 +134,18 @@ def stage(sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Ite
     stage.reset()
     yield stage
     stage.close()
+
+
+P = TypeVar("P", Bitrix24Platform, SuperOfficePlatform)
+
+
+def one_at_a_time(platform: P) -> P:
+    """Return a platform that makes one request after the other.
+
+    A script answers in order; and where time is virtual, the pauses of several threads would add up.
+    """
+    platform._at_once = AtOnce(1)
+    return platform
 
 
 def to(target: str, *chat_ids: str, source: str | None = None) -> list[Transfer]:

@@ -16,7 +16,8 @@ from airflow_provider_chattransfer.exceptions import (
     TokenExpiredError,
 )
 from airflow_provider_chattransfer.platforms.auth import AuthenticatedClient, AuthHeaders, AuthStrategy
-from airflow_provider_chattransfer.platforms.transport import MAX_READ_AGE_SECONDS, Request, Response
+from airflow_provider_chattransfer.platforms.reading_age import MAX_READ_AGE_SECONDS, sending_what_was_read
+from airflow_provider_chattransfer.platforms.transport import Request, Response
 
 from .conftest import ClockedSandbox, Script, Scripted
 
@@ -135,7 +136,10 @@ class TestASignedRequest:
     ) -> None:
         client = MovingClient(NumberedTokens(stage, seconds=MAX_READ_AGE_SECONDS + 1), script=script, stage=stage)
         script.play(EXPIRED, GOOD)
-        with pytest.raises(NotAppliedError, match="it must be read again"):
+        with (
+            pytest.raises(NotAppliedError, match="it must be read again"),
+            sending_what_was_read(stage.now(), clock=stage.now),
+        ):
             client.call()
         assert len(script.heard) == 1
 
@@ -144,11 +148,13 @@ class TestASignedRequest:
     ) -> None:
         client = MovingClient(NumberedTokens(stage, seconds=MAX_READ_AGE_SECONDS - 2), script=script, stage=stage)
         script.play(EXPIRED, GOOD)
-        assert client.call()["good"] is True
+        with sending_what_was_read(stage.now(), clock=stage.now):
+            assert client.call()["good"] is True
 
     def test_a_signed_request_that_is_repeatable_is_sent_however_long_signing_in_takes(
         self, script: Script, stage: ClockedSandbox
     ) -> None:
         client = MovingClient(NumberedTokens(stage, seconds=MAX_READ_AGE_SECONDS + 1), script=script, stage=stage)
         script.play(EXPIRED, GOOD)
-        assert client.call(repeatable=True)["good"] is True
+        with sending_what_was_read(stage.now(), clock=stage.now):
+            assert client.call(repeatable=True)["good"] is True

@@ -32,6 +32,7 @@ from airflow_provider_chattransfer.platforms.bitrix24.oauth import Authorization
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
 from airflow_provider_chattransfer.platforms.bitrix24.redirects import endpoint, renamed
 from airflow_provider_chattransfer.platforms.issued_token import IssuedToken
+from airflow_provider_chattransfer.platforms.reading_age import sending_what_was_read
 from airflow_provider_chattransfer.platforms.tokens.manager import Entry, FetchToken, TokenManager
 from airflow_provider_chattransfer.platforms.transport import Transport
 from airflow_provider_chattransfer.sandbox.server import SandboxServer
@@ -290,7 +291,10 @@ class TestAToken:
         client.user_id()
         stage.fault(kind="token_expired", service="bitrix24", method=TRANSFER)
         command = Command(TRANSFER, {"CHAT_ID": 101, "USER_ID": 12, "LEAVE": "N"})
-        with pytest.raises(NotAppliedError, match="must be read again"):
+        with (
+            pytest.raises(NotAppliedError, match="must be read again"),
+            sending_what_was_read(stage.now(), clock=stage.now),
+        ):
             client.call(command, repeatable=False)
         assert stage.moved("bitrix24") == []
         stage.fault(kind="token_expired", service="bitrix24", method=TRANSFER)

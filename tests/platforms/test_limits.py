@@ -26,6 +26,7 @@ from airflow_provider_chattransfer.platforms.bitrix24.commands import Command
 from airflow_provider_chattransfer.platforms.bitrix24.platform import RATE_LIMIT as PORTAL_LIMIT
 from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
 from airflow_provider_chattransfer.platforms.rate import RateLimit
+from airflow_provider_chattransfer.platforms.reading_age import sending_what_was_read
 from airflow_provider_chattransfer.platforms.superoffice.platform import RATE_LIMIT as TENANT_LIMIT
 from airflow_provider_chattransfer.platforms.transport import MAX_HINT_SECONDS, Transport
 from airflow_provider_chattransfer.sandbox import clock
@@ -38,7 +39,7 @@ from airflow_provider_chattransfer.sandbox.superoffice.tenant import Tenant
 from ..support.memory_store import MemoryStore
 from ..support.paces import open_pace
 from ..support.reports import outcomes_of
-from .conftest import ClockedSandbox, Script, Scripted, to
+from .conftest import ClockedSandbox, Script, Scripted, one_at_a_time, to
 
 TRANSFER, DIALOG = "imopenlines.bot.session.transfer", "imopenlines.dialog.get"
 
@@ -126,7 +127,7 @@ class TestOperatingTime:
         seconds = {DIALOG: 0.8, TRANSFER: 0.3}
         switches = {"batch_billing": billing}
         stage.reset(bitrix24={"chats": owned(400), "operating": {"seconds": seconds}, "switches": switches})
-        results = stage.run_to_end(stage.bitrix24(), to("agent:12", *ids(400)))
+        results = stage.run_to_end(one_at_a_time(stage.bitrix24()), to("agent:12", *ids(400)))
         assert outcomes_of(results) == ["accepted"] * 400
         assert refusals.operating == 0
         assert sum(stage.slept) > 0, "640 seconds of reads do not fit into 480"
@@ -134,22 +135,25 @@ class TestOperatingTime:
     def test_operating_time_costs_little_more_than_the_portal_makes_it_cost(
         self, laborious: ClockedSandbox, refusals: Refusals
     ) -> None:
-        """Reads bind: 480 seconds of them in the first ten minutes, then 0.8 in each second, is the least time."""
+        """Reads bind: 480 seconds of them in the first ten minutes, then 0.8 in each second, is the least time.
+
+        The first chunks take longer than what was read counts, and are read twice.
+        """
         seconds = {DIALOG: 0.9, TRANSFER: 0.12}
         laborious.reset(bitrix24={"chats": owned(800), "operating": {"seconds": seconds}})
         begin = laborious.now()
-        results = laborious.run_to_end(laborious.bitrix24(), to("agent:12", *ids(800)))
+        results = laborious.run_to_end(one_at_a_time(laborious.bitrix24()), to("agent:12", *ids(800)))
         assert outcomes_of(results) == ["accepted"] * 800
         assert refusals.operating == 0
         assert refusals.statuses[504] == 0
         least = 600 + (1600 * 0.9 - 480) / 0.8
-        assert laborious.now() - begin <= 1.2 * least
+        assert laborious.now() - begin <= 1.25 * least
 
     def test_operating_time_of_a_portal_that_does_not_tell_is_not_waited_for(
         self, stage: ClockedSandbox, refusals: Refusals
     ) -> None:
         stage.reset(bitrix24={"chats": owned(400), **untold({DIALOG: 0.8})})
-        results = stage.run_to_end(stage.bitrix24(), to("agent:12", *ids(400)))
+        results = stage.run_to_end(one_at_a_time(stage.bitrix24()), to("agent:12", *ids(400)))
         assert outcomes_of(results) == ["accepted"] * 400
         assert stage.slept == []
 
@@ -158,7 +162,7 @@ class TestOperatingTime:
     ) -> None:
         operating, switches = {"seconds": {DIALOG: 0.4, TRANSFER: 6.0}}, {"operating_in_time": False}
         laborious.reset(bitrix24={"chats": owned(90), "operating": operating, "switches": switches})
-        results = laborious.run_to_end(laborious.bitrix24(), to("agent:12", *ids(90)))
+        results = laborious.run_to_end(one_at_a_time(laborious.bitrix24()), to("agent:12", *ids(90)))
         assert outcomes_of(results) == ["accepted"] * 90
         assert Counter(laborious.moved("bitrix24")) == Counter(ids(90))
 
@@ -179,10 +183,11 @@ class TestOperatingTime:
         operating = {"seconds": {TRANSFER: 20.0}}
         stage.reset(bitrix24={"chats": owned(20), "operating": operating, "customers": customers})
         stage.sleep(65 - stage.now() % 60)  # the portal counts by minutes: not where one ends
-        platform = stage.bitrix24()
+        platform = one_at_a_time(stage.bitrix24())
         assert outcomes_of(stage.run_to_end(platform, to("agent:12", *ids(20)[2:]))) == ["accepted"] * 18
         planned = moves(stage, platform, 2)
-        sent = platform.send(planned, SendOptions())
+        with sending_what_was_read(stage.now(), clock=stage.now):
+            sent = platform.send(planned, SendOptions())
         assert stage.slept[-1] > 200
         assert stage.chats("bitrix24")["1002"]["state"] == "closed"
         assert {chat_id: type(answer) for chat_id, answer in sent.answers.items()} == {"1001": Answered}
@@ -278,13 +283,13 @@ class TestARequest:
         stage.fault(kind="drop_after", method=TRANSFER)
         sent = platform.send(planned, SendOptions())
         kinds = [type(sent.answers[chat_id]) for chat_id in ids(50)]
-        assert kinds == [OutcomeUnknown] * 15 + [Answered] * 35
+        assert Counter(kinds) == {OutcomeUnknown: 15, Answered: 35}
         assert sent.stop is None
-        assert stage.moved("bitrix24")[2:] == ids(50), "each was sent once"
+        assert sorted(stage.moved("bitrix24")[2:]) == sorted(ids(50)), "each was sent once"
 
     def test_a_request_that_nobody_answers_ends_the_sending_of_the_rest(self, stage: ClockedSandbox) -> None:
         stage.reset(bitrix24={"chats": owned(50), **untold({TRANSFER: 0.33})})
-        platform = stage.bitrix24()
+        platform = one_at_a_time(stage.bitrix24())
         stage.run_to_end(platform, to("agent:15", *ids(2)))
         planned = moves(stage, platform, 50)
         stage.fault(kind="error_503", method=TRANSFER, count=10**6)

@@ -118,7 +118,7 @@ class TestATransfer:
         stage.reset(superoffice={"chats": [{"id": 150 + place, "owner": owner} for place, owner in enumerate(owners)]})
         results = stage.run_to_end(stage.superoffice(), to("agent:15", "150", "151", "152", "153"))
         assert outcomes_of(results) == ["requested"] * 4
-        assert who_asked(stage, TRANSFER) == [f"agent{owner}" for owner in owners]
+        assert sorted(who_asked(stage, TRANSFER)) == sorted(f"agent{owner}" for owner in owners)
         assert set(who_asked(stage, "ChatSessionsForUser")) == {"tje0"}
 
     def test_a_transfer_names_the_session_by_a_number_and_the_receiver_by_a_string(self, stage: ClockedSandbox) -> None:
@@ -189,7 +189,7 @@ class TestATransfer:
         stage.reset(superoffice={"rate": 2, "chats": agents_chats(5), "people": {"ignore": 1.0}})
         results = stage.run_to_end(stage.superoffice(), to("agent:12", *map(str, range(150, 155))))
         assert outcomes_of(results) == ["requested"] * 5
-        assert stage.moved("superoffice") == [str(number) for number in range(150, 155)]
+        assert sorted(stage.moved("superoffice")) == [str(number) for number in range(150, 155)]
 
 
 class TestAcceptance:

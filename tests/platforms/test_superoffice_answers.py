@@ -43,7 +43,7 @@ from airflow_provider_chattransfer.sandbox.superoffice import keys
 
 from ..support.answers import HUGE, Answers, Exchange, tampered
 from ..support.reports import outcomes_of
-from .conftest import SUPERVISOR, ClockedSandbox, Script, Scripted, to
+from .conftest import SUPERVISOR, ClockedSandbox, Script, Scripted, one_at_a_time, to
 
 ENTITY, LIST, MESSAGES, ROWS = "GetChatSessionEntity", "ChatSessionsForUser", "GetChatMessages", "ChatSession"
 TRANSFER, RESET, ACCEPT = "TransferChatSession", "ResetChatSession", "AcceptTransfer"
@@ -600,7 +600,7 @@ class TestA403:
 
     def test_about_one_chat_is_that_chats_refusal(self, script: Script, tenant: SuperOfficeClient) -> None:
         script.play(self.answer("150"), self.DENIED, self.answer("157"))
-        sent = SuperOfficePlatform(tenant).send(moves(*OPEN), SendOptions())
+        sent = one_at_a_time(SuperOfficePlatform(tenant)).send(moves(*OPEN), SendOptions())
         assert [type(sent.answers[each]) for each in OPEN] == [Answered, Refused, Answered]
         refusal = sent.answers["152"]
         assert isinstance(refusal, Refused)
@@ -623,7 +623,7 @@ class TestA403:
     def test_between_others_stops_nothing(self, script: Script, tenant: SuperOfficeClient) -> None:
         chats = [str(number) for number in range(150, 164)]
         script.play(*(self.answer(each) if int(each) % 5 == 0 else self.DENIED for each in chats))
-        sent = SuperOfficePlatform(tenant).send(moves(*chats), SendOptions())
+        sent = one_at_a_time(SuperOfficePlatform(tenant)).send(moves(*chats), SendOptions())
         assert sent.stop is None
         assert len(sent.answers) == len(chats)
 

@@ -27,12 +27,13 @@ from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Pl
 from airflow_provider_chattransfer.platforms.bitrix24.receivers import Receivers
 from airflow_provider_chattransfer.platforms.bitrix24.redirects import MAX_MOVES, PortalMovedError, PortalRedirects
 from airflow_provider_chattransfer.platforms.issued_token import IssuedToken
+from airflow_provider_chattransfer.platforms.reading_age import MAX_READ_AGE_SECONDS, sending_what_was_read
 from airflow_provider_chattransfer.platforms.single_flight import SingleFlight
 from airflow_provider_chattransfer.platforms.superoffice import tenant as tenants
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic
 from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 from airflow_provider_chattransfer.platforms.tokens.manager import Entry, TokenManager
-from airflow_provider_chattransfer.platforms.transport import MAX_READ_AGE_SECONDS, Request
+from airflow_provider_chattransfer.platforms.transport import Request
 
 from ..support.token_stores import MemoryTokenStore
 from .conftest import ClockedSandbox, to
@@ -143,7 +144,8 @@ class TestAPortal:
             stage.sleep(MAX_READ_AGE_SECONDS + 1)
 
         monkeypatch.setattr(Receivers, "look_up", slowly)
-        assert isinstance(send(platform, IDS[:1]).answers[IDS[0]], Answered)
+        with sending_what_was_read(stage.now(), clock=stage.now):
+            assert isinstance(send(platform, IDS[:1]).answers[IDS[0]], Answered)
         assert stage.asked().count("imopenlines.dialog.get") == 2
 
 
@@ -204,7 +206,8 @@ class TestATenant:
             yield
 
         platform._first_sign_ins["7"] = another_signs_in_slowly()
-        assert isinstance(send(platform, IDS[:1]).answers[IDS[0]], NotApplied)
+        with sending_what_was_read(online.stage.now(), clock=online.stage.now):
+            assert isinstance(send(platform, IDS[:1]).answers[IDS[0]], NotApplied)
         assert online.stage.moved("superoffice") == []
 
 

@@ -29,13 +29,13 @@ from airflow_provider_chattransfer.exceptions import (
 )
 from airflow_provider_chattransfer.platforms.bitrix24.client import Bitrix24Client
 from airflow_provider_chattransfer.platforms.bitrix24.commands import Command
+from airflow_provider_chattransfer.platforms.reading_age import MAX_READ_AGE_SECONDS
 from airflow_provider_chattransfer.platforms.superoffice.auth import Basic, Bearer
 from airflow_provider_chattransfer.platforms.superoffice.client import SuperOfficeClient
 from airflow_provider_chattransfer.platforms.superoffice.tenant import Site
 from airflow_provider_chattransfer.platforms.transport import (
     MAX_ATTEMPTS,
     MAX_HINT_SECONDS,
-    MAX_READ_AGE_SECONDS,
     Request,
     Transport,
 )

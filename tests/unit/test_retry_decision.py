@@ -35,6 +35,7 @@ DECISIONS: Mapping[str, tuple[Decision, Decision]] = {
     "CoordinationError": (SEND_LATER, SEND_LATER),
     "LockTimeoutError": (SEND_LATER, SEND_LATER),
     "MisdirectedError": (SEND_LATER, SEND_LATER),
+    "ReadTooLongAgoError": (SEND_LATER, SEND_LATER),
     "ResponseLostError": (READ_FIRST, Decision(NextStep.REPEAT)),
     "UnexpectedResponseError": (Decision(NextStep.READ_FIRST, permanent=True),) * 2,
     "RecordWriteError": (READ_FIRST, READ_FIRST),

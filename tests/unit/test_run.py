@@ -24,8 +24,11 @@ from airflow_provider_chattransfer.chats.model import (
 )
 from airflow_provider_chattransfer.chats.reconciliation import Answer, Answered, NotApplied, OutcomeUnknown, Refused
 from airflow_provider_chattransfer.chats.run import (
+    MAX_CHUNK_SECONDS,
     MAX_SAME_FAILURES,
+    MAX_STALE_IN_A_ROW,
     PAUSES_SECONDS,
+    ROUNDS_WHEN_REFUSED,
     CheckHistory,
     Confirm,
     HistoryFindings,
@@ -78,6 +81,9 @@ class World:
     remembers: bool = True
     killed_at: int | None = None
     others: Others | None = None
+    in_time: int | None = None
+    seconds_per_chunk: float = 0.0
+    read_sizes: list[int] = field(default_factory=list)
 
     def drive(self, steps: Steps) -> list[Result]:
         """Carry out ``steps``; ``KilledError`` after as many as ``killed_at``, the last one done and not replied to."""
@@ -95,6 +101,7 @@ class World:
             match step:
                 case Read(chat_ids=chat_ids):
                     self.read_since_send |= set(chat_ids)
+                    self.read_sizes.append(len(chat_ids))
                     claims = {} if self.others is None else self.others(self, sum(self.pauses))
                     reply = Seen({chat_id: self.chats[chat_id] for chat_id in chat_ids}, claims)
                     if self.blind_after_sends is not None and len(self.sent) >= self.blind_after_sends:
@@ -116,7 +123,10 @@ class World:
             return Sent({}, Stop("signed out"))
         if self.stops_after_sends is not None:
             self.stops_after_sends -= 1
-        return Sent({move.transfer.chat_id: self.send_one(move) for move in moves})
+        in_time = moves if self.in_time is None else moves[: self.in_time]
+        late = {move.transfer.chat_id: NotApplied("read long ago", stale=True) for move in moves[len(in_time) :]}
+        answers = {move.transfer.chat_id: self.send_one(move) for move in in_time}
+        return Sent({**answers, **late}, age=self.seconds_per_chunk)
 
     def send_one(self, move: Move) -> Answer:
         chat_id = move.transfer.chat_id
@@ -125,6 +135,8 @@ class World:
         self.read_since_send.discard(chat_id)
         self.sent.append(chat_id)
         habit = self.habits.get(chat_id, "good")
+        if habit == "always busy":
+            return Refused("locked", passing=True)
         if habit == "not sent" or (habit == "busy" and self.sent.count(chat_id) < 3):
             return NotApplied("limited") if habit == "not sent" else Refused("locked", passing=True)
         if habit == "refuses":
@@ -382,6 +394,44 @@ def moving(stage: Stage, *, to: str) -> Callable[[World, float], Stage]:
         return stage if after >= 12.0 else Stage.IN_PROGRESS
 
     return moved
+
+
+class TestAChatThatTheServiceRefusesForAMoment:
+    def test_it_is_sent_three_times_and_keeps_nobody_waiting_after_that(self) -> None:
+        result, world = one(OPEN, habit="always busy")
+        assert (result.outcome, result.reason) == (Outcome.FAILED, "not performed: locked")
+        assert (world.sent, world.pauses) == (["1"] * ROUNDS_WHEN_REFUSED, [2.0, 10.0])
+        assert result.retry is RetryAction.RESEND
+
+
+class TestAChatThatWasReadTooLongAgo:
+    def test_it_is_read_again_at_once_and_sent(self) -> None:
+        chat_ids = [str(number) for number in range(1, 11)]
+        world = World({each: replace(OPEN, id=each) for each in chat_ids}, in_time=3)
+        results = world.drive(run_transfers(to_twelve(chat_ids), chunk=8))
+        assert {each.outcome for each in results} == {Outcome.ACCEPTED}
+        assert (world.pauses, sorted(world.moved)) == ([], sorted(chat_ids))
+
+    def test_chunks_get_smaller_and_grow_again(self) -> None:
+        chat_ids = [str(number) for number in range(1, 101)]
+        world = World({each: replace(OPEN, id=each) for each in chat_ids}, in_time=16)
+        world.drive(run_transfers(to_twelve(chat_ids), chunk=4, max_chunk=32))
+        assert world.read_sizes[:4] == [4, 4, 8, 8]
+        assert max(world.read_sizes) == 32
+        assert world.moved == Counter(chat_ids)
+
+    def test_a_run_that_takes_long_for_each_chunk_halves_them(self) -> None:
+        chat_ids = [str(number) for number in range(1, 41)]
+        world = World({each: replace(OPEN, id=each) for each in chat_ids}, seconds_per_chunk=MAX_CHUNK_SECONDS + 1)
+        world.drive(run_transfers(to_twelve(chat_ids), chunk=10, max_chunk=40))
+        assert world.read_sizes[:6:2] == [10, 5, 2]
+
+    def test_it_waits_for_the_next_round_where_nothing_can_be_sent_in_time(self) -> None:
+        world = World({"1": OPEN}, in_time=0)
+        (result,) = world.drive(run_transfers(to_twelve(["1"]), chunk=8))
+        assert (result.outcome, world.moved) == (Outcome.FAILED, Counter())
+        assert world.pauses == list(PAUSES_SECONDS[1:])
+        assert len(world.read_sizes) == MAX_STALE_IN_A_ROW * len(PAUSES_SECONDS)
 
 
 class TestARunThatStops:

@@ -130,6 +130,10 @@ class Bitrix24Client(AuthenticatedClient[Bitrix24Auth]):
         """
         return self._time.make_room([command.method for command in commands[:BATCH_SIZE]])
 
+    def fitting(self, commands: Sequence[Command]) -> int:
+        """Return how many of ``commands`` the portal can do in the time of one request, one at least."""
+        return self._time.fitting([command.method for command in commands[:BATCH_SIZE]])
+
     def batch(self, commands: Sequence[Command], *, repeatable: bool) -> list[Any | PlatformError]:
         """Call up to fifty methods in one request; a decoded result or an error for each, in the same order.
 
@@ -140,12 +144,12 @@ class Bitrix24Client(AuthenticatedClient[Bitrix24Auth]):
         """
         if len(commands) > BATCH_SIZE:
             raise ValueError(f"a batch holds {BATCH_SIZE} commands, not {len(commands)}")
-        began, signed = self.clock(), self.authenticate()
+        signed = self.authenticate()
         results = self._batch(commands, repeatable=repeatable)
         turned_away = [number for number, result in enumerate(results) if isinstance(result, TokenExpiredError)]
         if turned_away:
             left = [commands[number] for number in turned_away]
-            for number, result in zip(turned_away, self._send_again(left, signed, since=began), strict=True):
+            for number, result in zip(turned_away, self._send_again(left, signed), strict=True):
                 results[number] = result
         return results
 
@@ -187,13 +191,10 @@ class Bitrix24Client(AuthenticatedClient[Bitrix24Auth]):
             return refused
         return _decoded(result, command)
 
-    def _send_again(
-        self, commands: Sequence[Command], expired: AuthHeaders, *, since: float
-    ) -> Sequence[Any | PlatformError]:
+    def _send_again(self, commands: Sequence[Command], expired: AuthHeaders) -> Sequence[Any | PlatformError]:
         """Return the results of those commands of a batch that met a token which had just expired."""
         try:
             self.auth.refresh(expired)
-            self.check_read_age(since, method=BATCH)
             results = self._batch(commands, repeatable=False)
         except PlatformError as error:
             return [error] * len(commands)

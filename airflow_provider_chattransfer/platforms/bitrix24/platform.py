@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from typing_extensions import override
@@ -14,18 +15,21 @@ from ...chats.estimate import Cost, OperatingCost
 from ...chats.inputs import as_id
 from ...chats.model import Chat, Reading, Target, TargetKind, UnreadableChat
 from ...chats.reconciliation import Answer, Answered, OutcomeUnknown, Refused
-from ...chats.run import Move, Sent
+from ...chats.run import Move, Sent, Stop
 from ...exceptions import (
     NotFoundError,
     PlatformError,
+    RateLimitError,
     RequestRefusedError,
+    ResponseLostError,
     UnexpectedResponseError,
 )
 from ...retry_decision import decide
+from ..at_once import AtOnce
 from ..base import ChatPlatform, SendOptions, answer_to, stop_after
 from ..connection_check import ConnectionCheck
 from ..rate import RateLimit
-from ..transport import MAX_READ_AGE_SECONDS
+from ..reading_age import sending_what_was_read_again, was_read_too_long_ago
 from .client import Bitrix24Client
 from .commands import BATCH_SIZE, Command
 from .connection_check import check_connection
@@ -41,6 +45,14 @@ log = logging.getLogger(__name__)
 
 RATE_LIMIT = RateLimit(per_second=2.0, burst=50)
 """The documented limit of all plans but Enterprise (5 a second, 250 at once), per portal and source address."""
+
+MAX_AT_ONCE = 8
+"""Requests that are under way at once at most. Each works on up to fifty dialogues."""
+
+SENT_WITHIN_SECONDS = 4.0
+"""Seconds that the batches of one chunk take at the pace of the limit, for each of the times that they are read, sent
+and read back.
+"""
 
 BOT_LEAVES = "bot_leaves"
 """The operators' switch for LEAVE of ``imopenlines.bot.session.transfer``."""
@@ -73,6 +85,7 @@ class Bitrix24Platform(ChatPlatform):
         self._history = TransferHistory(client)
         self._directory = PortalDirectory(client, self._receivers)
         self._references = ChatReferences(client, read=self.read_chats)
+        self._at_once = AtOnce(MAX_AT_ONCE)
 
     @property
     @override
@@ -83,8 +96,15 @@ class Bitrix24Platform(ChatPlatform):
             per_second=limit.per_second,
             burst=limit.burst,
             once=LOOK_UPS,
+            in_flight=MAX_AT_ONCE,
             operating=OperatingCost(seconds, LIMIT_SECONDS, WINDOW_SECONDS),
         )
+
+    @property
+    @override
+    def max_chunk(self) -> int:
+        in_time = int(self.client.rate_limit.per_second * SENT_WITHIN_SECONDS)
+        return BATCH_SIZE * min(MAX_AT_ONCE, max(1, in_time))
 
     @property
     @override
@@ -118,8 +138,16 @@ class Bitrix24Platform(ChatPlatform):
 
     @override
     def read_chats(self, chat_ids: Sequence[str]) -> Mapping[str, Reading]:
-        commands = [Command("imopenlines.dialog.get", {"CHAT_ID": int(chat_id)}, Dialog) for chat_id in chat_ids]
-        answers = zip(chat_ids, self.client.batches(commands), strict=True)
+        commands = {
+            chat_id: Command("imopenlines.dialog.get", {"CHAT_ID": int(chat_id)}, Dialog) for chat_id in chat_ids
+        }
+        parts = self._at_once.map(
+            lambda part: list(self.client.batches([commands[chat_id] for chat_id in part])),
+            self._parts(commands),
+            kind="read",
+            troubled=_is_trouble,
+        )
+        answers = zip(chat_ids, chain.from_iterable(parts), strict=True)
         chats = {chat_id: _reading(answer, of=chat_id) for chat_id, answer in answers}
         owners = {chat.owner for chat in chats.values() if isinstance(chat, Chat) and chat.owner}
         bots = self._receivers.are_bots(sorted(owners, key=int))
@@ -127,7 +155,7 @@ class Bitrix24Platform(ChatPlatform):
 
     @override
     def send(self, moves: Sequence[Move], options: SendOptions) -> Sent:
-        began, destinations = self.client.clock(), {move.transfer.chat_id: _destination(move) for move in moves}
+        destinations = {move.transfer.chat_id: _destination(move) for move in moves}
         self._receivers.look_up(destinations.values())
         answers: dict[str, Answer] = {}
         commands: dict[str, Command] = {}
@@ -137,14 +165,16 @@ class Bitrix24Platform(ChatPlatform):
             else:
                 commands[chat_id] = self._transfer_command(chat_id, target=target, bot_leaves=BOT_LEAVES in options.on)
         seen = {move.transfer.chat_id: move.chat for move in moves}
-        for part, results in self._in_parts(commands, seen=seen, read_at=began):
-            answers.update(zip(part, map(_answer, results), strict=True))
-            errors = [result for result in results if isinstance(result, PlatformError)]
-            if stop := next(filter(None, map(stop_after, errors)), None):
-                return Sent(answers, stop)
-            if len(errors) == len(results) and all(decide(error).not_applied for error in errors):
-                break
-        return Sent(answers)
+        parts = self._at_once.map(
+            lambda part: self._send_part({chat_id: commands[chat_id] for chat_id in part}, seen=seen),
+            self._parts(commands),
+            kind="send",
+            troubled=lambda results: _is_trouble(results.values()),
+            is_last=lambda results: _is_last(results.values()),
+        )
+        results = {chat_id: result for part in parts for chat_id, result in part.items()}
+        answers.update((chat_id, _answer(result)) for chat_id, result in results.items())
+        return Sent(answers, _why_stop(results.values()))
 
     @override
     def transfer_history(self, moves: Sequence[Move], *, since: Mapping[str, float]) -> Mapping[str, bool | None]:
@@ -167,40 +197,57 @@ class Bitrix24Platform(ChatPlatform):
     def close(self) -> None:
         self.client.close()
 
-    def _in_parts(
-        self, commands: Mapping[str, Command], *, seen: Mapping[str, Chat], read_at: float
-    ) -> Iterator[tuple[list[str], list[Any | PlatformError]]]:
-        """Send ``commands``, as many per request as the portal can do in time.
+    def _parts(self, commands: Mapping[str, Command]) -> list[list[str]]:
+        """Divide chats among requests, each with as many ``commands`` as the portal can do in the time of one."""
+        chat_ids = list(commands)
+        size = self.client.fitting(list(commands.values())) if commands else 1
+        return [chat_ids[start : start + size] for start in range(0, len(chat_ids), size)]
 
-        Yield the chats and the results of each request.
+    def _send_part(
+        self, commands: Mapping[str, Command], *, seen: Mapping[str, Chat]
+    ) -> dict[str, Any | PlatformError]:
+        """Send ``commands``, in one request unless there is little operating time left; return the results by chat.
 
-        A chat that was ``seen`` at ``read_at``, and that is too long ago, is read again first, and is not sent if it
-        has changed or cannot be read.
+        Chats that had to wait for too long since they were ``seen`` are read again first, and are not sent if they have
+        changed or cannot be read. After an error that would strike all others as well, those are not sent either.
         """
+        results: dict[str, Any | PlatformError] = {}
         rest = list(commands)
         while rest:
             count = self.client.make_room([commands[chat_id] for chat_id in rest])
             part, rest = rest[:count], rest[count:]
-            if self.client.clock() - read_at > MAX_READ_AGE_SECONDS:
+            if not was_read_too_long_ago():
+                got = self._send_request({chat_id: commands[chat_id] for chat_id in part})
+            else:
                 try:
-                    chats, read_at = self.read_chats(part), self.client.clock()
+                    part = self._still_as(seen, part)
                 except PlatformError as error:
                     log.warning("Sending ends here, since chats could not be read again: %s", error)
-                    return
-                part = [chat_id for chat_id in part if _is_still(seen[chat_id], chats[chat_id])]
-            if part:
-                yield part, self._send_part([commands[chat_id] for chat_id in part])
+                    break
+                with sending_what_was_read_again():
+                    got = self._send_request({chat_id: commands[chat_id] for chat_id in part})
+            results.update(got)
+            if got and _is_last(got.values()):
+                break
+        return results
 
-    def _send_part(self, commands: Sequence[Command]) -> list[Any | PlatformError]:
+    def _still_as(self, seen: Mapping[str, Chat], chat_ids: Sequence[str]) -> list[str]:
+        """Read chats again, and return those that have not changed since they were ``seen``."""
+        chats = self.read_chats(chat_ids)
+        return [chat_id for chat_id in chat_ids if _is_still(seen[chat_id], chats[chat_id])]
+
+    def _send_request(self, commands: Mapping[str, Command]) -> dict[str, Any | PlatformError]:
         """Send one request.
 
         An error that concerns all its commands becomes the result of each, since other requests have results of their
         own.
         """
+        if not commands:
+            return {}
         try:
-            return self.client.batch(commands, repeatable=False)
+            return dict(zip(commands, self.client.batch(list(commands.values()), repeatable=False), strict=True))
         except PlatformError as error:
-            return [error] * len(commands)
+            return dict.fromkeys(commands, error)
 
     def _transfer_command(self, chat_id: str, *, target: Target, bot_leaves: bool) -> Command:
         """Build ``imopenlines.bot.session.transfer`` with exactly one destination.
@@ -268,6 +315,24 @@ def _reading(answer: Dialog | PlatformError, *, of: str) -> Reading:
 
 def _is_still(seen: Chat, now: Reading) -> bool:
     return isinstance(now, Chat) and not now.moved_since(seen)
+
+
+def _why_stop(results: Iterable[Any | PlatformError]) -> Stop | None:
+    """Return why a run must end after these results; ``None`` where it may go on."""
+    errors = (result for result in results if isinstance(result, PlatformError))
+    return next(filter(None, map(stop_after, errors)), None)
+
+
+def _is_last(results: Collection[Any | PlatformError]) -> bool:
+    """Tell whether other requests would meet what these results have met: the portal took none of the commands."""
+    if _why_stop(results) is not None:
+        return True
+    return bool(results) and all(isinstance(each, PlatformError) and decide(each).not_applied for each in results)
+
+
+def _is_trouble(results: Iterable[Any | PlatformError]) -> bool:
+    """Tell whether the portal was asked too fast for one of these commands, or gave no answer to it."""
+    return any(isinstance(result, RateLimitError | ResponseLostError) for result in results)
 
 
 def _without_bot(chat: Reading, bots: frozenset[str]) -> Reading:

@@ -61,6 +61,10 @@ class SharedOperatingTime:
             if room.is_reserved or waited >= MAX_HINT_SECONDS:
                 return count
 
+    def fitting(self, methods: Sequence[str]) -> int:
+        """Return how many of these calls the portal can do in the time of one request, one at least."""
+        return self._update(lambda _, time: time.fitting(methods))
+
     def cost(self, method: str) -> float:
         """Return the seconds of operating time that one call costs, as far as calls have been measured."""
         return self._update(lambda _, time: time.cost(method))

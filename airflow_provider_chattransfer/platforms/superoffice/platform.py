@@ -7,13 +7,13 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from typing_extensions import override
 
 from ...chats.estimate import Cost
 from ...chats.model import Chat, Reading, Target, TargetKind, UnreadableChat
-from ...chats.reconciliation import Answer, Answered, Refused
+from ...chats.reconciliation import Answer, Answered, NotApplied, Refused
 from ...chats.references import is_chat_id
 from ...chats.run import Move, Sent, Stop
 from ...exceptions import (
@@ -21,11 +21,14 @@ from ...exceptions import (
     NotAllowedError,
     NotFoundError,
     PlatformError,
+    RateLimitError,
     RequestRefusedError,
+    ResponseLostError,
     TenantOutOfServiceError,
     UnexpectedResponseError,
 )
 from ...retry_decision import decide
+from ..at_once import AtOnce
 from ..base import ChatPlatform, SendOptions, answer_to, stop_after
 from ..connection_check import ConnectionCheck
 from ..rate import RateLimit
@@ -42,6 +45,15 @@ RATE_LIMIT = RateLimit(per_second=10.0, burst=10)
 
 READ_TIMEOUT_SECONDS = 60.0
 """Seconds. No limit is documented; slow calls are logged from 5 s on."""
+
+MAX_AT_ONCE = 16
+"""Requests that are under way at once at most."""
+
+MAX_CHUNK = 200
+"""Sessions of a chunk at most."""
+
+SENT_WITHIN_SECONDS = 8.0
+"""Seconds in which the sessions of one chunk are sent at the pace of the limit."""
 
 PAGE_ROWS = 500
 """Rows of a list page; the service gives up to 1,000 by default."""
@@ -106,6 +118,7 @@ class SuperOfficePlatform(ChatPlatform):
         self._locked_out: dict[str, str] = {}
         self._first_sign_ins: dict[str, AbstractContextManager[object]] = {}
         self._counting = threading.Lock()
+        self._at_once = AtOnce(MAX_AT_ONCE)
         self._not_allowed = 0
         self._reads = 0
         self._empty_lists = 0
@@ -117,10 +130,17 @@ class SuperOfficePlatform(ChatPlatform):
     def cost(self) -> Cost:
         limit = self.client.rate_limit
         return Cost(
-            chats_per_request=(self.chunk, 1, self.chunk),
+            chats_per_request=(self.max_chunk, 1, self.max_chunk),
             per_second=limit.per_second,
             burst=limit.burst,
+            in_flight=MAX_AT_ONCE,
         )
+
+    @property
+    @override
+    def max_chunk(self) -> int:
+        in_time = int(self.client.rate_limit.per_second * SENT_WITHIN_SECONDS)
+        return min(MAX_CHUNK, max(self.chunk, in_time))
 
     @property
     @override
@@ -194,32 +214,20 @@ class SuperOfficePlatform(ChatPlatform):
             with self._counting:
                 self._list_helped = self._list_helped or bool(chats)
                 self._empty_lists += not chats
-        for chat_id in chat_ids:
-            if chat_id not in chats:
-                chats[chat_id] = self._read(chat_id)
+        unlisted = [chat_id for chat_id in chat_ids if chat_id not in chats]
+        chats.update(zip(unlisted, self._at_once.map(self._read, unlisted, kind="read"), strict=True))
         return chats
 
     @override
     def send(self, moves: Sequence[Move], options: SendOptions) -> Sent:
-        answers: dict[str, Answer] = {}
-        for move in moves:
-            chat_id = move.transfer.chat_id
-            try:
-                answers[chat_id] = self._send(move)
-            except NotAllowedError as error:
-                answers[chat_id] = Refused(str(error), code=error.code)
-                if (in_a_row := self._count_not_allowed()) >= MAX_SAME_REFUSALS:
-                    return Sent(answers, Stop(f"{in_a_row} chats in a row: {error}", for_good=True))
-            except PlatformError as error:
-                answers[chat_id] = answer_to(error)
-                if stop := stop_after(error):
-                    return Sent(answers, stop)
-                if decide(error).not_applied:
-                    break
-            if isinstance(answers[chat_id], Answered):
-                with self._counting:
-                    self._not_allowed = 0
-        return Sent(answers)
+        sent = self._at_once.map(
+            self._send_one, moves, kind="send", troubled=lambda one: one.is_trouble, is_last=lambda one: one.is_last
+        )
+        answers = {move.transfer.chat_id: one.answer for move, one in zip(moves, sent, strict=False)}
+        if any(isinstance(one.answer, NotApplied) and one.answer.stale for one in sent):
+            left = NotApplied("the chats before it had been read too long ago", stale=True)
+            answers.update((move.transfer.chat_id, left) for move in moves[len(sent) :])
+        return Sent(answers, next((one.stop for one in sent if one.stop is not None), None))
 
     def transfer_history(self, moves: Sequence[Move], *, since: Mapping[str, float]) -> Mapping[str, bool | None]:
         """Judge by the special messages that an acceptance, a rejection and a pick-up leave in the session.
@@ -290,6 +298,28 @@ class SuperOfficePlatform(ChatPlatform):
         except (NotFoundError, NotAllowedError) as error:
             return UnreadableChat(str(error))
 
+    def _send_one(self, move: Move) -> _SentOne:
+        """Send one chat, and tell whether others may be sent after it."""
+        try:
+            answer = self._send(move)
+        except NotAllowedError as error:
+            in_a_row = self._count_not_allowed()
+            stop = Stop(f"{in_a_row} chats in a row: {error}", for_good=True) if in_a_row >= MAX_SAME_REFUSALS else None
+            refused = Refused(str(error), code=error.code)
+            return _SentOne(refused, stop, is_last=stop is not None, is_trouble=True)
+        except PlatformError as error:
+            stop = stop_after(error)
+            return _SentOne(
+                answer_to(error),
+                stop,
+                is_last=stop is not None or decide(error).not_applied,
+                is_trouble=isinstance(error, RateLimitError | ResponseLostError),
+            )
+        if isinstance(answer, Answered):
+            with self._counting:
+                self._not_allowed = 0
+        return _SentOne(answer)
+
     def _send(self, move: Move) -> Answer:
         """Send the chat that the move names, as the owner who had it when it was read."""
         owner, target, chat_id = move.chat.owner, move.transfer.target, move.transfer.chat_id
@@ -299,12 +329,10 @@ class SuperOfficePlatform(ChatPlatform):
             client = self._acting_as(owner)
         except ValueError as missing:
             return Refused(str(missing))
-        began = client.clock()
         with self._first_sign_in(owner):
             if refusal := self._locked_out.get(owner):
                 return Refused(refusal)
             try:
-                client.check_read_age(began, method="TransferChatSession")
                 chat = client.transfer(chat_id, to=str(target.id)) if target.is_agent else client.reset(chat_id)
             except CredentialsError as error:
                 if client is self.client or isinstance(error, TenantOutOfServiceError):
@@ -345,6 +373,16 @@ class SuperOfficePlatform(ChatPlatform):
         if self._me is None:
             self._me = self.client.principal().AssociateId
         return self._me
+
+
+@dataclass(frozen=True, slots=True)
+class _SentOne:
+    """What the service said to one chat; no other is begun after one that ``is_last``."""
+
+    answer: Answer
+    stop: Stop | None = None
+    is_last: bool = False
+    is_trouble: bool = False
 
 
 def _with_offer(chat: Chat, listed: Reading | None) -> Chat:
