@@ -393,7 +393,11 @@ class TestFigures:
     def test_the_figures_of_a_run_are_those_of_the_code(self) -> None:
         text = page("how-it-works.md")
         assert bitrix24_platform.Bitrix24Platform.chunk == superoffice_platform.SuperOfficePlatform.chunk
-        assert f"in pieces of {bitrix24_platform.Bitrix24Platform.chunk}." in text
+        sizes = (bitrix24_platform.BATCH_SIZE * bitrix24_platform.MAX_AT_ONCE, superoffice_platform.MAX_CHUNK)
+        assert f"in pieces: {bitrix24_platform.Bitrix24Platform.chunk} at first" in text
+        assert "up to {} on Bitrix24 and {}\non SuperOffice".format(*sizes) in text
+        most = (bitrix24_platform.MAX_AT_ONCE, superoffice_platform.MAX_AT_ONCE)
+        assert "at most {} on\nBitrix24 and {} on SuperOffice".format(*most) in text
         assert "after {:.0f}, {:.0f}, {:.0f} and {:.0f} seconds".format(*PAUSES_SECONDS[1:]) in text
         assert f"{['no', 'one', 'two', 'three', 'four', 'five'][len(PAUSES_SECONDS)]} rounds" in text
         assert f"longer than {MAX_HINT_SECONDS:.0f} s" in text
