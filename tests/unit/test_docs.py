@@ -393,7 +393,10 @@ class TestFigures:
     def test_the_figures_of_a_run_are_those_of_the_code(self) -> None:
         text = page("how-it-works.md")
         assert bitrix24_platform.Bitrix24Platform.chunk == superoffice_platform.SuperOfficePlatform.chunk
-        sizes = (bitrix24_platform.BATCH_SIZE * bitrix24_platform.MAX_AT_ONCE, superoffice_platform.MAX_CHUNK)
+        sizes = (
+            bitrix24_platform.Bitrix24Platform.chunk * bitrix24_platform.MAX_AT_ONCE,
+            superoffice_platform.MAX_CHUNK,
+        )
         assert f"in pieces: {bitrix24_platform.Bitrix24Platform.chunk} at first" in text
         assert "up to {} on Bitrix24 and {}\non SuperOffice".format(*sizes) in text
         most = (bitrix24_platform.MAX_AT_ONCE, superoffice_platform.MAX_AT_ONCE)
