@@ -183,7 +183,7 @@ def run_alone(url: str, service: str, target: str, name: str, since: float, numb
     ``memory`` is how many bytes of addresses the process may have from here on.
     """
     if memory:
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     kind = bitrix24 if service == BITRIX24 else superoffice
     platform = kind(url, transport.Transport(pace=open_pace(), read_timeout=5.0))
     chat_ids = [str(201 + index) for index in range(number or NUMBER[service])]

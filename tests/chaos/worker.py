@@ -161,7 +161,9 @@ def _cut_into(chunk: int) -> None:
     from airflow_provider_chattransfer.platforms.bitrix24.platform import Bitrix24Platform
     from airflow_provider_chattransfer.platforms.superoffice.platform import SuperOfficePlatform
 
-    Bitrix24Platform.chunk = SuperOfficePlatform.chunk = chunk
+    for platform in (Bitrix24Platform, SuperOfficePlatform):
+        platform.chunk = chunk
+        platform.max_chunk = chunk  # type: ignore[assignment,method-assign]
 
 
 def _operator(this: Try) -> Callable[..., Any]:
