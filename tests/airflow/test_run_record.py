@@ -454,7 +454,7 @@ class TestWhatPeopleSee:
         caplog.set_level(logging.INFO)
         store = TaskStateStore()
         attempt(store)
-        assert "To move 3 chats takes about 5 requests and 1 s, limited by one request at a time" in caplog.messages
+        assert "To move 3 chats takes about 5 requests and 1 s, limited by the service's answers" in caplog.messages
         assert store["progress"] == {
             "done": 3, "total": 3, "counts": {"accepted": 3}, "seconds_left": 0.0, "requests": 5
         }  # fmt: skip
