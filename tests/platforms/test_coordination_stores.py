@@ -7,7 +7,9 @@ import gc
 import logging
 import os
 import resource
+import select
 import signal
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -16,8 +18,8 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -74,10 +76,11 @@ class TestAStore:
         assert counts(store, ["a"]) == [HANDFUL * TIMES]
 
     def test_several_documents_change_together(self, store: SharedStore, address: str | None) -> None:
-        found = count_in_processes(address, ["a", "b"], ["b", "a"], ["a", "b", "c"], ["c"])
-        assert counts(store, ["a", "b", "c"]) == [3 * TIMES, 3 * TIMES, 2 * TIMES]
+        keys = [f"chat {number}" for number in range(40)]
+        found = count_in_processes(address, keys, keys[::-1], [*keys, "c"], ["c"])
+        assert counts(store, [*keys, "c"]) == [3 * TIMES] * len(keys) + [2 * TIMES]
         for before in (each for work in found[:3] for each in work):
-            assert before[0]["count"] == before[1]["count"]
+            assert before[0]["count"] == before[39]["count"]
 
     def test_time_never_goes_back_from_one_update_to_the_next(self, store: SharedStore, address: str | None) -> None:
         found = count_in_processes(address, *[["a"]] * 4)
@@ -207,8 +210,24 @@ class TestThisHostsStore:
         count(other, ["a"])
         _file().unlink()
         count(store, ["a"])
+        assert counts(other, ["a"]) == [1]
         count(other, ["a"])
         assert counts(HostStore(), ["a"]) == [2]
+
+    def test_a_file_that_another_process_has_begun_anew_is_not_begun_anew_again(self) -> None:
+        store = HostStore()
+        count(store, ["a"])
+        HostStore()._begin_anew()
+        assert counts(store, ["a"]) == [1]
+
+    def test_a_forked_process_does_not_get_the_open_file(self) -> None:
+        store = HostStore()
+        count(store, ["a"])
+        assert _open_on(_file())
+        child = os.fork()
+        if not child:
+            os._exit(len(_open_on(_file())))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
     def test_an_update_that_a_kill_cuts_off_is_undone(self, tmp_path: Path) -> None:
         count(HostStore(), ["a"])
@@ -319,14 +338,23 @@ class TestThisHostsStore:
         assert str(tmp_path) in told
         assert "TMPDIR" in told
 
-    @pytest.mark.parametrize("plant", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
-    def test_what_is_no_file_of_ours_is_an_error_that_names_it(self, plant: object) -> None:
+    @pytest.mark.parametrize(
+        ("plant", "what"),
+        [
+            (Path.mkdir, "is a folder"),
+            (os.mkfifo, "is a pipe"),
+            (lambda path: path.symlink_to("/dev/zero"), "is a link"),
+            (lambda path: path.touch() or path.chmod(0o666), "is open to other users"),
+        ],
+    )
+    def test_what_is_no_file_of_ours_is_an_error_that_names_it(
+        self, plant: Callable[[Path], object], what: str
+    ) -> None:
         count(HostStore(), ["a"])
         path = _file()
         path.unlink()
-        assert callable(plant)
         plant(path)
-        with pytest.raises(HostFileError, match=str(path)):
+        with pytest.raises(HostFileError, match=f"{path} {what}"):
             count(HostStore(), ["a"])
 
     def test_a_store_that_is_gone_leaves_no_file_open(self) -> None:
@@ -405,6 +433,14 @@ class TestAServersStore:
         count(store, ["a"])
         assert counts(store, ["a"]) == [2]
 
+    def test_an_update_whose_answer_is_lost_is_not_made_twice(self, server: Server) -> None:
+        count(new_store(server.address), ["a"])
+        with cut_after(b";\nCOMMIT" if isinstance(server, PostgresServer) else b"EVALSHA", port=server.port) as port:
+            store = new_store(server.address.replace(f":{server.port}/", f":{port}/"))
+            with pytest.raises(CoordinationError):
+                count(store, ["a"])
+        assert counts(new_store(server.address), ["a"]) == [2]
+
     def test_a_process_that_was_stopped_in_an_update_keeps_nobody_waiting_for_long(self, server: Server) -> None:
         count(new_store(server.address), ["a"])
         program = (
@@ -472,6 +508,35 @@ class TestAServersStore:
         count(store, ["a"])
         assert counts(store, ["a"]) == [3]
         assert connections(server) == before
+
+
+@contextmanager
+def cut_after(word: bytes, *, port: int) -> Iterator[int]:
+    """Yield a port that leads to ``port``, but that the first request with ``word`` gets no answer to."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        cut = threading.Event()
+
+        def lead(client: socket.socket) -> None:
+            with client, socket.create_connection(("127.0.0.1", port)) as onward:
+                while ready := select.select([client, onward], [], [])[0]:
+                    for one in ready:
+                        if not (data := one.recv(65536)):
+                            return
+                        (onward if one is client else client).sendall(data)
+                        if one is client and word in data and not cut.is_set():
+                            cut.set()
+                            onward.recv(65536)
+                            return
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    threading.Thread(target=lead, args=listening.accept()[:1], daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield listening.getsockname()[1]
+        assert cut.is_set()
+        listening.shutdown(socket.SHUT_RDWR)
 
 
 def count_often(store: SharedStore) -> None:

@@ -90,7 +90,9 @@ class HostStore:
 
     def update(self, keys: Sequence[str], change: Change[T]) -> T:
         """As ``SharedStore`` has it; raises ``HostFileError`` where the file cannot be used."""
-        with self._lock:
+        if not self._lock.acquire(timeout=self._patience):
+            raise _held(self._path(), self._patience)
+        try:
             try:
                 return self._update(keys, change)
             except _ReplacedError:
@@ -104,6 +106,8 @@ class HostStore:
                     f"{self._path()} is damaged or deleted again and again; see what does that, or what is wrong with "
                     "the disk"
                 ) from None
+        finally:
+            self._lock.release()
 
     def before_fork(self) -> None:
         """Wait until no thread uses the connection, and close it: a forked process must not have it."""
