@@ -30,6 +30,7 @@ from airflow_provider_chattransfer.operators.transfer import (
 )
 from airflow_provider_chattransfer.platforms.account_lock import MAX_WAIT_SECONDS
 from airflow_provider_chattransfer.platforms.bitrix24 import platform as bitrix24_platform
+from airflow_provider_chattransfer.platforms.coordination.opening import open_store
 from airflow_provider_chattransfer.platforms.superoffice import platform as superoffice_platform
 from airflow_provider_chattransfer.platforms.transport import CONNECT_TIMEOUT_SECONDS, MAX_ATTEMPTS, MAX_HINT_SECONDS
 from airflow_provider_chattransfer.sandbox.bitrix24 import scenario as bitrix24_scenario
@@ -332,6 +333,28 @@ class TestConnectionsPage:
             names = ("conn_type", "host", "port", "login", "password", "extra_dejson")
             told.append({name: getattr(connection, name) or None for name in names})
         assert told[0] == told[1] == told[2]
+
+    def test_the_connections_page_says_the_same_of_what_hosts_share_as_json_and_as_uri(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from airflow.sdk import Connection
+
+        text = section(page("connections.md"), "What hosts share")
+        told = []
+        for language in ("json", "uri"):
+            (example,) = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+            monkeypatch.setenv(f"AIRFLOW_CONN_AS_{language.upper()}", example.strip())
+            connection = Connection.get(f"as_{language}")
+            told.append(
+                [getattr(connection, name) for name in ("conn_type", "host", "login", "password", "extra_dejson")]
+            )
+        assert told[0] == told[1]
+        assert open_platform("as_uri").store is open_platform("as_json").store
+
+    def test_the_connections_page_has_an_address_of_each_kind_of_store(self) -> None:
+        told = documented(page("connections.md"), "Server", 1)
+        stores = {name: type(open_store(address)).__name__ for name, (address,) in told.items()}
+        assert stores == {"Postgres": "PostgresStore", "Redis": "RedisStore"}
 
     @SHOWN
     def test_the_connections_page_has_an_example_that_opens_a_platform(
