@@ -70,9 +70,13 @@ class Estimate:
 
 
 def estimate(chats: int, cost: Cost) -> Estimate:
-    """Estimate a run of ``chats`` that begins with all of its limits unused, and that nobody else uses up."""
+    """Estimate a run of ``chats`` that begins with all of its limits unused, and that nobody else uses up.
+
+    However many requests are under way at once, those that one chat takes part in come one after the other.
+    """
     requests = cost.once + sum(ceil(chats / size) for size in cost.chats_per_request) if chats else 0
-    answers = requests * cost.seconds_per_request / cost.in_flight
+    in_a_row = min(requests, cost.once + len(cost.chats_per_request))
+    answers = max(requests / cost.in_flight, in_a_row) * cost.seconds_per_request
     waits = {
         LimitedBy.REQUESTS_PER_SECOND: max(0, requests - cost.burst) / cost.per_second,
         LimitedBy.ONE_AT_A_TIME if cost.in_flight == 1 else LimitedBy.ANSWERS: answers,

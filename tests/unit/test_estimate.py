@@ -41,8 +41,8 @@ class TestAnEstimate:
     def test_an_estimate_of_several_in_flight_waits_for_answers_or_for_the_pace(self) -> None:
         wide = Cost(chats_per_request=(50, 1, 50), per_second=10.0, burst=10, in_flight=16)
         assert estimate(500, wide) == Estimate(520, 51.0, LimitedBy.REQUESTS_PER_SECOND)
-        assert estimate(10, wide) == Estimate(12, 0.2, LimitedBy.REQUESTS_PER_SECOND)
-        assert estimate(5, wide) == Estimate(7, 0.1, LimitedBy.ANSWERS)
+        assert estimate(20, wide) == Estimate(22, 1.2, LimitedBy.REQUESTS_PER_SECOND)
+        assert estimate(5, wide) == Estimate(7, 0.6, LimitedBy.ANSWERS), "a chat's three requests follow one another"
 
     def test_an_estimate_knows_the_time_that_a_service_works(self) -> None:
         slow = Cost(
