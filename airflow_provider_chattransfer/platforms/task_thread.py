@@ -125,5 +125,10 @@ def on_task_thread(function: Callable[[], T]) -> T:
     return function() if served_by is None else served_by.call(function)
 
 
+def on_worker_thread() -> bool:
+    """Tell whether a worker thread of a run calls this, whose calls the task's own thread serves."""
+    return _served_by.get() is not None
+
+
 def _ended() -> RuntimeError:
     return RuntimeError("the run has ended: its task's thread does nothing more for other threads")

@@ -91,6 +91,18 @@ class TestPiecesOfWork:
         assert {asked for _, asked in told} == {mine}
         assert mine not in {at for at, _ in told}
 
+    def test_pieces_that_begin_others_do_them_in_turn_and_speak_to_airflow_where_they_do(self) -> None:
+        mine, at_once = threading.get_ident(), AtOnce(MOST)
+
+        def inner(number: int) -> tuple[int, int]:
+            return threading.get_ident(), on_task_thread(threading.get_ident)
+
+        def work(number: int) -> tuple[int, list[tuple[int, int]]]:
+            return threading.get_ident(), at_once.map(inner, range(3), kind="inner")
+
+        for outer, told in at_once.map(work, range(20), kind="work"):
+            assert told == [(outer, mine)] * 3
+
     def test_pieces_know_the_context_of_the_thread_that_waits(self) -> None:
         token = named.set("task")
         try:
