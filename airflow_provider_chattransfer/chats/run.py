@@ -47,9 +47,9 @@ ROUNDS_WHEN_REFUSED = 3
 to be waited out.
 """
 
-MAX_CHUNK_SECONDS = 20.0
-"""Seconds from reading a chunk to the last answer, after which the next chunk has half the size: a large one on a slow
-service, or that waits for a limit, would be read twice.
+MAX_READ_AGE_SECONDS = 20.0
+"""Seconds for which a chat may be sent after it was read. After a chunk that took longer to its last answer, the next
+one has half the size: it would be read twice.
 """
 
 MAX_STALE_IN_A_ROW = 10
@@ -70,22 +70,20 @@ class Seen:
     """The chats as they were read, by chat id.
 
     ``claims`` are what other runs have noted about some of them. ``send_blocker`` says of some why no account of the
-    connection may send them on. ``at`` is when they were read, by the clock of whoever sends them.
+    connection may send them on.
     """
 
     chats: Mapping[str, Reading]
     claims: Mapping[str, Sequence[Claim]] = field(default_factory=dict)
     send_blocker: Mapping[str, str] = field(default_factory=dict)
-    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A transfer to be sent, the state in which its chat was read for it, and when."""
+    """A transfer to be sent, and the state in which its chat was read for it."""
 
     transfer: Transfer
     chat: Chat
-    read_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +236,7 @@ def _round(run: _Run, transfers: Sequence[Transfer], *, size: int, most: int) ->
         stale_in_a_row = stale_in_a_row + 1 if len(stale) == len(chunk) else 0
         if stale_in_a_row < MAX_STALE_IN_A_ROW:
             left.extendleft(reversed(stale))
-        if stale or run.age > MAX_CHUNK_SECONDS:
+        if stale or run.age > MAX_READ_AGE_SECONDS:
             size, run.was_late = max(1, len(chunk) // 2), True
         else:
             size = min(size + max(1, size // 8) if run.was_late else 2 * size, most)
@@ -401,7 +399,7 @@ class _Run:
                 self.claimed_by_others.discard(transfer.chat_id)
                 self.state_when_sent[transfer.chat_id] = chat
                 self.waited_when_sent[transfer.chat_id] = self.waited
-                to_send.append(Move(transfer, chat, seen.at))
+                to_send.append(Move(transfer, chat))
         return to_send
 
     @staticmethod

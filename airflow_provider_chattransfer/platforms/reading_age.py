@@ -8,10 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from ..chats.run import MAX_READ_AGE_SECONDS as MAX_READ_AGE_SECONDS
 from ..exceptions import ReadTooLongAgoError
-
-MAX_READ_AGE_SECONDS = 20.0
-"""Seconds for which a chat may be sent after it was read."""
 
 
 @dataclass(frozen=True, slots=True)

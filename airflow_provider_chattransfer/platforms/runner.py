@@ -150,7 +150,7 @@ class _Driver:
             decision = decide(error, repeatable=True)
             return Stop(str(error), for_good=decision.permanent, retry_after=decision.after_seconds)
         send_blocker = {chat_id: why for chat_id, chat in chats.items() if (why := self.why_cannot_send(chat))}
-        return Seen(chats, claims, send_blocker, at=self.read_at)
+        return Seen(chats, claims, send_blocker)
 
     def why_cannot_send(self, chat: Reading) -> str | None:
         """Tell why no account of the connection may send the chat on; ``None`` for one that is closed or in a queue."""
@@ -159,10 +159,10 @@ class _Driver:
         return self.platform.why_cannot_send(chat.owner)
 
     def send(self, moves: Sequence[Move]) -> Sent:
-        read_at = min(move.read_at for move in moves)
+        """Send chats that were all read by the last step that reads."""
         try:
-            with sending_what_was_read(read_at, clock=self.clock):
-                return replace(self.platform.send(moves, self.options), age=self.clock() - read_at)
+            with sending_what_was_read(self.read_at, clock=self.clock):
+                return replace(self.platform.send(moves, self.options), age=self.clock() - self.read_at)
         except PlatformError as error:
             answers = {move.transfer.chat_id: answer_to(error) for move in moves}
             return Sent(answers, stop_after(error))

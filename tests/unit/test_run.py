@@ -24,7 +24,7 @@ from airflow_provider_chattransfer.chats.model import (
 )
 from airflow_provider_chattransfer.chats.reconciliation import Answer, Answered, NotApplied, OutcomeUnknown, Refused
 from airflow_provider_chattransfer.chats.run import (
-    MAX_CHUNK_SECONDS,
+    MAX_READ_AGE_SECONDS,
     MAX_SAME_FAILURES,
     MAX_STALE_IN_A_ROW,
     PAUSES_SECONDS,
@@ -422,7 +422,7 @@ class TestAChatThatWasReadTooLongAgo:
 
     def test_a_run_that_takes_long_for_each_chunk_halves_them(self) -> None:
         chat_ids = [str(number) for number in range(1, 41)]
-        world = World({each: replace(OPEN, id=each) for each in chat_ids}, seconds_per_chunk=MAX_CHUNK_SECONDS + 1)
+        world = World({each: replace(OPEN, id=each) for each in chat_ids}, seconds_per_chunk=MAX_READ_AGE_SECONDS + 1)
         world.drive(run_transfers(to_twelve(chat_ids), chunk=10, max_chunk=40))
         assert world.read_sizes[:6:2] == [10, 5, 2]
 
