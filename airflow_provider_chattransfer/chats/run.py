@@ -213,14 +213,17 @@ def run_transfers(
         open_transfers = [transfer for transfer in open_transfers if transfer.chat_id not in run.results]
         if number == ROUNDS_WHEN_REFUSED:
             refused = [each for each in open_transfers if isinstance(run.answers.get(each.chat_id), Refused)]
-            run.give_up(refused)
-            if refused:
-                yield Confirm([run.results[transfer.chat_id] for transfer in refused])
+            yield from _give_up(run, refused)
             open_transfers = [transfer for transfer in open_transfers if transfer.chat_id not in run.results]
-    run.give_up(open_transfers)
-    if open_transfers:
-        yield Confirm([run.results[transfer.chat_id] for transfer in open_transfers])
+    yield from _give_up(run, open_transfers)
     return [run.results[transfer.chat_id] for transfer in transfers]
+
+
+def _give_up(run: _Run, transfers: Sequence[Transfer]) -> Generator[Step, Reply, None]:
+    """Account for transfers that are still open, and put that on record."""
+    run.give_up(transfers)
+    if transfers:
+        yield Confirm([run.results[transfer.chat_id] for transfer in transfers])
 
 
 def _round(run: _Run, transfers: Sequence[Transfer], *, size: int, most: int) -> Generator[Step, Reply, int]:

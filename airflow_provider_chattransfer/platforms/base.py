@@ -12,7 +12,7 @@ from ..chats.estimate import Cost
 from ..chats.model import Chat, Reading, Target
 from ..chats.reconciliation import Answer, NotApplied, OutcomeUnknown, Refused
 from ..chats.run import Move, Sent, Stop
-from ..exceptions import PlatformError, ReadTooLongAgoError
+from ..exceptions import PlatformError, RateLimitError, ReadTooLongAgoError, ResponseLostError
 from ..retry_decision import NextStep, decide
 from .connection_check import ConnectionCheck
 from .coordination.store import SharedStore
@@ -175,6 +175,11 @@ def stop_after(error: PlatformError) -> Stop | None:
     """Return why a run must end after ``error``; ``None`` where it may go on with other chats."""
     decision = decide(error)
     return Stop(str(error), for_good=decision.permanent) if decision.next_step is NextStep.STOP else None
+
+
+def is_overload(error: object) -> bool:
+    """Tell whether fewer requests at once may help: the service was asked too fast, or gave no answer."""
+    return isinstance(error, RateLimitError | ResponseLostError)
 
 
 def answer_to(error: PlatformError) -> Answer:

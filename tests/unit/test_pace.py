@@ -48,6 +48,7 @@ from airflow_provider_chattransfer.platforms.rate import RateLimit
 
 from ..support.memory_store import MemoryStore, VirtualTime
 from ..support.paces import NO_LIMIT, open_pace
+from ..support.pacing import jain
 
 DOCUMENTED = RateLimit(per_second=2.0, burst=50)
 AT_ONCE = 47
@@ -173,7 +174,7 @@ class TestSeveralUsers:
     def test_several_users_who_all_want_slots_get_the_same(self, limit: RateLimit, users: int) -> None:
         went = _simulated(limit, users, 200, jitter=[0.0], rests=[0.0])
         counts = Counter(user for _, user in went[limit.burst :] or went)
-        assert _jain([counts[user] for user in range(users)]) >= 0.95
+        assert jain([counts[user] for user in range(users)]) >= 0.95
 
     @given(limit=LIMITS, users=st.lists(st.integers(0, 5), min_size=1, max_size=100))
     def test_several_users_get_their_slots_in_the_order_in_which_they_ask(
@@ -265,10 +266,6 @@ class TestSeveralUsers:
 
 def _die(_: float) -> None:
     raise SystemExit
-
-
-def _jain(counts: Sequence[int]) -> float:
-    return sum(counts) ** 2 / (len(counts) * sum(each**2 for each in counts))
 
 
 def _simulated(

@@ -19,14 +19,12 @@ from ...chats.run import Move, Sent, Stop
 from ...exceptions import (
     NotFoundError,
     PlatformError,
-    RateLimitError,
     RequestRefusedError,
-    ResponseLostError,
     UnexpectedResponseError,
 )
 from ...retry_decision import decide
 from ..at_once import AtOnce
-from ..base import ChatPlatform, SendOptions, answer_to, stop_after
+from ..base import ChatPlatform, SendOptions, answer_to, is_overload, stop_after
 from ..connection_check import ConnectionCheck
 from ..rate import RateLimit
 from ..reading_age import sending_what_was_read_again, was_read_too_long_ago
@@ -145,7 +143,7 @@ class Bitrix24Platform(ChatPlatform):
             lambda part: list(self.client.batches([commands[chat_id] for chat_id in part])),
             self._parts(commands),
             kind="read",
-            troubled=_is_trouble,
+            troubled=lambda results: any(map(is_overload, results)),
         )
         answers = zip(chat_ids, chain.from_iterable(parts), strict=True)
         chats = {chat_id: _reading(answer, of=chat_id) for chat_id, answer in answers}
@@ -169,7 +167,7 @@ class Bitrix24Platform(ChatPlatform):
             lambda part: self._send_part({chat_id: commands[chat_id] for chat_id in part}, seen=seen),
             self._parts(commands),
             kind="send",
-            troubled=lambda results: _is_trouble(results.values()),
+            troubled=lambda results: any(map(is_overload, results.values())),
             is_last=lambda results: _is_last(results.values()),
         )
         results = {chat_id: result for part in parts for chat_id, result in part.items()}
@@ -328,11 +326,6 @@ def _is_last(results: Collection[Any | PlatformError]) -> bool:
     if _why_stop(results) is not None:
         return True
     return bool(results) and all(isinstance(each, PlatformError) and decide(each).not_applied for each in results)
-
-
-def _is_trouble(results: Iterable[Any | PlatformError]) -> bool:
-    """Tell whether the portal was asked too fast for one of these commands, or gave no answer to it."""
-    return any(isinstance(result, RateLimitError | ResponseLostError) for result in results)
 
 
 def _without_bot(chat: Reading, bots: frozenset[str]) -> Reading:

@@ -21,15 +21,12 @@ from ...exceptions import (
     NotAllowedError,
     NotFoundError,
     PlatformError,
-    RateLimitError,
     RequestRefusedError,
-    ResponseLostError,
     TenantOutOfServiceError,
     UnexpectedResponseError,
 )
-from ...retry_decision import decide
 from ..at_once import AtOnce
-from ..base import ChatPlatform, SendOptions, answer_to, stop_after
+from ..base import ChatPlatform, SendOptions, answer_to, is_overload, stop_after
 from ..connection_check import ConnectionCheck
 from ..rate import RateLimit
 from .carriers import SessionRow
@@ -305,16 +302,9 @@ class SuperOfficePlatform(ChatPlatform):
         except NotAllowedError as error:
             in_a_row = self._count_not_allowed()
             stop = Stop(f"{in_a_row} chats in a row: {error}", for_good=True) if in_a_row >= MAX_SAME_REFUSALS else None
-            refused = Refused(str(error), code=error.code)
-            return _SentOne(refused, stop, is_last=stop is not None, is_trouble=True)
+            return _SentOne(Refused(str(error), code=error.code), stop, is_trouble=True)
         except PlatformError as error:
-            stop = stop_after(error)
-            return _SentOne(
-                answer_to(error),
-                stop,
-                is_last=stop is not None or decide(error).not_applied,
-                is_trouble=isinstance(error, RateLimitError | ResponseLostError),
-            )
+            return _SentOne(answer_to(error), stop_after(error), is_trouble=is_overload(error))
         if isinstance(answer, Answered):
             with self._counting:
                 self._not_allowed = 0
@@ -377,12 +367,16 @@ class SuperOfficePlatform(ChatPlatform):
 
 @dataclass(frozen=True, slots=True)
 class _SentOne:
-    """What the service said to one chat; no other is begun after one that ``is_last``."""
+    """What the service said to one chat; ``is_trouble`` where fewer requests at once may help."""
 
     answer: Answer
     stop: Stop | None = None
-    is_last: bool = False
     is_trouble: bool = False
+
+    @property
+    def is_last(self) -> bool:
+        """Whether others would meet the same, so that none is begun after it."""
+        return self.stop is not None or isinstance(self.answer, NotApplied)
 
 
 def _with_offer(chat: Chat, listed: Reading | None) -> Chat:
