@@ -256,8 +256,8 @@ def network_section(*, requests_per_second: str, burst: str, timeout: str) -> Se
             Field(
                 "coordination",
                 "Coordination",
-                "Where all hosts share the pace of an account: a Postgres, postgresql://user:password@host/database, or "
-                "a Redis, rediss://:password@host:6379/0. Default: the processes of each host among themselves.",
+                "Where all hosts share the pace of an account: a Postgres, postgresql://user:password@host/database, "
+                "or a Redis, rediss://:password@host:6379/0. Default: the processes of each host among themselves.",
                 Kind.SECRET,
                 masking=Masking.PASSWORD_OF_ADDRESS,
             ),
